@@ -1,0 +1,383 @@
+//! What every call to a simulated service passes through: it is numbered, written into the journal,
+//! and may be delayed, refused, cut off, or be the moment at which a function is killed.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::clock::Clock;
+
+/// A call that reached a simulated service.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Position in the world's journal, from 1.
+    pub number: u64,
+    /// The service's name: `secretsmanager`, `entra`, `graph`, `shopctrl`, …
+    pub service: &'static str,
+    /// What was asked, without ids: `PutSecretValue`, `POST applications/addPassword`, …
+    pub operation: String,
+    /// The request's method.
+    pub method: Method,
+    /// The request's path and query as sent.
+    pub uri: String,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// The request's body.
+    pub body: Bytes,
+    /// The answer's status, once there was one.
+    pub status: Option<u16>,
+    /// The answer's body, once there was one.
+    pub answer: Bytes,
+}
+
+/// What is done to a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The call is handled after this time.
+    Delay(Duration),
+    /// This answer is given. With `effect` the service has done what was asked first.
+    Answer {
+        /// Whether the call takes effect.
+        effect: bool,
+        /// Status given instead of the service's own.
+        status: u16,
+        /// Headers given instead of the service's own.
+        headers: Vec<(String, String)>,
+        /// Body given instead of the service's own.
+        body: String,
+    },
+    /// The connection is reset.
+    Reset {
+        /// Whether the call takes effect.
+        effect: bool,
+    },
+    /// No answer ever comes.
+    Hang {
+        /// Whether the call takes effect.
+        effect: bool,
+    },
+    /// The service's own answer, cut in half while `Content-Length` still promises all of it.
+    CutOff,
+    /// The call takes effect and its answer is this text with status 200.
+    NotJson,
+    /// The world's kill switch is pulled, and no answer is given.
+    Kill {
+        /// Whether the call takes effect before.
+        effect: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Planned {
+    service: String,
+    operation: String,
+    skip: u32,
+    times: u32,
+    fault: Fault,
+}
+
+type KillSwitch = Box<dyn Fn() + Send + Sync>;
+type Watcher = Box<dyn Fn(&Call) + Send + Sync>;
+
+/// The world's journal and its plan of faults.
+#[derive(Default)]
+pub struct Gate {
+    state: Mutex<State>,
+    kill_switch: Mutex<Option<KillSwitch>>,
+    watchers: Mutex<Vec<Watcher>>,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Call>,
+    planned: Vec<Planned>,
+    by_number: HashMap<u64, Fault>,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// The connection is to be dropped without an answer.
+#[derive(Debug)]
+pub struct Dropped;
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the simulated service reset the connection")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans `fault` for the next call of `operation` (`*` for any) at `service` (`*` for any).
+    pub fn fail_next(&self, service: &str, operation: &str, fault: Fault) {
+        self.fail(service, operation, 0, 1, fault);
+    }
+
+    /// Plans `fault` for `times` calls of `operation` at `service`, after `skip` untouched ones.
+    pub fn fail(&self, service: &str, operation: &str, skip: u32, times: u32, fault: Fault) {
+        self.state().planned.push(Planned {
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            skip,
+            times,
+            fault,
+        });
+    }
+
+    /// Plans `fault` for the call that will have this number in the journal.
+    pub fn fail_number(&self, number: u64, fault: Fault) {
+        self.state().by_number.insert(number, fault);
+    }
+
+    /// Forgets all planned faults.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.planned.clear();
+        state.by_number.clear();
+    }
+
+    /// What [`Fault::Kill`] does: normally ends the function processes with SIGKILL.
+    pub fn set_kill_switch(&self, kill: impl Fn() + Send + Sync + 'static) {
+        *self
+            .kill_switch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kill));
+    }
+
+    /// Calls `watcher` after each answered call.
+    pub fn watch(&self, watcher: impl Fn(&Call) + Send + Sync + 'static) {
+        self.watchers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::new(watcher));
+    }
+
+    /// All calls so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// `service operation` of each call so far, in order.
+    #[must_use]
+    pub fn operations(&self) -> Vec<String> {
+        self.state()
+            .calls
+            .iter()
+            .map(|call| format!("{} {}", call.service, call.operation))
+            .collect()
+    }
+
+    /// Empties the journal; numbers start again from 1.
+    pub fn clear(&self) {
+        self.state().calls.clear();
+    }
+
+    fn note(&self, call: Call) -> (u64, Option<Fault>) {
+        let mut state = self.state();
+        let number = state.calls.len() as u64 + 1;
+        let mut fault = state.by_number.remove(&number);
+        if fault.is_none() {
+            let found = state.planned.iter().position(|planned| {
+                (planned.service == "*" || planned.service == call.service)
+                    && (planned.operation == "*" || planned.operation == call.operation)
+            });
+            if let Some(planned) = found.and_then(|at| state.planned.get_mut(at)) {
+                if planned.skip > 0 {
+                    planned.skip -= 1;
+                } else {
+                    planned.times -= 1;
+                    fault = Some(planned.fault.clone());
+                }
+            }
+            state.planned.retain(|planned| planned.times > 0);
+        }
+        state.calls.push(Call { number, ..call });
+        (number, fault)
+    }
+
+    fn answered(&self, number: u64, status: StatusCode, answer: &Bytes) {
+        let call = {
+            let mut state = self.state();
+            let found = state.calls.iter_mut().find(|call| call.number == number);
+            found.map(|call| {
+                call.status = Some(status.as_u16());
+                call.answer = answer.clone();
+                call.clone()
+            })
+        };
+        if let Some(call) = call {
+            let watchers = self
+                .watchers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            for watcher in watchers.iter() {
+                watcher(&call);
+            }
+        }
+    }
+
+    fn kill(&self) {
+        let switch = self
+            .kill_switch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(kill) = switch.as_ref() {
+            kill();
+        }
+    }
+}
+
+/// A simulated service: its routes, behind the world's gate.
+#[derive(Clone)]
+pub struct Service {
+    /// The service's name in the journal.
+    pub name: &'static str,
+    /// Names the operation of a request, without ids in it.
+    pub operation: fn(&Request<Bytes>) -> String,
+    /// The routes.
+    pub router: Router,
+    /// The world's gate.
+    pub gate: Arc<Gate>,
+    /// The world's clock, which the `Date` header of every answer shows.
+    pub clock: Arc<Clock>,
+}
+
+impl Service {
+    /// Handles one request: the seam for in-process tests, and what [`serve`] calls.
+    ///
+    /// # Errors
+    /// [`Dropped`] when a fault resets the connection.
+    pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+        let (number, fault) = self.gate.note(Call {
+            number: 0,
+            service: self.name,
+            operation: (self.operation)(&request),
+            method: request.method().clone(),
+            uri: request.uri().to_string(),
+            headers: request.headers().clone(),
+            body: request.body().clone(),
+            status: None,
+            answer: Bytes::new(),
+        });
+        let response = self.faulty(request, fault).await?;
+        self.gate
+            .answered(number, response.status(), response.body());
+        Ok(response)
+    }
+
+    async fn faulty(
+        &self,
+        request: Request<Bytes>,
+        fault: Option<Fault>,
+    ) -> Result<Response<Bytes>, Dropped> {
+        match fault {
+            None => Ok(self.handle(request).await),
+            Some(Fault::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                Ok(self.handle(request).await)
+            }
+            Some(Fault::Answer {
+                effect,
+                status,
+                headers,
+                body,
+            }) => {
+                if effect {
+                    self.handle(request).await;
+                }
+                let mut response = Response::new(Bytes::from(body));
+                *response.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                for (name, value) in headers {
+                    if let (Ok(name), Ok(value)) = (
+                        http::HeaderName::try_from(name),
+                        http::HeaderValue::try_from(value),
+                    ) {
+                        response.headers_mut().insert(name, value);
+                    }
+                }
+                self.date(&mut response);
+                Ok(response)
+            }
+            Some(Fault::Reset { effect }) => {
+                if effect {
+                    self.handle(request).await;
+                }
+                Err(Dropped)
+            }
+            Some(Fault::Hang { effect }) => {
+                if effect {
+                    self.handle(request).await;
+                }
+                std::future::pending().await
+            }
+            Some(Fault::CutOff) => {
+                let mut response = self.handle(request).await;
+                let promised = response.body().len().max(2);
+                let half = response.body().slice(..response.body().len() / 2);
+                *response.body_mut() = half;
+                response
+                    .headers_mut()
+                    .insert(http::header::CONTENT_LENGTH, promised.into());
+                Ok(response)
+            }
+            Some(Fault::NotJson) => {
+                let mut response = self.handle(request).await;
+                *response.status_mut() = StatusCode::OK;
+                *response.body_mut() = Bytes::from_static(b"<html>Gateway</html>");
+                Ok(response)
+            }
+            Some(Fault::Kill { effect }) => {
+                if effect {
+                    self.handle(request).await;
+                }
+                self.gate.kill();
+                Err(Dropped)
+            }
+        }
+    }
+
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let request = request.map(Body::from);
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .unwrap_or_else(|never: Infallible| match never {});
+        let (parts, body) = response.into_parts();
+        let body = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        let mut response = Response::from_parts(parts, body);
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+        self.date(&mut response);
+        response
+    }
+
+    fn date(&self, response: &mut Response<Bytes>) {
+        if let Ok(date) = http::HeaderValue::try_from(self.clock.http_date()) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+    }
+}

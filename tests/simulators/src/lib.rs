@@ -1,0 +1,6 @@
+//! The outside world on one machine: services that keep state, speak the wire, and can be told to
+//! delay, lag and fail. They are held to what the vendors document, not to what our functions do.
+
+pub mod clock;
+pub mod gate;
+pub mod serve;
