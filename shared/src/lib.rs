@@ -1,1 +1,23 @@
-//! Stub.
+//! What the three functions share: one module for each outside service or noun of the domain.
+//!
+//! The pure part decides (values in, values out; `now`, ids and randomness are arguments), the
+//! clients at the edge act. Nothing here knows which function it runs in.
+
+pub mod aws;
+pub mod config;
+pub mod credential;
+pub mod entra;
+pub mod events;
+pub mod failure;
+pub mod grants;
+pub mod http;
+mod jwt;
+pub mod mailbox;
+pub mod mailbox_secret;
+pub mod period;
+pub mod policy;
+pub mod retry;
+pub mod secret_store;
+pub mod shopctrl;
+pub mod telemetry;
+pub mod ticket;

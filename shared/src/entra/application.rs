@@ -1,0 +1,403 @@
+//! An app registration in Microsoft Graph: its credentials, adding one, removing one.
+
+use ::http::{Method, Request, Response};
+use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::App;
+use crate::credential::{ClientSecret, Credential, KeyId};
+use crate::failure::{Failure, Kind, foreign_code};
+use crate::http::{self, Client};
+use crate::retry::{CallError, Effect};
+
+/// What Graph shows of an app registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// Its credentials.
+    pub credentials: Vec<Credential>,
+    /// Who may sign in.
+    pub audience: Option<String>,
+}
+
+impl Application {
+    /// How many client secrets it can have: two where personal accounts may sign in, else no limit
+    /// that matters (entra-docs, supported-accounts-validation.md).
+    #[must_use]
+    pub fn most_credentials(&self) -> Option<usize> {
+        match self.audience.as_deref() {
+            Some("AzureADandPersonalMicrosoftAccount" | "PersonalMicrosoftAccount") => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The credential with this id.
+    #[must_use]
+    pub fn credential(&self, key_id: KeyId) -> Option<&Credential> {
+        self.credentials.iter().find(|c| c.key_id == key_id)
+    }
+}
+
+/// A credential as addPassword gave it, the only time that its value is shown.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// Its id.
+    pub key_id: KeyId,
+    /// Its value.
+    pub secret: ClientSecret,
+    /// When it stops working.
+    pub end: Timestamp,
+}
+
+/// How a removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Graph removed it.
+    Removed,
+    /// Graph knows no such credential: removed before, or added so lately that this replica has
+    /// not heard of it. Only a look, more than once, tells.
+    NotFound,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationBody {
+    #[serde(default)]
+    password_credentials: Vec<CredentialBody>,
+    sign_in_audience: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialBody {
+    key_id: Option<KeyId>,
+    display_name: Option<String>,
+    start_date_time: Option<Timestamp>,
+    end_date_time: Option<Timestamp>,
+    secret_text: Option<ClientSecret>,
+}
+
+/// The app registration of one app, with the rotator's token.
+#[derive(Debug, Clone)]
+pub struct Registration<'a> {
+    /// The HTTP client.
+    pub http: &'a Client,
+    /// The app.
+    pub app: &'a App,
+    /// An access token for Graph.
+    pub token: &'a SecretString,
+}
+
+impl Registration<'_> {
+    /// The app registration as this replica of Graph knows it: reads lag writes.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn read(&self) -> Result<Application, CallError> {
+        let what = "reading the app registration in Entra";
+        // No keyCredentials: selecting them is throttled at 150 requests a minute and tenant.
+        let select = "?$select=id,appId,passwordCredentials,signInAudience";
+        let request = self.request(Method::GET, select, Bytes::new());
+        let response = self.send(what, request).await?;
+        let body: ApplicationBody = parsed(what, &response)?;
+        let credentials = body.password_credentials.into_iter().filter_map(|c| {
+            Some(Credential {
+                key_id: c.key_id?,
+                display_name: c.display_name,
+                start: c.start_date_time,
+                end: c.end_date_time,
+            })
+        });
+        Ok(Application {
+            credentials: credentials.collect(),
+            audience: body.sign_in_audience,
+        })
+    }
+
+    /// Adds a credential. Not idempotent: never repeat it after [`Effect::Unknown`] without having
+    /// looked.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn add_password(&self, name: &str, end: Timestamp) -> Result<Issued, CallError> {
+        let what = "adding a client secret in Entra";
+        let body = json!({"passwordCredential": {
+            "displayName": name,
+            // Whole seconds: what Graph documents for the request.
+            "endDateTime": Timestamp::from_second(end.as_second()).unwrap_or(end).to_string(),
+        }});
+        let request = self.request(Method::POST, "/addPassword", body.to_string().into());
+        let response = self.send(what, request).await?;
+        let body: CredentialBody = parsed(what, &response)?;
+        let issued = body
+            .key_id
+            .zip(body.secret_text)
+            .map(|(key_id, secret)| Issued {
+                key_id,
+                secret,
+                end: body.end_date_time.unwrap_or(end),
+            });
+        issued.ok_or_else(|| unreadable(what, response.status().as_u16()))
+    }
+
+    /// Removes a credential.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn remove_password(&self, key_id: KeyId) -> Result<Removal, CallError> {
+        let what = "removing a client secret in Entra";
+        let body = json!({ "keyId": key_id }).to_string();
+        let request = self.request(Method::POST, "/removePassword", body.into());
+        match self.send(what, request).await {
+            Ok(_) => Ok(Removal::Removed),
+            Err(error) if error.has_code(NO_SUCH_PASSWORD) => Ok(Removal::NotFound),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this service principal is among the app registration's owners.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn is_owned_by(&self, client_id: &str) -> Result<bool, CallError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Owner {
+            app_id: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Owners {
+            value: Vec<Owner>,
+        }
+        let what = "reading the app registration's owners in Entra";
+        let request = self.request(Method::GET, "/owners", Bytes::new());
+        let response = self.send(what, request).await?;
+        let owners: Owners = parsed(what, &response)?;
+        let is = |owner: &Owner| {
+            owner
+                .app_id
+                .as_deref()
+                .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
+        };
+        Ok(owners.value.iter().any(is))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        below: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, ::http::Error> {
+        let (graph, client_id) = (&self.app.endpoints.graph, &self.app.client_id);
+        let url = format!("{graph}/v1.0/applications(appId='{client_id}'){below}");
+        authorized(method, &url, self.token, body)
+    }
+
+    async fn send(
+        &self,
+        what: &str,
+        request: Result<Request<Bytes>, ::http::Error>,
+    ) -> Result<Response<Bytes>, CallError> {
+        send(self.http, what, request).await
+    }
+}
+
+/// A request to Graph, with a fresh `client-request-id` (graph-docs, best-practices-concept.md).
+pub(crate) fn authorized(
+    method: Method,
+    url: &str,
+    token: &SecretString,
+    body: Bytes,
+) -> Result<Request<Bytes>, ::http::Error> {
+    let mut bearer = ::http::HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
+    bearer.set_sensitive(true);
+    Request::builder()
+        .method(method)
+        .uri(url)
+        .header("Authorization", bearer)
+        .header("Content-Type", "application/json")
+        .header("client-request-id", Uuid::new_v4().to_string())
+        .body(body)
+}
+
+/// Sends a request to Graph and sorts what is not success.
+pub(crate) async fn send(
+    client: &Client,
+    what: &str,
+    request: Result<Request<Bytes>, ::http::Error>,
+) -> Result<Response<Bytes>, CallError> {
+    let request = request.map_err(|_| {
+        CallError::refused(Failure::new(
+            Kind::Misconfigured,
+            format!("{what}: the request could not be built"),
+        ))
+    })?;
+    let response = client
+        .send(request)
+        .await
+        .map_err(|error| error.while_doing(what))?;
+    if response.status().is_success() {
+        Ok(response)
+    } else {
+        Err(refusal(what, &response))
+    }
+}
+
+pub(crate) fn parsed<'a, T: Deserialize<'a>>(
+    what: &str,
+    response: &'a Response<Bytes>,
+) -> Result<T, CallError> {
+    serde_json::from_slice(response.body())
+        .map_err(|_| unreadable(what, response.status().as_u16()))
+}
+
+fn unreadable(what: &str, status: u16) -> CallError {
+    CallError {
+        effect: Effect::Unknown,
+        again: Some(None),
+        status: Some(status),
+        failure: Failure::new(
+            Kind::Temporary,
+            format!("{what}: answered {status}, but not in Graph's form"),
+        ),
+    }
+}
+
+/// Our name for the one refusal that only its message tells from others (vault-plugin-secrets-azure
+/// reads it in the same way).
+const NO_SUCH_PASSWORD: &str = "NoPasswordCredentialFound";
+
+/// The refusal of addPassword at the limit of the registration's size.
+const OBJECT_FULL: &str = "ObjectSizeLimit";
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
+    let status = response.status().as_u16();
+    let detail = serde_json::from_slice::<ErrorBody>(response.body())
+        .map(|body| body.error)
+        .unwrap_or(ErrorDetail {
+            code: String::new(),
+            message: String::new(),
+        });
+    let code = if detail
+        .message
+        .contains("No password credential found with keyId")
+    {
+        NO_SUCH_PASSWORD.to_owned()
+    } else if detail
+        .message
+        .contains("size of the object has exceeded its limit")
+    {
+        OBJECT_FULL.to_owned()
+    } else {
+        foreign_code(&detail.code)
+    };
+    let wish = http::retry_after(response);
+    // Graph refuses concurrent writes with 409, 503 or 400: the code tells (nais/azurerator#448,
+    // Azure/azure-cli#23081). Nothing was done then.
+    let (kind, again, effect) = if code == "Directory_ConcurrencyViolation" {
+        (Kind::Temporary, Some(wish), Effect::None)
+    } else if let Some(effect) = http::passing_trouble(status) {
+        (Kind::Temporary, Some(wish), effect)
+    } else {
+        (Kind::Misconfigured, None, Effect::None)
+    };
+    let mut failure = Failure::new(kind, format!("{what}: answered {status}"));
+    if let Some(next_step) = next_step(status, &code) {
+        failure = failure.next_step(next_step);
+    }
+    if !code.is_empty() {
+        failure = failure.code(code);
+    }
+    CallError {
+        effect,
+        again,
+        status: Some(status),
+        failure,
+    }
+}
+
+fn next_step(status: u16, code: &str) -> Option<&'static str> {
+    Some(match (status, code) {
+        (_, "CredentialInvalidLifetimeAsPerAppPolicy") => {
+            "The tenant's app management policy allows a shorter lifetime only: set `lifetime` in the mailbox document."
+        }
+        (_, "CredentialTypeNotAllowedAsPerAppPolicy") => {
+            "The tenant's app management policy forbids client secrets: an Entra administrator has to exempt this app registration."
+        }
+        (_, OBJECT_FULL) => {
+            "The app registration is full: an Entra administrator has to delete entries that nobody uses."
+        }
+        (403, _) => {
+            "Give the rotator Application.ReadWrite.OwnedBy with admin consent, and make its service principal an owner of the app registration."
+        }
+        (404, "ErrorItemNotFound" | "MailboxNotEnabledForRESTAPI") => {
+            "The account has no Exchange Online mailbox: check its licence."
+        }
+        (404, _) => "Check client_id and tenant_id: the app registration may have been deleted.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, body: &str) -> CallError {
+        let response = Response::builder()
+            .status(status)
+            .body(Bytes::from(body.to_owned()))
+            .unwrap();
+        refusal("adding a client secret in Entra", &response)
+    }
+
+    #[test]
+    fn a_concurrency_violation_is_passing_whatever_its_status() {
+        let body = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"x",
+            "innerError":{"date":"2026-03-29T13:23:55","request-id":"r"}}}"#;
+        for status in [400, 409, 503] {
+            let error = answered(status, body);
+            assert_eq!(
+                (error.effect, error.again.is_some()),
+                (Effect::None, true),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_5xx_did_nobody_knows_and_a_429_did_nothing() {
+        assert_eq!(answered(504, "").effect, Effect::Unknown);
+        assert_eq!(answered(429, "").effect, Effect::None);
+        assert_eq!(answered(403, "<html>").effect, Effect::None);
+    }
+
+    #[test]
+    fn a_refusal_by_policy_says_what_an_administrator_can_do() {
+        let error = answered(
+            400,
+            r#"{"error":{"code":"CredentialTypeNotAllowedAsPerAppPolicy","message":"m"}}"#,
+        );
+        assert!(error.again.is_none());
+        assert!(
+            error.failure.to_string().contains("administrator"),
+            "{}",
+            error.failure
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! The id token of a sign-in: who it was. Checked as OpenID Connect Core 3.1.3.7 and Microsoft's
+//! id-token-claims-reference ask: signature, issuer, audience, nonce, time.
+
+use bytes::Bytes;
+use http::Request;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+use super::App;
+use crate::failure::{Failure, Kind};
+use crate::http::{Client, passing_trouble, retry_after};
+use crate::jwt;
+use crate::mailbox_secret::DirectoryId;
+use crate::retry::{CallError, Effect};
+
+/// The account that signed in, by the pair that does not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account's object id in its tenant.
+    pub oid: DirectoryId,
+    /// The tenant.
+    pub tid: DirectoryId,
+    /// The account's name: mutable, so for display and for the first match only.
+    pub preferred_username: Option<String>,
+}
+
+/// Clocks may differ by this much.
+const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
+
+#[derive(Deserialize)]
+struct Claims {
+    oid: Option<DirectoryId>,
+    tid: Option<DirectoryId>,
+    nonce: Option<String>,
+    preferred_username: Option<String>,
+    exp: i64,
+    nbf: Option<i64>,
+}
+
+/// The tenant's signing keys, found through its metadata document.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn signing_keys(http: &Client, app: &App) -> Result<JwkSet, CallError> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        jwks_uri: String,
+    }
+    let metadata = app
+        .endpoints
+        .tenant_url(&app.tenant, "v2.0/.well-known/openid-configuration");
+    let metadata: Metadata = get(http, "reading the tenant's metadata", &metadata).await?;
+    get(
+        http,
+        "reading the tenant's signing keys",
+        &metadata.jwks_uri,
+    )
+    .await
+}
+
+async fn get<T: for<'de> Deserialize<'de>>(
+    http: &Client,
+    what: &str,
+    url: &str,
+) -> Result<T, CallError> {
+    let request = Request::get(url).body(Bytes::new()).map_err(|_| {
+        CallError::refused(Failure::new(
+            Kind::Misconfigured,
+            format!("{what}: not an address"),
+        ))
+    })?;
+    let response = http
+        .send(request)
+        .await
+        .map_err(|error| error.while_doing(what))?;
+    let status = response.status().as_u16();
+    serde_json::from_slice(response.body()).map_err(|_| CallError {
+        effect: Effect::None,
+        again: passing_trouble(status).map(|_| retry_after(&response)),
+        status: Some(status),
+        failure: Failure::new(Kind::Temporary, format!("{what}: answered {status}")),
+    })
+}
+
+/// Checks an id token and says whose it is. `now` is Entra's clock.
+///
+/// # Errors
+/// The name of the check that failed.
+pub fn account(
+    id_token: &SecretString,
+    keys: &JwkSet,
+    app: &App,
+    nonce: &SecretString,
+    now: Timestamp,
+) -> Result<Account, &'static str> {
+    jwt::use_ring();
+    let token = id_token.expose_secret();
+    let kid = decode_header(token).map_err(|_| "header")?.kid;
+    let key = keys
+        .find(kid.as_deref().unwrap_or_default())
+        .ok_or("signing key")?;
+    let AlgorithmParameters::RSA(rsa) = &key.algorithm else {
+        return Err("signing key");
+    };
+    let key = DecodingKey::from_rsa_components(&rsa.n, &rsa.e).map_err(|_| "signing key")?;
+    let mut checks = Validation::new(Algorithm::RS256);
+    checks.set_audience(&[app.client_id.as_str()]);
+    checks.set_issuer(&[app.endpoints.issuer(&app.tenant)]);
+    checks.set_required_spec_claims(&["exp", "iss", "aud"]);
+    // By Entra's clock, below.
+    checks.validate_exp = false;
+    checks.validate_nbf = false;
+    let claims: Claims = decode(token, &key, &checks)
+        .map_err(|_| "signature, issuer or audience")?
+        .claims;
+    let time = |seconds| Timestamp::from_second(seconds).map_err(|_| "time");
+    if now > time(claims.exp)? + LEEWAY {
+        return Err("expiry");
+    }
+    if claims
+        .nbf
+        .map(time)
+        .transpose()?
+        .is_some_and(|nbf| now < nbf - LEEWAY)
+    {
+        return Err("start");
+    }
+    let same = claims.nonce.as_deref().is_some_and(|given| {
+        given
+            .as_bytes()
+            .ct_eq(nonce.expose_secret().as_bytes())
+            .into()
+    });
+    if !same {
+        return Err("nonce");
+    }
+    match (claims.oid, claims.tid) {
+        (Some(oid), Some(tid)) => Ok(Account {
+            oid,
+            tid,
+            preferred_username: claims.preferred_username,
+        }),
+        _ => Err("oid or tid"),
+    }
+}

@@ -1,0 +1,355 @@
+//! What is told to the world: events of source `shopmail` on EventBridge, at least once each.
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aws::sorted;
+use crate::config::BaseUrl;
+use crate::credential::KeyId;
+use crate::failure::{Failure, Kind};
+use crate::mailbox_secret::{ConnectionId, Delivery, Direction, MailboxAddress};
+
+/// An event. No field of any kind can hold a secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Name of the mailbox secret.
+    pub secret: String,
+    /// Its ARN.
+    pub secret_arn: String,
+    /// The rotation, where there is one.
+    pub token: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened; JSON Schemas are in infra/events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum EventKind {
+    /// A client secret has to be renewed.
+    RotationDue {
+        /// When it stops working.
+        expires_at: Timestamp,
+        /// Why now.
+        reason: DueReason,
+    },
+    /// A new credential was issued and stored.
+    RotationStarted {
+        /// The new credential.
+        key_id: KeyId,
+        /// When it stops working.
+        expires_at: Timestamp,
+    },
+    /// A mailbox's owner has to sign in.
+    AuthorizationRequired {
+        /// The account.
+        mailbox: MailboxAddress,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// Entra's code, or `no_grant`.
+        reason: String,
+        /// When mail stops.
+        due_by: Timestamp,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A person has to hand the new secret to ShopCtrl.
+    HandOverRequired {
+        /// For these connections.
+        connections: Vec<HandOverConnection>,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// When mail stops.
+        due_by: Timestamp,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// ShopCtrl holds the new secret for a connection.
+    ConnectionDelivered {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its direction.
+        direction: Direction,
+        /// The new credential.
+        key_id: KeyId,
+        /// How it got there.
+        delivery: Delivery,
+    },
+    /// The new secret is the current one.
+    ClientSecretRotated {
+        /// The new credential.
+        key_id: KeyId,
+        /// The one before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous_key_id: Option<KeyId>,
+        /// When the new one stops working.
+        expires_at: Timestamp,
+    },
+    /// A credential was removed in Entra.
+    CredentialRetired {
+        /// The credential.
+        key_id: KeyId,
+        /// Why.
+        reason: RetiredReason,
+    },
+    /// A rotation failed in a way that wants an administrator.
+    RotationFailed {
+        /// The step or action.
+        step: String,
+        /// The Lambda error type.
+        error_type: String,
+        /// What was being done.
+        what: String,
+        /// The server's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// What to do.
+        next_step: String,
+    },
+    /// A client secret nears its end.
+    ClientSecretExpiring {
+        /// When it stops working.
+        expires_at: Timestamp,
+        /// Whole days left.
+        days_left: i64,
+        /// The rung of the ladder: 30, 14, 7, 3 or 1.
+        rung: i64,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A client secret has ended: mail stands still since then.
+    ClientSecretExpired {
+        /// Since when.
+        expires_at: Timestamp,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// Something is not as it was left.
+    DriftFound {
+        /// What, as a code: `credential_missing`, `connection_holds_another_secret`, …
+        what: String,
+        /// At which connection.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
+    },
+    /// The report of one check.
+    FleetReport {
+        /// Mailbox secrets looked at.
+        checked: usize,
+        /// With nothing to do.
+        healthy: usize,
+        /// With a rotation started or going on.
+        rotating: usize,
+        /// That could not be looked at or acted on.
+        failed: usize,
+    },
+}
+
+/// Why a rotation is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueReason {
+    /// Little time is left.
+    Due,
+    /// It has ended already.
+    Expired,
+    /// The tag says that the secret leaked.
+    Emergency,
+}
+
+/// Why a credential was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetiredReason {
+    /// Superseded, and its quarantine is over.
+    QuarantineOver,
+    /// Superseded because it leaked.
+    Emergency,
+    /// Its value was never stored.
+    Orphan,
+}
+
+/// A connection that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HandOverConnection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// Its direction.
+    pub direction: Direction,
+    /// The account that ShopCtrl signs in as.
+    pub mailbox: MailboxAddress,
+    /// Where people open that ShopCtrl.
+    pub shopctrl_ui: BaseUrl,
+}
+
+impl EventKind {
+    /// The `detail-type`.
+    #[must_use]
+    pub fn detail_type(&self) -> &'static str {
+        match self {
+            Self::RotationDue { .. } => "Rotation Due",
+            Self::RotationStarted { .. } => "Rotation Started",
+            Self::AuthorizationRequired { .. } => "Authorization Required",
+            Self::HandOverRequired { .. } => "Hand-over Required",
+            Self::ConnectionDelivered { .. } => "Connection Delivered",
+            Self::ClientSecretRotated { .. } => "Client Secret Rotated",
+            Self::CredentialRetired { .. } => "Credential Retired",
+            Self::RotationFailed { .. } => "Rotation Failed",
+            Self::ClientSecretExpiring { .. } => "Client Secret Expiring",
+            Self::ClientSecretExpired { .. } => "Client Secret Expired",
+            Self::DriftFound { .. } => "Drift Found",
+            Self::FleetReport { .. } => "Fleet Report",
+        }
+    }
+
+    /// What tells two events of one kind, secret and rotation apart.
+    fn particular(&self) -> String {
+        match self {
+            Self::RotationDue { expires_at, .. } | Self::ClientSecretExpired { expires_at, .. } => {
+                expires_at.to_string()
+            }
+            Self::RotationStarted { key_id, .. }
+            | Self::ClientSecretRotated { key_id, .. }
+            | Self::CredentialRetired { key_id, .. } => key_id.to_string(),
+            Self::AuthorizationRequired { mailbox, .. } => mailbox.key(),
+            Self::HandOverRequired { connections, .. } => {
+                let ids = connections.iter().map(|c| c.id.as_str());
+                ids.collect::<Vec<_>>().join(" ")
+            }
+            Self::ConnectionDelivered { connection, .. } => connection.to_string(),
+            Self::RotationFailed {
+                step,
+                error_type,
+                code,
+                ..
+            } => {
+                format!(
+                    "{step} {error_type} {}",
+                    code.as_deref().unwrap_or_default()
+                )
+            }
+            Self::ClientSecretExpiring {
+                expires_at, rung, ..
+            } => format!("{expires_at} {rung}"),
+            Self::DriftFound { what, connection } => {
+                let at = connection.as_ref().map(ToString::to_string);
+                format!("{what} {}", at.unwrap_or_default())
+            }
+            Self::FleetReport { .. } => String::new(),
+        }
+    }
+}
+
+impl Event {
+    /// The event's `detail`. Its `id` is the same each time the same thing is told.
+    #[must_use]
+    pub fn detail(&self) -> Value {
+        let mut detail = serde_json::to_value(&self.kind).unwrap_or_default();
+        if let Some(fields) = detail.as_object_mut() {
+            fields.insert("id".into(), self.id().into());
+            fields.insert("secret".into(), self.secret.clone().into());
+            fields.insert("secret_arn".into(), self.secret_arn.clone().into());
+            if let Some(token) = &self.token {
+                fields.insert("token".into(), token.clone().into());
+            }
+        }
+        detail
+    }
+
+    fn id(&self) -> String {
+        let parts = [
+            self.secret_arn.as_str(),
+            self.token.as_deref().unwrap_or_default(),
+            self.kind.detail_type(),
+            &self.kind.particular(),
+        ];
+        let hash = digest(&SHA256, parts.join("\n").as_bytes());
+        let (front, _) = hash.as_ref().split_at(16);
+        HEXLOWER.encode(front)
+    }
+}
+
+/// EventBridge.
+#[derive(Debug, Clone)]
+pub struct Events {
+    client: Client,
+    bus: String,
+}
+
+/// PutEvents takes this many entries.
+const BATCH: usize = 10;
+/// PutEvents answers 200 also when entries failed: those are put again, this often in all.
+const TRIES: usize = 4;
+
+impl Events {
+    /// Onto this bus.
+    #[must_use]
+    pub fn new(client: Client, bus: String) -> Self {
+        Self { client, bus }
+    }
+
+    /// Puts events, again those that EventBridge did not take.
+    ///
+    /// # Errors
+    /// [`Kind::Temporary`] when some were not taken in the end.
+    pub async fn put(&self, events: &[Event]) -> Result<(), Failure> {
+        for batch in events.chunks(BATCH) {
+            let mut left: Vec<PutEventsRequestEntry> =
+                batch.iter().map(|event| self.entry(event)).collect();
+            for _ in 0..TRIES {
+                left = self.put_batch(left).await?;
+                if left.is_empty() {
+                    break;
+                }
+            }
+            if !left.is_empty() {
+                let what = format!("putting events: EventBridge did not take {}", left.len());
+                return Err(Failure::new(Kind::Temporary, what));
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_batch(
+        &self,
+        entries: Vec<PutEventsRequestEntry>,
+    ) -> Result<Vec<PutEventsRequestEntry>, Failure> {
+        let request = self.client.put_events().set_entries(Some(entries.clone()));
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| sorted("putting events", &error).failure)?;
+        if answer.failed_entry_count() == 0 {
+            return Ok(Vec::new());
+        }
+        let results = answer.entries().iter();
+        let failed = entries
+            .into_iter()
+            .zip(results)
+            .filter(|(_, result)| result.event_id().is_none());
+        Ok(failed.map(|(entry, _)| entry).collect())
+    }
+
+    fn entry(&self, event: &Event) -> PutEventsRequestEntry {
+        PutEventsRequestEntry::builder()
+            .source("shopmail")
+            .detail_type(event.kind.detail_type())
+            .detail(event.detail().to_string())
+            .resources(&event.secret_arn)
+            .event_bus_name(&self.bus)
+            .build()
+    }
+}

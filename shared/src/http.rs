@@ -1,0 +1,208 @@
+//! The one HTTP client of a binary: AWS, Entra, Graph and ShopCtrl are all reached through it.
+
+pub mod tls;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use jiff::Timestamp;
+
+use crate::failure::{Failure, Kind};
+use crate::period::Period;
+use crate::retry::{CallError, Effect};
+
+/// Answers beyond this are cut off: nothing that we ask for comes near it.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Lambda freezes a function between calls, and a frozen socket is a dead one that does not know
+/// it. Idle connections go before the 30 s after which the field sees them die.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+
+/// A call that got no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection could be made: the request never left.
+    #[error("no connection could be made")]
+    NotSent,
+    /// The time ran out after the request had left.
+    #[error("no answer within the time limit")]
+    TimedOut,
+    /// The connection ended before the whole answer was there.
+    #[error("the connection ended before the answer")]
+    Broken,
+    /// The request itself could not be built.
+    #[error("the request could not be built")]
+    BadRequest,
+}
+
+impl TransportError {
+    /// Whether the server may have done what was asked.
+    #[must_use]
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::NotSent | Self::BadRequest => Effect::None,
+            Self::TimedOut | Self::Broken => Effect::Unknown,
+        }
+    }
+
+    /// The error of a call that was doing `what`.
+    #[must_use]
+    pub fn while_doing(self, what: &str) -> CallError {
+        CallError {
+            effect: self.effect(),
+            again: (self != Self::BadRequest).then_some(None),
+            status: None,
+            failure: Failure::new(Kind::Temporary, format!("{what}: {self}")),
+        }
+    }
+}
+
+/// The answer of a [`Transport`].
+pub type Answer<'a> =
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
+
+/// What carries a request to its server and the whole answer back. The second of the two declared
+/// seams (the first are the base addresses).
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// Sends one request, once.
+    fn send(&self, request: Request<Bytes>) -> Answer<'_>;
+}
+
+/// A handle on the one HTTP client; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<dyn Transport>);
+
+impl Client {
+    /// A client over another transport than the network.
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self(Arc::new(transport))
+    }
+
+    /// The client over the network.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`] when TLS cannot be set up.
+    pub fn new(limits: Limits) -> Result<Self, Failure> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::config()?)
+            .connect_timeout(limits.connect.duration())
+            .timeout(limits.request.duration())
+            .pool_idle_timeout(POOL_IDLE)
+            // A redirect would carry a secret to an address that nobody configured.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("shopmail/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| Failure::new(Kind::Misconfigured, "setting up the HTTP client"))?;
+        Ok(Self::over(Network(client)))
+    }
+
+    /// Sends one request, once.
+    ///
+    /// # Errors
+    /// [`TransportError`] when there is no whole answer.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        self.0.send(request).await
+    }
+}
+
+/// Time limits of every call.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// To connect.
+    pub connect: Period,
+    /// From the start to the end of the answer.
+    pub request: Period,
+}
+
+#[derive(Debug)]
+struct Network(reqwest::Client);
+
+impl Transport for Network {
+    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+        Box::pin(async move {
+            let request =
+                reqwest::Request::try_from(request).map_err(|_| TransportError::BadRequest)?;
+            let mut response = self.0.execute(request).await.map_err(sorted)?;
+            let mut answer = Response::builder().status(response.status());
+            if let Some(headers) = answer.headers_mut() {
+                headers.clone_from(response.headers());
+            }
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(sorted)? {
+                if body.len() + chunk.len() > LONGEST_ANSWER {
+                    return Err(TransportError::Broken);
+                }
+                body.extend_from_slice(&chunk);
+            }
+            answer
+                .body(body.freeze())
+                .map_err(|_| TransportError::Broken)
+        })
+    }
+}
+
+fn sorted(error: reqwest::Error) -> TransportError {
+    if error.is_builder() {
+        TransportError::BadRequest
+    } else if error.is_connect() {
+        TransportError::NotSent
+    } else if error.is_timeout() {
+        TransportError::TimedOut
+    } else {
+        TransportError::Broken
+    }
+}
+
+/// The server's clock: its answer's `Date` header (RFC 9110, 6.6.1).
+#[must_use]
+pub fn date<T>(response: &Response<T>) -> Option<Timestamp> {
+    let text = response.headers().get(http::header::DATE)?.to_str().ok()?;
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(zoned.timestamp())
+}
+
+/// The pause that the server asks for, in whole seconds (`Retry-After`, RFC 9110, 10.2.3). A date
+/// instead of seconds is not obeyed; none of our servers sends one.
+#[must_use]
+pub fn retry_after<T>(response: &Response<T>) -> Option<Duration> {
+    let text = response.headers().get(http::header::RETRY_AFTER)?;
+    text.to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
+
+/// Whether a status means passing trouble, and whether the request may have been carried out.
+/// 429 is refused before it is acted on; of 5xx nobody can say.
+#[must_use]
+pub fn passing_trouble(status: u16) -> Option<Effect> {
+    match status {
+        429 => Some(Effect::None),
+        408 | 500..=599 => Some(Effect::Unknown),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_servers_clock_and_pause() {
+        let response = Response::builder()
+            .header("Date", "Mon, 23 Nov 2026 09:00:00 GMT")
+            .header("Retry-After", "7")
+            .body(())
+            .unwrap();
+        assert_eq!(date(&response).unwrap().to_string(), "2026-11-23T09:00:00Z");
+        assert_eq!(retry_after(&response), Some(Duration::from_secs(7)));
+    }
+}

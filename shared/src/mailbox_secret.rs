@@ -1,0 +1,539 @@
+//! The document that a mailbox secret holds, `shopmail/<name>`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::config::BaseUrl;
+use crate::credential::{ClientSecret, KeyId};
+use crate::entra::Cloud;
+use crate::failure::{Failure, Kind};
+use crate::period::Period;
+
+/// One app registration's client secret and the connections that use it. Only `key_id`,
+/// `client_secret` and `expires_at` change in a rotation.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxSecret {
+    /// Version of this document's form.
+    pub version: FormVersion,
+    /// Directory (tenant) id.
+    pub tenant_id: DirectoryId,
+    /// Application (client) id of the app registration that ShopCtrl uses.
+    pub client_id: DirectoryId,
+    /// The Microsoft cloud.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// What the portal shows behind our marker.
+    #[serde(default)]
+    pub description: String,
+    /// How long a new client secret is valid.
+    pub lifetime: Period,
+    /// The current credential's id (Secret ID in the portal).
+    pub key_id: KeyId,
+    /// The current client secret.
+    #[serde(serialize_with = "exposed")]
+    pub client_secret: ClientSecret,
+    /// When the current client secret stops working.
+    pub expires_at: Timestamp,
+    /// The identity that issues and removes credentials.
+    pub rotator: Rotator,
+    /// Who uses the client secret.
+    pub connections: Vec<Connection>,
+    /// The accounts (`oid`) that may see a pending client secret on the hand-over page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reveal_to: Vec<DirectoryId>,
+}
+
+/// The only place where a document with its secret becomes text: [`MailboxSecret::write`].
+fn exposed<S: Serializer>(secret: &ClientSecret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+/// The form of the document that this code reads: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormVersion;
+
+impl<'de> Deserialize<'de> for FormVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            1 => Ok(Self),
+            _ => Err(de::Error::custom(
+                "not a version that this release knows (1)",
+            )),
+        }
+    }
+}
+
+impl Serialize for FormVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(1)
+    }
+}
+
+/// An id of Entra's (tenant, application, user): a GUID, written in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct DirectoryId(String);
+
+impl DirectoryId {
+    /// The GUID as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads a GUID.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let id = uuid::Uuid::try_parse(text).ok()?;
+        Some(Self(id.hyphenated().to_string()))
+    }
+}
+
+impl fmt::Display for DirectoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for DirectoryId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::read(&text).ok_or_else(|| de::Error::custom("not a GUID"))
+    }
+}
+
+/// The identity that may add and remove credentials of the app registration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rotator {
+    /// An app registration that trusts this function's role (AWS outbound identity federation):
+    /// no standing secret.
+    Federated {
+        /// Its application (client) id.
+        client_id: DirectoryId,
+    },
+    /// A second app registration with a client secret of its own, kept in `secret`
+    /// (`shopmail-rotator/<name>`, `{"client_secret": "…"}`).
+    Secret {
+        /// Its application (client) id.
+        client_id: DirectoryId,
+        /// Name or ARN of the Secrets Manager secret.
+        secret: String,
+    },
+    /// The app registration itself, with its current client secret. It cannot recover after expiry.
+    #[serde(rename = "self")]
+    Itself {},
+}
+
+/// One direction of one ShopCtrl shop on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Unique in the document; also the connection's id in the `api` contract.
+    pub id: ConnectionId,
+    /// Receiving or sending.
+    pub direction: Direction,
+    /// What ShopCtrl speaks with Microsoft 365.
+    pub protocol: Protocol,
+    /// The address of the mailbox account that ShopCtrl signs in as.
+    pub mailbox: MailboxAddress,
+    /// Where the connection is.
+    pub shopctrl: ShopCtrlPlace,
+    /// How a new secret gets there.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// How a delivered secret is proved.
+    #[serde(default)]
+    pub proof: Proof,
+}
+
+/// The id of a connection: up to 64 letters, digits, `.`, `_` and `-`, so that it is safe in paths,
+/// logs and pages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ConnectionId(String);
+
+impl ConnectionId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConnectionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let dots = text.chars().all(|c| c == '.');
+        if text.len() <= 64 && text.chars().all(plain) && !dots {
+            Ok(Self(text))
+        } else {
+            Err(de::Error::custom(
+                "not an id of 1 to 64 letters, digits, '.', '_' and '-'",
+            ))
+        }
+    }
+}
+
+/// The address of a mailbox account, compared without regard to case.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct MailboxAddress(String);
+
+impl MailboxAddress {
+    /// The address as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads an address: one `@`, something before and behind it, no space or control character.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (local, domain) = text.split_once('@')?;
+        let plain = |c: char| {
+            !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | '<' | '>' | '"' | ',')
+        };
+        let good = !local.is_empty()
+            && !domain.is_empty()
+            && text.len() <= 254
+            && local.chars().all(plain)
+            && domain.chars().all(plain);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The form by which addresses are compared and grants are filed.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PartialEq for MailboxAddress {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for MailboxAddress {}
+
+impl fmt::Display for MailboxAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for MailboxAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::read(&text).ok_or_else(|| de::Error::custom("not a mail address"))
+    }
+}
+
+/// The direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// ShopCtrl reads the mailbox.
+    Receiving,
+    /// ShopCtrl sends as the mailbox.
+    Sending,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receiving => "receiving",
+            Self::Sending => "sending",
+        })
+    }
+}
+
+/// The protocol of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Microsoft Graph API.
+    Graph,
+    /// IMAP (receiving).
+    Imap,
+    /// POP3 (receiving).
+    Pop3,
+    /// SMTP (sending).
+    Smtp,
+}
+
+/// Where in ShopCtrl a connection is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShopCtrlPlace {
+    /// The address at which people open ShopCtrl.
+    pub ui: BaseUrl,
+    /// The base address of its REST API, `v1` included.
+    pub api: BaseUrl,
+    /// The shop's number.
+    pub shop_id: u64,
+    /// Name of the secret that holds the API login.
+    pub credentials: String,
+}
+
+/// How a new secret gets into ShopCtrl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// A person pastes it, guided.
+    #[default]
+    Attended,
+    /// By the contract of infra/shopctrl-connections.openapi.yaml.
+    Api,
+}
+
+/// How a delivered secret is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// By our own sign-in to the mailbox with the stored grant, and by ShopCtrl's test.
+    #[default]
+    Probe,
+    /// By ShopCtrl's test alone, for a mailbox whose owner gives us no grant.
+    ShopCtrl,
+}
+
+impl MailboxSecret {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`], naming the field and never its value.
+    pub fn read(text: &SecretString) -> Result<Self, Failure> {
+        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
+        let document: Self = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| invalid(&field_error(&error)))?;
+        json.end()
+            .map_err(|_| invalid("there is text behind the document"))?;
+        document.check()?;
+        Ok(document)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.lifetime < Period::days(1) || self.lifetime > Period::days(2 * 366) {
+            return Err(invalid("field lifetime: not between P1D and P732D"));
+        }
+        if self.connections.is_empty() {
+            return Err(invalid("field connections: there is none"));
+        }
+        for (at, connection) in self.connections.iter().enumerate() {
+            let earlier = self.connections.iter().take(at);
+            if earlier.clone().any(|other| other.id == connection.id) {
+                return Err(invalid(&format!("field connections[{at}].id: used twice")));
+            }
+            let fits = match connection.protocol {
+                Protocol::Graph => true,
+                Protocol::Imap | Protocol::Pop3 => connection.direction == Direction::Receiving,
+                Protocol::Smtp => connection.direction == Direction::Sending,
+            };
+            if !fits {
+                return Err(invalid(&format!(
+                    "field connections[{at}].protocol: not a protocol for this direction"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The document after a rotation: another credential, all else as it was.
+    #[must_use]
+    pub fn with_credential(&self, key_id: KeyId, secret: ClientSecret, end: Timestamp) -> Self {
+        Self {
+            key_id,
+            client_secret: secret,
+            expires_at: end,
+            ..self.clone()
+        }
+    }
+
+    /// The document as text, secret included.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`]; cannot happen with a document that was read.
+    pub fn write(&self) -> Result<SecretString, Failure> {
+        serde_json::to_string(self)
+            .map(SecretString::from)
+            .map_err(|_| invalid("it cannot be written"))
+    }
+
+    /// The mailboxes whose grants are used for proofs, each once.
+    #[must_use]
+    pub fn probed_mailboxes(&self) -> Vec<&MailboxAddress> {
+        let mut mailboxes: Vec<&MailboxAddress> = Vec::new();
+        for connection in &self.connections {
+            if connection.proof == Proof::Probe && !mailboxes.contains(&&connection.mailbox) {
+                mailboxes.push(&connection.mailbox);
+            }
+        }
+        mailboxes
+    }
+
+    /// Whether a person delivers to some connection.
+    #[must_use]
+    pub fn has_attended(&self) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.delivery == Delivery::Attended)
+    }
+}
+
+fn invalid(problem: &str) -> Failure {
+    Failure::new(
+        Kind::Misconfigured,
+        format!("reading the mailbox document: {problem}"),
+    )
+    .next_step("Correct the secret's value (README, \"The mailbox document\").")
+}
+
+/// What is wrong with which field, without the value: serde's own messages quote it.
+pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    let inner = error.inner();
+    if inner.is_syntax() || inner.is_eof() {
+        return format!(
+            "not JSON (line {}, column {})",
+            inner.line(),
+            inner.column()
+        );
+    }
+    let message = inner.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    // `missing field` and `unknown field` name a field; all else may hold a value before the last
+    // ", expected", which is ours.
+    let problem = if message.starts_with("missing field") || message.starts_with("unknown field") {
+        message
+            .split(", expected")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    } else if let Some((_, expected)) = message.rsplit_once(", expected ") {
+        format!("expected {expected}")
+    } else {
+        message.to_owned()
+    };
+    if path == "." {
+        problem
+    } else {
+        format!("field {path}: {problem}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "version": 1,
+            "tenant_id": "11111111-1111-4111-8111-111111111111",
+            "client_id": "22222222-2222-4222-8222-222222222222",
+            "cloud": "global", "description": "ShopCtrl mail", "lifetime": "P180D",
+            "key_id": "33333333-3333-4333-8333-333333333333",
+            "client_secret": "Zx8Q~hunter2", "expires_at": "2027-01-15T00:00:00Z",
+            "rotator": {"kind": "federated", "client_id": "44444444-4444-4444-8444-444444444444"},
+            "connections": [{
+                "id": "orders-in", "direction": "receiving", "protocol": "graph",
+                "mailbox": "orders@shop.example",
+                "shopctrl": {"ui": "https://shop.example", "api": "https://shop.example/v1",
+                             "shop_id": 12, "credentials": "shopmail-shopctrl/shop.example"},
+                "delivery": "attended", "proof": "probe"
+            }],
+            "reveal_to": []
+        })
+    }
+
+    fn read(document: &Value) -> Result<MailboxSecret, Failure> {
+        MailboxSecret::read(&document.to_string().into())
+    }
+
+    #[test]
+    fn the_documents_example_reads_and_writes_back() {
+        let mailbox = read(&document()).unwrap();
+        let again = MailboxSecret::read(&mailbox.write().unwrap()).unwrap();
+        assert_eq!(again.client_secret.expose(), "Zx8Q~hunter2");
+        assert_eq!(again.connections, mailbox.connections);
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_never_the_value() {
+        let secret = "hunter2, expected hunter2";
+        let cases: [(&str, Value, &str); 9] = [
+            ("/client_secret", json!(null), "client_secret"),
+            ("/lifetime", json!(secret), "lifetime"),
+            ("/lifetime", json!("P1Y"), "lifetime"),
+            ("/version", json!(2), "version"),
+            (
+                "/connections/0/protocol",
+                json!(secret),
+                "connections[0].protocol",
+            ),
+            (
+                "/connections/0/direction",
+                json!("sending "),
+                "connections[0].direction",
+            ),
+            ("/connections/0/shopctrl/shop_id", json!(secret), "shop_id"),
+            ("/rotator/kind", json!(secret), "rotator"),
+            ("/expires_at", json!(secret), "expires_at"),
+        ];
+        for (pointer, value, field) in cases {
+            let mut bad = document();
+            *bad.pointer_mut(pointer).unwrap() = value;
+            let error = read(&bad).unwrap_err().to_string();
+            assert!(error.contains(field), "{pointer}: {error}");
+            assert!(!error.contains("hunter2"), "{pointer}: {error}");
+        }
+    }
+
+    #[test]
+    fn lacking_and_unknown_fields_are_named() {
+        let mut lacking = document();
+        lacking.as_object_mut().unwrap().remove("tenant_id");
+        let error = read(&lacking).unwrap_err().to_string();
+        assert!(error.contains("missing field `tenant_id`"), "{error}");
+        let mut unknown = document();
+        unknown["conections"] = json!([]);
+        let error = read(&unknown).unwrap_err().to_string();
+        assert!(error.contains("unknown field `conections`"), "{error}");
+        let error = MailboxSecret::read(&"hunter2".to_owned().into()).unwrap_err();
+        assert!(error.to_string().contains("not JSON"), "{error}");
+    }
+
+    #[test]
+    fn a_sending_connection_does_not_speak_imap() {
+        let mut bad = document();
+        bad["connections"][0]["direction"] = json!("sending");
+        bad["connections"][0]["protocol"] = json!("imap");
+        assert!(
+            read(&bad)
+                .unwrap_err()
+                .to_string()
+                .contains("connections[0].protocol")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in ".{0,200}") {
+            let _ = MailboxSecret::read(&text.into());
+        }
+    }
+}

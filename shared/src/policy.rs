@@ -1,0 +1,211 @@
+//! When a client secret is renewed, when its people are reminded, and when nothing may be touched.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::failure::{Failure, Kind};
+use crate::period::Period;
+
+/// The tag that holds a mailbox's own policy, as `renew-before=P45D hard-stop=P5D
+/// freeze=2026-11-23/2026-12-28`. What it leaves out comes from the settings.
+pub const TAG: &str = "shopmail:policy";
+
+/// The rungs of the ladder of reminders, in days before the end.
+pub const RUNGS: [i64; 5] = [30, 14, 7, 3, 1];
+
+/// The policy of one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How long before its end a client secret is renewed.
+    pub renew_before: Period,
+    /// From here to the end a freeze no longer holds a rotation back.
+    pub hard_stop: Period,
+    /// First and last day (UTC, both included) of times in which nothing is rotated.
+    pub freezes: Vec<(Date, Date)>,
+}
+
+/// What the policy says of a client secret now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing to do yet.
+    Fresh,
+    /// Renew it.
+    Due,
+    /// It would be due, but a freeze holds.
+    Frozen,
+    /// It has ended: mail stands still.
+    Expired,
+}
+
+impl Policy {
+    /// This policy, changed by what the mailbox's tag says.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`], naming the word of the tag that is wrong.
+    pub fn with_tag(mut self, tag: Option<&str>) -> Result<Self, Failure> {
+        for word in tag.unwrap_or_default().split_ascii_whitespace() {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            match name {
+                "renew-before" => self.renew_before = period(name, value)?,
+                "hard-stop" => self.hard_stop = period(name, value)?,
+                "freeze" => self.freezes.push(freeze(value)?),
+                // The name of a policy, without a setting of its own.
+                "default" => {}
+                _ => {
+                    return Err(wrong("a word is not renew-before=, hard-stop= or freeze="));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// What to do about a client secret that ends at `end`.
+    #[must_use]
+    pub fn verdict(&self, now: Timestamp, end: Timestamp) -> Verdict {
+        let left = end.duration_since(now);
+        if !left.is_positive() {
+            Verdict::Expired
+        } else if left > self.renew_before.signed() {
+            Verdict::Fresh
+        } else if self.holds_back(now, end) {
+            Verdict::Frozen
+        } else {
+            Verdict::Due
+        }
+    }
+
+    /// Whether a freeze holds a rotation back that comes now: in a freeze, and before the hard stop.
+    #[must_use]
+    pub fn holds_back(&self, now: Timestamp, end: Timestamp) -> bool {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let frozen = self
+            .freezes
+            .iter()
+            .any(|(first, last)| *first <= today && today <= *last);
+        frozen && end.duration_since(now) > self.hard_stop.signed()
+    }
+}
+
+/// The rung on which a secret that ends at `end` stands now: the smallest number of days of the
+/// ladder that is not less than what is left; `None` before the first rung and after the end.
+#[must_use]
+pub fn rung(now: Timestamp, end: Timestamp) -> Option<i64> {
+    let left = end.duration_since(now);
+    if !left.is_positive() {
+        return None;
+    }
+    let within = |days: &&i64| left.as_secs() <= **days * 86_400;
+    RUNGS.iter().rev().find(within).copied()
+}
+
+fn period(name: &str, value: &str) -> Result<Period, Failure> {
+    value
+        .parse()
+        .map_err(|error| wrong(&format!("{name} is {error}")))
+}
+
+fn freeze(value: &str) -> Result<(Date, Date), Failure> {
+    let read = || {
+        let (first, last) = value.split_once('/')?;
+        let (first, last): (Date, Date) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last).then_some((first, last))
+    };
+    read()
+        .ok_or_else(|| wrong("freeze is not <first day>/<last day>, such as 2026-11-23/2026-12-28"))
+}
+
+fn wrong(problem: &str) -> Failure {
+    Failure::new(
+        Kind::Misconfigured,
+        format!("reading the tag {TAG}: {problem}"),
+    )
+    .next_step("Correct the tag.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn policy() -> Policy {
+        Policy {
+            renew_before: Period::days(30),
+            hard_stop: Period::days(7),
+            freezes: Vec::new(),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn renews_when_little_time_is_left_and_not_in_a_freeze_before_the_hard_stop() {
+        let end = at("2026-12-31T00:00:00Z");
+        assert_eq!(
+            policy().verdict(at("2026-11-30T23:59:59Z"), end),
+            Verdict::Fresh
+        );
+        assert_eq!(
+            policy().verdict(at("2026-12-01T00:00:00Z"), end),
+            Verdict::Due
+        );
+        assert_eq!(policy().verdict(end, end), Verdict::Expired);
+        let frozen = policy()
+            .with_tag(Some("freeze=2026-12-10/2026-12-28"))
+            .unwrap();
+        assert_eq!(
+            frozen.verdict(at("2026-12-10T00:00:00Z"), end),
+            Verdict::Frozen
+        );
+        assert_eq!(
+            frozen.verdict(at("2026-12-23T23:59:59Z"), end),
+            Verdict::Frozen
+        );
+        assert_eq!(
+            frozen.verdict(at("2026-12-24T00:00:00Z"), end),
+            Verdict::Due
+        );
+        assert_eq!(
+            frozen.verdict(at("2026-12-29T00:00:00Z"), end),
+            Verdict::Due
+        );
+    }
+
+    #[test]
+    fn the_ladder_has_a_rung_at_7_days_at_the_latest() {
+        let end = at("2026-12-31T00:00:00Z");
+        assert_eq!(rung(at("2026-11-30T00:00:00Z"), end), None);
+        assert_eq!(rung(at("2026-12-01T00:00:00Z"), end), Some(30));
+        assert_eq!(rung(at("2026-12-24T00:00:00Z"), end), Some(7));
+        assert_eq!(rung(at("2026-12-30T12:00:00Z"), end), Some(1));
+        assert_eq!(rung(end, end), None);
+    }
+
+    #[test]
+    fn a_wrong_word_in_the_tag_is_named() {
+        for (tag, named) in [
+            ("renew-before=soon", "renew-before"),
+            ("freeze=2026-12-28/2026-12-01", "freeze"),
+            ("holiday", "word"),
+        ] {
+            let error = policy().with_tag(Some(tag)).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_shorter_rest_never_climbs_the_ladder(a in 1_i64..4_000_000, b in 1_i64..4_000_000) {
+            let end = at("2026-12-31T00:00:00Z");
+            let rung_at = |left: i64| rung(end - jiff::SignedDuration::from_secs(left), end).unwrap_or(i64::MAX);
+            prop_assert!(rung_at(a.min(b)) <= rung_at(a.max(b)));
+        }
+
+        #[test]
+        fn no_tag_makes_the_reader_panic(tag in ".*") {
+            let _ = policy().with_tag(Some(&tag));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Retrying now: bounded, with jittered backoff, `Retry-After` obeyed, and never past the deadline.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::failure::{Failure, Kind};
+
+/// When this invocation has to stop waiting, with time left to say where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// A deadline `left` from now.
+    #[must_use]
+    pub fn within(left: Duration) -> Self {
+        Self(Instant::now() + left)
+    }
+
+    /// The earlier of this deadline and `left` from now.
+    #[must_use]
+    pub fn at_most(self, left: Duration) -> Self {
+        Self(self.0.min(Instant::now() + left))
+    }
+
+    /// Sleeps for `time`, unless the deadline comes first: then it returns false at once.
+    pub async fn sleep(self, time: Duration) -> bool {
+        if Instant::now() + time >= self.0 {
+            return false;
+        }
+        tokio::time::sleep(time).await;
+        true
+    }
+}
+
+/// Whether what was asked may have been done all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It was not done: the server said so, or the request never left.
+    None,
+    /// Nobody knows: only a look at the server's state tells.
+    Unknown,
+}
+
+/// A call to an outside service that did not succeed.
+#[derive(Debug, Clone)]
+pub struct CallError {
+    /// Whether it may have taken effect.
+    pub effect: Effect,
+    /// Whether the same call may succeed soon; with the server's own wish for the pause.
+    pub again: Option<Option<Duration>>,
+    /// The status, where there was an answer.
+    pub status: Option<u16>,
+    /// The failure, should it not be tried again.
+    pub failure: Failure,
+}
+
+impl CallError {
+    /// A final error: the server understood and refused.
+    #[must_use]
+    pub fn refused(failure: Failure) -> Self {
+        Self {
+            effect: Effect::None,
+            again: None,
+            status: None,
+            failure,
+        }
+    }
+
+    /// Whether the server's code is `code`.
+    #[must_use]
+    pub fn has_code(&self, code: &str) -> bool {
+        self.failure.code.as_deref() == Some(code)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        error.failure
+    }
+}
+
+/// At most this many attempts at one call within an invocation.
+const ATTEMPTS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Calls until it succeeds, the error is final, the attempts are used up or the deadline is near.
+/// Only for calls that may safely be made twice.
+///
+/// # Errors
+/// The last error.
+pub async fn with_retries<T>(
+    deadline: Deadline,
+    mut call: impl AsyncFnMut() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let mut attempt = 1;
+    loop {
+        let error = match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let Some(wish) = error.again else {
+            return Err(error);
+        };
+        tracing::info!(attempt, failure = %error.failure, "a call failed and is tried again");
+        let pause = wish.unwrap_or_else(|| backoff(attempt));
+        if attempt >= ATTEMPTS || pause > LONGEST_PAUSE || !deadline.sleep(pause).await {
+            return Err(error);
+        }
+        attempt += 1;
+    }
+}
+
+/// Doubling pauses with full jitter over their upper half.
+#[must_use]
+pub fn backoff(attempt: u32) -> Duration {
+    let full = FIRST_PAUSE
+        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
+        .min(LONGEST_PAUSE);
+    let random = uuid::Uuid::new_v4().as_u128() as u8;
+    full / 2 + (full / 2).mul_f64(f64::from(random) / 255.0)
+}
+
+/// The failure of an operation that found no end before its bound.
+#[must_use]
+pub fn out_of_time(what: impl Into<String>) -> Failure {
+    Failure::new(Kind::Temporary, what)
+}

@@ -1,0 +1,337 @@
+//! Secrets Manager, the only store: values, labels and tags, in the words of the rotation.
+
+pub mod versions;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::aws::sorted;
+use crate::failure::Failure;
+use crate::retry::{CallError, Effect};
+use versions::Versions;
+
+/// What DescribeSecret says of a secret.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// The whole ARN.
+    pub arn: String,
+    /// The name, without the six random characters.
+    pub name: String,
+    /// Whether rotation is switched on.
+    pub rotation_enabled: bool,
+    /// Versions and their labels.
+    pub versions: Versions,
+    /// Tags: a cache, never an authority.
+    pub tags: BTreeMap<String, String>,
+    /// When the last rotation succeeded, by AWS's clock.
+    pub last_rotated: Option<Timestamp>,
+    /// Whether it is marked for deletion.
+    pub deleted: bool,
+}
+
+/// A version's value.
+#[derive(Debug, Clone)]
+pub struct Value {
+    /// The version's id.
+    pub version: String,
+    /// The text.
+    pub text: SecretString,
+    /// When the version was made, by AWS's clock.
+    pub created: Option<Timestamp>,
+}
+
+/// How a compare-and-swap of a label ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swap {
+    /// The label is where it was wanted.
+    Done,
+    /// Another writer moved the label first; nothing was changed.
+    Lost,
+}
+
+/// How storing a version ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// The version holds the value.
+    Done,
+    /// The version holds another value already: versions are immutable.
+    HasAnother,
+}
+
+/// Secrets Manager.
+#[derive(Debug, Clone)]
+pub struct SecretStore(Client);
+
+impl SecretStore {
+    /// Over an SDK client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// One secret: labels, tags, state; no value.
+    ///
+    /// # Errors
+    /// [`CallError`], also when there is no such secret.
+    pub async fn describe(&self, secret: &str) -> Result<Described, CallError> {
+        let answer = self
+            .0
+            .describe_secret()
+            .secret_id(secret)
+            .send()
+            .await
+            .map_err(|error| sorted("describing the secret", &error))?;
+        Ok(Described {
+            arn: answer.arn().unwrap_or(secret).to_owned(),
+            name: answer.name().unwrap_or(secret).to_owned(),
+            rotation_enabled: answer.rotation_enabled().unwrap_or(false),
+            versions: Versions(
+                answer
+                    .version_ids_to_stages()
+                    .into_iter()
+                    .flatten()
+                    .map(|(version, labels)| (version.clone(), labels.iter().cloned().collect()))
+                    .collect(),
+            ),
+            tags: tags(answer.tags()),
+            last_rotated: answer.last_rotated_date().and_then(timestamp),
+            deleted: answer.deleted_date().is_some(),
+        })
+    }
+
+    /// The value with this label.
+    ///
+    /// # Errors
+    /// [`CallError`], also when no version has the label.
+    pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
+        let request = self.0.get_secret_value().secret_id(secret);
+        value(request.version_stage(label).send().await)?
+            .ok_or_else(|| absent(&format!("reading the {label} version of the secret")))
+    }
+
+    /// The value of this version; `None` when it has none (yet).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn value_of(&self, secret: &str, version: &str) -> Result<Option<Value>, CallError> {
+        let request = self.0.get_secret_value().secret_id(secret);
+        value(request.version_id(version).send().await)
+    }
+
+    /// Puts a value under this version id, with labels, in one call.
+    ///
+    /// # Errors
+    /// [`CallError`]; with [`Effect::Unknown`] only reading the version tells what happened.
+    pub async fn put(&self, put: Put<'_>) -> Result<Stored, CallError> {
+        let answer = self
+            .0
+            .put_secret_value()
+            .secret_id(put.secret)
+            .client_request_token(put.version)
+            .secret_string(put.text.expose_secret())
+            .set_version_stages(Some(put.labels))
+            .set_rotation_token(put.rotation_token.map(str::to_owned))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Stored::Done),
+            Err(error) if code(&error) == Some("ResourceExistsException") => Ok(Stored::HasAnother),
+            Err(error) => Err(sorted("storing a version of the secret", &error)),
+        }
+    }
+
+    /// Moves, sets or (without `to`) drops a label, if it still is where `from` says.
+    ///
+    /// # Errors
+    /// [`CallError`] for all but a lost race.
+    pub async fn swap(&self, swap: MoveLabel<'_>) -> Result<Swap, CallError> {
+        let answer = self
+            .0
+            .update_secret_version_stage()
+            .secret_id(swap.secret)
+            .version_stage(swap.label)
+            .set_move_to_version_id(swap.to.map(str::to_owned))
+            .set_remove_from_version_id(swap.from.map(str::to_owned))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Swap::Done),
+            Err(error) if code(&error) == Some("InvalidParameterException") => {
+                // Lost - or done before, and the answer that said so was lost on the way.
+                let versions = self.describe(swap.secret).await?.versions;
+                let holder = versions.with_label(swap.label);
+                let done = match swap.to {
+                    Some(to) => holder == Some(to),
+                    None => holder != swap.from,
+                };
+                Ok(if done { Swap::Done } else { Swap::Lost })
+            }
+            Err(error) => Err(sorted("moving a label of the secret", &error)),
+        }
+    }
+
+    /// Sets tags.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn tag(&self, secret: &str, tags: &[(&str, String)]) -> Result<(), CallError> {
+        let tags = tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(*key).value(value).build())
+            .collect();
+        let request = self.0.tag_resource().secret_id(secret);
+        let answer = request.set_tags(Some(tags)).send().await;
+        answer
+            .map(|_| ())
+            .map_err(|error| sorted("tagging the secret", &error))
+    }
+
+    /// Removes a tag.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn untag(&self, secret: &str, key: &str) -> Result<(), CallError> {
+        let request = self.0.untag_resource().secret_id(secret);
+        let answer = request.tag_keys(key).send().await;
+        answer
+            .map(|_| ())
+            .map_err(|error| sorted("removing a tag of the secret", &error))
+    }
+
+    /// The ARNs of all secrets with this tag. The list may be minutes stale: describe before acting.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<String>, CallError> {
+        let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
+        let mut pages = self
+            .0
+            .list_secrets()
+            .filters(filter(FilterNameStringType::TagKey, tag))
+            .filters(filter(FilterNameStringType::TagValue, tag_value))
+            .into_paginator()
+            .send();
+        let mut arns = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| sorted("listing the secrets", &error))?;
+            // A filter matches by prefix, and key and value of different tags: look again.
+            let ours = page
+                .secret_list()
+                .iter()
+                .filter(|entry| tags(entry.tags()).get(tag).is_some_and(|v| v == tag_value));
+            arns.extend(ours.filter_map(|entry| entry.arn().map(str::to_owned)));
+        }
+        Ok(arns)
+    }
+
+    /// Asks Secrets Manager to rotate, or, with the token of a rotation that stands still, to go on
+    /// with it: "A previous rotation isn't complete. That rotation will be reattempted." is success.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn rotate(&self, secret: &str, token: Option<&str>) -> Result<(), CallError> {
+        let answer = self
+            .0
+            .rotate_secret()
+            .secret_id(secret)
+            .set_client_request_token(token.map(str::to_owned))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if reattempted(&error) => Ok(()),
+            Err(error) => Err(sorted("asking for the rotation", &error)),
+        }
+    }
+}
+
+/// What [`SecretStore::put`] stores.
+#[derive(Debug)]
+pub struct Put<'a> {
+    /// ARN of the secret.
+    pub secret: &'a str,
+    /// The version's id (`ClientRequestToken`).
+    pub version: &'a str,
+    /// The value.
+    pub text: &'a SecretString,
+    /// The version's labels.
+    pub labels: Vec<String>,
+    /// Given back to Secrets Manager where its event carried one.
+    pub rotation_token: Option<&'a str>,
+}
+
+/// What [`SecretStore::swap`] moves.
+#[derive(Debug, Clone, Copy)]
+pub struct MoveLabel<'a> {
+    /// ARN of the secret.
+    pub secret: &'a str,
+    /// The label.
+    pub label: &'a str,
+    /// The version that gets it; `None` drops it.
+    pub to: Option<&'a str>,
+    /// The version that must have it now; `None` when no version has it.
+    pub from: Option<&'a str>,
+}
+
+fn value(
+    answer: Result<
+        aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput,
+        SdkError<aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError>,
+    >,
+) -> Result<Option<Value>, CallError> {
+    match answer {
+        Ok(answer) => Ok(answer.secret_string().map(|text| Value {
+            version: answer.version_id().unwrap_or_default().to_owned(),
+            text: text.to_owned().into(),
+            created: answer.created_date().and_then(timestamp),
+        })),
+        Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+        Err(error) => Err(sorted("reading the secret", &error)),
+    }
+}
+
+fn absent(what: &str) -> CallError {
+    CallError {
+        effect: Effect::None,
+        again: None,
+        status: Some(400),
+        failure: Failure::new(
+            crate::failure::Kind::Misconfigured,
+            format!("{what}: there is none"),
+        )
+        .code("ResourceNotFoundException")
+        .next_step("Put a mailbox document as the secret's value."),
+    }
+}
+
+fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+}
+
+/// The one place where an AWS message has to be read: InvalidRequestException has many causes, and
+/// this one is success (seen in aws-cdk#28539 and terraform-provider-aws#35023).
+fn reattempted<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let message = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::message);
+    code(error) == Some("InvalidRequestException")
+        && message.is_some_and(|text| {
+            text.contains("isn't complete") || text.contains("will be reattempted")
+        })
+}
+
+fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
+    tags.iter().filter_map(pair).collect()
+}
+
+fn timestamp(time: &aws_sdk_secretsmanager::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}

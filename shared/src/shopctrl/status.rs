@@ -1,0 +1,72 @@
+//! ShopCtrl's documented REST API, as far as it shows that mail flows.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Call, ShopCtrl, parsed};
+use crate::failure::{Failure, Kind};
+use crate::retry::CallError;
+
+/// A shop's entry in `GET v1/Shops/ShopStatus`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShopStatus {
+    /// Whether the shop is active.
+    pub active: bool,
+    /// When ShopCtrl last checked the shop's mail, by its own clock. One time for all mailboxes of
+    /// the shop; it says nothing of sending, nor with which secret it was done.
+    pub last_mail_check: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    id: u64,
+    // Builds differ: what is missing is taken as unknown.
+    active: Option<bool>,
+    last_mail_check: Option<String>,
+}
+
+impl ShopCtrl {
+    /// `GET v1/Shops/ShopStatus`, this shop's entry.
+    ///
+    /// # Errors
+    /// [`CallError`]; also when the login does not see the shop.
+    pub async fn shop_status(&self, shop_id: u64) -> Result<ShopStatus, CallError> {
+        let what = "reading the shop's status in ShopCtrl";
+        let response = self.call(what, Call::get("/Shops/ShopStatus")).await?;
+        let entries: Vec<Entry> = parsed(what, &response)?;
+        let entry = entries.into_iter().find(|entry| entry.id == shop_id);
+        let entry = entry.ok_or_else(|| {
+            CallError::refused(
+                Failure::new(
+                    Kind::Misconfigured,
+                    format!("{what}: the login does not see shop {shop_id}"),
+                )
+                .next_step("Check shop_id, and give the ShopCtrl login a role in this shop."),
+            )
+        })?;
+        Ok(ShopStatus {
+            active: entry.active.unwrap_or(true),
+            // 7 fractional digits and a local offset: 2026-01-11T16:13:34.2994193+01:00
+            last_mail_check: entry.last_mail_check.and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// `GET v1/Me` and `v1/System/Version`: reachable, and the login is good.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn check_login(&self) -> Result<(), CallError> {
+        let me = async {
+            let what = "signing in to ShopCtrl";
+            let response = self.call(what, Call::get("/Me")).await?;
+            parsed::<serde_json::Value>(what, &response)
+        };
+        let version = async {
+            let what = "asking for ShopCtrl's version";
+            let response = self.call(what, Call::get("/System/Version")).await?;
+            parsed::<serde_json::Value>(what, &response)
+        };
+        tokio::try_join!(me, version).map(|_| ())
+    }
+}

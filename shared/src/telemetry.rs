@@ -1,0 +1,24 @@
+//! Logs: one JSON object a line, with secret name, token and step on every line of an invocation.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Our own crates. The SDK's and the HTTP client's logs can hold whole requests, so no level lets
+/// them through.
+const OURS: [&str; 4] = ["shared", "rotation", "expiry_checker", "oauth_callback"];
+
+/// Starts logging to standard output, which Lambda hands to CloudWatch. A second call does nothing.
+pub fn start(level: LevelFilter) {
+    let ours = OURS.map(|target| (target, level));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false);
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_targets(ours))
+        .try_init();
+}
