@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::config::Reader;
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
 
@@ -39,6 +40,15 @@ pub enum Verdict {
 }
 
 impl Policy {
+    /// Reads `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`).
+    pub fn read<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Self {
+        Self {
+            renew_before: reader.or("RENEW_BEFORE", Period::days(30)),
+            hard_stop: reader.or("HARD_STOP", Period::days(7)),
+            freezes: Vec::new(),
+        }
+    }
+
     /// This policy, changed by what the mailbox's tag says.
     ///
     /// # Errors
@@ -60,13 +70,17 @@ impl Policy {
         Ok(self)
     }
 
-    /// What to do about a client secret that ends at `end`.
+    /// What to do about a client secret that lives from `start` (where that is known) to `end`. A
+    /// short-lived one is renewed in the last third of its life, or it would always be due.
     #[must_use]
-    pub fn verdict(&self, now: Timestamp, end: Timestamp) -> Verdict {
+    pub fn verdict(&self, now: Timestamp, start: Option<Timestamp>, end: Timestamp) -> Verdict {
         let left = end.duration_since(now);
+        let third = start.map(|start| end.duration_since(start) / 3);
+        let renew_before = self.renew_before.signed();
+        let renew_before = third.map_or(renew_before, |third| third.min(renew_before));
         if !left.is_positive() {
             Verdict::Expired
-        } else if left > self.renew_before.signed() {
+        } else if left > renew_before {
             Verdict::Fresh
         } else if self.holds_back(now, end) {
             Verdict::Frozen
@@ -151,7 +165,7 @@ mod tests {
             policy().verdict(at("2026-12-01T00:00:00Z"), end),
             Verdict::Due
         );
-        assert_eq!(policy().verdict(end, end), Verdict::Expired);
+        assert_eq!(policy().verdict(end, None, end), Verdict::Expired);
         let frozen = policy()
             .with_tag(Some("freeze=2026-12-10/2026-12-28"))
             .unwrap();
@@ -171,6 +185,14 @@ mod tests {
             frozen.verdict(at("2026-12-29T00:00:00Z"), end),
             Verdict::Due
         );
+    }
+
+    #[test]
+    fn a_short_lived_secret_is_not_due_on_the_day_it_is_made() {
+        let (start, end) = (at("2026-12-01T00:00:00Z"), at("2026-12-31T00:00:00Z"));
+        let verdict = |now: &str| policy().verdict(at(now), Some(start), end);
+        assert_eq!(verdict("2026-12-20T23:59:59Z"), Verdict::Fresh);
+        assert_eq!(verdict("2026-12-21T00:00:00Z"), Verdict::Due);
     }
 
     #[test]

@@ -127,3 +127,12 @@ pub fn backoff(attempt: u32) -> Duration {
 pub fn out_of_time(what: impl Into<String>) -> Failure {
     Failure::new(Kind::Temporary, what)
 }
+
+/// What is left until an epoch time in milliseconds, as Lambda gives an invocation's deadline.
+#[must_use]
+pub fn left_until(deadline_ms: u64) -> Duration {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Duration::from_millis(deadline_ms).saturating_sub(now)
+}

@@ -1,1 +1,213 @@
-//! Stub.
+//! `rotation`, the hands: the four steps that Secrets Manager calls, and the three actions that the
+//! checker asks for.
+//!
+//! Each step may die anywhere and is safe to run again: what to do next is always read from the
+//! labels, from Entra and from ShopCtrl, never remembered.
+
+mod call;
+mod configuration_test;
+mod connections;
+mod create_secret;
+mod finish_secret;
+mod permission;
+mod person;
+mod probe;
+mod retire;
+mod set_secret;
+mod settings;
+mod sign_in;
+mod sweep;
+mod test_secret;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::aws;
+use shared::entra::rotator::Rotators;
+use shared::entra::token::Tokens;
+use shared::entra::{App, application::Registration};
+use shared::events::{Event, EventKind, Events};
+use shared::failure::{Failure, Kind};
+use shared::grants::GrantStore;
+use shared::http::Client;
+use shared::mailbox_secret::MailboxSecret;
+use shared::retry::Deadline;
+use shared::secret_store::{Described, SecretStore};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use call::{Action, Call, Step};
+pub use settings::Settings;
+
+/// The function, with its clients made.
+#[derive(Debug)]
+pub struct Rotation {
+    settings: Settings,
+    http: Client,
+    store: SecretStore,
+    events: Events,
+    rotators: Rotators,
+}
+
+/// What one invocation carries along.
+struct Invocation {
+    secret: Described,
+    token: String,
+    rotation_token: Option<String>,
+    deadline: Deadline,
+}
+
+impl Rotation {
+    /// Makes the clients over the network.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`] when TLS cannot be set up.
+    pub fn new(settings: Settings) -> Result<Self, Failure> {
+        let http = Client::new(settings.aws.limits)?;
+        Ok(Self::over(settings, http))
+    }
+
+    /// Makes the clients over another HTTP client.
+    #[must_use]
+    pub fn over(settings: Settings, http: Client) -> Self {
+        let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
+        let events = Events::new(
+            aws::event_bridge(&settings.aws, &http),
+            settings.event_bus.clone(),
+        );
+        let sts = aws::sts(&settings.aws, &http);
+        let rotators = Rotators::new(http.clone(), settings.microsoft.clone(), store.clone(), sts);
+        Self {
+            settings,
+            http,
+            store,
+            events,
+            rotators,
+        }
+    }
+
+    /// Handles one invocation that has `left` until Lambda ends it.
+    ///
+    /// # Errors
+    /// [`Failure`]; its kind is the Lambda error type.
+    pub async fn handle(&self, event: Value, left: Duration) -> Result<Value, Failure> {
+        let call = Call::read(&event).inspect_err(log)?;
+        let span = info_span!(
+            "invocation",
+            step = call.name(),
+            secret = call.secret_name(),
+            token = call.token(),
+        );
+        // Time enough to say where it stands.
+        let deadline = Deadline::within(left.saturating_sub(Duration::from_secs(5)));
+        self.run(call, deadline).instrument(span).await
+    }
+
+    async fn run(&self, call: Call, deadline: Deadline) -> Result<Value, Failure> {
+        let outcome = match &call {
+            Call::Step { step, .. } => self.step(*step, &call, deadline).await,
+            Call::Action { action, secret } => match action {
+                Action::Probe => self.probe(secret, deadline).await,
+                Action::Sweep => self.sweep(secret, deadline).await,
+                Action::Retire => self.retire(secret, deadline).await,
+            },
+        };
+        match &outcome {
+            Ok(_) => info!("done"),
+            Err(failure) => {
+                log(failure);
+                self.tell_failure(&call, failure).await;
+            }
+        }
+        outcome
+    }
+
+    async fn step(&self, step: Step, call: &Call, deadline: Deadline) -> Result<Value, Failure> {
+        match step {
+            Step::CreateSecret => self.create_secret(call, deadline).await,
+            Step::SetSecret => self.set_secret(call, deadline).await,
+            Step::TestSecret => self.test_secret(call, deadline).await,
+            Step::FinishSecret => self.finish_secret(call, deadline).await,
+        }?;
+        Ok(json!({}))
+    }
+
+    /// An administrator hears of what only an administrator can mend.
+    async fn tell_failure(&self, call: &Call, failure: &Failure) {
+        let tell = match failure.kind {
+            Kind::Misconfigured => matches!(call, Call::Step { .. }),
+            Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen | Kind::Refused => false,
+        };
+        if !tell {
+            return;
+        }
+        let event = Event {
+            secret: call.secret_name().to_owned(),
+            secret_arn: call.secret().to_owned(),
+            token: call.token().map(str::to_owned),
+            kind: EventKind::RotationFailed {
+                step: call.name().to_owned(),
+                error_type: failure.kind.error_type().to_owned(),
+                what: failure.what.clone(),
+                code: failure.code.clone(),
+                next_step: failure.next_step.clone(),
+            },
+        };
+        if let Err(failure) = self.events.put(&[event]).await {
+            warn!(%failure, "the failure could not be told");
+        }
+    }
+
+    fn app(&self, mailbox: &MailboxSecret) -> App {
+        App {
+            endpoints: self.settings.microsoft.endpoints(mailbox.cloud),
+            tenant: mailbox.tenant_id.clone(),
+            client_id: mailbox.client_id.clone(),
+        }
+    }
+
+    fn registration<'a>(&'a self, app: &'a App, tokens: &'a Tokens) -> Registration<'a> {
+        Registration {
+            http: &self.http,
+            app,
+            token: &tokens.access,
+        }
+    }
+
+    fn grants(&self, secret: &Described) -> GrantStore {
+        GrantStore::of(&self.store, &secret.name)
+    }
+}
+
+impl Invocation {
+    fn event(&self, kind: EventKind) -> Event {
+        event(&self.secret, Some(&self.token), kind)
+    }
+}
+
+fn event(secret: &Described, token: Option<&str>, kind: EventKind) -> Event {
+    Event {
+        secret: secret.name.clone(),
+        secret_arn: secret.arn.clone(),
+        token: token.map(str::to_owned),
+        kind,
+    }
+}
+
+/// The tags of a mailbox secret that this function writes or obeys. A cache, never an authority.
+mod tags {
+    pub const CONTACT: &str = "shopmail:contact";
+    pub const EXPIRES_AT: &str = "shopmail:expires-at";
+    pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
+    pub const STATE: &str = "shopmail:state";
+    /// `<AWSCURRENT version>`: that version's credential leaked.
+    pub const EMERGENCY: &str = "shopmail:emergency";
+}
+
+fn log(failure: &Failure) {
+    let kind = failure.kind.error_type();
+    match failure.kind {
+        Kind::WaitingForPerson | Kind::Frozen => info!(kind, %failure, "standing still"),
+        Kind::Temporary => warn!(kind, %failure, "failed for now"),
+        Kind::Refused | Kind::Misconfigured => error!(kind, %failure, "failed"),
+    }
+}

@@ -1,0 +1,178 @@
+//! The event that the function was called with.
+
+use serde_json::Value;
+use shared::failure::{Failure, Kind};
+
+/// A step of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Issue: a new credential in Entra, stored as the pending version.
+    CreateSecret,
+    /// Deliver: into ShopCtrl.
+    SetSecret,
+    /// Prove: sign-ins, mailbox, ShopCtrl's own test.
+    TestSecret,
+    /// Promote: the pending version becomes the current one.
+    FinishSecret,
+}
+
+/// What the checker asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Look, and say what there is.
+    Probe,
+    /// Remove credentials of ours whose value was never stored.
+    Sweep,
+    /// Remove superseded credentials whose quarantine is over.
+    Retire,
+}
+
+/// An event that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// From Secrets Manager.
+    Step {
+        step: Step,
+        secret: String,
+        token: String,
+        /// Of a rotation across accounts or with an assumed role: handed back with PutSecretValue.
+        rotation_token: Option<String>,
+    },
+    /// From the checker.
+    Action { action: Action, secret: String },
+}
+
+impl Call {
+    /// Reads an event. Fields that AWS may add are no error.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], naming the field.
+    pub fn read(event: &Value) -> Result<Self, Failure> {
+        let secret = text(event, "SecretId", 2048)?;
+        if event.get("Action").is_some() {
+            let action = match text(event, "Action", 32)?.as_str() {
+                "probe" => Action::Probe,
+                "sweep" => Action::Sweep,
+                "retire" => Action::Retire,
+                _ => return Err(wrong("Action is not probe, sweep or retire")),
+            };
+            return Ok(Self::Action { action, secret });
+        }
+        let step = match text(event, "Step", 32)?.as_str() {
+            "createSecret" => Step::CreateSecret,
+            "setSecret" => Step::SetSecret,
+            "testSecret" => Step::TestSecret,
+            "finishSecret" => Step::FinishSecret,
+            _ => {
+                return Err(wrong(
+                    "Step is not createSecret, setSecret, testSecret or finishSecret",
+                ));
+            }
+        };
+        let rotation_token = match event.get("RotationToken") {
+            None | Some(Value::Null) => None,
+            Some(_) => Some(text(event, "RotationToken", 256)?),
+        };
+        Ok(Self::Step {
+            step,
+            secret,
+            token: text(event, "ClientRequestToken", 64)?,
+            rotation_token,
+        })
+    }
+
+    /// The step's or action's name on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Step { step, .. } => match step {
+                Step::CreateSecret => "createSecret",
+                Step::SetSecret => "setSecret",
+                Step::TestSecret => "testSecret",
+                Step::FinishSecret => "finishSecret",
+            },
+            Self::Action { action, .. } => match action {
+                Action::Probe => "probe",
+                Action::Sweep => "sweep",
+                Action::Retire => "retire",
+            },
+        }
+    }
+
+    /// ARN or name of the secret, as given.
+    pub fn secret(&self) -> &str {
+        match self {
+            Self::Step { secret, .. } | Self::Action { secret, .. } => secret,
+        }
+    }
+
+    /// The secret's name, where the ARN shows it.
+    pub fn secret_name(&self) -> &str {
+        let secret = self.secret();
+        match secret.split_once(":secret:") {
+            Some((_, name)) => name.rsplit_once('-').map_or(name, |(name, _)| name),
+            None => secret,
+        }
+    }
+
+    /// The rotation's token.
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Step { token, .. } => Some(token),
+            Self::Action { .. } => None,
+        }
+    }
+}
+
+fn text(event: &Value, field: &str, longest: usize) -> Result<String, Failure> {
+    let value = event
+        .get(field)
+        .ok_or_else(|| wrong(&format!("{field} is missing")))?;
+    value
+        .as_str()
+        .filter(|text| !text.is_empty() && text.len() <= longest)
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(&format!("{field} is not a text of 1 to {longest} characters")))
+}
+
+fn wrong(problem: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("reading the event: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_what_secrets_manager_sends() {
+        let call = Call::read(&json!({
+            "Step": "createSecret",
+            "SecretId": "arn:aws:secretsmanager:eu-west-1:1:secret:shopmail/orders-AbC123",
+            "ClientRequestToken": "t-1", "RotationToken": "r-1", "Later": 1,
+        }))
+        .unwrap();
+        assert_eq!(call.name(), "createSecret");
+        assert_eq!(call.secret_name(), "shopmail/orders");
+        assert_eq!(call.token(), Some("t-1"));
+    }
+
+    #[test]
+    fn wrong_events_are_refused_and_the_field_is_named() {
+        for (event, field) in [
+            (json!({}), "SecretId"),
+            (json!(null), "SecretId"),
+            (json!([1]), "SecretId"),
+            (json!({"SecretId": 1}), "SecretId"),
+            (json!({"SecretId": "s"}), "Step"),
+            (json!({"SecretId": "s", "Step": "dropSecret", "ClientRequestToken": "t"}), "Step"),
+            (json!({"SecretId": "s", "Step": "setSecret"}), "ClientRequestToken"),
+            (json!({"SecretId": "s", "Action": "destroy"}), "Action"),
+            (json!({"SecretId": "s", "Action": null}), "Action"),
+            (json!({"SecretId": "s", "Step": "setSecret", "ClientRequestToken": "t", "RotationToken": 1}), "RotationToken"),
+        ] {
+            let failure = Call::read(&event).unwrap_err();
+            assert_eq!(failure.kind, Kind::Refused);
+            assert!(failure.what.contains(field), "{event}: {failure}");
+        }
+    }
+}

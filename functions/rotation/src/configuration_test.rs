@@ -1,0 +1,122 @@
+//! The configuration test: is everything there that a rotation will need? Tried with the current
+//! secret, changing nothing but the stored grants, which are redeemed.
+
+use shared::failure::{Failure, Kind};
+use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator};
+use shared::retry::with_retries;
+use shared::secret_store::versions::CURRENT;
+use shared::ticket::Purpose;
+use tracing::info;
+
+use crate::{Invocation, Rotation};
+
+impl Rotation {
+    /// Tries all of it and reports all that is wrong in one message. A missing or dead grant is no
+    /// error: its owner is asked for one.
+    pub(crate) async fn configuration_test(&self, run: &Invocation) -> Result<(), Failure> {
+        info!("a configuration test");
+        let value = self.store.value_with_label(&run.secret.arn, CURRENT).await?;
+        let mailbox = MailboxSecret::read(&value.text)?;
+        let store = self.grants(&run.secret);
+        let (entra, signs_in, shopctrl, grants) = tokio::join!(
+            self.try_entra(run, &mailbox),
+            self.wait_until_signs_in(&mailbox, run.deadline),
+            self.try_shopctrl(run, &mailbox),
+            store.read(),
+        );
+        let mut problems: Vec<Failure> = shopctrl;
+        problems.extend(entra.err());
+        problems.extend(signs_in.err().map(|_| {
+            Failure::new(Kind::Misconfigured, "signing in with the current client secret: Entra refuses it")
+                .next_step("Check that client_secret holds the Value, not the Secret ID.")
+        }));
+        let signs_in = problems.is_empty();
+        let needs = match grants {
+            Ok(grants) if signs_in => match self.prove_mailboxes(run, &mailbox, &grants).await {
+                Ok(needs) => needs,
+                Err(failure) => {
+                    problems.push(failure);
+                    Vec::new()
+                }
+            },
+            Ok(_) => Vec::new(),
+            Err(failure) => {
+                problems.push(failure);
+                Vec::new()
+            }
+        };
+        if !needs.is_empty() {
+            // Bound to the version that stays: the pending one of a test goes away.
+            let connect = Invocation {
+                secret: run.secret.clone(),
+                token: value.version,
+                rotation_token: None,
+                deadline: run.deadline,
+            };
+            let waiting = self
+                .ask(&connect, &mailbox, Purpose::Connect, needs, mailbox.expires_at)
+                .await?;
+            info!(%waiting, "asked for the first grants");
+        }
+        together(problems)
+    }
+
+    async fn try_entra(&self, run: &Invocation, mailbox: &MailboxSecret) -> Result<(), Failure> {
+        let tokens = self.rotators.token(mailbox, run.deadline).await?;
+        let app = self.app(mailbox);
+        let registration = self.registration(&app, &tokens);
+        let application = with_retries(run.deadline, async || registration.read().await).await?;
+        if application.credential(mailbox.key_id).is_none() {
+            return Err(Failure::new(
+                Kind::Misconfigured,
+                "reading the app registration in Entra: it has no client secret with this key_id",
+            )
+            .next_step("Set key_id to the Secret ID that the portal shows beside the client secret."));
+        }
+        let rotator = match &mailbox.rotator {
+            Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => client_id,
+            Rotator::Itself {} => &mailbox.client_id,
+        };
+        let owner = registration.is_owned_by(rotator.as_str());
+        // Application.ReadWrite.All needs no ownership, and whether the rotator has that, it cannot
+        // see: so this is a word in the log and not an error.
+        match owner.await {
+            Ok(true) => {}
+            Ok(false) => info!("the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"),
+            Err(error) => info!(failure = %error.failure, "the owners cannot be read"),
+        }
+        Ok(())
+    }
+
+    async fn try_shopctrl(&self, run: &Invocation, mailbox: &MailboxSecret) -> Vec<Failure> {
+        let logins = self.shopctrls(mailbox).await;
+        let tries = mailbox.connections.iter().map(async |connection| {
+            let shopctrl = self.shopctrl(&logins, connection)?;
+            with_retries(run.deadline, async || shopctrl.check_login().await).await?;
+            let shop_id = connection.shopctrl.shop_id;
+            with_retries(run.deadline, async || shopctrl.shop_status(shop_id).await).await?;
+            if connection.delivery == Delivery::Api {
+                with_retries(run.deadline, async || shopctrl.connection(connection).await).await?;
+            }
+            Ok(())
+        });
+        let tries = futures_util::future::join_all(tries).await;
+        tries.into_iter().filter_map(|tried: Result<(), Failure>| tried.err()).collect()
+    }
+}
+
+/// All problems as one failure, each once; the worst kind counts.
+fn together(problems: Vec<Failure>) -> Result<(), Failure> {
+    let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.dedup();
+    let temporary = problems.iter().all(|problem| problem.kind == Kind::Temporary);
+    match problems.into_iter().next() {
+        None => Ok(()),
+        Some(first) if texts.len() == 1 => Err(first),
+        Some(_) => {
+            let kind = if temporary { Kind::Temporary } else { Kind::Misconfigured };
+            let what = format!("testing the configuration, {} problems: {}", texts.len(), texts.join(" | "));
+            Err(Failure::new(kind, what))
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! probe: looks at a mailbox secret's world and says what there is, without changing anything. The
+//! checker's eyes where it may read no secret.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use shared::credential::KeyId;
+use shared::entra::token::TokenError;
+use shared::failure::Failure;
+use shared::mailbox_secret::{ConnectionId, Delivery, MailboxSecret};
+use shared::retry::{Deadline, with_retries};
+use shared::secret_store::versions::CURRENT;
+
+use crate::Rotation;
+
+/// What probe answers. No secret, no hint of one.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The version that was looked at.
+    version: String,
+    /// The current credential.
+    key_id: KeyId,
+    /// Entra's clock; absent when Entra could not be asked.
+    now: Option<Timestamp>,
+    /// When Entra made the credential.
+    start: Option<Timestamp>,
+    /// When it ends: Entra's word, or else the document's.
+    expires_at: Timestamp,
+    /// What is not as it was left, as codes.
+    drift: Vec<Drift>,
+    /// What could not be looked at.
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Drift {
+    what: &'static str,
+    connection: Option<ConnectionId>,
+}
+
+impl Rotation {
+    pub(crate) async fn probe(&self, secret: &str, deadline: Deadline) -> Result<Value, Failure> {
+        let current = self.store.value_with_label(secret, CURRENT).await?;
+        let mailbox = MailboxSecret::read(&current.text)?;
+        let mut report = Report {
+            version: current.version,
+            key_id: mailbox.key_id,
+            now: None,
+            start: None,
+            expires_at: mailbox.expires_at,
+            drift: Vec::new(),
+            problems: Vec::new(),
+        };
+        let (entra, signs_in, connections) = tokio::join!(
+            self.look_at_entra(&mailbox, deadline),
+            self.sign_in_once(&mailbox, deadline),
+            self.look_at_connections(&mailbox, deadline),
+        );
+        match entra {
+            Ok(seen) => {
+                report.now = Some(seen.now);
+                report.start = seen.start;
+                match seen.end {
+                    Some(end) => report.expires_at = end,
+                    None => report.drift.push(Drift { what: "credential_missing", connection: None }),
+                }
+            }
+            Err(failure) => report.problems.push(failure.to_string()),
+        }
+        match signs_in {
+            Ok(true) => {}
+            Ok(false) => report.drift.push(Drift { what: "secret_refused", connection: None }),
+            Err(failure) => report.problems.push(failure.to_string()),
+        }
+        for look in connections {
+            match look {
+                Ok(drift) => report.drift.extend(drift),
+                Err(failure) => report.problems.push(failure.to_string()),
+            }
+        }
+        report.problems.sort();
+        report.problems.dedup();
+        Ok(serde_json::to_value(report).unwrap_or_default())
+    }
+
+    async fn look_at_entra(
+        &self,
+        mailbox: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Result<Seen, Failure> {
+        let tokens = self.rotators.token(mailbox, deadline).await?;
+        let app = self.app(mailbox);
+        let registration = self.registration(&app, &tokens);
+        let application = with_retries(deadline, async || registration.read().await).await?;
+        let credential = application.credential(mailbox.key_id);
+        Ok(Seen {
+            now: tokens.now,
+            start: credential.and_then(|credential| credential.start),
+            end: credential.and_then(|credential| credential.end),
+        })
+    }
+
+    async fn sign_in_once(&self, mailbox: &MailboxSecret, deadline: Deadline) -> Result<bool, Failure> {
+        let endpoint = self.token_endpoint(mailbox);
+        let mut refused = false;
+        let tokens = with_retries(deadline, async || {
+            endpoint.client_credentials().await.map_err(|error| {
+                refused = matches!(error, TokenError::ClientRefused(_));
+                error.into_call_error("signing in with the current client secret")
+            })
+        })
+        .await;
+        match tokens {
+            Ok(_) => Ok(true),
+            Err(_) if refused => Ok(false),
+            Err(error) => Err(error.failure),
+        }
+    }
+
+    async fn look_at_connections(
+        &self,
+        mailbox: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Vec<Result<Option<Drift>, Failure>> {
+        let api = || mailbox.connections.iter().filter(|c| c.delivery == Delivery::Api);
+        if api().next().is_none() {
+            return Vec::new();
+        }
+        let logins = self.shopctrls(mailbox).await;
+        let looks = api().map(async |connection| {
+            let shopctrl = self.shopctrl(&logins, connection)?;
+            let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
+            let what = if !held.authorized {
+                "connection_not_authorized"
+            } else if !held.enabled {
+                "connection_disabled"
+            } else if held.key_id != Some(mailbox.key_id) {
+                "connection_holds_another_secret"
+            } else {
+                return Ok(None);
+            };
+            Ok(Some(Drift { what, connection: Some(connection.id.clone()) }))
+        });
+        futures_util::future::join_all(looks).await
+    }
+}
+
+struct Seen {
+    now: Timestamp,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+}

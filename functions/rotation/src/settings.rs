@@ -1,0 +1,77 @@
+//! The settings of `rotation`.
+
+use shared::aws::AwsSettings;
+use shared::config::{BaseUrl, Reader};
+use shared::entra::MicrosoftSettings;
+use shared::failure::Failure;
+use shared::period::Period;
+use shared::policy::Policy;
+use shared::shopctrl::ShopCtrlPaths;
+use tracing::level_filters::LevelFilter;
+
+/// The settings, each an environment variable; durations in ISO 8601.
+#[derive(Debug)]
+pub struct Settings {
+    /// `AWS_*`, `CONNECT_TIMEOUT`, `REQUEST_TIMEOUT`.
+    pub aws: AwsSettings,
+    /// `ENTRA_URL`, `GRAPH_URL`.
+    pub microsoft: MicrosoftSettings,
+    /// `SHOPCTRL_CONNECTION_PATH`.
+    pub shopctrl_paths: ShopCtrlPaths,
+    /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
+    pub log_level: LevelFilter,
+    /// `EVENT_BUS`: name or ARN of the bus (default `default`).
+    pub event_bus: String,
+    /// `CALLBACK_URL`: address of the callback, without a trailing slash (required).
+    pub callback_url: BaseUrl,
+    /// `TICKET_KEY_SECRET`: the secret that signs links (default `shopmail-ticket-key`).
+    pub ticket_key_secret: String,
+    /// `TICKET_LIFETIME`: how long a link is good (default `P7D`).
+    pub ticket_lifetime: Period,
+    /// `SIGN_IN_SUCCESSES`: so many sign-ins in a row prove a new secret: Entra's replicas may
+    /// disagree for a while (default 3).
+    pub sign_in_successes: u32,
+    /// `SIGN_IN_INTERVAL`: the pause between them (default `PT2S`).
+    pub sign_in_interval: Period,
+    /// `PROPAGATION_WAIT`: how long a new secret may take to sign in; 4 to 18 s were seen, minutes
+    /// on bad days (default `PT3M`).
+    pub propagation_wait: Period,
+    /// `MAIL_CHECK_WAIT`: how long ShopCtrl may take to check mail with the new secret (default `PT6M`).
+    pub mail_check_wait: Period,
+    /// `ISSUE_GRACE`: a credential of the rotation at hand that is younger than this may yet be
+    /// stored by a twin of this invocation (default `PT1M`).
+    pub issue_grace: Period,
+    /// `QUARANTINE`: how long a superseded credential is kept (default `P7D`).
+    pub quarantine: Period,
+    /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
+    /// `shopmail:policy` may change.
+    pub policy: Policy,
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`shared::failure::Kind::Misconfigured`], naming all that is missing or wrong.
+    pub fn read<F: Fn(&str) -> Option<String>>(mut reader: Reader<F>) -> Result<Self, Failure> {
+        let settings = Self {
+            aws: AwsSettings::read(&mut reader),
+            microsoft: MicrosoftSettings::read(&mut reader),
+            shopctrl_paths: ShopCtrlPaths::read(&mut reader),
+            log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
+            event_bus: reader.or("EVENT_BUS", "default".to_owned()),
+            callback_url: reader.required("CALLBACK_URL"),
+            ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
+            ticket_lifetime: reader.or("TICKET_LIFETIME", Period::days(7)),
+            sign_in_successes: reader.or("SIGN_IN_SUCCESSES", 3),
+            sign_in_interval: reader.or("SIGN_IN_INTERVAL", Period::seconds(2)),
+            propagation_wait: reader.or("PROPAGATION_WAIT", Period::seconds(180)),
+            mail_check_wait: reader.or("MAIL_CHECK_WAIT", Period::seconds(360)),
+            issue_grace: reader.or("ISSUE_GRACE", Period::seconds(60)),
+            quarantine: reader.or("QUARANTINE", Period::days(7)),
+            policy: Policy::read(&mut reader),
+        };
+        reader.finish()?;
+        Ok(settings)
+    }
+}

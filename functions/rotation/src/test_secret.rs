@@ -1,0 +1,378 @@
+//! testSecret: proves the pending secret: sign-ins, the mailbox with the stored grant, ShopCtrl's own
+//! test, and that ShopCtrl goes on checking mail.
+
+use jiff::Timestamp;
+use shared::entra::sign_in::connection_scope;
+use shared::entra::token::{TokenError, Tokens};
+use shared::events::EventKind;
+use shared::failure::{Failure, Kind};
+use shared::grants::{Grant, Grants};
+use shared::mailbox::graph;
+use shared::mailbox_secret::{
+    Connection, Delivery, Direction, MailboxAddress, MailboxSecret, Proof, Protocol,
+};
+use shared::retry::{Deadline, backoff, with_retries};
+use shared::secret_store::versions::CURRENT;
+use shared::shopctrl::ShopCtrl;
+use shared::shopctrl::connections::{Held, Tested};
+use shared::ticket::Purpose;
+use tracing::{info, warn};
+
+use crate::call::{Call, Step};
+use crate::connections::ShopCtrls;
+use crate::permission::{Permission, permission};
+use crate::person::Need;
+use crate::{Invocation, Rotation};
+
+/// Why a mailbox was not proved.
+pub(crate) enum Unproved {
+    /// Its owner has to sign in; with Entra's code, or `no_grant`.
+    OwnerNeeded(String),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Rotation {
+    pub(crate) async fn test_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
+        if let Some(run) = self.is_configuration_test(call, deadline).await? {
+            return self.configuration_test(&run).await;
+        }
+        let Some((run, pending)) = self.pending(Step::TestSecret, call, deadline).await? else {
+            return Ok(());
+        };
+        let pending = MailboxSecret::read(&pending.text)?;
+        self.wait_until_signs_in(&pending, deadline).await?;
+        let store = self.grants(&run.secret);
+        let (logins, grants) = tokio::join!(self.shopctrls(&pending), store.read());
+        let grants = grants?;
+        let (connections, mailboxes) = tokio::join!(
+            self.prove_connections(&run, &logins, &pending, &grants),
+            self.prove_mailboxes(&run, &pending, &grants),
+        );
+        // A connection that ShopCtrl cannot use is put back whatever the mailbox says.
+        connections?;
+        let needs = mailboxes?;
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let due_by = self.current_end(&run).await?;
+        Err(self.ask(&run, &pending, Purpose::Rotate, needs, due_by).await?)
+    }
+
+    async fn is_configuration_test(
+        &self,
+        call: &Call,
+        deadline: Deadline,
+    ) -> Result<Option<Invocation>, Failure> {
+        let Call::Step { token, rotation_token, .. } = call else {
+            return Ok(None);
+        };
+        let secret = self.store.describe(call.secret()).await?;
+        Ok(match permission(Step::TestSecret, token, &secret)? {
+            Permission::Run | Permission::AlreadyCurrent => None,
+            Permission::ConfigurationTest => Some(Invocation {
+                secret,
+                token: token.clone(),
+                rotation_token: rotation_token.clone(),
+                deadline,
+            }),
+        })
+    }
+
+    // === The mailboxes, with their owners' grants ===
+
+    /// Proves every mailbox; returns the sign-ins that only an owner can make.
+    pub(crate) async fn prove_mailboxes(
+        &self,
+        run: &Invocation,
+        document: &MailboxSecret,
+        grants: &Grants,
+    ) -> Result<Vec<Need>, Failure> {
+        let proofs = document.probed_mailboxes().into_iter().map(async |mailbox| {
+            let proof = self.prove_mailbox(run, document, grants, mailbox).await;
+            (mailbox, proof)
+        });
+        let mut needs = Vec::new();
+        let mut failure = None;
+        for (mailbox, proof) in futures_util::future::join_all(proofs).await {
+            match proof {
+                Ok(()) => info!(%mailbox, "the mailbox works with the grant"),
+                Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::SignIn {
+                    mailbox: mailbox.clone(),
+                    reason,
+                }),
+                Err(Unproved::Failed(error)) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(failure) if needs.is_empty() => Err(failure),
+            _ => Ok(needs),
+        }
+    }
+
+    async fn prove_mailbox(
+        &self,
+        run: &Invocation,
+        document: &MailboxSecret,
+        grants: &Grants,
+        mailbox: &MailboxAddress,
+    ) -> Result<(), Unproved> {
+        let Some(grant) = grants.of(mailbox) else {
+            return Err(Unproved::OwnerNeeded("no_grant".to_owned()));
+        };
+        let of_mailbox = |c: &&Connection| c.mailbox == *mailbox && c.proof == Proof::Probe;
+        let (by_graph, by_protocol): (Vec<_>, Vec<_>) = document
+            .connections
+            .iter()
+            .filter(of_mailbox)
+            .partition(|c| c.protocol == Protocol::Graph);
+        // One token request names one resource: Graph's scopes and the mail protocols' apart.
+        for connections in [by_graph, by_protocol] {
+            if !connections.is_empty() {
+                self.prove_with_grant(run, document, mailbox, grant, &connections)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn prove_with_grant(
+        &self,
+        run: &Invocation,
+        document: &MailboxSecret,
+        mailbox: &MailboxAddress,
+        grant: &Grant,
+        connections: &[&Connection],
+    ) -> Result<(), Unproved> {
+        let app = self.app(document);
+        let mut scopes = vec!["openid".to_owned(), "offline_access".to_owned()];
+        for connection in connections {
+            let scope = connection_scope(&app, connection);
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        let tokens = self.redeem(run, document, mailbox, grant, &scopes).await?;
+        for connection in connections {
+            let scope = connection_scope(&app, connection);
+            if !tokens.grants(&scope) {
+                return Err(Unproved::OwnerNeeded("consent_required".to_owned()));
+            }
+        }
+        let reads = |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
+        if connections.iter().any(|c| reads(&c)) {
+            let opened = with_retries(run.deadline, async || {
+                graph::open_inbox(&self.http, &app.endpoints, &tokens.access).await
+            });
+            let opened = opened.await;
+            opened.map_err(|error| Unproved::Failed(error.failure.while_doing(mailbox.as_str())))?;
+        }
+        Ok(())
+    }
+
+    /// Redeems a stored grant and stores its replacement.
+    async fn redeem(
+        &self,
+        run: &Invocation,
+        document: &MailboxSecret,
+        mailbox: &MailboxAddress,
+        grant: &Grant,
+        scopes: &[String],
+    ) -> Result<Tokens, Unproved> {
+        let endpoint = self.token_endpoint(document);
+        let mut owner_needed = None;
+        let tokens = with_retries(run.deadline, async || {
+            endpoint.refresh(&grant.refresh_token, scopes).await.map_err(|error| {
+                if let TokenError::PersonNeeded(trouble) = &error {
+                    owner_needed = Some(trouble.code());
+                }
+                // A replica that lags: the secret has signed in a moment ago.
+                let lags = matches!(error, TokenError::ClientRefused(_));
+                let mut error = error.into_call_error("redeeming the stored grant");
+                if lags {
+                    error.again = Some(None);
+                    error.failure.kind = Kind::Temporary;
+                }
+                error
+            })
+        })
+        .await;
+        let tokens = match (tokens, owner_needed) {
+            (Ok(tokens), _) => tokens,
+            (Err(_), Some(code)) => return Err(Unproved::OwnerNeeded(code)),
+            (Err(error), None) => return Err(Unproved::Failed(error.failure)),
+        };
+        if let Some(refresh_token) = &tokens.refresh {
+            let redeemed = Grant {
+                refresh_token: refresh_token.clone(),
+                redeemed_at: tokens.now,
+                ..grant.clone()
+            };
+            let store = self.grants(&run.secret);
+            let stored = store.update(|grants| {
+                // A sign-in that came meanwhile brought a newer one.
+                let newer = grants.of(mailbox).is_some_and(|g| g.redeemed_at > redeemed.redeemed_at);
+                if !newer {
+                    grants.set(mailbox, redeemed.clone());
+                }
+            });
+            stored.await.map_err(Unproved::Failed)?;
+        }
+        Ok(tokens)
+    }
+
+    // === The connections, in ShopCtrl's own eyes ===
+
+    async fn prove_connections(
+        &self,
+        run: &Invocation,
+        logins: &ShopCtrls,
+        pending: &MailboxSecret,
+        grants: &Grants,
+    ) -> Result<(), Failure> {
+        let proofs = pending
+            .connections
+            .iter()
+            .map(|connection| self.prove_connection(run, logins, connection, pending, grants));
+        let failures = futures_util::future::join_all(proofs).await.into_iter().filter_map(Result::err);
+        failures.reduce(|first, _| first).map_or(Ok(()), Err)
+    }
+
+    async fn prove_connection(
+        &self,
+        run: &Invocation,
+        logins: &ShopCtrls,
+        connection: &Connection,
+        pending: &MailboxSecret,
+        grants: &Grants,
+    ) -> Result<(), Failure> {
+        let shopctrl = self.shopctrl(logins, connection)?;
+        let since = match connection.delivery {
+            Delivery::Api => {
+                let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+                let held = held.await?;
+                if !held.authorized || held.key_id != Some(pending.key_id) {
+                    return Err(Failure::new(
+                        Kind::Temporary,
+                        format!("proving connection {}: it does not hold the new secret", connection.id),
+                    ));
+                }
+                if !held.enabled {
+                    return self.tell_disabled(run, connection).await;
+                }
+                self.shopctrl_test(run, logins, &shopctrl, connection, pending).await?;
+                held.secret_changed_at
+            }
+            Delivery::Attended => attested_at(grants, &run.token, connection)?,
+        };
+        match connection.direction {
+            Direction::Receiving => {
+                self.wait_for_mail_check(&shopctrl, connection, since, run.deadline).await
+            }
+            // ShopCtrl shows nothing of sending but its own test.
+            Direction::Sending => Ok(()),
+        }
+    }
+
+    /// A connection that somebody switched off works neither with the old secret nor with the new
+    /// one. It does not hold the rotation up, and is told.
+    async fn tell_disabled(&self, run: &Invocation, connection: &Connection) -> Result<(), Failure> {
+        warn!(connection = %connection.id, "the connection is switched off in ShopCtrl");
+        let drift = run.event(EventKind::DriftFound {
+            what: "connection_disabled".to_owned(),
+            connection: Some(connection.id.clone()),
+        });
+        self.events.put(&[drift]).await
+    }
+
+    /// ShopCtrl's own test. Where it took the secret and then fails, it is put back to the current
+    /// secret, which still works.
+    async fn shopctrl_test(
+        &self,
+        run: &Invocation,
+        logins: &ShopCtrls,
+        shopctrl: &ShopCtrl,
+        connection: &Connection,
+        pending: &MailboxSecret,
+    ) -> Result<(), Failure> {
+        for attempt in 1..=TESTS {
+            let tested = with_retries(run.deadline, async || shopctrl.test_connection(connection).await);
+            match tested.await? {
+                Tested::Passed => return Ok(()),
+                Tested::Failed => {
+                    info!(connection = %connection.id, attempt, "ShopCtrl's test failed");
+                    if attempt < TESTS && !run.deadline.sleep(backoff(attempt)).await {
+                        break;
+                    }
+                }
+            }
+        }
+        let what = format!("testing connection {} in ShopCtrl: it took the new secret, and its test failed", connection.id);
+        let current = self.store.value_with_label(&run.secret.arn, CURRENT).await?;
+        let current = MailboxSecret::read(&current.text)?;
+        let same_app = current.client_id == pending.client_id && current.tenant_id == pending.tenant_id;
+        if !same_app || current.expires_at <= Timestamp::now() {
+            return Err(Failure::new(Kind::Temporary, what));
+        }
+        warn!(connection = %connection.id, "putting the connection back to the current secret");
+        self.deliver(run, logins, connection, &current).await?;
+        Err(Failure::new(Kind::Temporary, format!("{what}; it was put back to the current one")))
+    }
+
+    /// Waits until ShopCtrl has checked the shop's mail since it took the secret, by ShopCtrl's own
+    /// clock; where it does not say when that was, until the time of the last check moves.
+    async fn wait_for_mail_check(
+        &self,
+        shopctrl: &ShopCtrl,
+        connection: &Connection,
+        since: Option<Timestamp>,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let deadline = deadline.at_most(self.settings.mail_check_wait.duration());
+        let shop_id = connection.shopctrl.shop_id;
+        let status = async || with_retries(deadline, async || shopctrl.shop_status(shop_id).await).await;
+        let first = status().await?;
+        if !first.active {
+            info!(connection = %connection.id, "the shop is not active in ShopCtrl: it checks no mail");
+            return Ok(());
+        }
+        let since = since.or(first.last_mail_check);
+        let mut last = first.last_mail_check;
+        let mut attempt = 1;
+        while last.is_none() || last <= since {
+            if !deadline.sleep(backoff(attempt)).await {
+                return Err(Failure::new(
+                    Kind::Temporary,
+                    format!("proving connection {}: ShopCtrl has not checked the shop's mail since it took the secret", connection.id),
+                )
+                .next_step("It is tried again; if it goes on, look at Check mail in the shop's e-mail settings."));
+            }
+            attempt += 1;
+            last = status().await?.last_mail_check;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a connection still is as it was delivered.
+pub(crate) fn is_delivered(held: &Held, document: &MailboxSecret) -> bool {
+    held.authorized && held.key_id == Some(document.key_id)
+}
+
+fn attested_at(
+    grants: &Grants,
+    token: &str,
+    connection: &Connection,
+) -> Result<Option<Timestamp>, Failure> {
+    let hand_over = grants.handover.get(token).and_then(|all| all.get(connection.id.as_str()));
+    match hand_over {
+        Some(hand_over) if grants.attested(token, connection.id.as_str()) => Ok(Some(hand_over.at)),
+        _ => Err(Failure::new(
+            Kind::WaitingForPerson,
+            format!("proving connection {}: nobody attested it yet", connection.id),
+        )),
+    }
+}
+
+/// ShopCtrl's test is asked for this often before a connection is put back.
+const TESTS: u32 = 2;
