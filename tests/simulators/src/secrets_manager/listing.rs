@@ -215,3 +215,82 @@ fn page<T>(
     let next = next.map(|last| BASE64URL_NOPAD.encode(name(last).as_bytes()));
     Ok((page, next))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::super::client::Client;
+    use super::*;
+
+    async fn names(client: &Client, asked: Value) -> Vec<String> {
+        let listed = client.call("ListSecrets", asked).await.unwrap();
+        let entries = listed["SecretList"].as_array().unwrap();
+        entries
+            .iter()
+            .map(|entry| entry["Name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn tag_filters_compare_the_beginning_with_case() {
+        let client = Client::new();
+        client
+            .manager
+            .create("a", "v", &[("shopmail:managed", "mailbox")])
+            .unwrap();
+        client
+            .manager
+            .create("b", "v", &[("shopmail:managed", "mailbox-old")])
+            .unwrap();
+        client
+            .manager
+            .create("c", "v", &[("other", "mailbox")])
+            .unwrap();
+        let by = |key: &str, value: &str| json!({"Key": key, "Values": [value]});
+        let both =
+            json!({"Filters": [by("tag-key", "shopmail:managed"), by("tag-value", "mailbox")]});
+        assert_eq!(names(&client, both).await, ["a", "b"], "a prefix is enough");
+        let case = json!({"Filters": [by("tag-key", "Shopmail")]});
+        assert!(names(&client, case).await.is_empty());
+        let negated = json!({"Filters": [by("tag-key", "!shopmail")]});
+        assert_eq!(names(&client, negated).await, ["c"]);
+    }
+
+    #[tokio::test]
+    async fn pages_hold_everything_once() {
+        let client = Client::new();
+        for n in 0..5 {
+            client.manager.create(&format!("s{n}"), "v", &[]).unwrap();
+        }
+        let mut asked = json!({"MaxResults": 2});
+        let mut seen = Vec::new();
+        loop {
+            seen.extend(names(&client, asked.clone()).await);
+            let listed = client.call("ListSecrets", asked.clone()).await.unwrap();
+            match listed.get("NextToken") {
+                Some(next) => asked["NextToken"] = next.clone(),
+                None => break,
+            }
+        }
+        assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4"]);
+        let wrong = client
+            .call("ListSecrets", json!({"NextToken": "nonsense"}))
+            .await;
+        assert_eq!(wrong.unwrap_err(), "InvalidNextTokenException");
+    }
+
+    #[tokio::test]
+    async fn a_stale_list_catches_up() {
+        let client = Client::new();
+        client.manager.create("a", "v", &[]).unwrap();
+        let five_minutes = SignedDuration::from_mins(5);
+        client
+            .manager
+            .configure(|settings| settings.list_staleness = Some(five_minutes));
+        client.manager.create("b", "v", &[]).unwrap();
+        assert_eq!(names(&client, json!({})).await, ["a"]);
+        client.clock.advance(SignedDuration::from_mins(6));
+        assert_eq!(names(&client, json!({})).await, ["a", "b"]);
+    }
+}

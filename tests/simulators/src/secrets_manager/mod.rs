@@ -5,6 +5,8 @@
 //! methods of [`SecretsManager`].
 
 mod api;
+#[cfg(test)]
+mod client;
 mod listing;
 mod rotation;
 mod schedule;
