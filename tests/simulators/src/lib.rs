@@ -4,8 +4,10 @@
 pub mod aws_account;
 pub mod aws_json;
 pub mod clock;
+pub mod event_bridge;
 pub mod gate;
 pub mod ids;
 pub mod invoker;
 pub mod secrets_manager;
 pub mod serve;
+pub mod sts;
