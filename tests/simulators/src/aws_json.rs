@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::aws_account::is_signed;
 
@@ -76,7 +77,7 @@ pub fn parameters<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
 
 /// The answer on the wire. Every error of these services is a 400.
 #[must_use]
-pub fn answer(result: Result<Value, AwsError>, request_id: &str) -> Response<Body> {
+pub fn answer(result: Result<Value, AwsError>) -> Response<Body> {
     let (status, error_type, body) = match result {
         Ok(body) => (StatusCode::OK, None, body),
         Err(AwsError { code, message }) => (
@@ -95,7 +96,7 @@ pub fn answer(result: Result<Value, AwsError>, request_id: &str) -> Response<Bod
     if let Some(code) = error_type {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
     }
-    if let Ok(id) = HeaderValue::from_str(request_id) {
+    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
         headers.insert("x-amzn-requestid", id);
     }
     response

@@ -394,7 +394,7 @@ async fn handle(
                 unknown => Err(AwsError::new("UnknownOperationException", unknown)),
             }
         });
-    aws_json::answer(result, &bridge.ids.uuid())
+    aws_json::answer(result)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
 use ring::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::aws_account::{ACCOUNT_ID, REGION, access_key_id, is_signed};
 use crate::clock::Clock;
@@ -197,7 +198,7 @@ impl Sts {
         Ok(format!(
             "<GetWebIdentityTokenResponse xmlns=\"{NAMESPACE}\"><GetWebIdentityTokenResult><WebIdentityToken>{token}</WebIdentityToken><Expiration>{}</Expiration></GetWebIdentityTokenResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></GetWebIdentityTokenResponse>",
             expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            self.ids.uuid(),
+            Uuid::new_v4(),
         ))
     }
 
@@ -320,10 +321,12 @@ impl StsError {
         }
     }
 
-    fn xml(&self, request_id: &str) -> String {
+    fn xml(&self) -> String {
         format!(
-            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
-            self.code, self.message,
+            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+            self.code,
+            self.message,
+            Uuid::new_v4(),
         )
     }
 }
@@ -362,7 +365,7 @@ async fn handle(
     };
     let (status, xml) = match result {
         Ok(xml) => (StatusCode::OK, xml),
-        Err(error) => (error.status, error.xml(&sts.ids.uuid())),
+        Err(error) => (error.status, error.xml()),
     };
     let mut response = Response::new(Body::from(xml));
     *response.status_mut() = status;

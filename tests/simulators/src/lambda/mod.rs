@@ -2,7 +2,8 @@
 //! API, as Lambda does.
 //!
 //! A process serves one invocation at a time and is kept warm between them; a second invocation at the
-//! same time gets a second process. Asynchronous invocations are not retried.
+//! same time gets a second process. Asynchronous invocations are not retried. Processes need real time:
+//! under tokio's paused clock every wait for one would be over at once.
 
 mod environment;
 mod invoke_api;

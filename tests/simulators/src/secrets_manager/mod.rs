@@ -308,7 +308,7 @@ async fn handle(
 ) -> axum::response::Response {
     let result = aws_json::require_signature(&headers)
         .and_then(|()| api::perform(&manager, aws_json::operation_in(&headers), &body));
-    aws_json::answer(result, &manager.ids.uuid())
+    aws_json::answer(result)
 }
 
 fn set_of(labels: impl IntoIterator<Item = impl Into<String>>) -> BTreeSet<String> {
