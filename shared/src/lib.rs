@@ -4,6 +4,7 @@
 //! clients at the edge act. Nothing here knows which function it runs in.
 
 pub mod aws;
+pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod entra;

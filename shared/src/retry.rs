@@ -131,8 +131,6 @@ pub fn out_of_time(what: impl Into<String>) -> Failure {
 /// What is left until an epoch time in milliseconds, as Lambda gives an invocation's deadline.
 #[must_use]
 pub fn left_until(deadline_ms: u64) -> Duration {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Duration::from_millis(deadline_ms).saturating_sub(now)
+    let now = u64::try_from(crate::clock::machine().as_millisecond()).unwrap_or_default();
+    Duration::from_millis(deadline_ms.saturating_sub(now))
 }

@@ -7,13 +7,13 @@ use shared::failure::{Failure, Kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Issue: a new credential in Entra, stored as the pending version.
-    CreateSecret,
+    Create,
     /// Deliver: into ShopCtrl.
-    SetSecret,
+    Set,
     /// Prove: sign-ins, mailbox, ShopCtrl's own test.
-    TestSecret,
+    Test,
     /// Promote: the pending version becomes the current one.
-    FinishSecret,
+    Finish,
 }
 
 /// What the checker asks for.
@@ -59,10 +59,10 @@ impl Call {
             return Ok(Self::Action { action, secret });
         }
         let step = match text(event, "Step", 32)?.as_str() {
-            "createSecret" => Step::CreateSecret,
-            "setSecret" => Step::SetSecret,
-            "testSecret" => Step::TestSecret,
-            "finishSecret" => Step::FinishSecret,
+            "createSecret" => Step::Create,
+            "setSecret" => Step::Set,
+            "testSecret" => Step::Test,
+            "finishSecret" => Step::Finish,
             _ => {
                 return Err(wrong(
                     "Step is not createSecret, setSecret, testSecret or finishSecret",
@@ -85,10 +85,10 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Step { step, .. } => match step {
-                Step::CreateSecret => "createSecret",
-                Step::SetSecret => "setSecret",
-                Step::TestSecret => "testSecret",
-                Step::FinishSecret => "finishSecret",
+                Step::Create => "createSecret",
+                Step::Set => "setSecret",
+                Step::Test => "testSecret",
+                Step::Finish => "finishSecret",
             },
             Self::Action { action, .. } => match action {
                 Action::Probe => "probe",

@@ -38,7 +38,7 @@ impl Rotation {
             self.store.value_of(call.secret(), token),
         );
         let secret = secret?;
-        match permission(Step::CreateSecret, token, &secret)? {
+        match permission(Step::Create, token, &secret)? {
             Permission::Run => {}
             Permission::AlreadyCurrent | Permission::ConfigurationTest => return Ok(()),
         }

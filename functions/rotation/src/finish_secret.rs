@@ -27,7 +27,7 @@ impl Rotation {
             self.store.value_of(call.secret(), token),
         );
         let secret = secret?;
-        let permission = permission(Step::FinishSecret, token, &secret)?;
+        let permission = permission(Step::Finish, token, &secret)?;
         let told = secret.tags.get(tags::ROTATED_VERSION) == Some(token);
         if permission == Permission::AlreadyCurrent && told {
             return Ok(());

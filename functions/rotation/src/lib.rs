@@ -106,9 +106,9 @@ impl Rotation {
         let outcome = match &call {
             Call::Step { step, .. } => self.step(*step, &call, deadline).await,
             Call::Action { action, secret } => match action {
-                Action::Probe => self.probe(secret, deadline).await,
-                Action::Sweep => self.sweep(secret, deadline).await,
-                Action::Retire => self.retire(secret, deadline).await,
+                Action::Probe => Box::pin(self.probe(secret, deadline)).await,
+                Action::Sweep => Box::pin(self.sweep(secret, deadline)).await,
+                Action::Retire => Box::pin(self.retire(secret, deadline)).await,
             },
         };
         match &outcome {
@@ -123,10 +123,10 @@ impl Rotation {
 
     async fn step(&self, step: Step, call: &Call, deadline: Deadline) -> Result<Value, Failure> {
         match step {
-            Step::CreateSecret => self.create_secret(call, deadline).await,
-            Step::SetSecret => self.set_secret(call, deadline).await,
-            Step::TestSecret => self.test_secret(call, deadline).await,
-            Step::FinishSecret => self.finish_secret(call, deadline).await,
+            Step::Create => Box::pin(self.create_secret(call, deadline)).await,
+            Step::Set => Box::pin(self.set_secret(call, deadline)).await,
+            Step::Test => Box::pin(self.test_secret(call, deadline)).await,
+            Step::Finish => Box::pin(self.finish_secret(call, deadline)).await,
         }?;
         Ok(json!({}))
     }

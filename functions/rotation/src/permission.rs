@@ -41,10 +41,10 @@ pub fn permission(step: Step, token: &str, secret: &Described) -> Result<Permiss
     }
     let issued = !secret.versions.keys_of(token).is_empty();
     match (step, issued) {
-        (Step::CreateSecret, _)
-        | (Step::SetSecret | Step::TestSecret | Step::FinishSecret, true) => Ok(Permission::Run),
-        (Step::TestSecret, false) => Ok(Permission::ConfigurationTest),
-        (Step::SetSecret | Step::FinishSecret, false) => {
+        (Step::Create, _)
+        | (Step::Set | Step::Test | Step::Finish, true) => Ok(Permission::Run),
+        (Step::Test, false) => Ok(Permission::ConfigurationTest),
+        (Step::Set | Step::Finish, false) => {
             refuse("the pending version holds nothing that createSecret issued")
         }
     }
@@ -58,7 +58,7 @@ mod tests {
     use shared::secret_store::versions::{CURRENT, PREVIOUS, Versions};
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
-    const STEPS: [Step; 4] = [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
+    const STEPS: [Step; 4] = [Step::Create, Step::Set, Step::Test, Step::Finish];
 
     fn secret(labels: &[(&str, &[&str])]) -> Described {
         let versions = labels.iter().map(|(version, labels)| {
@@ -108,10 +108,10 @@ mod tests {
     fn a_pending_version_without_key_label_can_be_issued_or_is_a_configuration_test() {
         let secret = secret(&[("c", &[CURRENT]), ("t", &[PENDING])]);
         let of = |step| permission(step, "t", &secret);
-        assert_eq!(of(Step::CreateSecret).unwrap(), Permission::Run);
-        assert_eq!(of(Step::TestSecret).unwrap(), Permission::ConfigurationTest);
-        assert!(of(Step::SetSecret).is_err());
-        assert!(of(Step::FinishSecret).is_err());
+        assert_eq!(of(Step::Create).unwrap(), Permission::Run);
+        assert_eq!(of(Step::Test).unwrap(), Permission::ConfigurationTest);
+        assert!(of(Step::Set).is_err());
+        assert!(of(Step::Finish).is_err());
     }
 
     #[test]

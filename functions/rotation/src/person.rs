@@ -3,6 +3,7 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
+use shared::clock;
 use shared::events::{EventKind, HandOverConnection};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, MailboxAddress, MailboxSecret};
@@ -54,7 +55,7 @@ impl Rotation {
             needs.iter().map(Need::what).collect::<Vec<_>>().join(", "),
         );
         // The machine's clock, which also ends the tickets.
-        let now = Timestamp::now();
+        let now = clock::machine();
         let ends = expiry(now, self.settings.ticket_lifetime.signed());
         let asked = format!("waiting:{}:{}", run.token, short_hash(&waiting.what));
         let state = run.secret.tags.get(tags::STATE).map(String::as_str);

@@ -30,7 +30,7 @@ pub(crate) enum Delivered {
 
 impl Rotation {
     pub(crate) async fn set_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
-        let Some((run, pending)) = self.pending(Step::SetSecret, call, deadline).await? else {
+        let Some((run, pending)) = self.pending(Step::Set, call, deadline).await? else {
             return Ok(());
         };
         let pending = MailboxSecret::read(&pending.text)?;

@@ -2,6 +2,7 @@
 //! test, and that ShopCtrl goes on checking mail.
 
 use jiff::Timestamp;
+use shared::clock;
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
 use shared::events::EventKind;
@@ -37,7 +38,7 @@ impl Rotation {
         if let Some(run) = self.is_configuration_test(call, deadline).await? {
             return self.configuration_test(&run).await;
         }
-        let Some((run, pending)) = self.pending(Step::TestSecret, call, deadline).await? else {
+        let Some((run, pending)) = self.pending(Step::Test, call, deadline).await? else {
             return Ok(());
         };
         let pending = MailboxSecret::read(&pending.text)?;
@@ -68,7 +69,7 @@ impl Rotation {
             return Ok(None);
         };
         let secret = self.store.describe(call.secret()).await?;
-        Ok(match permission(Step::TestSecret, token, &secret)? {
+        Ok(match permission(Step::Test, token, &secret)? {
             Permission::Run | Permission::AlreadyCurrent => None,
             Permission::ConfigurationTest => Some(Invocation {
                 secret,
@@ -311,7 +312,7 @@ impl Rotation {
         let current = self.store.value_with_label(&run.secret.arn, CURRENT).await?;
         let current = MailboxSecret::read(&current.text)?;
         let same_app = current.client_id == pending.client_id && current.tenant_id == pending.tenant_id;
-        if !same_app || current.expires_at <= Timestamp::now() {
+        if !same_app || current.expires_at <= clock::machine() {
             return Err(Failure::new(Kind::Temporary, what));
         }
         warn!(connection = %connection.id, "putting the connection back to the current secret");

@@ -351,7 +351,7 @@ fn sorted(
     match answer {
         Ok(answer) => {
             // Entra's clock counts; an answer without Date (a proxy may drop it) leaves ours.
-            let now = seen.date.unwrap_or_else(Timestamp::now);
+            let now = seen.date.unwrap_or_else(crate::clock::machine);
             let scopes = answer.scopes().into_iter().flatten();
             Ok(Tokens {
                 access: answer.access_token().secret().to_owned().into(),
