@@ -17,14 +17,26 @@ use crate::mailbox_secret::{ConnectionId, Delivery, Direction, MailboxAddress};
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Name of the mailbox secret.
-    pub secret: String,
-    /// Its ARN.
-    pub secret_arn: String,
+    /// Of what.
+    pub subject: Subject,
     /// The rotation, where there is one.
     pub token: Option<String>,
     /// What happened.
     pub kind: EventKind,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One mailbox secret.
+    Secret {
+        /// Its name.
+        name: String,
+        /// Its ARN.
+        arn: String,
+    },
+    /// All of them, in the check of this time.
+    Fleet(Timestamp),
 }
 
 /// What happened; JSON Schemas are in infra/events.
@@ -152,10 +164,47 @@ pub enum EventKind {
         /// With nothing to do.
         healthy: usize,
         /// With a rotation started or going on.
-        rotating: usize,
+        due: usize,
+        /// With a rotation that waits for a person.
+        waiting_for_person: usize,
         /// That could not be looked at or acted on.
         failed: usize,
+        /// Those that are not healthy.
+        secrets: Vec<FleetEntry>,
     },
+    /// The check ran out of time and goes on behind this secret.
+    CheckContinues {
+        /// ARN of the last secret that was looked at.
+        cursor: String,
+        /// The time of the check.
+        time: Timestamp,
+    },
+}
+
+/// A mailbox secret that is not healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FleetEntry {
+    /// Its name.
+    pub secret: String,
+    /// Which of the counts it is in.
+    pub state: FleetState,
+    /// When its client secret ends, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How a mailbox secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetState {
+    /// Nothing to do.
+    Healthy,
+    /// A rotation is due or under way.
+    Due,
+    /// A rotation waits for a person.
+    WaitingForPerson,
+    /// It could not be looked at or acted on.
+    Failed,
 }
 
 /// Why a rotation is due.
@@ -212,6 +261,7 @@ impl EventKind {
             Self::ClientSecretExpired { .. } => "Client Secret Expired",
             Self::DriftFound { .. } => "Drift Found",
             Self::FleetReport { .. } => "Fleet Report",
+            Self::CheckContinues { .. } => "Check Continues",
         }
     }
 
@@ -249,6 +299,7 @@ impl EventKind {
                 format!("{what} {}", at.unwrap_or_default())
             }
             Self::FleetReport { .. } => String::new(),
+            Self::CheckContinues { cursor, .. } => cursor.clone(),
         }
     }
 }
@@ -260,8 +311,10 @@ impl Event {
         let mut detail = serde_json::to_value(&self.kind).unwrap_or_default();
         if let Some(fields) = detail.as_object_mut() {
             fields.insert("id".into(), self.id().into());
-            fields.insert("secret".into(), self.secret.clone().into());
-            fields.insert("secret_arn".into(), self.secret_arn.clone().into());
+            if let Subject::Secret { name, arn } = &self.subject {
+                fields.insert("secret".into(), name.clone().into());
+                fields.insert("secret_arn".into(), arn.clone().into());
+            }
             if let Some(token) = &self.token {
                 fields.insert("token".into(), token.clone().into());
             }
@@ -270,8 +323,12 @@ impl Event {
     }
 
     fn id(&self) -> String {
+        let subject = match &self.subject {
+            Subject::Secret { arn, .. } => arn.clone(),
+            Subject::Fleet(check) => check.to_string(),
+        };
         let parts = [
-            self.secret_arn.as_str(),
+            subject.as_str(),
             self.token.as_deref().unwrap_or_default(),
             self.kind.detail_type(),
             &self.kind.particular(),
@@ -344,12 +401,14 @@ impl Events {
     }
 
     fn entry(&self, event: &Event) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
+        let entry = PutEventsRequestEntry::builder()
             .source("shopmail")
             .detail_type(event.kind.detail_type())
             .detail(event.detail().to_string())
-            .resources(&event.secret_arn)
-            .event_bus_name(&self.bus)
-            .build()
+            .event_bus_name(&self.bus);
+        match &event.subject {
+            Subject::Secret { arn, .. } => entry.resources(arn).build(),
+            Subject::Fleet(_) => entry.build(),
+        }
     }
 }

@@ -20,5 +20,6 @@ pub mod policy;
 pub mod retry;
 pub mod secret_store;
 pub mod shopctrl;
+pub mod tags;
 pub mod telemetry;
 pub mod ticket;

@@ -1,1 +1,286 @@
-//! Stub.
+//! `expiry-checker`, the eyes: looks at every mailbox secret, decides what is due, reminds, starts
+//! rotations, and has `rotation` probe, sweep and retire.
+//!
+//! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
+
+mod call;
+mod perform;
+mod plan;
+mod rotation_function;
+mod settings;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::aws;
+use shared::clock;
+use shared::events::{Event, EventKind, Events, FleetEntry, FleetState, Subject};
+use shared::failure::{Failure, Kind};
+use shared::http::{Client, Limits};
+use shared::policy;
+use shared::secret_store::SecretStore;
+use shared::tags;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use call::Check;
+use plan::{Found, Plan, plan};
+use rotation_function::RotationFunction;
+pub use settings::Settings;
+
+/// The function, with its clients made.
+#[derive(Debug)]
+pub struct ExpiryChecker {
+    settings: Settings,
+    store: SecretStore,
+    events: Events,
+    rotation: RotationFunction,
+}
+
+/// So many secrets are looked at side by side: `rotation` runs once for each.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A round of secrets is not begun with less time than this: then the check continues in another
+/// invocation.
+const ROUND: Duration = Duration::from_secs(120);
+
+/// What became of one secret.
+struct Outcome {
+    secret: String,
+    state: FleetState,
+    expires_at: Option<Timestamp>,
+    actions: Vec<String>,
+    failures: Vec<Failure>,
+}
+
+impl ExpiryChecker {
+    /// Makes the clients over the network.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`] when TLS cannot be set up.
+    pub fn new(settings: Settings) -> Result<Self, Failure> {
+        let http = Client::new(settings.aws.limits)?;
+        // A step of a rotation takes minutes, and its answer comes at its end.
+        let patient = Client::new(Limits {
+            request: settings.invoke_timeout,
+            ..settings.aws.limits
+        })?;
+        Ok(Self::over(settings, &http, &patient))
+    }
+
+    /// Makes the clients over other HTTP clients.
+    #[must_use]
+    pub fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
+        let rotation = RotationFunction::new(
+            aws::lambda(&settings.aws, patient),
+            settings.rotation_function.clone(),
+        );
+        Self {
+            store: SecretStore::new(aws::secrets_manager(&settings.aws, http)),
+            events: Events::new(
+                aws::event_bridge(&settings.aws, http),
+                settings.event_bus.clone(),
+            ),
+            rotation,
+            settings,
+        }
+    }
+
+    /// Handles one invocation that has `left` until Lambda ends it.
+    ///
+    /// # Errors
+    /// [`Failure`] when the fleet could not be listed or the report not be told. What goes wrong
+    /// with one secret is in the report and does not stop the others.
+    pub async fn handle(&self, event: Value, left: Duration) -> Result<Value, Failure> {
+        let ends = Instant::now() + left;
+        let outcome = async {
+            let check = Check::read(&event, clock::machine())?;
+            Box::pin(self.check(&check, ends)).await
+        };
+        outcome.await.inspect_err(|failure: &Failure| {
+            error!(kind = failure.kind.error_type(), %failure, "the check failed");
+        })
+    }
+
+    async fn check(&self, check: &Check, ends: Instant) -> Result<Value, Failure> {
+        let mut arns = self.store.list(tags::MANAGED, "mailbox").await?;
+        arns.sort();
+        arns.retain(|arn| check.cursor.as_ref().is_none_or(|cursor| arn > cursor));
+        let mut outcomes = Vec::new();
+        let mut last: Option<&String> = None;
+        for round in arns.chunks(SIDE_BY_SIDE) {
+            if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
+                self.continue_later(check, cursor).await?;
+                break;
+            }
+            let secrets = round.iter().map(|arn| self.check_secret(arn, check));
+            outcomes.extend(
+                futures_util::future::join_all(secrets)
+                    .await
+                    .into_iter()
+                    .flatten(),
+            );
+            last = round.last();
+        }
+        if !check.dry_run {
+            self.events.put(&[report(check.now, &outcomes)]).await?;
+        }
+        info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
+        Ok(answer(check, &outcomes))
+    }
+
+    async fn continue_later(&self, check: &Check, cursor: &str) -> Result<(), Failure> {
+        let event = Event {
+            subject: Subject::Fleet(check.now),
+            token: None,
+            kind: EventKind::CheckContinues {
+                cursor: cursor.to_owned(),
+                time: check.now,
+            },
+        };
+        if check.dry_run {
+            return Ok(());
+        }
+        self.events.put(&[event]).await
+    }
+
+    /// One secret: look, decide, act. `None` for one that is going to be deleted.
+    async fn check_secret(&self, arn: &str, check: &Check) -> Option<Outcome> {
+        let span = info_span!(
+            "secret",
+            secret = arn,
+            step = "check",
+            token = tracing::field::Empty
+        );
+        let work = async {
+            let found = match self.look(arn).await {
+                Ok((found, probe_failure)) => (found, probe_failure),
+                Err(failure) => return Some(unseen(arn, failure)),
+            };
+            let (found, probe_failure) = found;
+            if let Some(token) = found.secret.versions.in_progress() {
+                tracing::Span::current().record("token", token);
+            }
+            let Plan {
+                state,
+                expires_at,
+                actions,
+            } = plan(&found, check.now)?;
+            let mut outcome = Outcome {
+                secret: found.secret.name.clone(),
+                state,
+                expires_at,
+                actions: actions.iter().map(ToString::to_string).collect(),
+                failures: probe_failure.into_iter().collect(),
+            };
+            if !check.dry_run {
+                for action in &actions {
+                    info!(%action, "acting");
+                    // One action that fails does not keep the others.
+                    if let Err(failure) = self.perform(&found.secret, action).await {
+                        outcome.failures.push(failure);
+                    }
+                }
+            }
+            outcome.settle();
+            Some(outcome)
+        };
+        Box::pin(work).instrument(span).await
+    }
+
+    /// What there is. A probe that fails leaves labels and tags to decide by.
+    async fn look(&self, arn: &str) -> Result<(Found, Option<Failure>), Failure> {
+        let (secret, probe) = tokio::join!(self.store.describe(arn), self.rotation.probe(arn));
+        let secret = secret?;
+        let tag = secret.tags.get(policy::TAG).map(String::as_str);
+        let policy = self.settings.policy.clone().with_tag(tag)?;
+        let (probe, failure) = match probe {
+            Ok(probe) => (Some(probe), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        Ok((
+            Found {
+                secret,
+                probe,
+                policy,
+            },
+            failure,
+        ))
+    }
+}
+
+impl Outcome {
+    /// What a failure makes of the state; waiting for a person is none.
+    fn settle(&mut self) {
+        for failure in &self.failures {
+            match failure.kind {
+                Kind::WaitingForPerson => self.state = FleetState::WaitingForPerson,
+                Kind::Frozen => {}
+                Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
+                    warn!(kind = failure.kind.error_type(), %failure, "failed for this secret");
+                    self.state = FleetState::Failed;
+                }
+            }
+        }
+    }
+}
+
+fn unseen(arn: &str, failure: Failure) -> Outcome {
+    let mut outcome = Outcome {
+        secret: arn.to_owned(),
+        state: FleetState::Failed,
+        expires_at: None,
+        actions: Vec::new(),
+        failures: vec![failure],
+    };
+    outcome.settle();
+    outcome
+}
+
+fn report(now: Timestamp, outcomes: &[Outcome]) -> Event {
+    let count = |state| {
+        outcomes
+            .iter()
+            .filter(|outcome| outcome.state == state)
+            .count()
+    };
+    let unwell = outcomes
+        .iter()
+        .filter(|outcome| outcome.state != FleetState::Healthy);
+    let entry = |outcome: &Outcome| FleetEntry {
+        secret: outcome.secret.clone(),
+        state: outcome.state,
+        expires_at: outcome.expires_at,
+    };
+    Event {
+        subject: Subject::Fleet(now),
+        token: None,
+        kind: EventKind::FleetReport {
+            checked: outcomes.len(),
+            healthy: count(FleetState::Healthy),
+            due: count(FleetState::Due),
+            waiting_for_person: count(FleetState::WaitingForPerson),
+            failed: count(FleetState::Failed),
+            // An event has 256 KB.
+            secrets: unwell.take(1000).map(entry).collect(),
+        },
+    }
+}
+
+fn answer(check: &Check, outcomes: &[Outcome]) -> Value {
+    let secrets = outcomes.iter().map(|outcome| {
+        json!({
+            "secret": outcome.secret,
+            "state": outcome.state,
+            "expires_at": outcome.expires_at,
+            "actions": outcome.actions,
+            "failures": outcome.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "now": check.now,
+        "dry_run": check.dry_run,
+        "secrets": secrets.collect::<Vec<_>>(),
+    })
+}

@@ -1,1 +1,35 @@
-fn main() {}
+//! The expiry checker function: see the library beside it.
+
+use std::sync::Arc;
+
+use expiry_checker::{ExpiryChecker, Settings};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::config::Reader;
+use shared::failure::Failure;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))?;
+    telemetry::start(settings.log_level);
+    let checker = Arc::new(ExpiryChecker::new(settings)?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let checker = Arc::clone(&checker);
+        async move {
+            let left = shared::retry::left_until(event.context.deadline);
+            checker
+                .handle(event.payload, left)
+                .await
+                .map_err(diagnostic)
+        }
+    }))
+    .await
+}
+
+fn diagnostic(failure: Failure) -> Diagnostic {
+    Diagnostic {
+        error_type: failure.kind.error_type().to_owned(),
+        error_message: failure.to_string(),
+    }
+}

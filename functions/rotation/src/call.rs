@@ -131,7 +131,11 @@ fn text(event: &Value, field: &str, longest: usize) -> Result<String, Failure> {
         .as_str()
         .filter(|text| !text.is_empty() && text.len() <= longest)
         .map(str::to_owned)
-        .ok_or_else(|| wrong(&format!("{field} is not a text of 1 to {longest} characters")))
+        .ok_or_else(|| {
+            wrong(&format!(
+                "{field} is not a text of 1 to {longest} characters"
+            ))
+        })
 }
 
 fn wrong(problem: &str) -> Failure {
@@ -164,11 +168,20 @@ mod tests {
             (json!([1]), "SecretId"),
             (json!({"SecretId": 1}), "SecretId"),
             (json!({"SecretId": "s"}), "Step"),
-            (json!({"SecretId": "s", "Step": "dropSecret", "ClientRequestToken": "t"}), "Step"),
-            (json!({"SecretId": "s", "Step": "setSecret"}), "ClientRequestToken"),
+            (
+                json!({"SecretId": "s", "Step": "dropSecret", "ClientRequestToken": "t"}),
+                "Step",
+            ),
+            (
+                json!({"SecretId": "s", "Step": "setSecret"}),
+                "ClientRequestToken",
+            ),
             (json!({"SecretId": "s", "Action": "destroy"}), "Action"),
             (json!({"SecretId": "s", "Action": null}), "Action"),
-            (json!({"SecretId": "s", "Step": "setSecret", "ClientRequestToken": "t", "RotationToken": 1}), "RotationToken"),
+            (
+                json!({"SecretId": "s", "Step": "setSecret", "ClientRequestToken": "t", "RotationToken": 1}),
+                "RotationToken",
+            ),
         ] {
             let failure = Call::read(&event).unwrap_err();
             assert_eq!(failure.kind, Kind::Refused);

@@ -15,7 +15,10 @@ impl Rotation {
     /// error: its owner is asked for one.
     pub(crate) async fn configuration_test(&self, run: &Invocation) -> Result<(), Failure> {
         info!("a configuration test");
-        let value = self.store.value_with_label(&run.secret.arn, CURRENT).await?;
+        let value = self
+            .store
+            .value_with_label(&run.secret.arn, CURRENT)
+            .await?;
         let mailbox = MailboxSecret::read(&value.text)?;
         let store = self.grants(&run.secret);
         let (entra, signs_in, shopctrl, grants) = tokio::join!(
@@ -27,8 +30,11 @@ impl Rotation {
         let mut problems: Vec<Failure> = shopctrl;
         problems.extend(entra.err());
         problems.extend(signs_in.err().map(|_| {
-            Failure::new(Kind::Misconfigured, "signing in with the current client secret: Entra refuses it")
-                .next_step("Check that client_secret holds the Value, not the Secret ID.")
+            Failure::new(
+                Kind::Misconfigured,
+                "signing in with the current client secret: Entra refuses it",
+            )
+            .next_step("Check that client_secret holds the Value, not the Secret ID.")
         }));
         let signs_in = problems.is_empty();
         let needs = match grants {
@@ -54,7 +60,13 @@ impl Rotation {
                 deadline: run.deadline,
             };
             let waiting = self
-                .ask(&connect, &mailbox, Purpose::Connect, needs, mailbox.expires_at)
+                .ask(
+                    &connect,
+                    &mailbox,
+                    Purpose::Connect,
+                    needs,
+                    mailbox.expires_at,
+                )
                 .await?;
             info!(%waiting, "asked for the first grants");
         }
@@ -71,7 +83,9 @@ impl Rotation {
                 Kind::Misconfigured,
                 "reading the app registration in Entra: it has no client secret with this key_id",
             )
-            .next_step("Set key_id to the Secret ID that the portal shows beside the client secret."));
+            .next_step(
+                "Set key_id to the Secret ID that the portal shows beside the client secret.",
+            ));
         }
         let rotator = match &mailbox.rotator {
             Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => client_id,
@@ -82,7 +96,9 @@ impl Rotation {
         // see: so this is a word in the log and not an error.
         match owner.await {
             Ok(true) => {}
-            Ok(false) => info!("the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"),
+            Ok(false) => info!(
+                "the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"
+            ),
             Err(error) => info!(failure = %error.failure, "the owners cannot be read"),
         }
         Ok(())
@@ -101,7 +117,10 @@ impl Rotation {
             Ok(())
         });
         let tries = futures_util::future::join_all(tries).await;
-        tries.into_iter().filter_map(|tried: Result<(), Failure>| tried.err()).collect()
+        tries
+            .into_iter()
+            .filter_map(|tried: Result<(), Failure>| tried.err())
+            .collect()
     }
 }
 
@@ -109,13 +128,23 @@ impl Rotation {
 fn together(problems: Vec<Failure>) -> Result<(), Failure> {
     let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     texts.dedup();
-    let temporary = problems.iter().all(|problem| problem.kind == Kind::Temporary);
+    let temporary = problems
+        .iter()
+        .all(|problem| problem.kind == Kind::Temporary);
     match problems.into_iter().next() {
         None => Ok(()),
         Some(first) if texts.len() == 1 => Err(first),
         Some(_) => {
-            let kind = if temporary { Kind::Temporary } else { Kind::Misconfigured };
-            let what = format!("testing the configuration, {} problems: {}", texts.len(), texts.join(" | "));
+            let kind = if temporary {
+                Kind::Temporary
+            } else {
+                Kind::Misconfigured
+            };
+            let what = format!(
+                "testing the configuration, {} problems: {}",
+                texts.len(),
+                texts.join(" | ")
+            );
             Err(Failure::new(kind, what))
         }
     }

@@ -25,7 +25,12 @@ impl Rotation {
                 .and_then(|value| Login::read(&value.text));
             (name.to_owned(), login)
         });
-        ShopCtrls(futures_util::future::join_all(logins).await.into_iter().collect())
+        ShopCtrls(
+            futures_util::future::join_all(logins)
+                .await
+                .into_iter()
+                .collect(),
+        )
     }
 
     /// The client of one connection's ShopCtrl.

@@ -16,12 +16,13 @@ use shared::policy;
 use shared::retry::{CallError, Deadline, Effect, with_retries};
 use shared::secret_store::versions::{CURRENT, PENDING, key_label};
 use shared::secret_store::{Described, MoveLabel, Put, Stored, Swap, Value};
+use shared::tags;
 use tracing::{info, warn};
 
 use crate::call::{Call, Step};
 use crate::permission::{Permission, permission};
 use crate::sweep::orphans;
-use crate::{Invocation, Rotation, tags};
+use crate::{Invocation, Rotation};
 
 impl Rotation {
     pub(crate) async fn create_secret(
@@ -29,7 +30,12 @@ impl Rotation {
         call: &Call,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let Call::Step { token, rotation_token, .. } = call else {
+        let Call::Step {
+            token,
+            rotation_token,
+            ..
+        } = call
+        else {
             return Ok(());
         };
         let (secret, current, pending) = tokio::join!(
@@ -65,11 +71,17 @@ impl Rotation {
         // socket that a frozen function left behind must not make its outcome unknown.
         let before = with_retries(run.deadline, async || registration.read().await).await?;
         self.adopt_current(run, mailbox, &before).await?;
-        let removed = self.make_room(run, &registration, &before, tokens.now).await?;
+        let removed = self
+            .make_room(run, &registration, &before, tokens.now)
+            .await?;
 
-        let issued = self.add_password(run, &registration, mailbox, tokens.now).await?;
+        let issued = self
+            .add_password(run, &registration, mailbox, tokens.now)
+            .await?;
         info!(key_id = %issued.key_id, expires_at = %issued.end, "issued a client secret in Entra");
-        let stored = self.store_issued(run, &registration, mailbox, &issued).await?;
+        let stored = self
+            .store_issued(run, &registration, mailbox, &issued)
+            .await?;
 
         // Now that this version has its credential, any other one with its token is lost for sure.
         let marker = Marker::new(&run.secret.arn, &run.token);
@@ -78,7 +90,8 @@ impl Rotation {
             name == Some(marker.clone()) && !removed.contains(&credential.key_id)
         });
         for twin in twins.filter(|twin| twin.key_id != stored) {
-            self.remove_orphan(&run.secret, &registration, twin.key_id, run.deadline).await?;
+            self.remove_orphan(&run.secret, &registration, twin.key_id, run.deadline)
+                .await?;
         }
         let started = run.event(EventKind::RotationStarted {
             key_id: stored,
@@ -99,7 +112,10 @@ impl Rotation {
         let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
         let leaked = current.is_some() && emergency == current;
         if !leaked && policy.holds_back(now, mailbox.expires_at) {
-            return Err(Failure::new(Kind::Frozen, "the mailbox's policy has a freeze now"));
+            return Err(Failure::new(
+                Kind::Frozen,
+                "the mailbox's policy has a freeze now",
+            ));
         }
         Ok(())
     }
@@ -160,7 +176,8 @@ impl Rotation {
         let own: Vec<&Credential> = application.credentials.iter().filter(own).collect();
         lost.extend(own.iter().copied().filter(settled).map(|c| c.key_id));
         for key_id in &lost {
-            self.remove_orphan(&run.secret, registration, *key_id, run.deadline).await?;
+            self.remove_orphan(&run.secret, registration, *key_id, run.deadline)
+                .await?;
         }
         if !lost.is_empty() {
             return Ok(lost);
@@ -191,7 +208,10 @@ impl Rotation {
                 // Only where nothing can have been added may it be asked again.
                 answer.map_err(|error| match error.effect {
                     Effect::None => error,
-                    Effect::Unknown => CallError { again: None, ..error },
+                    Effect::Unknown => CallError {
+                        again: None,
+                        ..error
+                    },
                 })
             })
             .await;
@@ -251,10 +271,14 @@ impl Rotation {
             return Ok(issued.key_id);
         }
         warn!(key_id = %issued.key_id, "the issued credential was not stored and is removed");
-        self.remove_orphan(&run.secret, registration, issued.key_id, run.deadline).await?;
+        self.remove_orphan(&run.secret, registration, issued.key_id, run.deadline)
+            .await?;
         held.ok_or_else(|| {
             failure.unwrap_or_else(|| {
-                Failure::new(Kind::Temporary, "storing the pending version: it was refused, and is empty")
+                Failure::new(
+                    Kind::Temporary,
+                    "storing the pending version: it was refused, and is empty",
+                )
             })
         })
     }
@@ -267,10 +291,15 @@ impl Rotation {
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        self.remove_credential(registration, key_id, deadline).await?;
+        self.remove_credential(registration, key_id, deadline)
+            .await?;
         info!(%key_id, "removed an orphaned credential");
         let reason = shared::events::RetiredReason::Orphan;
-        let retired: Event = crate::event(secret, None, EventKind::CredentialRetired { key_id, reason });
+        let retired: Event = crate::event(
+            secret,
+            None,
+            EventKind::CredentialRetired { key_id, reason },
+        );
         self.events.put(&[retired]).await
     }
 
@@ -324,7 +353,10 @@ mod tests {
     #[test]
     fn shorter_lifetimes_are_tried_in_falling_order() {
         let days = |days: &[u64]| days.iter().map(|d| Period::days(*d)).collect::<Vec<_>>();
-        assert_eq!(lifetimes(Period::days(180)), days(&[180, 90, 60, 30, 14, 7]));
+        assert_eq!(
+            lifetimes(Period::days(180)),
+            days(&[180, 90, 60, 30, 14, 7])
+        );
         assert_eq!(lifetimes(Period::days(5)), days(&[5]));
     }
 }

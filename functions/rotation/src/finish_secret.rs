@@ -6,12 +6,13 @@ use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::CURRENT;
 use shared::secret_store::{MoveLabel, Swap};
+use shared::tags;
 use tracing::info;
 
 use crate::call::{Call, Step};
 use crate::permission::{Permission, permission};
 use crate::test_secret::is_delivered;
-use crate::{Invocation, Rotation, tags};
+use crate::{Invocation, Rotation};
 
 impl Rotation {
     pub(crate) async fn finish_secret(
@@ -19,7 +20,12 @@ impl Rotation {
         call: &Call,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let Call::Step { token, rotation_token, .. } = call else {
+        let Call::Step {
+            token,
+            rotation_token,
+            ..
+        } = call
+        else {
             return Ok(());
         };
         let (secret, value) = tokio::join!(
@@ -34,7 +40,12 @@ impl Rotation {
         }
         let document = match value? {
             Some(value) => MailboxSecret::read(&value.text)?,
-            None => return Err(Failure::new(Kind::Temporary, "reading the pending version: it shows no value")),
+            None => {
+                return Err(Failure::new(
+                    Kind::Temporary,
+                    "reading the pending version: it shows no value",
+                ));
+            }
         };
         let run = Invocation {
             secret,
@@ -72,7 +83,8 @@ impl Rotation {
             let delivered = match connection.delivery {
                 Delivery::Api => {
                     let shopctrl = self.shopctrl(&logins, connection)?;
-                    let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+                    let held =
+                        with_retries(run.deadline, async || shopctrl.connection(connection).await);
                     is_delivered(&held.await?, document)
                 }
                 Delivery::Attended => grants
@@ -84,7 +96,10 @@ impl Rotation {
             }
             Err(Failure::new(
                 Kind::Temporary,
-                format!("promoting: connection {} does not hold the new secret", connection.id),
+                format!(
+                    "promoting: connection {} does not hold the new secret",
+                    connection.id
+                ),
             )
             .next_step("Nothing to do: the rotation is tried again from its delivery."))
         });

@@ -26,7 +26,7 @@ use shared::aws;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
 use shared::entra::{App, application::Registration};
-use shared::events::{Event, EventKind, Events};
+use shared::events::{Event, EventKind, Events, Subject};
 use shared::failure::{Failure, Kind};
 use shared::grants::GrantStore;
 use shared::http::Client;
@@ -141,8 +141,10 @@ impl Rotation {
             return;
         }
         let event = Event {
-            secret: call.secret_name().to_owned(),
-            secret_arn: call.secret().to_owned(),
+            subject: Subject::Secret {
+                name: call.secret_name().to_owned(),
+                arn: call.secret().to_owned(),
+            },
             token: call.token().map(str::to_owned),
             kind: EventKind::RotationFailed {
                 step: call.name().to_owned(),
@@ -186,21 +188,13 @@ impl Invocation {
 
 fn event(secret: &Described, token: Option<&str>, kind: EventKind) -> Event {
     Event {
-        secret: secret.name.clone(),
-        secret_arn: secret.arn.clone(),
+        subject: Subject::Secret {
+            name: secret.name.clone(),
+            arn: secret.arn.clone(),
+        },
         token: token.map(str::to_owned),
         kind,
     }
-}
-
-/// The tags of a mailbox secret that this function writes or obeys. A cache, never an authority.
-mod tags {
-    pub const CONTACT: &str = "shopmail:contact";
-    pub const EXPIRES_AT: &str = "shopmail:expires-at";
-    pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
-    pub const STATE: &str = "shopmail:state";
-    /// `<AWSCURRENT version>`: that version's credential leaked.
-    pub const EMERGENCY: &str = "shopmail:emergency";
 }
 
 fn log(failure: &Failure) {

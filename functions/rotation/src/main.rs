@@ -18,7 +18,10 @@ async fn main() -> Result<(), Error> {
         let rotation = Arc::clone(&rotation);
         async move {
             let left = shared::retry::left_until(event.context.deadline);
-            rotation.handle(event.payload, left).await.map_err(diagnostic)
+            rotation
+                .handle(event.payload, left)
+                .await
+                .map_err(diagnostic)
         }
     }))
     .await

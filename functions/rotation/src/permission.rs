@@ -23,7 +23,12 @@ pub enum Permission {
 /// # Errors
 /// [`Kind::Refused`]; then nothing is done.
 pub fn permission(step: Step, token: &str, secret: &Described) -> Result<Permission, Failure> {
-    let refuse = |why: &str| Err(Failure::new(Kind::Refused, format!("checking the labels: {why}")));
+    let refuse = |why: &str| {
+        Err(Failure::new(
+            Kind::Refused,
+            format!("checking the labels: {why}"),
+        ))
+    };
     if secret.deleted {
         return refuse("the secret is marked for deletion");
     }
@@ -41,8 +46,7 @@ pub fn permission(step: Step, token: &str, secret: &Described) -> Result<Permiss
     }
     let issued = !secret.versions.keys_of(token).is_empty();
     match (step, issued) {
-        (Step::Create, _)
-        | (Step::Set | Step::Test | Step::Finish, true) => Ok(Permission::Run),
+        (Step::Create, _) | (Step::Set | Step::Test | Step::Finish, true) => Ok(Permission::Run),
         (Step::Test, false) => Ok(Permission::ConfigurationTest),
         (Step::Set | Step::Finish, false) => {
             refuse("the pending version holds nothing that createSecret issued")
@@ -81,7 +85,10 @@ mod tests {
         for labels in [&[CURRENT][..], &[CURRENT, PENDING, KEY]] {
             for step in STEPS {
                 let secret = secret(&[("t", labels)]);
-                assert_eq!(permission(step, "t", &secret).unwrap(), Permission::AlreadyCurrent);
+                assert_eq!(
+                    permission(step, "t", &secret).unwrap(),
+                    Permission::AlreadyCurrent
+                );
             }
         }
     }
@@ -99,7 +106,10 @@ mod tests {
             secret(&[("c", &[CURRENT]), ("t", &[PREVIOUS, KEY])]),
         ] {
             for step in STEPS {
-                assert_eq!(permission(step, "t", &secret).unwrap_err().kind, Kind::Refused);
+                assert_eq!(
+                    permission(step, "t", &secret).unwrap_err().kind,
+                    Kind::Refused
+                );
             }
         }
     }

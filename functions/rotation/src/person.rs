@@ -8,10 +8,11 @@ use shared::events::{EventKind, HandOverConnection};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, MailboxAddress, MailboxSecret};
 use shared::secret_store::versions::CURRENT;
+use shared::tags;
 use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
 use tracing::info;
 
-use crate::{Invocation, Rotation, tags};
+use crate::{Invocation, Rotation};
 
 /// What only a person can do.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ impl Rotation {
         // The machine's clock, which also ends the tickets.
         let now = clock::machine();
         let ends = expiry(now, self.settings.ticket_lifetime.signed());
-        let asked = format!("waiting:{}:{}", run.token, short_hash(&waiting.what));
+        let asked = format!("{}{}", tags::waiting(&run.token), short_hash(&waiting.what));
         let state = run.secret.tags.get(tags::STATE).map(String::as_str);
         if was_asked(state, &asked, now) {
             info!("the person was asked before");
@@ -95,7 +96,9 @@ impl Rotation {
         }
         self.events.put(&events).await?;
         let state = format!("{asked}:{}", ends.as_second());
-        self.store.tag(&run.secret.arn, &[(tags::STATE, state)]).await?;
+        self.store
+            .tag(&run.secret.arn, &[(tags::STATE, state)])
+            .await?;
         Ok(waiting)
     }
 
@@ -118,7 +121,10 @@ impl Rotation {
             mailbox,
             expires_at,
         })?;
-        Ok(format!("{}/authorize?ticket={ticket}", self.settings.callback_url))
+        Ok(format!(
+            "{}/authorize?ticket={ticket}",
+            self.settings.callback_url
+        ))
     }
 
     /// Whom to tell; never one of the mailboxes whose mail may stand still.
@@ -161,9 +167,21 @@ mod tests {
     #[test]
     fn the_same_is_asked_again_only_when_its_link_has_ended() {
         let now = Timestamp::from_second(1000).unwrap();
-        assert!(was_asked(Some("waiting:t:abcd:1001"), "waiting:t:abcd", now));
-        assert!(!was_asked(Some("waiting:t:abcd:1000"), "waiting:t:abcd", now));
-        assert!(!was_asked(Some("waiting:t:ffff:1001"), "waiting:t:abcd", now));
+        assert!(was_asked(
+            Some("waiting:t:abcd:1001"),
+            "waiting:t:abcd",
+            now
+        ));
+        assert!(!was_asked(
+            Some("waiting:t:abcd:1000"),
+            "waiting:t:abcd",
+            now
+        ));
+        assert!(!was_asked(
+            Some("waiting:t:ffff:1001"),
+            "waiting:t:abcd",
+            now
+        ));
         assert!(!was_asked(Some("rotated"), "waiting:t:abcd", now));
         assert!(!was_asked(None, "waiting:t:abcd", now));
     }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::credential::KeyId;
+use shared::credential::{Credential, KeyId, Marker};
 use shared::entra::token::TokenError;
 use shared::failure::Failure;
 use shared::mailbox_secret::{ConnectionId, Delivery, MailboxSecret};
@@ -20,6 +20,8 @@ struct Report {
     version: String,
     /// The current credential.
     key_id: KeyId,
+    /// Whether a rotation of this secret issued it, as version `version`.
+    issued_here: bool,
     /// Entra's clock; absent when Entra could not be asked.
     now: Option<Timestamp>,
     /// When Entra made the credential.
@@ -45,6 +47,7 @@ impl Rotation {
         let mut report = Report {
             version: current.version,
             key_id: mailbox.key_id,
+            issued_here: false,
             now: None,
             start: None,
             expires_at: mailbox.expires_at,
@@ -59,17 +62,28 @@ impl Rotation {
         match entra {
             Ok(seen) => {
                 report.now = Some(seen.now);
-                report.start = seen.start;
-                match seen.end {
-                    Some(end) => report.expires_at = end,
-                    None => report.drift.push(Drift { what: "credential_missing", connection: None }),
+                match seen.credential {
+                    Some(credential) => {
+                        let marker = credential.display_name.as_deref().and_then(Marker::read);
+                        report.issued_here =
+                            marker.is_some_and(|marker| marker.token == report.version);
+                        report.start = credential.start;
+                        report.expires_at = credential.end.unwrap_or(mailbox.expires_at);
+                    }
+                    None => report.drift.push(Drift {
+                        what: "credential_missing",
+                        connection: None,
+                    }),
                 }
             }
             Err(failure) => report.problems.push(failure.to_string()),
         }
         match signs_in {
             Ok(true) => {}
-            Ok(false) => report.drift.push(Drift { what: "secret_refused", connection: None }),
+            Ok(false) => report.drift.push(Drift {
+                what: "secret_refused",
+                connection: None,
+            }),
             Err(failure) => report.problems.push(failure.to_string()),
         }
         for look in connections {
@@ -92,15 +106,17 @@ impl Rotation {
         let app = self.app(mailbox);
         let registration = self.registration(&app, &tokens);
         let application = with_retries(deadline, async || registration.read().await).await?;
-        let credential = application.credential(mailbox.key_id);
         Ok(Seen {
             now: tokens.now,
-            start: credential.and_then(|credential| credential.start),
-            end: credential.and_then(|credential| credential.end),
+            credential: application.credential(mailbox.key_id).cloned(),
         })
     }
 
-    async fn sign_in_once(&self, mailbox: &MailboxSecret, deadline: Deadline) -> Result<bool, Failure> {
+    async fn sign_in_once(
+        &self,
+        mailbox: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
         let endpoint = self.token_endpoint(mailbox);
         let mut refused = false;
         let tokens = with_retries(deadline, async || {
@@ -122,14 +138,20 @@ impl Rotation {
         mailbox: &MailboxSecret,
         deadline: Deadline,
     ) -> Vec<Result<Option<Drift>, Failure>> {
-        let api = || mailbox.connections.iter().filter(|c| c.delivery == Delivery::Api);
+        let api = || {
+            mailbox
+                .connections
+                .iter()
+                .filter(|c| c.delivery == Delivery::Api)
+        };
         if api().next().is_none() {
             return Vec::new();
         }
         let logins = self.shopctrls(mailbox).await;
         let looks = api().map(async |connection| {
             let shopctrl = self.shopctrl(&logins, connection)?;
-            let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
+            let held =
+                with_retries(deadline, async || shopctrl.connection(connection).await).await?;
             let what = if !held.authorized {
                 "connection_not_authorized"
             } else if !held.enabled {
@@ -139,7 +161,10 @@ impl Rotation {
             } else {
                 return Ok(None);
             };
-            Ok(Some(Drift { what, connection: Some(connection.id.clone()) }))
+            Ok(Some(Drift {
+                what,
+                connection: Some(connection.id.clone()),
+            }))
         });
         futures_util::future::join_all(looks).await
     }
@@ -147,6 +172,5 @@ impl Rotation {
 
 struct Seen {
     now: Timestamp,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
+    credential: Option<Credential>,
 }

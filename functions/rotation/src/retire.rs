@@ -9,9 +9,10 @@ use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, key_label};
 use shared::secret_store::{Described, MoveLabel};
+use shared::tags;
 use tracing::info;
 
-use crate::{Rotation, event, tags};
+use crate::{Rotation, event};
 
 /// What is known about a superseded credential.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,11 @@ struct Superseded<'a> {
 }
 
 /// Whether a superseded credential is to be removed now, and why.
-fn verdict(of: Superseded<'_>, now: Timestamp, quarantine: SignedDuration) -> Option<RetiredReason> {
+fn verdict(
+    of: Superseded<'_>,
+    now: Timestamp,
+    quarantine: SignedDuration,
+) -> Option<RetiredReason> {
     let Some(credential) = of.credential else {
         return Some(RetiredReason::QuarantineOver);
     };
@@ -36,7 +41,9 @@ fn verdict(of: Superseded<'_>, now: Timestamp, quarantine: SignedDuration) -> Op
         return Some(RetiredReason::Emergency);
     }
     let ended = credential.end.is_some_and(|end| end <= now);
-    let quarantine_over = of.since.is_some_and(|since| now.duration_since(since) >= quarantine);
+    let quarantine_over = of
+        .since
+        .is_some_and(|since| now.duration_since(since) >= quarantine);
     (quarantine_over && (ended || !of.attended)).then_some(RetiredReason::QuarantineOver)
 }
 
@@ -74,9 +81,14 @@ impl Rotation {
                 kept.push(key_id);
                 continue;
             };
-            self.remove_credential(&registration, key_id, deadline).await?;
+            self.remove_credential(&registration, key_id, deadline)
+                .await?;
             info!(%key_id, "retired a superseded credential");
-            let retired = event(&secret, None, EventKind::CredentialRetired { key_id, reason });
+            let retired = event(
+                &secret,
+                None,
+                EventKind::CredentialRetired { key_id, reason },
+            );
             self.events.put(&[retired]).await?;
             let drop = MoveLabel {
                 secret: &secret.arn,
@@ -98,7 +110,12 @@ fn superseded<'a>(secret: &'a Described, mailbox: &MailboxSecret) -> Vec<(KeyId,
     let in_use = |version: &str| {
         Some(version) == versions.current() || Some(version) == versions.in_progress()
     };
-    let named_twice = |key: KeyId| versions.keys().iter().any(|(other, v)| *other == key && in_use(v));
+    let named_twice = |key: KeyId| {
+        versions
+            .keys()
+            .iter()
+            .any(|(other, v)| *other == key && in_use(v))
+    };
     let all = versions.keys().into_iter();
     all.filter(|(key, version)| !in_use(version) && *key != mailbox.key_id && !named_twice(*key))
         .collect()
@@ -132,9 +149,15 @@ mod tests {
         };
         let week = SignedDuration::from_hours(7 * 24);
         assert_eq!(verdict(of, at("2026-12-07T23:59:59Z"), week), None);
-        assert_eq!(verdict(of, at("2026-12-08T00:00:00Z"), week), Some(RetiredReason::QuarantineOver));
+        assert_eq!(
+            verdict(of, at("2026-12-08T00:00:00Z"), week),
+            Some(RetiredReason::QuarantineOver)
+        );
         let leaked = Superseded { leaked: true, ..of };
-        assert_eq!(verdict(leaked, at("2026-12-01T00:00:00Z"), week), Some(RetiredReason::Emergency));
+        assert_eq!(
+            verdict(leaked, at("2026-12-01T00:00:00Z"), week),
+            Some(RetiredReason::Emergency)
+        );
         let unknown = Superseded { since: None, ..of };
         assert_eq!(verdict(unknown, at("2027-12-01T00:00:00Z"), week), None);
     }
@@ -150,6 +173,9 @@ mod tests {
         };
         let week = SignedDuration::from_hours(7 * 24);
         assert_eq!(verdict(of, at("2027-01-14T23:59:59Z"), week), None);
-        assert_eq!(verdict(of, at("2027-01-15T00:00:00Z"), week), Some(RetiredReason::QuarantineOver));
+        assert_eq!(
+            verdict(of, at("2027-01-15T00:00:00Z"), week),
+            Some(RetiredReason::QuarantineOver)
+        );
     }
 }

@@ -38,7 +38,10 @@ impl Rotation {
             return Err(self.why_refused(&run, &pending, refused).await);
         }
         let logins = self.shopctrls(&pending).await;
-        let api = pending.connections.iter().filter(|c| c.delivery == Delivery::Api);
+        let api = pending
+            .connections
+            .iter()
+            .filter(|c| c.delivery == Delivery::Api);
         let deliveries = api.map(async |connection| {
             let delivered = self.deliver(&run, &logins, connection, &pending).await;
             (connection, delivered)
@@ -65,7 +68,9 @@ impl Rotation {
         }
         if !needs.is_empty() {
             let due_by = self.current_end(&run).await?;
-            return Err(self.ask(&run, &pending, Purpose::Rotate, needs, due_by).await?);
+            return Err(self
+                .ask(&run, &pending, Purpose::Rotate, needs, due_by)
+                .await?);
         }
         failure.map_or(Ok(()), Err)
     }
@@ -78,7 +83,12 @@ impl Rotation {
         call: &Call,
         deadline: Deadline,
     ) -> Result<Option<(Invocation, Value)>, Failure> {
-        let Call::Step { token, rotation_token, .. } = call else {
+        let Call::Step {
+            token,
+            rotation_token,
+            ..
+        } = call
+        else {
             return Ok(None);
         };
         let (secret, value) = tokio::join!(
@@ -220,7 +230,10 @@ impl Rotation {
     /// When the current client secret ends: by then a person must have acted.
     pub(crate) async fn current_end(&self, run: &Invocation) -> Result<jiff::Timestamp, Failure> {
         let current = shared::secret_store::versions::CURRENT;
-        let value = self.store.value_with_label(&run.secret.arn, current).await?;
+        let value = self
+            .store
+            .value_with_label(&run.secret.arn, current)
+            .await?;
         Ok(MailboxSecret::read(&value.text)?.expires_at)
     }
 }
@@ -236,20 +249,27 @@ async fn swap_once(
     if held.authorized && held.key_id == Some(document.key_id) {
         return Ok(Some(Delivered::Yes));
     }
-    Ok(match shopctrl.swap_secret(connection, &held, document).await? {
-        Swapped::Authorized(held) if held.authorized && held.key_id == Some(document.key_id) => {
-            Some(Delivered::Yes)
-        }
-        // 200, and yet not what was asked for: look again.
-        Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
-        Swapped::PersonNeeded => Some(Delivered::PersonNeeded),
-    })
+    Ok(
+        match shopctrl.swap_secret(connection, &held, document).await? {
+            Swapped::Authorized(held)
+                if held.authorized && held.key_id == Some(document.key_id) =>
+            {
+                Some(Delivered::Yes)
+            }
+            // 200, and yet not what was asked for: look again.
+            Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
+            Swapped::PersonNeeded => Some(Delivered::PersonNeeded),
+        },
+    )
 }
 
 fn changed_meanwhile(connection: &Connection) -> Failure {
     Failure::new(
         Kind::Temporary,
-        format!("delivering to connection {}: it keeps being changed by others", connection.id),
+        format!(
+            "delivering to connection {}: it keeps being changed by others",
+            connection.id
+        ),
     )
 }
 

@@ -20,7 +20,12 @@ use crate::Rotation;
 /// credential was added, so a credential that was seen and is not named then is in flight or lost.
 pub(crate) fn orphans(application: &Application, secret: &Described) -> Vec<KeyId> {
     let ours = secret_suffix(&secret.arn);
-    let named: Vec<KeyId> = secret.versions.keys().into_iter().map(|(key, _)| key).collect();
+    let named: Vec<KeyId> = secret
+        .versions
+        .keys()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
     let lost = application.credentials.iter().filter(|credential| {
         let marker = credential.display_name.as_deref().and_then(Marker::read);
         marker.is_some_and(|marker| {
@@ -46,7 +51,10 @@ impl Rotation {
         let mut first_failure = None;
         let mut removed = Vec::new();
         for key_id in lost {
-            match self.remove_orphan(&secret, &registration, key_id, deadline).await {
+            match self
+                .remove_orphan(&secret, &registration, key_id, deadline)
+                .await
+            {
                 Ok(()) => removed.push(key_id),
                 Err(failure) => {
                     first_failure.get_or_insert(failure);
@@ -69,8 +77,10 @@ impl Rotation {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         for attempt in 1..=LOOKS {
-            let removal =
-                with_retries(deadline, async || registration.remove_password(key_id).await).await?;
+            let removal = with_retries(deadline, async || {
+                registration.remove_password(key_id).await
+            })
+            .await?;
             match removal {
                 Removal::Removed => return Ok(()),
                 Removal::NotFound => {
@@ -109,15 +119,24 @@ mod tests {
     const ARN: &str = "arn:aws:secretsmanager:eu-west-1:1:secret:shopmail/orders-AbC123";
 
     fn key(n: u8) -> KeyId {
-        format!("00000000-0000-4000-8000-0000000000{n:02x}").parse().unwrap()
+        format!("00000000-0000-4000-8000-0000000000{n:02x}")
+            .parse()
+            .unwrap()
     }
 
     fn credential(n: u8, name: Option<&str>) -> Credential {
-        Credential { key_id: key(n), display_name: name.map(str::to_owned), start: None, end: None }
+        Credential {
+            key_id: key(n),
+            display_name: name.map(str::to_owned),
+            start: None,
+            end: None,
+        }
     }
 
     fn secret(labels: Vec<(&str, Vec<String>)>) -> Described {
-        let versions = labels.into_iter().map(|(version, labels)| (version.to_owned(), labels.into_iter().collect()));
+        let versions = labels
+            .into_iter()
+            .map(|(version, labels)| (version.to_owned(), labels.into_iter().collect()));
         Described {
             arn: ARN.into(),
             name: "shopmail/orders".into(),
@@ -130,7 +149,10 @@ mod tests {
     }
 
     fn application(credentials: Vec<Credential>) -> Application {
-        Application { credentials, audience: None }
+        Application {
+            credentials,
+            audience: None,
+        }
     }
 
     #[test]
@@ -152,7 +174,10 @@ mod tests {
 
     #[test]
     fn what_a_running_create_secret_may_be_about_to_store_is_left() {
-        let in_flight = secret(vec![("cur", vec![CURRENT.into()]), ("t", vec![PENDING.into()])]);
+        let in_flight = secret(vec![
+            ("cur", vec![CURRENT.into()]),
+            ("t", vec![PENDING.into()]),
+        ]);
         let application = application(vec![credential(1, Some("smr1/AbC123/t mail"))]);
         assert_eq!(orphans(&application, &in_flight), vec![]);
         let stored = secret(vec![

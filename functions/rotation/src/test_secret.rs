@@ -57,7 +57,9 @@ impl Rotation {
             return Ok(());
         }
         let due_by = self.current_end(&run).await?;
-        Err(self.ask(&run, &pending, Purpose::Rotate, needs, due_by).await?)
+        Err(self
+            .ask(&run, &pending, Purpose::Rotate, needs, due_by)
+            .await?)
     }
 
     async fn is_configuration_test(
@@ -65,7 +67,12 @@ impl Rotation {
         call: &Call,
         deadline: Deadline,
     ) -> Result<Option<Invocation>, Failure> {
-        let Call::Step { token, rotation_token, .. } = call else {
+        let Call::Step {
+            token,
+            rotation_token,
+            ..
+        } = call
+        else {
             return Ok(None);
         };
         let secret = self.store.describe(call.secret()).await?;
@@ -89,10 +96,13 @@ impl Rotation {
         document: &MailboxSecret,
         grants: &Grants,
     ) -> Result<Vec<Need>, Failure> {
-        let proofs = document.probed_mailboxes().into_iter().map(async |mailbox| {
-            let proof = self.prove_mailbox(run, document, grants, mailbox).await;
-            (mailbox, proof)
-        });
+        let proofs = document
+            .probed_mailboxes()
+            .into_iter()
+            .map(async |mailbox| {
+                let proof = self.prove_mailbox(run, document, grants, mailbox).await;
+                (mailbox, proof)
+            });
         let mut needs = Vec::new();
         let mut failure = None;
         for (mailbox, proof) in futures_util::future::join_all(proofs).await {
@@ -160,13 +170,15 @@ impl Rotation {
                 return Err(Unproved::OwnerNeeded("consent_required".to_owned()));
             }
         }
-        let reads = |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
+        let reads =
+            |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
         if connections.iter().any(|c| reads(&c)) {
             let opened = with_retries(run.deadline, async || {
                 graph::open_inbox(&self.http, &app.endpoints, &tokens.access).await
             });
             let opened = opened.await;
-            opened.map_err(|error| Unproved::Failed(error.failure.while_doing(mailbox.as_str())))?;
+            opened
+                .map_err(|error| Unproved::Failed(error.failure.while_doing(mailbox.as_str())))?;
         }
         Ok(())
     }
@@ -183,19 +195,22 @@ impl Rotation {
         let endpoint = self.token_endpoint(document);
         let mut owner_needed = None;
         let tokens = with_retries(run.deadline, async || {
-            endpoint.refresh(&grant.refresh_token, scopes).await.map_err(|error| {
-                if let TokenError::PersonNeeded(trouble) = &error {
-                    owner_needed = Some(trouble.code());
-                }
-                // A replica that lags: the secret has signed in a moment ago.
-                let lags = matches!(error, TokenError::ClientRefused(_));
-                let mut error = error.into_call_error("redeeming the stored grant");
-                if lags {
-                    error.again = Some(None);
-                    error.failure.kind = Kind::Temporary;
-                }
-                error
-            })
+            endpoint
+                .refresh(&grant.refresh_token, scopes)
+                .await
+                .map_err(|error| {
+                    if let TokenError::PersonNeeded(trouble) = &error {
+                        owner_needed = Some(trouble.code());
+                    }
+                    // A replica that lags: the secret has signed in a moment ago.
+                    let lags = matches!(error, TokenError::ClientRefused(_));
+                    let mut error = error.into_call_error("redeeming the stored grant");
+                    if lags {
+                        error.again = Some(None);
+                        error.failure.kind = Kind::Temporary;
+                    }
+                    error
+                })
         })
         .await;
         let tokens = match (tokens, owner_needed) {
@@ -212,7 +227,9 @@ impl Rotation {
             let store = self.grants(&run.secret);
             let stored = store.update(|grants| {
                 // A sign-in that came meanwhile brought a newer one.
-                let newer = grants.of(mailbox).is_some_and(|g| g.redeemed_at > redeemed.redeemed_at);
+                let newer = grants
+                    .of(mailbox)
+                    .is_some_and(|g| g.redeemed_at > redeemed.redeemed_at);
                 if !newer {
                     grants.set(mailbox, redeemed.clone());
                 }
@@ -235,7 +252,10 @@ impl Rotation {
             .connections
             .iter()
             .map(|connection| self.prove_connection(run, logins, connection, pending, grants));
-        let failures = futures_util::future::join_all(proofs).await.into_iter().filter_map(Result::err);
+        let failures = futures_util::future::join_all(proofs)
+            .await
+            .into_iter()
+            .filter_map(Result::err);
         failures.reduce(|first, _| first).map_or(Ok(()), Err)
     }
 
@@ -250,25 +270,31 @@ impl Rotation {
         let shopctrl = self.shopctrl(logins, connection)?;
         let since = match connection.delivery {
             Delivery::Api => {
-                let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+                let held =
+                    with_retries(run.deadline, async || shopctrl.connection(connection).await);
                 let held = held.await?;
                 if !held.authorized || held.key_id != Some(pending.key_id) {
                     return Err(Failure::new(
                         Kind::Temporary,
-                        format!("proving connection {}: it does not hold the new secret", connection.id),
+                        format!(
+                            "proving connection {}: it does not hold the new secret",
+                            connection.id
+                        ),
                     ));
                 }
                 if !held.enabled {
                     return self.tell_disabled(run, connection).await;
                 }
-                self.shopctrl_test(run, logins, &shopctrl, connection, pending).await?;
+                self.shopctrl_test(run, logins, &shopctrl, connection, pending)
+                    .await?;
                 held.secret_changed_at
             }
             Delivery::Attended => attested_at(grants, &run.token, connection)?,
         };
         match connection.direction {
             Direction::Receiving => {
-                self.wait_for_mail_check(&shopctrl, connection, since, run.deadline).await
+                self.wait_for_mail_check(&shopctrl, connection, since, run.deadline)
+                    .await
             }
             // ShopCtrl shows nothing of sending but its own test.
             Direction::Sending => Ok(()),
@@ -277,7 +303,11 @@ impl Rotation {
 
     /// A connection that somebody switched off works neither with the old secret nor with the new
     /// one. It does not hold the rotation up, and is told.
-    async fn tell_disabled(&self, run: &Invocation, connection: &Connection) -> Result<(), Failure> {
+    async fn tell_disabled(
+        &self,
+        run: &Invocation,
+        connection: &Connection,
+    ) -> Result<(), Failure> {
         warn!(connection = %connection.id, "the connection is switched off in ShopCtrl");
         let drift = run.event(EventKind::DriftFound {
             what: "connection_disabled".to_owned(),
@@ -297,7 +327,9 @@ impl Rotation {
         pending: &MailboxSecret,
     ) -> Result<(), Failure> {
         for attempt in 1..=TESTS {
-            let tested = with_retries(run.deadline, async || shopctrl.test_connection(connection).await);
+            let tested = with_retries(run.deadline, async || {
+                shopctrl.test_connection(connection).await
+            });
             match tested.await? {
                 Tested::Passed => return Ok(()),
                 Tested::Failed => {
@@ -308,16 +340,26 @@ impl Rotation {
                 }
             }
         }
-        let what = format!("testing connection {} in ShopCtrl: it took the new secret, and its test failed", connection.id);
-        let current = self.store.value_with_label(&run.secret.arn, CURRENT).await?;
+        let what = format!(
+            "testing connection {} in ShopCtrl: it took the new secret, and its test failed",
+            connection.id
+        );
+        let current = self
+            .store
+            .value_with_label(&run.secret.arn, CURRENT)
+            .await?;
         let current = MailboxSecret::read(&current.text)?;
-        let same_app = current.client_id == pending.client_id && current.tenant_id == pending.tenant_id;
+        let same_app =
+            current.client_id == pending.client_id && current.tenant_id == pending.tenant_id;
         if !same_app || current.expires_at <= clock::machine() {
             return Err(Failure::new(Kind::Temporary, what));
         }
         warn!(connection = %connection.id, "putting the connection back to the current secret");
         self.deliver(run, logins, connection, &current).await?;
-        Err(Failure::new(Kind::Temporary, format!("{what}; it was put back to the current one")))
+        Err(Failure::new(
+            Kind::Temporary,
+            format!("{what}; it was put back to the current one"),
+        ))
     }
 
     /// Waits until ShopCtrl has checked the shop's mail since it took the secret, by ShopCtrl's own
@@ -331,7 +373,8 @@ impl Rotation {
     ) -> Result<(), Failure> {
         let deadline = deadline.at_most(self.settings.mail_check_wait.duration());
         let shop_id = connection.shopctrl.shop_id;
-        let status = async || with_retries(deadline, async || shopctrl.shop_status(shop_id).await).await;
+        let status =
+            async || with_retries(deadline, async || shopctrl.shop_status(shop_id).await).await;
         let first = status().await?;
         if !first.active {
             info!(connection = %connection.id, "the shop is not active in ShopCtrl: it checks no mail");
@@ -365,12 +408,18 @@ fn attested_at(
     token: &str,
     connection: &Connection,
 ) -> Result<Option<Timestamp>, Failure> {
-    let hand_over = grants.handover.get(token).and_then(|all| all.get(connection.id.as_str()));
+    let hand_over = grants
+        .handover
+        .get(token)
+        .and_then(|all| all.get(connection.id.as_str()));
     match hand_over {
         Some(hand_over) if grants.attested(token, connection.id.as_str()) => Ok(Some(hand_over.at)),
         _ => Err(Failure::new(
             Kind::WaitingForPerson,
-            format!("proving connection {}: nobody attested it yet", connection.id),
+            format!(
+                "proving connection {}: nobody attested it yet",
+                connection.id
+            ),
         )),
     }
 }

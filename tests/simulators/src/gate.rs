@@ -258,7 +258,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Handles one request: the seam for in-process tests, and what [`serve`] calls.
+    /// Handles one request: the seam for in-process tests, and what [`serve`](crate::serve::serve) calls.
     ///
     /// # Errors
     /// [`Dropped`] when a fault resets the connection.

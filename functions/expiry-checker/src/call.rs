@@ -1,0 +1,108 @@
+//! The event that the function was called with.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use shared::failure::{Failure, Kind};
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The schedule's time, which is *now* for all that is decided.
+    pub now: Timestamp,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Go on behind the secret with this ARN.
+    pub cursor: Option<String>,
+}
+
+impl Check {
+    /// Reads EventBridge's scheduled event, our own `Check Continues`, or `{"dry_run": true}` by
+    /// hand. Without `time` it is `machine`, the machine's clock.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], naming the field.
+    pub fn read(event: &Value, machine: Timestamp) -> Result<Self, Failure> {
+        if !event.is_object() {
+            return Err(wrong("it is not an object"));
+        }
+        let continues = event.get("detail-type").and_then(Value::as_str) == Some("Check Continues");
+        let (source, at) = match event.get("detail") {
+            Some(detail) if continues => (detail, "detail."),
+            _ => (event, ""),
+        };
+        let now = match source.get("time") {
+            None => machine,
+            Some(time) => time
+                .as_str()
+                .and_then(|time| time.parse().ok())
+                .ok_or_else(|| {
+                    wrong(&format!(
+                        "{at}time is not a timestamp such as 2026-11-23T06:00:00Z"
+                    ))
+                })?,
+        };
+        let dry_run = match event.get("dry_run") {
+            None => false,
+            Some(Value::Bool(dry_run)) => *dry_run,
+            Some(_) => return Err(wrong("dry_run is not true or false")),
+        };
+        let cursor = match source.get("cursor").filter(|_| continues) {
+            None => None,
+            Some(Value::String(cursor)) => Some(cursor.clone()),
+            Some(_) => return Err(wrong("detail.cursor is not a text")),
+        };
+        Ok(Self {
+            now,
+            dry_run,
+            cursor,
+        })
+    }
+}
+
+fn wrong(problem: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("reading the event: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const MACHINE: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn the_schedules_time_is_now() {
+        let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events",
+            "time": "2026-11-23T06:00:00Z", "detail": {}});
+        let check = Check::read(&event, MACHINE).unwrap();
+        assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
+        assert!(!check.dry_run);
+    }
+
+    #[test]
+    fn a_continued_check_keeps_its_time() {
+        let event = json!({"detail-type": "Check Continues", "source": "shopmail", "time": "2026-11-23T06:14:00Z",
+            "detail": {"id": "x", "cursor": "arn", "time": "2026-11-23T06:00:00Z"}});
+        let check = Check::read(&event, MACHINE).unwrap();
+        assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
+        assert_eq!(check.cursor.as_deref(), Some("arn"));
+    }
+
+    #[test]
+    fn wrong_events_are_refused_and_the_field_is_named() {
+        for (event, field) in [
+            (json!([]), "object"),
+            (json!({"time": 5}), "time"),
+            (json!({"time": "yesterday"}), "time"),
+            (json!({"dry_run": "yes"}), "dry_run"),
+            (
+                json!({"detail-type": "Check Continues", "detail": {"cursor": 1}}),
+                "cursor",
+            ),
+        ] {
+            let failure = Check::read(&event, MACHINE).unwrap_err();
+            assert_eq!(failure.kind, Kind::Refused);
+            assert!(failure.what.contains(field), "{event}: {failure}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The rotation function, invoked: the only way in which the checker learns of Entra and ShopCtrl.
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::aws::sorted;
+use shared::failure::{Failure, Kind, foreign_code};
+use shared::mailbox_secret::ConnectionId;
+
+/// The rotation function.
+#[derive(Debug, Clone)]
+pub struct RotationFunction {
+    client: Client,
+    name: String,
+}
+
+/// What `probe` saw; what it could not see is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Probe {
+    /// The version that was current then.
+    pub version: String,
+    /// Whether a rotation issued it.
+    pub issued_here: bool,
+    /// When its credential was made.
+    pub start: Option<Timestamp>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What is not as it was left.
+    pub drift: Vec<Drift>,
+    /// What could not be looked at.
+    pub problems: Vec<String>,
+}
+
+/// Something that is not as it was left.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Drift {
+    /// A code.
+    pub what: String,
+    /// Where.
+    pub connection: Option<ConnectionId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionError {
+    #[serde(default)]
+    error_type: String,
+    #[serde(default)]
+    error_message: String,
+}
+
+impl RotationFunction {
+    /// The function with this name or ARN.
+    #[must_use]
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+
+    /// `probe`, `sweep` or `retire`.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn act(&self, action: &str, secret: &str) -> Result<Value, Failure> {
+        self.invoke(json!({ "Action": action, "SecretId": secret }))
+            .await
+    }
+
+    /// Looks at a mailbox secret's world.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn probe(&self, secret: &str) -> Result<Probe, Failure> {
+        let answer = self.act("probe", secret).await?;
+        serde_json::from_value(answer).map_err(|_| {
+            Failure::new(
+                Kind::Misconfigured,
+                "asking rotation to probe: its answer cannot be read",
+            )
+            .next_step("Deploy the functions of one release together.")
+        })
+    }
+
+    /// A step of a rotation, with its own token.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn step(&self, step: &str, secret: &str, token: &str) -> Result<Value, Failure> {
+        let event = json!({ "Step": step, "SecretId": secret, "ClientRequestToken": token });
+        self.invoke(event).await
+    }
+
+    async fn invoke(&self, event: Value) -> Result<Value, Failure> {
+        let what = "invoking the rotation function";
+        let request = self.client.invoke().function_name(&self.name);
+        let answer = request
+            .payload(Blob::new(event.to_string()))
+            .send()
+            .await
+            .map_err(|error| sorted(what, &error).failure)?;
+        let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
+        if answer.function_error().is_none() {
+            return serde_json::from_slice(payload).map_err(|_| {
+                Failure::new(
+                    Kind::Temporary,
+                    format!("{what}: its answer cannot be read"),
+                )
+            });
+        }
+        let error: FunctionError = serde_json::from_slice(payload).unwrap_or(FunctionError {
+            error_type: String::new(),
+            error_message: String::new(),
+        });
+        Err(read_error(what, &error))
+    }
+}
+
+/// The failure that `rotation` reported, of the kind that it reported.
+fn read_error(what: &str, error: &FunctionError) -> Failure {
+    let kinds = [
+        Kind::Temporary,
+        Kind::WaitingForPerson,
+        Kind::Frozen,
+        Kind::Refused,
+        Kind::Misconfigured,
+    ];
+    let kind = kinds
+        .into_iter()
+        .find(|kind| kind.error_type() == error.error_type);
+    match kind {
+        // Our own function's words, which hold neither secrets nor foreign text.
+        Some(kind) => Failure::new(kind, format!("rotation: {}", error.error_message)),
+        // It died: out of time, out of memory.
+        None => Failure::new(Kind::Temporary, format!("{what}: it died"))
+            .code(foreign_code(&error.error_type)),
+    }
+}

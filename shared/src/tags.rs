@@ -1,0 +1,28 @@
+//! The tags of a mailbox secret: a cache that can be rebuilt, and never an authority.
+
+/// `mailbox` on a mailbox secret, `grants` on its companion.
+pub const MANAGED: &str = "shopmail:managed";
+/// Whom to tell. Never one of the secret's own mailboxes, whose mail may stand still.
+pub const CONTACT: &str = "shopmail:contact";
+/// When the current client secret ends.
+pub const EXPIRES_AT: &str = "shopmail:expires-at";
+/// The version whose promotion has been told.
+pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
+/// `rotated`, `waiting:<token>:<what>:<until>`, or `stalled:<token>`.
+pub const STATE: &str = "shopmail:state";
+/// The last reminder, `<version>:<rung>`; rung 0 is "expired".
+pub const REMINDED: &str = "shopmail:reminded";
+/// `<AWSCURRENT version>`: that version's credential leaked.
+pub const EMERGENCY: &str = "shopmail:emergency";
+
+/// The state of a rotation that waits for a person.
+#[must_use]
+pub fn waiting(token: &str) -> String {
+    format!("waiting:{token}:")
+}
+
+/// The state of a rotation that one check found standing still.
+#[must_use]
+pub fn stalled(token: &str) -> String {
+    format!("stalled:{token}")
+}
