@@ -498,10 +498,7 @@ impl World {
     /// A string like Entra's opaque tokens.
     pub(crate) fn opaque(&mut self, prefix: &str) -> String {
         let bytes: [u8; 48] = self.rng.random();
-        let token = format!(
-            "{prefix}{}",
-            data_encoding::BASE64URL_NOPAD.encode(&bytes)
-        );
+        let token = format!("{prefix}{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
         self.note_secret(&token);
         token
     }

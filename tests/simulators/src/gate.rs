@@ -224,10 +224,7 @@ impl Gate {
             })
         };
         if let Some(call) = call {
-            let watchers = self
-                .watchers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
             for watcher in watchers.iter() {
                 watcher(&call);
             }

@@ -2,5 +2,8 @@
 //! delay, lag and fail. They are held to what the vendors document, not to what our functions do.
 
 pub mod clock;
+pub mod directory;
+pub mod entra;
 pub mod gate;
+pub mod graph;
 pub mod serve;

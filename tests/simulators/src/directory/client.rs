@@ -74,7 +74,11 @@ impl Directory {
     ) -> Result<(), Denial> {
         let now = self.clock.now();
         let jwt = Jwt::parse(assertion).ok_or_else(|| {
-            Denial::new(50027, "invalid_client", "JWT token is invalid or malformed.")
+            Denial::new(
+                50027,
+                "invalid_client",
+                "JWT token is invalid or malformed.",
+            )
         })?;
         let text = |claim: &str| jwt.claims.get(claim).and_then(Value::as_str);
         if text("iss").is_some_and(|issuer| issuer == app_id.to_string()) {
@@ -113,12 +117,7 @@ impl Directory {
 impl World {
     /// Asks the replica whose turn it is. 7000222 also comes for an unknown secret where every secret
     /// that the replica knows is expired (facts/microsoft.md, 1.8).
-    fn check_secret(
-        &mut self,
-        app_id: Uuid,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<Uuid, Denial> {
+    fn check_secret(&mut self, app_id: Uuid, secret: &str, now: Timestamp) -> Result<Uuid, Denial> {
         let view = self.token_replicas.next_view(app_id, now);
         let Some(app) = self.app_mut(app_id) else {
             return Err(Denial::secret_wrong(app_id));
@@ -210,9 +209,27 @@ impl World {
                 refuse(code, &format!("{name} '{presented}'"))
             })
         };
-        found(&mut trusted, &|trust| trust.issuer.clone(), &issuer, "issuer", 700_211)?;
-        found(&mut trusted, &|trust| trust.subject.clone(), &subject, "subject", 700_213)?;
-        found(&mut trusted, &|trust| trust.audience.clone(), &audience, "audience", 700_212)
+        found(
+            &mut trusted,
+            &|trust| trust.issuer.clone(),
+            &issuer,
+            "issuer",
+            700_211,
+        )?;
+        found(
+            &mut trusted,
+            &|trust| trust.subject.clone(),
+            &subject,
+            "subject",
+            700_213,
+        )?;
+        found(
+            &mut trusted,
+            &|trust| trust.audience.clone(),
+            &audience,
+            "audience",
+            700_212,
+        )
     }
 }
 
@@ -252,11 +269,13 @@ impl<'a> Jwt<'a> {
         .is_ok()
     }
 
-    /// A few minutes of clock skew are allowed, as everywhere at Entra.
+    /// Five minutes of skew are allowed at the front; that there is some allowance is an assumption.
     fn check_time(&self, now: Timestamp) -> Result<(), Denial> {
         let seconds = |claim: &str| self.claims.get(claim).and_then(Value::as_i64);
         let expires = seconds("exp").unwrap_or_default();
-        let from = seconds("nbf").or_else(|| seconds("iat")).unwrap_or_default();
+        let from = seconds("nbf")
+            .or_else(|| seconds("iat"))
+            .unwrap_or_default();
         if now.as_second() < expires && now.as_second() + 300 >= from {
             return Ok(());
         }

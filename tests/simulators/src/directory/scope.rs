@@ -46,7 +46,10 @@ impl Scope {
     /// One scope as a client spells it.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        if OPENID.iter().any(|openid| openid.eq_ignore_ascii_case(text)) {
+        if OPENID
+            .iter()
+            .any(|openid| openid.eq_ignore_ascii_case(text))
+        {
             return Self {
                 resource: String::new(),
                 name: text.to_ascii_lowercase(),
@@ -104,7 +107,13 @@ impl Scope {
     pub fn is_kept_for_admins(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         let always_admin = ["application.", "directory.", "auditlog.", "policy."];
-        let mail = ["mail.read", "mailboxsettings.", "calendars.", "ews.", "eas."];
+        let mail = [
+            "mail.read",
+            "mailboxsettings.",
+            "calendars.",
+            "ews.",
+            "eas.",
+        ];
         always_admin
             .iter()
             .chain(&mail)

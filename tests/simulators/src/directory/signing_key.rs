@@ -1,4 +1,4 @@
-//! The key that signs id_tokens: RS256, one key, its `kid` in the header.
+//! The key that signs id tokens: RS256, one key, its `kid` in the header.
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::rand::SystemRandom;
