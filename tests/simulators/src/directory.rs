@@ -39,6 +39,7 @@ pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// How long an access token lasts (facts/microsoft.md, 2.1: about 60 to 90 minutes).
 pub(crate) const ACCESS_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_secs(3599);
 
+type Hook = Box<dyn Fn() + Send + Sync>;
 type KeySource = Box<dyn Fn(&str) -> Option<Vec<PublicKey>> + Send + Sync>;
 
 /// The directory. It is shared by Entra, Graph, ShopCtrl and the mail servers.
@@ -47,6 +48,7 @@ pub struct Directory {
     pub(crate) signing_key: SigningKey,
     world: Mutex<World>,
     issuers: Mutex<Option<KeySource>>,
+    before_reports: Mutex<Vec<Hook>>,
 }
 
 impl std::fmt::Debug for Directory {
@@ -155,6 +157,7 @@ impl Directory {
                 graph_habits: GraphHabits::default(),
             }),
             issuers: Mutex::new(None),
+            before_reports: Mutex::new(Vec::new()),
         })
     }
 
@@ -364,6 +367,44 @@ impl Directory {
     /// of being shown on Microsoft's page, from which the person can go back: both have been seen.
     pub fn set_refusals_redirect(&self, redirect: bool) {
         self.world().refusals_redirect = redirect;
+    }
+
+    /// Calls `hook` before a report is made: whoever reckons use of credentials late does it then.
+    pub fn before_reports(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.before_reports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::new(hook));
+    }
+
+    pub(crate) fn settle(&self) {
+        let hooks = self
+            .before_reports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for hook in hooks.iter() {
+            hook();
+        }
+    }
+
+    /// Notes that a credential was used then in a person's name, without a request.
+    pub fn used_by_person(&self, app_id: Uuid, secret: &str, at: Timestamp) {
+        let mut world = self.world();
+        if !world.graph_habits.report_shows_delegated_use {
+            return;
+        }
+        if let Some(app) = world.app_mut(app_id) {
+            for credential in &mut app.credentials {
+                if credential.value == secret {
+                    credential.last_used = credential.last_used.max(Some(at));
+                }
+            }
+        }
+    }
+
+    /// Lets a scan for leaks look for this secret too.
+    pub fn note_secret(&self, secret: &str) {
+        self.world().note_secret(secret);
     }
 
     // === Looking at it ===

@@ -2,8 +2,13 @@
 //! delay, lag and fail. They are held to what the vendors document, not to what our functions do.
 
 pub mod clock;
+pub mod contract;
 pub mod directory;
 pub mod entra;
 pub mod gate;
 pub mod graph;
 pub mod serve;
+pub mod shopctrl;
+
+#[cfg(test)]
+mod test_world;

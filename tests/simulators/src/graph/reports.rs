@@ -16,6 +16,7 @@ pub(super) fn credential_use(
     if !caller.may(&["AuditLog.Read.All"]) {
         return Err(GraphError::not_allowed());
     }
+    directory.settle();
     let wanted = |app_id: &str, key_id: &str| {
         caller.query("$filter").is_none_or(|filter| {
             filter.split(" and ").all(|clause| {
