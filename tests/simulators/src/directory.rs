@@ -402,6 +402,14 @@ impl Directory {
         }
     }
 
+    /// Notes that a refresh token was used and replaced then, without a request: its text stands for
+    /// the newer one from now on.
+    pub fn renewed(&self, refresh_token: &str, at: Timestamp) {
+        if let Some(token) = self.world().refresh_tokens.get_mut(refresh_token) {
+            token.issued = token.issued.max(at);
+        }
+    }
+
     /// Lets a scan for leaks look for this secret too.
     pub fn note_secret(&self, secret: &str) {
         self.world().note_secret(secret);

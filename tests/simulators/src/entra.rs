@@ -678,4 +678,94 @@ mod tests {
             assert_eq!((refused.status.as_u16(), refused.code()), (401, code));
         }
     }
+
+    #[tokio::test]
+    async fn a_second_factor_is_asked_for_and_counts_for_the_refresh_token() {
+        let world = TestWorld::new();
+        let (_, secret) = world.secret();
+        let before = refresh_token(&world, &secret).await;
+        world.directory.change_account(world.person, |person| {
+            person.second_factor = Some("123456".to_owned());
+        });
+        let refused = refresh(&world, &before, &secret, "Mail.Read").await;
+        assert_eq!(refused.code(), 50076);
+        assert_eq!(refused.json()["error"], "interaction_required");
+        let page = sign_in(&world, &[]).await;
+        let flow = flow(&page);
+        let wrong = post(&world, "second-factor", &[("flow", &flow), ("otc", "1")]).await;
+        assert!(wrong.text().contains("AADSTS500121"));
+        let done = post(
+            &world,
+            "second-factor",
+            &[("flow", &flow), ("otc", "123456")],
+        )
+        .await;
+        let tokens = redeem(&world, &query(&done)["code"], VERIFIER, &secret).await;
+        let token = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+        assert_eq!(
+            refresh(&world, &token, &secret, "Mail.Read").await.status,
+            200
+        );
+    }
+
+    #[tokio::test]
+    async fn a_signed_in_browser_is_not_asked_again_unless_the_app_wants_it() {
+        let world = TestWorld::new();
+        let signed_in = sign_in(&world, &[]).await;
+        let cookie = signed_in
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
+        let begin = async |more: &[(&str, &str)]| {
+            let path = authorize_path(&world, more);
+            ask(&world.entra, "GET", &path, &[("cookie", &cookie)], "").await
+        };
+        assert!(query(&begin(&[]).await).contains_key("code"));
+        assert!(query(&begin(&[("login_hint", MAILBOX)]).await).contains_key("code"));
+        let other = begin(&[("login_hint", "me@shop.example")]).await;
+        assert!(other.text().contains("value=\"me@shop.example\""));
+        assert_eq!(begin(&[("prompt", "login")]).await.status, 200);
+        let path = authorize_path(&world, &[("prompt", "none")]);
+        let silent = ask(&world.entra, "GET", &path, &[], "").await;
+        assert_eq!(query(&silent)["error"], "login_required");
+    }
+
+    #[tokio::test]
+    async fn an_administrator_consents_for_everyone_and_true_is_not_success() {
+        let world = TestWorld::new();
+        let mut admin = Person::with_mailbox("admin@shop.example", PASSWORD);
+        admin.is_admin = true;
+        world.directory.add_account(world.tenant, admin);
+        let app = world.app.app_id;
+        let url = format!(
+            "https://login.microsoftonline.com/{}/v2.0/adminconsent?{}",
+            world.tenant,
+            form(&[
+                ("client_id", &app.to_string()),
+                ("redirect_uri", CALLBACK),
+                ("scope", "https://graph.microsoft.com/Mail.ReadWrite"),
+                ("state", "s"),
+            ])
+        );
+        let decide = |who: &str, decision| match world.directory.sign_in_as(&url, who, decision) {
+            Step::Redirect(location) => location,
+            Step::Page(page) => format!("{page:?}"),
+        };
+        assert!(decide(MAILBOX, Decision::Accept).contains("NeedAdmin"));
+        let refused = decide("admin@shop.example", Decision::Cancel);
+        assert!(
+            refused.contains("admin_consent=True&error=consent_required"),
+            "{refused}"
+        );
+        let granted = decide("admin@shop.example", Decision::Accept);
+        assert!(granted.contains("admin_consent=True&tenant="), "{granted}");
+        let registration = world.directory.application(app).unwrap().registration;
+        assert!(
+            registration
+                .admin_consent
+                .contains(&crate::directory::scope::Scope::parse("Mail.ReadWrite"))
+        );
+    }
 }

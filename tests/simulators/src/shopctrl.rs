@@ -815,4 +815,26 @@ mod tests {
             .last_used;
         assert!(used.is_some_and(|used| used > stopped), "{used:?}");
     }
+
+    #[tokio::test]
+    async fn a_connection_in_use_keeps_its_sign_in_for_years() {
+        let (world, _) = connected();
+        for _ in 0..3 {
+            world.wait(80 * 24 * 3600);
+            world.shopctrl.check_mail();
+        }
+        assert_eq!(world.shopctrl.test_connection(12, "in", None), Some(Ok(())));
+        world
+            .shopctrl
+            .edit(12, "in", |connection| connection.enabled = false);
+        world.wait(90 * 24 * 3600);
+        world
+            .shopctrl
+            .edit(12, "in", |connection| connection.enabled = true);
+        let test = world.shopctrl.test_connection(12, "in", None).unwrap();
+        assert!(
+            test.unwrap_err().contains("AADSTS700082"),
+            "idle for 90 days"
+        );
+    }
 }

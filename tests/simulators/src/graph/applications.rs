@@ -138,7 +138,7 @@ pub(super) async fn add_password(
     let app_id = find_app(&directory.world(), caller, key, &WRITE_ALL)?;
     let asked = read_body(&caller.body)?;
     let asked = asked.get("passwordCredential").unwrap_or(&Value::Null);
-    let write = Write::begin(directory, app_id)?;
+    let mut write = Write::begin(directory, app_id)?;
     write.take_time().await;
     let now = directory.clock.now();
     let secret = read_new_secret(asked, now)?;
@@ -149,6 +149,7 @@ pub(super) async fn add_password(
     let answer = show_new(&credential);
     if let Some(app) = world.app_mut(app_id) {
         app.credentials.push(credential);
+        write.written_at = Some(now);
     }
     // 200, not 201 (facts, 1.3).
     Ok(json(answer))
@@ -166,7 +167,7 @@ pub(super) async fn remove_password(
         .and_then(Value::as_str)
         .and_then(|id| Uuid::try_parse(id).ok())
         .ok_or_else(|| GraphError::bad_request("Invalid value specified for property 'keyId'."))?;
-    let write = Write::begin(directory, app_id)?;
+    let mut write = Write::begin(directory, app_id)?;
     write.take_time().await;
     let now = directory.clock.now();
     let mut world = directory.world();
@@ -183,6 +184,7 @@ pub(super) async fn remove_password(
         return Err(unknown);
     }
     world.remove_credential(app_id, key_id, now);
+    write.written_at = Some(now);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -202,6 +204,7 @@ struct Write<'a> {
     directory: &'a Directory,
     app_id: Uuid,
     habits: GraphHabits,
+    written_at: Option<Timestamp>,
 }
 
 impl<'a> Write<'a> {
@@ -223,6 +226,7 @@ impl<'a> Write<'a> {
             directory,
             app_id,
             habits,
+            written_at: None,
         })
     }
 
@@ -235,10 +239,9 @@ impl<'a> Write<'a> {
 
 impl Drop for Write<'_> {
     fn drop(&mut self) {
-        let now = self.directory.clock.now();
         if let Some(app) = self.directory.world().app_mut(self.app_id) {
             app.writes_in_flight = app.writes_in_flight.saturating_sub(1);
-            app.last_write = Some(now);
+            app.last_write = self.written_at.or(app.last_write);
         }
     }
 }

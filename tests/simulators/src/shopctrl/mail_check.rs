@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Connection, Direction, ShopCtrl, Status};
+use super::{Connection, Direction, Shop, ShopCtrl, Status};
 use crate::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
@@ -17,11 +17,9 @@ impl ShopCtrl {
             let connections = state.connections.clone();
             for shop in &mut state.shops {
                 let since = std::mem::replace(&mut shop.reckoned, now);
-                let receiving = connections.iter().filter(|connection| {
-                    connection.shop_id == shop.id && connection.direction == Direction::Receiving
-                });
-                for connection in receiving {
-                    let Some((from, until)) = self.works(connection) else {
+                let shop_id = shop.id;
+                for connection in connections.iter().filter(|one| one.shop_id == shop_id) {
+                    let Some((from, until)) = self.works(connection, since + interval) else {
                         continue;
                     };
                     let latest = now.min(until - SignedDuration::from_nanos(1));
@@ -30,25 +28,26 @@ impl ShopCtrl {
                     else {
                         continue;
                     };
-                    shop.last_mail_check = shop.last_mail_check.max(check);
-                    let (arrived, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut shop.on_the_way)
-                        .into_iter()
-                        .partition(|email| email.date <= check);
-                    shop.emails.extend(arrived);
-                    shop.on_the_way = waiting;
-                    if let Some(secret) = &connection.secret {
-                        used.push((connection.client_id, secret.clone(), check));
+                    if connection.direction == Direction::Receiving {
+                        shop.fetch(check);
                     }
+                    used.push((connection.clone(), check));
                 }
             }
         }
-        for (app_id, secret, at) in used {
-            self.directory.used_by_person(app_id, &secret, at);
+        // A shop sends all day, so sending connections too use their secret and renew their token.
+        for (connection, at) in used {
+            let secret = connection.secret.unwrap_or_default();
+            let token = connection.refresh_token.unwrap_or_default();
+            self.directory
+                .used_by_person(connection.client_id, &secret, at);
+            self.directory.renewed(&token, at);
         }
     }
 
-    /// From when until when the connection, as it is now, can fetch mail.
-    fn works(&self, connection: &Connection) -> Option<(Timestamp, Timestamp)> {
+    /// From when until when the connection, as it is now, can do its work; the first time would be at
+    /// `first`, and each time replaces the refresh token in time for the next.
+    fn works(&self, connection: &Connection, first: Timestamp) -> Option<(Timestamp, Timestamp)> {
         if connection.status != Status::Authorized || !connection.enabled {
             return None;
         }
@@ -61,9 +60,29 @@ impl ShopCtrl {
         let text = connection.refresh_token.as_ref()?;
         let token = self.directory.refresh_token(text)?;
         let dies = token.issued + REFRESH_TOKEN_LIFETIME;
-        let dies = token.revoked.map_or(dies, |revoked| revoked.min(dies));
-        let blocked = self.clock.now() < dies && !self.directory.refresh_token_works(text);
-        (!blocked).then_some((from, until.min(dies)))
+        if first.max(from) >= dies {
+            return None;
+        }
+        let in_time = token.revoked.is_none() && self.clock.now() < dies;
+        if in_time && !self.directory.refresh_token_works(text) {
+            return None;
+        }
+        Some((
+            from,
+            token.revoked.map_or(until, |revoked| revoked.min(until)),
+        ))
+    }
+}
+
+impl Shop {
+    /// One mail check: what has arrived by then is brought in.
+    fn fetch(&mut self, check: Timestamp) {
+        self.last_mail_check = self.last_mail_check.max(check);
+        let (arrived, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.on_the_way)
+            .into_iter()
+            .partition(|email| email.date <= check);
+        self.emails.extend(arrived);
+        self.on_the_way = waiting;
     }
 }
 
