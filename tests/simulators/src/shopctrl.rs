@@ -1,9 +1,10 @@
-//! ShopCtrl: its documented interface ([`rest`]), the contract that this project asks of it
-//! ([`connections`]), and what a person does in its screens ([`screens`]).
+//! ShopCtrl: its documented interface (`rest`), the contract that this project asks of it
+//! (`connections`), and what a person does in its screens ([`screens`]), drawn in `pages`.
 //! Held to facts/shopctrl.md and infra/shopctrl-connections.openapi.yaml.
 
 mod connections;
 mod mail_check;
+mod pages;
 mod rest;
 pub mod screens;
 
@@ -538,6 +539,15 @@ pub fn service(shopctrl: Arc<ShopCtrl>, gate: Arc<Gate>, clock: Arc<Clock>) -> S
         .route(connection, get(connections::get).put(connections::put))
         .route(&format!("{connection}/test"), post(connections::test))
         .route("/Mail/Microsoft365/Auth.aspx", get(screens::auth))
+        .route("/Shops/{shop_id}/Settings/E-mail", get(pages::settings))
+        .route(
+            "/Shops/{shop_id}/Settings/E-mail/{connection_id}/authorize",
+            post(pages::authorize),
+        )
+        .route(
+            "/Shops/{shop_id}/Settings/E-mail/{connection_id}/test",
+            post(pages::test),
+        )
         .with_state(shopctrl);
     Service {
         name: "shopctrl",
@@ -554,6 +564,9 @@ fn operation(request: &Request<Bytes>) -> String {
         ["v1", "Shops", _, "MailConnections", _] => "connection",
         ["v1", "Shops", _, "MailConnections", _, "test"] => "connection test",
         ["v1", "Shops", _, "Emails"] => "Emails",
+        ["Shops", _, "Settings", "E-mail"] => "settings",
+        ["Shops", _, "Settings", "E-mail", _, "authorize"] => "settings authorize",
+        ["Shops", _, "Settings", "E-mail", _, "test"] => "settings test",
         [.., last] => last,
         [] => "",
     };

@@ -199,7 +199,7 @@ impl Directory {
     ) -> Result<Tokens, Denial> {
         let now = self.clock.now();
         let mut world = self.world();
-        let tenant = world.tenant_id(client.tenant)?;
+        let tenant = world.tenant_of(client)?;
         world.note_secret(redemption.code);
         world.note_secret(redemption.code_verifier.unwrap_or_default());
         let (app_id, key_id) =
@@ -286,7 +286,7 @@ impl Directory {
     ) -> Result<Tokens, Denial> {
         let now = self.clock.now();
         let mut world = self.world();
-        let tenant = world.tenant_id(client.tenant)?;
+        let tenant = world.tenant_of(client)?;
         world.note_secret(refresh_token);
         let (app_id, key_id) =
             self.authenticate(&mut world, tenant, client.client_id, client.proof)?;
@@ -415,6 +415,17 @@ impl World {
         self.tenant(name)
             .map(|tenant| tenant.id)
             .ok_or_else(|| Denial::no_such_tenant(name))
+    }
+
+    /// The grants that stand for a person may also come by `/common`, for the person's own tenant.
+    fn tenant_of(&self, client: Client<'_>) -> Result<Uuid, Denial> {
+        let app = Uuid::try_parse(client.client_id)
+            .ok()
+            .and_then(|id| self.app(id));
+        match app {
+            Some(app) if ["common", "organizations"].contains(&client.tenant) => Ok(app.tenant_id),
+            _ => self.tenant_id(client.tenant),
+        }
     }
 
     fn issue_access_token(&mut self, token: AccessToken) -> String {

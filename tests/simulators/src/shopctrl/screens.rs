@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
-use axum::response::{Html, IntoResponse, Response};
-use http::StatusCode;
+use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::connections::NewSecret;
-use super::{Connection, ShopCtrl, Status};
+use super::{Connection, ShopCtrl, Status, pages};
 use crate::directory::denial::Denial;
 use crate::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
 use crate::directory::sign_in::{Decision, Step};
@@ -123,6 +122,12 @@ impl ShopCtrl {
         )
     }
 
+    fn shop_of_sign_in(&self, query: &BTreeMap<String, String>) -> Option<i64> {
+        let state = self.state();
+        let pending = state.sign_ins.get(query.get("state")?)?;
+        Some(pending.shop_id)
+    }
+
     /// The way back from Microsoft: gives the account that access was granted for.
     fn come_back(&self, query: &BTreeMap<String, String>) -> Result<String, String> {
         self.check_mail();
@@ -205,17 +210,6 @@ pub(super) async fn auth(
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
-    let (status, title, text) = match shopctrl.come_back(&query) {
-        Ok(account) => (
-            StatusCode::OK,
-            "Success",
-            format!("Access was granted for {account}."),
-        ),
-        Err(reason) => (StatusCode::BAD_REQUEST, "Error", reason),
-    };
-    let text = crate::entra::escape(&text);
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head><body><p>ShopCtrl (simulated)</p><h1>{title}</h1><p>{text}</p><p>Back to Shop Settings</p></body></html>"
-    );
-    (status, Html(page)).into_response()
+    let shop_id = shopctrl.shop_of_sign_in(&query);
+    pages::outcome(shop_id, shopctrl.come_back(&query))
 }
