@@ -819,6 +819,7 @@ mod tests {
         world.wait(600);
         assert_eq!(last_check().await, stopped, "not authorized");
         world.shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
+        assert_eq!(last_check().await, stopped, "no check is due yet");
         world.wait(300);
         assert!(last_check().await > stopped);
         let used = world

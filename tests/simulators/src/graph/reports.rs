@@ -55,3 +55,45 @@ pub(super) fn credential_use(
         "value": rows,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::test_world::{TestWorld, ask};
+
+    #[tokio::test]
+    async fn only_used_credentials_are_reported_and_only_to_who_may_read_audit_logs() {
+        let world = TestWorld::new();
+        let (used, secret) = world.secret();
+        world.secret();
+        world.try_secret(&secret).await;
+        let path = format!(
+            "/beta/reports/appCredentialSignInActivities?$filter=appId%20eq%20'{}'",
+            world.app.app_id
+        );
+        let rows = async || {
+            let bearer = world.rotator_bearer().await;
+            ask(
+                &world.graph,
+                "GET",
+                &path,
+                &[("authorization", &bearer)],
+                "",
+            )
+            .await
+        };
+        assert_eq!(rows().await.status, 403);
+        world.directory.change(world.rotator.app_id, |app| {
+            app.app_roles.insert("AuditLog.Read.All".to_owned());
+        });
+        let rows = rows().await.json();
+        let keys: Vec<&Value> = rows["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| &row["keyId"])
+            .collect();
+        assert_eq!(keys, [&Value::from(used.to_string())]);
+    }
+}
