@@ -5,11 +5,19 @@ pub mod api_gateway;
 pub mod aws_account;
 pub mod aws_json;
 pub mod clock;
+pub mod contract;
+pub mod directory;
+pub mod entra;
 pub mod event_bridge;
 pub mod gate;
+pub mod graph;
 pub mod ids;
 pub mod invoker;
 pub mod lambda;
 pub mod secrets_manager;
 pub mod serve;
+pub mod shopctrl;
 pub mod sts;
+
+#[cfg(test)]
+mod test_world;

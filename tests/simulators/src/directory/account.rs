@@ -1,0 +1,130 @@
+//! Tenants and the people in them.
+
+use uuid::Uuid;
+
+/// The tenant of personal Microsoft accounts (facts/microsoft.md, 3.4).
+pub const PERSONAL_TENANT: Uuid = Uuid::from_u128(0x9188040d_6c67_4c5b_b112_36a304b66dad);
+
+/// Who may consent to an app's delegated permissions in a tenant (facts/microsoft.md, 2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsentPolicy {
+    /// People may, except to what reads mail.
+    #[default]
+    MicrosoftManaged,
+    /// People may.
+    Users,
+    /// Only administrators may.
+    Admins,
+}
+
+/// A tenant.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: Uuid,
+    /// Its domain, which can stand for the id in URLs.
+    pub domain: String,
+    /// Who may consent.
+    pub consent_policy: ConsentPolicy,
+}
+
+/// What kind of account somebody has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccountKind {
+    /// A work account of the tenant.
+    #[default]
+    Member,
+    /// A guest from this identity provider; its `oid` here is not the one at home.
+    Guest {
+        /// The home's issuer, the `idp` claim.
+        idp: String,
+    },
+    /// A personal Microsoft account.
+    Personal,
+}
+
+/// What keeps a person with the right password from a token (facts/microsoft.md, 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Conditional Access says no: 53003.
+    ConditionalAccess,
+    /// The device is not compliant: 53000.
+    Device,
+    /// The account is disabled: 50057.
+    Disabled,
+    /// The account is locked: 50053.
+    Locked,
+    /// The password has expired: 50055. Refresh tokens go on working (facts, 2.6).
+    PasswordExpired,
+}
+
+/// What is known of an account; everything here can be changed later.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// `userPrincipalName`: what is typed at sign-in.
+    pub upn: String,
+    /// `mail`, which often differs from the UPN (facts/microsoft.md, 3.4).
+    pub mail: Option<String>,
+    /// `proxyAddresses`: `SMTP:` for the primary, `smtp:` for aliases.
+    pub proxy_addresses: Vec<String>,
+    /// The name shown.
+    pub display_name: String,
+    /// The password.
+    pub password: String,
+    /// The kind of account.
+    pub kind: AccountKind,
+    /// Whether there is an Exchange Online mailbox.
+    pub has_mailbox: bool,
+    /// The code to be typed as a second factor, when one is needed.
+    pub second_factor: Option<String>,
+    /// What stands in the way.
+    pub obstacle: Option<Obstacle>,
+    /// Whether the person may consent for the tenant.
+    pub is_admin: bool,
+    /// Addresses of shared mailboxes that the person has Full Access to (facts/microsoft.md, 3.3).
+    pub full_access: Vec<String>,
+}
+
+impl Person {
+    /// A work account with a mailbox at `address` and nothing special about it.
+    #[must_use]
+    pub fn with_mailbox(address: &str, password: &str) -> Self {
+        Self {
+            upn: address.to_owned(),
+            mail: Some(address.to_owned()),
+            proxy_addresses: vec![format!("SMTP:{address}")],
+            display_name: address.split('@').next().unwrap_or(address).to_owned(),
+            password: password.to_owned(),
+            kind: AccountKind::Member,
+            has_mailbox: true,
+            second_factor: None,
+            obstacle: None,
+            is_admin: false,
+            full_access: Vec::new(),
+        }
+    }
+
+    /// Whether the account is known under this address, aliases included.
+    #[must_use]
+    pub fn has_address(&self, address: &str) -> bool {
+        let aliases = self.proxy_addresses.iter().filter_map(|proxy| {
+            let (kind, alias) = proxy.split_once(':')?;
+            kind.eq_ignore_ascii_case("smtp").then_some(alias)
+        });
+        std::iter::once(self.upn.as_str())
+            .chain(self.mail.as_deref())
+            .chain(aliases)
+            .any(|known| known.eq_ignore_ascii_case(address))
+    }
+}
+
+/// An account in a tenant.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its `oid`.
+    pub oid: Uuid,
+    /// Its `tid`.
+    pub tenant_id: Uuid,
+    /// What is known of it.
+    pub person: Person,
+}
