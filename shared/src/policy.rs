@@ -158,11 +158,11 @@ mod tests {
     fn renews_when_little_time_is_left_and_not_in_a_freeze_before_the_hard_stop() {
         let end = at("2026-12-31T00:00:00Z");
         assert_eq!(
-            policy().verdict(at("2026-11-30T23:59:59Z"), end),
+            policy().verdict(at("2026-11-30T23:59:59Z"), None, end),
             Verdict::Fresh
         );
         assert_eq!(
-            policy().verdict(at("2026-12-01T00:00:00Z"), end),
+            policy().verdict(at("2026-12-01T00:00:00Z"), None, end),
             Verdict::Due
         );
         assert_eq!(policy().verdict(end, None, end), Verdict::Expired);
@@ -170,19 +170,19 @@ mod tests {
             .with_tag(Some("freeze=2026-12-10/2026-12-28"))
             .unwrap();
         assert_eq!(
-            frozen.verdict(at("2026-12-10T00:00:00Z"), end),
+            frozen.verdict(at("2026-12-10T00:00:00Z"), None, end),
             Verdict::Frozen
         );
         assert_eq!(
-            frozen.verdict(at("2026-12-23T23:59:59Z"), end),
+            frozen.verdict(at("2026-12-23T23:59:59Z"), None, end),
             Verdict::Frozen
         );
         assert_eq!(
-            frozen.verdict(at("2026-12-24T00:00:00Z"), end),
+            frozen.verdict(at("2026-12-24T00:00:00Z"), None, end),
             Verdict::Due
         );
         assert_eq!(
-            frozen.verdict(at("2026-12-29T00:00:00Z"), end),
+            frozen.verdict(at("2026-12-29T00:00:00Z"), None, end),
             Verdict::Due
         );
     }

@@ -1,1 +1,217 @@
-//! Stub.
+//! `oauth-callback`, the door: a person opens a link, signs in at Microsoft as the shop mailbox, and
+//! the rotation that waited goes on.
+//!
+//! No GET changes anything unless it carries the sealed cookie of its own `/authorize` and a fresh
+//! authorization code: a link previewer can fetch every address.
+
+mod authorize;
+mod callback;
+mod new_link;
+mod page;
+mod request;
+mod session;
+mod settings;
+mod texts;
+
+use std::time::Duration;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use serde_json::Value;
+use shared::aws;
+use shared::clock;
+use shared::entra::App;
+use shared::failure::{Failure, Kind};
+use shared::http::Client;
+use shared::mailbox_secret::MailboxSecret;
+use shared::retry::Deadline;
+use shared::secret_store::versions::CURRENT;
+use shared::secret_store::{Described, SecretStore};
+use shared::ticket::{Purpose, Ticket, TicketKey};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use page::{WayOn, page};
+use request::Request;
+pub use settings::Settings;
+use texts::Text;
+
+/// The function, with its clients made.
+#[derive(Debug)]
+pub struct OAuthCallback {
+    settings: Settings,
+    http: Client,
+    store: SecretStore,
+}
+
+/// How a request that is not answered with a redirect ends.
+struct Ending {
+    /// For the log.
+    outcome: &'static str,
+    text: Box<Text>,
+    way_on: WayOn,
+}
+
+/// What goes through the routes: an answer, or an ending as a page.
+type Answer = Result<ApiGatewayV2httpResponse, Ending>;
+
+impl Ending {
+    fn new(outcome: &'static str, text: Text) -> Self {
+        Self {
+            outcome,
+            text: Box::new(text),
+            way_on: WayOn::None,
+        }
+    }
+
+    fn or_sign_in(self, ticket: &str) -> Self {
+        let ticket = ticket.to_owned();
+        Self {
+            way_on: WayOn::SignIn { ticket },
+            ..self
+        }
+    }
+}
+
+/// A failure ends on a page that shows nothing of it; the log has it.
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        let kind = failure.kind.error_type();
+        match failure.kind {
+            Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen => {
+                warn!(kind, %failure, "failed for now");
+                Self::new("temporary", texts::our_trouble())
+            }
+            Kind::Refused | Kind::Misconfigured => {
+                error!(kind, %failure, "failed");
+                Self::new("misconfigured", texts::misconfigured())
+            }
+        }
+    }
+}
+
+impl From<shared::retry::CallError> for Ending {
+    fn from(error: shared::retry::CallError) -> Self {
+        error.failure.into()
+    }
+}
+
+impl OAuthCallback {
+    /// Makes the clients over the network.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`] when TLS cannot be set up.
+    pub fn new(settings: Settings) -> Result<Self, Failure> {
+        let http = Client::new(settings.aws.limits)?;
+        Ok(Self::over(settings, http))
+    }
+
+    /// Makes the clients over another HTTP client.
+    #[must_use]
+    pub fn over(settings: Settings, http: Client) -> Self {
+        let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
+        Self {
+            settings,
+            http,
+            store,
+        }
+    }
+
+    /// Handles one HTTP request that has `left` until Lambda ends it. `reference` is on the page and
+    /// in the log.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the event is no HTTP request in payload format 2.0.
+    pub async fn handle(
+        &self,
+        event: Value,
+        reference: &str,
+        left: Duration,
+    ) -> Result<ApiGatewayV2httpResponse, Failure> {
+        let request = Request::read(event).inspect_err(|failure| {
+            error!(kind = failure.kind.error_type(), %failure, "failed");
+        })?;
+        let span = info_span!(
+            "request",
+            reference,
+            step = request.step(),
+            secret = tracing::field::Empty,
+            token = tracing::field::Empty,
+        );
+        let deadline = Deadline::within(left.saturating_sub(Duration::from_secs(2)));
+        let work = async {
+            let answer = Box::pin(self.route(&request, deadline)).await;
+            answer.unwrap_or_else(|ending| {
+                info!(
+                    outcome = ending.outcome,
+                    status = ending.text.status,
+                    "answered"
+                );
+                page(&ending.text, &ending.way_on, reference)
+            })
+        };
+        Ok(work.instrument(span).await)
+    }
+
+    async fn route(&self, request: &Request, deadline: Deadline) -> Answer {
+        match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/authorize") => self.authorize(request).await,
+            ("GET", "/callback") => self.callback(request, deadline).await,
+            ("POST", "/ticket") => self.new_link(request).await,
+            _ => Err(Ending::new("no-such-page", texts::no_such_page())),
+        }
+    }
+
+    async fn ticket_key(&self) -> Result<TicketKey, Failure> {
+        let key = self
+            .store
+            .value_with_label(&self.settings.ticket_key_secret, CURRENT)
+            .await
+            .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
+        TicketKey::new(key.text)
+    }
+
+    fn app(&self, mailbox: &MailboxSecret) -> App {
+        App {
+            endpoints: self.settings.microsoft.endpoints(mailbox.cloud),
+            tenant: mailbox.tenant_id.clone(),
+            client_id: mailbox.client_id.clone(),
+        }
+    }
+
+    /// The secret that a ticket names and the document of the version that it is bound to, if what
+    /// it was for still has to be done.
+    async fn bound(&self, ticket: &Ticket) -> Result<(Described, MailboxSecret), Ending> {
+        let span = tracing::Span::current();
+        span.record("secret", &ticket.secret);
+        span.record("token", &ticket.version);
+        let (secret, value) = tokio::join!(
+            self.store.describe(&ticket.secret),
+            self.store.value_of(&ticket.secret, &ticket.version),
+        );
+        let secret = secret?;
+        let current = secret.versions.current() == Some(&ticket.version);
+        let pending = secret.versions.in_progress() == Some(&ticket.version);
+        match ticket.purpose {
+            Purpose::Rotate if current => {
+                return Err(Ending::new("already-done", texts::already_done()));
+            }
+            Purpose::Rotate if pending => {}
+            Purpose::Connect if current => {}
+            Purpose::Rotate | Purpose::Connect => {
+                return Err(Ending::new("superseded", texts::superseded()));
+            }
+        }
+        match value? {
+            Some(value) => Ok((secret, MailboxSecret::read(&value.text)?)),
+            None => Err(Failure::new(
+                Kind::Temporary,
+                "reading the link's version: it has no value",
+            )
+            .into()),
+        }
+    }
+}
+
+/// The machine's clock, by which links and sessions end.
+fn now() -> jiff::Timestamp {
+    clock::machine()
+}

@@ -4,6 +4,7 @@
 pub mod api_gateway;
 pub mod aws_account;
 pub mod aws_json;
+pub mod binaries;
 pub mod clock;
 pub mod contract;
 pub mod directory;
@@ -18,6 +19,7 @@ pub mod secrets_manager;
 pub mod serve;
 pub mod shopctrl;
 pub mod sts;
+pub mod world;
 
 #[cfg(test)]
 mod test_world;

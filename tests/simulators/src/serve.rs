@@ -12,14 +12,28 @@ use tokio::net::TcpListener;
 
 use crate::gate::{Dropped, Service};
 
+/// A loopback port of the system's choice, to be told to others before it is served.
+///
+/// # Errors
+/// When none can be had.
+pub async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves `service` on `listener` until the runtime ends.
+pub fn serve_on(listener: TcpListener, service: Service) {
+    tokio::spawn(accept(listener, service));
+}
+
 /// Serves `service` until the runtime ends, and returns its address.
 ///
 /// # Errors
 /// When no loopback port can be had.
 pub async fn serve(service: Service) -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(accept(listener, service));
+    let (listener, address) = bind().await?;
+    serve_on(listener, service);
     Ok(address)
 }
 

@@ -114,6 +114,10 @@ async fn next(Shared(api): Shared<Arc<RuntimeApi>>) -> Response<Body> {
     let Some(invocation) = api.next.lock().await.recv().await else {
         return Response::new(Body::empty());
     };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "Lambda tells the deadline by the machine's clock"
+    )]
     let deadline = Timestamp::now()
         .as_millisecond()
         .saturating_add(i64::try_from(invocation.timeout.as_millis()).unwrap_or(i64::MAX));
@@ -211,6 +215,10 @@ mod tests {
     async fn an_event_goes_out_with_its_headers_and_its_answer_comes_back() {
         let api = RuntimeApi::new();
         let (reply, answer) = oneshot::channel();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "Lambda tells the deadline by the machine's clock"
+        )]
         let before = Timestamp::now().as_millisecond();
         api.offer(Invocation {
             request_id: "00000000-0000-4000-8000-000000000001".to_owned(),

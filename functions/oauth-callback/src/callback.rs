@@ -1,0 +1,266 @@
+//! `GET /callback`: redeems the code, makes sure who it was, stores the grant, pushes the rotation on.
+
+use std::cell::Cell;
+
+use jsonwebtoken::jwk::JwkSet;
+use secrecy::{ExposeSecret, SecretString};
+use shared::credential::ClientSecret;
+use shared::entra::App;
+use shared::entra::id_token::{self, Account};
+use shared::entra::sign_in::{Obstacle, connection_scope, number_in, of_one_resource, scopes};
+use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens, Trouble};
+use shared::failure::{Failure, Kind, foreign_code};
+use shared::grants::{Grant, GrantStore, Grants};
+use shared::mailbox::graph;
+use shared::mailbox_secret::{MailboxAddress, MailboxSecret};
+use shared::retry::{Deadline, with_retries};
+use shared::secret_store::Described;
+use shared::ticket::{Purpose, Refused, Ticket};
+use subtle::ConstantTimeEq;
+use tracing::{info, warn};
+
+use crate::request::Request;
+use crate::session::Session;
+use crate::{Answer, Ending, OAuthCallback, now, texts};
+
+/// A sign-in that came back.
+struct SignIn {
+    session: Session,
+    ticket: Ticket,
+    secret: Described,
+    mailbox: MailboxSecret,
+    app: App,
+}
+
+impl OAuthCallback {
+    pub(crate) async fn callback(&self, request: &Request, deadline: Deadline) -> Answer {
+        let key = self.ticket_key().await?;
+        let session = Session::open(&request.cookies, &key, now());
+        let Some(session) = session.filter(|session| same_state(session, request)) else {
+            return Err(Ending::new("no-session", texts::start_again()));
+        };
+        // The link may end while the person signs in; the session ends soon after.
+        let ticket = match key.verify(&session.ticket, now()) {
+            Ok(ticket) | Err(Refused::Expired(ticket)) => ticket,
+            Err(Refused::Invalid) => {
+                return Err(Ending::new("invalid-ticket", texts::invalid_link()));
+            }
+        };
+        let (secret, mailbox) = self.bound(&ticket).await?;
+        let app = self.app(&mailbox);
+        let sign_in = SignIn {
+            session,
+            ticket,
+            secret,
+            mailbox,
+            app,
+        };
+        let again = sign_in.session.ticket.clone();
+        self.take(&sign_in, request, deadline)
+            .await
+            .map_err(|ending| match ending.text.good {
+                true => ending,
+                false => ending.or_sign_in(&again),
+            })
+    }
+
+    async fn take(&self, sign_in: &SignIn, request: &Request, deadline: Deadline) -> Answer {
+        let mailbox = &sign_in.ticket.mailbox;
+        if let Some(trouble) = refused_at_microsoft(request) {
+            return Err(obstacle(&trouble, mailbox));
+        }
+        let Some(code) = request.query("code").filter(|code| !code.is_empty()) else {
+            return Err(Ending::new("no-code", texts::start_again()));
+        };
+        let store = GrantStore::of(&self.store, &sign_in.secret.name);
+        let (tokens, keys, grants) = tokio::join!(
+            self.redeem(sign_in, code.into()),
+            self.signing_keys(&sign_in.app, deadline),
+            store.read(),
+        );
+        let (tokens, keys, grants) = (tokens?, keys?, grants?);
+        let account = whose(sign_in, &tokens, &keys)?;
+        self.refuse_other_accounts(sign_in, &tokens, &account, &grants, deadline)
+            .await?;
+        let refresh_token = refuse_incomplete_consent(sign_in, &tokens)?;
+        let grant = Grant {
+            oid: account.oid,
+            tid: account.tid,
+            scopes: tokens.scopes().clone(),
+            refresh_token,
+            redeemed_at: tokens.now,
+        };
+        file(&store, mailbox, &grant).await?;
+        info!(%mailbox, "stored a grant");
+        Err(self.push_on(sign_in).await)
+    }
+
+    async fn redeem(&self, sign_in: &SignIn, code: SecretString) -> Result<Tokens, Ending> {
+        let mailbox = &sign_in.ticket.mailbox;
+        let secret = ClientSecret::new(sign_in.mailbox.client_secret.expose().to_owned());
+        let endpoint = TokenEndpoint::new(
+            self.http.clone(),
+            sign_in.app.clone(),
+            ClientProof::Secret(secret),
+        );
+        let scopes = scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox);
+        let redeemed = endpoint
+            .code(Code {
+                code: &code,
+                verifier: &sign_in.session.secrets.verifier,
+                redirect_uri: &self.settings.redirect_uri(),
+                scopes: &of_one_resource(&scopes),
+            })
+            .await;
+        redeemed.map_err(|error| match error {
+            TokenError::ClientRefused(trouble) | TokenError::PersonNeeded(trouble) => {
+                obstacle(&trouble, mailbox)
+            }
+            TokenError::Call(error) => error.failure.into(),
+        })
+    }
+
+    async fn signing_keys(&self, app: &App, deadline: Deadline) -> Result<JwkSet, Ending> {
+        let keys = with_retries(deadline, async || {
+            id_token::signing_keys(&self.http, app).await
+        });
+        Ok(keys.await?)
+    }
+
+    /// Known before: the same `oid` and `tid`. The first time: an account of the tenant that has the
+    /// mailbox's address.
+    async fn refuse_other_accounts(
+        &self,
+        sign_in: &SignIn,
+        tokens: &Tokens,
+        account: &Account,
+        grants: &Grants,
+        deadline: Deadline,
+    ) -> Result<(), Ending> {
+        let mailbox = &sign_in.ticket.mailbox;
+        let same = if account.tid != sign_in.mailbox.tenant_id {
+            false
+        } else if let Some(known) = grants.of(mailbox) {
+            known.oid == account.oid && known.tid == account.tid
+        } else if tokens.grants("User.Read") {
+            let addresses = with_retries(deadline, async || {
+                graph::addresses(&self.http, &sign_in.app.endpoints, &tokens.access).await
+            });
+            addresses.await?.contain(mailbox)
+        } else {
+            // Without a Graph permission only the token's own word is there.
+            let name = account
+                .preferred_username
+                .as_deref()
+                .and_then(MailboxAddress::read);
+            name.as_ref() == Some(mailbox)
+        };
+        if same {
+            return Ok(());
+        }
+        Err(Ending::new("wrong-account", texts::wrong_account(mailbox)))
+    }
+
+    /// Has the rotation that waits go on. If that fails, the next check does it.
+    async fn push_on(&self, sign_in: &SignIn) -> Ending {
+        let mailbox = &sign_in.ticket.mailbox;
+        let waiting = match sign_in.ticket.purpose {
+            Purpose::Rotate => Some(sign_in.ticket.version.as_str()),
+            Purpose::Connect => sign_in.secret.versions.in_progress(),
+        };
+        let Some(token) = waiting else {
+            return Ending::new("connected", texts::connected(mailbox));
+        };
+        match self.store.rotate(&sign_in.secret.arn, Some(token)).await {
+            Ok(()) => info!("the rotation goes on"),
+            Err(error) => {
+                warn!(failure = %error.failure, "the rotation was not pushed on; the next check does it")
+            }
+        }
+        Ending::new("rotation-goes-on", texts::rotation_goes_on(mailbox))
+    }
+}
+
+fn same_state(session: &Session, request: &Request) -> bool {
+    let expected = session.secrets.state.expose_secret().as_bytes();
+    request
+        .query("state")
+        .is_some_and(|state| state.as_bytes().ct_eq(expected).into())
+}
+
+/// What Microsoft's redirect says of a sign-in that failed. Its text is not read beyond the number.
+fn refused_at_microsoft(request: &Request) -> Option<Trouble> {
+    let error = request.query("error")?;
+    let description = request.query("error_description").unwrap_or_default();
+    Some(Trouble {
+        error: foreign_code(&error),
+        number: number_in(&description),
+        ..Trouble::default()
+    })
+}
+
+fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
+    let obstacle = Obstacle::of(trouble);
+    info!(
+        code = trouble.code(),
+        correlation_id = trouble.correlation_id,
+        "Microsoft refused the sign-in"
+    );
+    Ending::new(obstacle.name(), texts::obstacle(obstacle, mailbox))
+}
+
+fn whose(sign_in: &SignIn, tokens: &Tokens, keys: &JwkSet) -> Result<Account, Ending> {
+    let refuse = |check: &str| {
+        let what = format!("checking the id token: {check}");
+        Ending::from(Failure::new(Kind::Temporary, what))
+    };
+    let id_token = tokens
+        .id_token
+        .as_ref()
+        .ok_or_else(|| refuse("there is none"))?;
+    let nonce = &sign_in.session.secrets.nonce;
+    id_token::account(id_token, keys, &sign_in.app, nonce, tokens.now).map_err(refuse)
+}
+
+/// The refresh token is the proof of `offline_access`, which Entra does not echo; scopes of another
+/// resource than the token's are not echoed either.
+fn refuse_incomplete_consent(sign_in: &SignIn, tokens: &Tokens) -> Result<SecretString, Ending> {
+    let mailbox = &sign_in.ticket.mailbox;
+    let asked = of_one_resource(&scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox));
+    let connections = sign_in
+        .mailbox
+        .connections
+        .iter()
+        .filter(|c| c.mailbox == *mailbox);
+    let all = connections
+        .map(|connection| connection_scope(&sign_in.app, connection))
+        .filter(|scope| asked.contains(scope))
+        .all(|scope| tokens.grants(&scope));
+    match &tokens.refresh {
+        Some(refresh_token) if all => Ok(refresh_token.clone()),
+        _ => Err(Ending::new(
+            "consent-incomplete",
+            texts::consent_incomplete(mailbox),
+        )),
+    }
+}
+
+/// Stores the grant, unless another account was filed for the mailbox meanwhile.
+async fn file(store: &GrantStore, mailbox: &MailboxAddress, grant: &Grant) -> Result<(), Ending> {
+    let taken = Cell::new(false);
+    store
+        .update(|grants| {
+            let other = grants
+                .of(mailbox)
+                .is_some_and(|g| g.oid != grant.oid || g.tid != grant.tid);
+            taken.set(other);
+            if !other {
+                grants.set(mailbox, grant.clone());
+            }
+        })
+        .await?;
+    if taken.get() {
+        return Err(Ending::new("wrong-account", texts::wrong_account(mailbox)));
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! `POST /ticket`: an ended link has a new one sent to the contact; it never gets one itself.
+
+use shared::ticket::{Purpose, Refused};
+use tracing::info;
+
+use crate::request::Request;
+use crate::{Answer, Ending, OAuthCallback, now, texts};
+
+impl OAuthCallback {
+    /// The rotation that waits is pushed on: it stops at the person again and asks anew, which it
+    /// does once for each link that has ended. So a flood of requests brings one message.
+    pub(crate) async fn new_link(&self, request: &Request) -> Answer {
+        let text = request.form("ticket").unwrap_or_default();
+        let key = self.ticket_key().await?;
+        let ticket = match key.verify(&text, now()) {
+            Err(Refused::Expired(ticket)) => ticket,
+            Err(Refused::Invalid) => {
+                return Err(Ending::new("invalid-ticket", texts::invalid_link()));
+            }
+            // It is good yet: no need for another.
+            Ok(_) => return Err(Ending::new("good-ticket", texts::start_again()).or_sign_in(&text)),
+        };
+        let (secret, _) = self.bound(&ticket).await?;
+        match ticket.purpose {
+            Purpose::Rotate => {
+                self.store
+                    .rotate(&secret.arn, Some(&ticket.version))
+                    .await?
+            }
+            // The next check asks for a grant that is missing.
+            Purpose::Connect => {}
+        }
+        info!("a new link was asked for");
+        Err(Ending::new("new-link", texts::new_link_sent()))
+    }
+}

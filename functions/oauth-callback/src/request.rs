@@ -1,0 +1,138 @@
+//! The HTTP request in an API Gateway event (payload format 2.0).
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use data_encoding::BASE64;
+use serde_json::Value;
+use shared::failure::{Failure, Kind};
+use url::form_urlencoded;
+
+/// What the routes need of a request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// In capitals.
+    pub method: String,
+    /// Without the stage.
+    pub path: String,
+    /// `name=value`, each.
+    pub cookies: Vec<String>,
+    query: String,
+    form: String,
+}
+
+/// No form of ours is longer.
+const LONGEST_FORM: usize = 16 * 1024;
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when it is not an HTTP request in payload format 2.0.
+    pub fn read(event: Value) -> Result<Self, Failure> {
+        let wrong =
+            |problem: &str| Failure::new(Kind::Refused, format!("reading the event: {problem}"));
+        if event.get("version").and_then(Value::as_str) != Some("2.0") {
+            return Err(wrong(
+                "version is not 2.0, API Gateway's payload format for HTTP APIs",
+            ));
+        }
+        let event: ApiGatewayV2httpRequest =
+            serde_json::from_value(event).map_err(|_| wrong("not an HTTP API request"))?;
+        let http = event.request_context.http;
+        let stage = event.request_context.stage.unwrap_or_default();
+        let path = event.raw_path.or(http.path).unwrap_or_default();
+        // A named stage is part of the path, $default is not.
+        let below = path
+            .strip_prefix(&format!("/{stage}"))
+            .filter(|rest| rest.starts_with('/'));
+        let body = event.body.unwrap_or_default();
+        let body = if event.is_base64_encoded {
+            let bytes = BASE64.decode(body.as_bytes()).unwrap_or_default();
+            String::from_utf8(bytes).unwrap_or_default()
+        } else {
+            body
+        };
+        Ok(Self {
+            method: http.method.as_str().to_owned(),
+            path: below.unwrap_or(&path).to_owned(),
+            cookies: event.cookies.unwrap_or_default(),
+            query: event.raw_query_string.unwrap_or_default(),
+            form: if body.len() > LONGEST_FORM {
+                String::new()
+            } else {
+                body
+            },
+        })
+    }
+
+    /// The step's name in the log.
+    pub fn step(&self) -> &'static str {
+        match self.path.as_str() {
+            "/authorize" => "authorize",
+            "/callback" => "callback",
+            "/ticket" => "ticket",
+            _ => "other",
+        }
+    }
+
+    /// A parameter of the query; given twice it is not taken at all.
+    pub fn query(&self, name: &str) -> Option<String> {
+        only(&self.query, name)
+    }
+
+    /// A field of the form.
+    pub fn form(&self, name: &str) -> Option<String> {
+        only(&self.form, name)
+    }
+}
+
+fn only(pairs: &str, name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(pairs.as_bytes()).filter(|(key, _)| key == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value.into_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event() -> Value {
+        json!({
+            "version": "2.0", "routeKey": "GET /callback", "rawPath": "/callback",
+            "rawQueryString": "code=a%2Bb&state=s&state=t", "cookies": ["a=b"],
+            "headers": {"host": "x"},
+            "requestContext": {"http": {"method": "GET", "path": "/callback", "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1", "userAgent": "x"}, "stage": "$default", "requestId": "r"},
+            "isBase64Encoded": false
+        })
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_is_not_taken() {
+        let request = Request::read(event()).unwrap();
+        assert_eq!(request.query("code").as_deref(), Some("a+b"));
+        assert_eq!(request.query("state"), None);
+    }
+
+    #[test]
+    fn a_named_stage_is_not_part_of_the_route() {
+        let mut staged = event();
+        staged["requestContext"]["stage"] = json!("prod");
+        staged["rawPath"] = json!("/prod/callback");
+        assert_eq!(Request::read(staged).unwrap().path, "/callback");
+    }
+
+    #[test]
+    fn what_is_no_http_request_is_refused() {
+        for event in [
+            json!({}),
+            json!(null),
+            json!({"version": "1.0"}),
+            json!({"version": "2.0", "cookies": 1}),
+        ] {
+            assert_eq!(Request::read(event).unwrap_err().kind, Kind::Refused);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The settings of `oauth-callback`.
+
+use shared::aws::AwsSettings;
+use shared::config::{BaseUrl, Reader};
+use shared::entra::MicrosoftSettings;
+use shared::failure::Failure;
+use tracing::level_filters::LevelFilter;
+
+/// The settings, each an environment variable.
+#[derive(Debug)]
+pub struct Settings {
+    /// `AWS_*`, `CONNECT_TIMEOUT`, `REQUEST_TIMEOUT`.
+    pub aws: AwsSettings,
+    /// `ENTRA_URL`, `GRAPH_URL`.
+    pub microsoft: MicrosoftSettings,
+    /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
+    pub log_level: LevelFilter,
+    /// `CALLBACK_URL`: this function's own address, without a trailing slash (required). The app
+    /// registration has `<CALLBACK_URL>/callback` as a redirect URI of the platform Web.
+    pub callback_url: BaseUrl,
+    /// `TICKET_KEY_SECRET`: the secret that signs links (default `shopmail-ticket-key`).
+    pub ticket_key_secret: String,
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`shared::failure::Kind::Misconfigured`], naming all that is missing or wrong.
+    pub fn read<F: Fn(&str) -> Option<String>>(mut reader: Reader<F>) -> Result<Self, Failure> {
+        let settings = Self {
+            aws: AwsSettings::read(&mut reader),
+            microsoft: MicrosoftSettings::read(&mut reader),
+            log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
+            callback_url: reader.required("CALLBACK_URL"),
+            ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
+        };
+        reader.finish()?;
+        Ok(settings)
+    }
+
+    /// The redirect URI of the sign-in.
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        format!("{}/callback", self.callback_url)
+    }
+}

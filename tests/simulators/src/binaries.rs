@@ -1,0 +1,60 @@
+//! The function binaries, built by cargo once for each process that needs them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The packages whose binaries are run as functions.
+pub const FUNCTIONS: [&str; 3] = ["expiry-checker", "oauth-callback", "rotation"];
+
+static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
+
+/// The path of each function's binary, by package name. `cargo test` and `cargo run` build no other
+/// package's binaries, so cargo is asked here, and tells the paths itself.
+///
+/// # Errors
+/// When they do not build.
+pub fn build() -> Result<&'static BTreeMap<String, PathBuf>, String> {
+    BUILT.get_or_init(run_cargo).as_ref().map_err(Clone::clone)
+}
+
+fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(workspace)
+        .args([
+            "build",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .map_err(|error| format!("cargo cannot be run: {error}"))?;
+    if !output.status.success() {
+        return Err("the function binaries do not build".to_owned());
+    }
+    let binaries: BTreeMap<String, PathBuf> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(executable)
+        .collect();
+    let missing = FUNCTIONS.iter().find(|name| !binaries.contains_key(**name));
+    match missing {
+        None => Ok(binaries),
+        Some(name) => Err(format!("cargo named no binary of {name}")),
+    }
+}
+
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = message.get("executable")?.as_str()?;
+    let name = message.get("target")?.get("name")?.as_str()?;
+    Some((name.to_owned(), path.into()))
+}

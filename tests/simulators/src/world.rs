@@ -1,0 +1,510 @@
+//! The whole outside world, served on loopback, with the three functions in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::api_gateway::ApiGateway;
+use crate::aws_account::{ACCOUNT_ID, REGION};
+use crate::binaries;
+use crate::clock::Clock;
+use crate::directory::account::Person;
+use crate::directory::application::{AppIds, NewSecret, Registration};
+use crate::directory::{Directory, PublicKey};
+
+use crate::directory::scope::Scope;
+use crate::event_bridge::EventBridge;
+use crate::gate::{Gate, Service};
+use crate::lambda::{Function, InvocationResult, LambdaHost, function_arn};
+use crate::secrets_manager::{RotationRules, SecretsManager};
+use crate::serve::{bind, serve_on};
+use crate::shopctrl::{Connection, Direction, Protocol, ShopCtrl};
+use crate::sts::{Principal, Sts};
+use crate::{entra, graph, shopctrl};
+
+/// The role of the rotation function, which Entra trusts.
+pub const ROTATION_ROLE: &str = "arn:aws:iam::123456789012:role/shopmail-rotation";
+/// The access key id that the rotation function signs with.
+const ROTATION_KEY: &str = "ASIAROTATION";
+/// The key that signs links.
+pub const TICKET_KEY: &str = "ticket-key-of-the-simulated-world-0123456789";
+/// The name and password of the ShopCtrl API login.
+pub const SHOPCTRL_LOGIN: (&str, &str) = ("api@shop.example", "Basic-P4ss~word");
+
+/// The world.
+pub struct World {
+    /// Its clock.
+    pub clock: Arc<Clock>,
+    /// Its journal and faults.
+    pub gate: Arc<Gate>,
+    /// Entra's and Graph's state.
+    pub directory: Arc<Directory>,
+    /// ShopCtrl's state.
+    pub shopctrl: Arc<ShopCtrl>,
+    /// Secrets Manager's state.
+    pub secrets_manager: Arc<SecretsManager>,
+    /// EventBridge's state.
+    pub event_bridge: Arc<EventBridge>,
+    /// STS's state.
+    pub sts: Arc<Sts>,
+    /// The functions.
+    pub lambda: Arc<LambdaHost>,
+    /// The address of the HTTP API before `oauth-callback`.
+    pub callback_url: String,
+    /// ShopCtrl's address.
+    pub shopctrl_url: String,
+    tenant: Uuid,
+    rotator: AppIds,
+}
+
+/// A mailbox to be put into the world.
+#[derive(Debug, Clone)]
+pub struct MailboxPlan {
+    /// `shopmail/<name>`
+    pub name: String,
+    /// The account's address.
+    pub address: String,
+    /// The shop's number.
+    pub shop_id: i64,
+    /// `api` or `attended`.
+    pub delivery: String,
+    /// When the current client secret ends, from now.
+    pub ends_in: SignedDuration,
+    /// Whether the owner has given us a grant already.
+    pub granted: bool,
+    /// Changes the document before it is stored.
+    pub document: fn(&mut Value),
+}
+
+impl Default for MailboxPlan {
+    fn default() -> Self {
+        Self {
+            name: "orders".to_owned(),
+            address: "orders@shop.example".to_owned(),
+            shop_id: 12,
+            delivery: "api".to_owned(),
+            ends_in: SignedDuration::from_hours(20 * 24),
+            granted: true,
+            document: |_| {},
+        }
+    }
+}
+
+/// A mailbox in the world.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    /// `shopmail/<name>`
+    pub secret: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The app registration.
+    pub app: AppIds,
+    /// The account's address.
+    pub address: String,
+    /// The account's password.
+    pub password: String,
+    /// The account.
+    pub oid: Uuid,
+    /// The shop's number.
+    pub shop_id: i64,
+    /// The credential that it begins with.
+    pub first_key: Uuid,
+    /// A credential on the same app that is somebody else's.
+    pub foreign_key: Uuid,
+}
+
+/// Waits that would only slow a test down, made short. The full ones are the functions' defaults.
+pub fn short_waits() -> BTreeMap<String, String> {
+    [
+        ("SIGN_IN_INTERVAL", "PT0.02S"),
+        ("PROPAGATION_WAIT", "PT3S"),
+        ("MAIL_CHECK_WAIT", "PT3S"),
+        ("REQUEST_TIMEOUT", "PT2S"),
+        ("CONNECT_TIMEOUT", "PT2S"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+impl World {
+    /// Builds the binaries, serves the world, registers the functions with `settings` on top of what
+    /// they need. Nothing is scheduled: [`World::check`] is one tick of the schedule.
+    ///
+    /// # Errors
+    /// When the binaries do not build or no port can be had.
+    pub async fn start(settings: BTreeMap<String, String>) -> Result<Self, String> {
+        let binaries = tokio::task::spawn_blocking(binaries::build)
+            .await
+            .map_err(|error| error.to_string())??;
+        let clock = Arc::new(Clock::starting_at(machine_now()));
+        let gate = Arc::new(Gate::default());
+        let directory = Directory::new(Arc::clone(&clock), 1);
+        let shopctrl = ShopCtrl::new(Arc::clone(&directory), Arc::clone(&clock));
+        // ShopCtrl's own checks come often, so that waiting for one takes no time worth telling.
+        shopctrl.set_check_interval(SignedDuration::from_millis(300));
+        let secrets_manager = SecretsManager::new(Arc::clone(&clock), 2);
+        let event_bridge = EventBridge::new(Arc::clone(&clock), 3);
+        let sts = Sts::new(Arc::clone(&clock), 4).map_err(|error| error.to_string())?;
+        let lambda = LambdaHost::new();
+        let gateway = ApiGateway::new(Arc::clone(&lambda), "oauth-callback", Arc::clone(&clock));
+
+        let url = |service| serve_at(service, "127.0.0.1");
+        let aws = [
+            (
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+                secrets_manager.service(Arc::clone(&gate)),
+            ),
+            (
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                event_bridge.service(Arc::clone(&gate)),
+            ),
+            ("AWS_ENDPOINT_URL_STS", sts.service(Arc::clone(&gate))),
+            (
+                "AWS_ENDPOINT_URL_LAMBDA",
+                lambda.service(Arc::clone(&gate), Arc::clone(&clock)),
+            ),
+            (
+                "ENTRA_URL",
+                entra::service(
+                    Arc::clone(&directory),
+                    Arc::clone(&gate),
+                    Arc::clone(&clock),
+                ),
+            ),
+            (
+                "GRAPH_URL",
+                graph::service(
+                    Arc::clone(&directory),
+                    Arc::clone(&gate),
+                    Arc::clone(&clock),
+                ),
+            ),
+        ];
+        let mut env = settings;
+        for (name, service) in aws {
+            env.insert(name.to_owned(), url(service).await?);
+        }
+        directory.set_authority(env.get("ENTRA_URL").map(String::as_str).unwrap_or_default());
+        let shopctrl_url = url(shopctrl::service(
+            Arc::clone(&shopctrl),
+            Arc::clone(&gate),
+            Arc::clone(&clock),
+        ))
+        .await?;
+        shopctrl.set_base(&shopctrl_url);
+        // Entra allows http for localhost alone (reply-url.md).
+        let callback_url = serve_at(gateway.service(Arc::clone(&gate)), "localhost").await?;
+        env.insert("CALLBACK_URL".to_owned(), callback_url.clone());
+        env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
+
+        for (name, binary) in binaries {
+            let mut function = Function::new(name, binary).timeout(Duration::from_secs(900));
+            function.env.extend(env.clone());
+            if name == "rotation" {
+                function = function.env("AWS_ACCESS_KEY_ID", ROTATION_KEY);
+            }
+            lambda.register(function);
+        }
+        secrets_manager.set_invoker(lambda.invoker());
+        event_bridge.set_invoker(lambda.invoker());
+        let pattern = json!({"source": ["shopmail"], "detail-type": ["Check Continues"]});
+        event_bridge
+            .add_rule(pattern, &function_arn("expiry-checker"))
+            .map_err(|error| error.to_string())?;
+        let killed = Arc::clone(&lambda);
+        gate.set_kill_switch(move || killed.kill_all());
+
+        let tenant = directory.add_tenant("shop.example");
+        let rotator = federated_rotator(&directory, &sts, tenant);
+        secrets_manager
+            .create("shopmail-ticket-key", TICKET_KEY, &[])
+            .map_err(|error| error.message)?;
+        let (username, password) = SHOPCTRL_LOGIN;
+        let login = json!({"username": username, "password": password}).to_string();
+        secrets_manager
+            .create("shopmail-shopctrl/shop.example", &login, &[])
+            .map_err(|error| error.message)?;
+        Ok(Self {
+            clock,
+            gate,
+            directory,
+            shopctrl,
+            secrets_manager,
+            event_bridge,
+            sts,
+            lambda,
+            callback_url,
+            shopctrl_url,
+            tenant,
+            rotator,
+        })
+    }
+
+    /// Puts a mailbox into the world: app registration with a foreign credential on it, account,
+    /// shop with both connections working, mailbox secret with its companion and rotation on.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, String> {
+        let password = format!("Pa55~{}", plan.name);
+        let app = self.directory.register(
+            self.tenant,
+            Registration {
+                display_name: format!("ShopCtrl mail {}", plan.name),
+                redirect_uris: vec![
+                    format!("{}/callback", self.callback_url),
+                    self.shopctrl.redirect_uri(),
+                ],
+                owners: [self.rotator.service_principal_id].into(),
+                admin_consent: Scope::parse_list("Mail.Read").into_iter().collect(),
+                ..Registration::default()
+            },
+        );
+        let foreign = NewSecret {
+            display_name: Some("reporting job, not yours".to_owned()),
+            ..NewSecret::default()
+        };
+        let (foreign_key, _) = self
+            .directory
+            .add_secret(app.app_id, foreign)
+            .ok_or("no app")?;
+        let start = self.clock.now() - SignedDuration::from_hours(160 * 24);
+        let first = NewSecret {
+            display_name: Some("by hand".to_owned()),
+            start: Some(start),
+            end: Some(self.clock.now() + plan.ends_in),
+            ..NewSecret::default()
+        };
+        let (first_key, secret) = self
+            .directory
+            .add_secret(app.app_id, first)
+            .ok_or("no app")?;
+        let oid = self
+            .directory
+            .add_account(self.tenant, Person::with_mailbox(&plan.address, &password));
+        self.directory.consent(
+            oid,
+            app.app_id,
+            "openid profile offline_access User.Read Mail.Read Mail.Send",
+        );
+        self.add_shop(plan, app.app_id, first_key, &secret)?;
+        let arn = self.add_secrets(plan, &app, oid, first_key, &secret)?;
+        Ok(Mailbox {
+            secret: format!("shopmail/{}", plan.name),
+            arn,
+            app,
+            address: plan.address.clone(),
+            password,
+            oid,
+            shop_id: plan.shop_id,
+            first_key,
+            foreign_key,
+        })
+    }
+
+    fn add_shop(
+        &self,
+        plan: &MailboxPlan,
+        client_id: Uuid,
+        key: Uuid,
+        secret: &str,
+    ) -> Result<(), String> {
+        let (username, password) = SHOPCTRL_LOGIN;
+        self.shopctrl
+            .add_shop(plan.shop_id, &format!("Shop {}", plan.name));
+        let shops: Vec<i64> = (1..100).collect();
+        self.shopctrl.add_login(username, password, &shops);
+        for (suffix, direction) in [("in", Direction::Receiving), ("out", Direction::Sending)] {
+            let id = format!("{}-{suffix}", plan.name);
+            let kind = (direction, Protocol::Graph);
+            let connection = Connection::new(
+                plan.shop_id,
+                &id,
+                kind,
+                &plan.address,
+                self.tenant,
+                client_id,
+            );
+            self.shopctrl.add_connection(connection);
+            self.shopctrl.enter_secret(plan.shop_id, &id, secret);
+            self.shopctrl
+                .authorize_as(plan.shop_id, &id, &plan.address)?;
+            self.shopctrl.edit(plan.shop_id, &id, |connection| {
+                connection.key_id = Some(key)
+            });
+        }
+        Ok(())
+    }
+
+    fn add_secrets(
+        &self,
+        plan: &MailboxPlan,
+        app: &AppIds,
+        oid: Uuid,
+        key: Uuid,
+        secret: &str,
+    ) -> Result<String, String> {
+        let connection = |suffix: &str, direction: &str| {
+            json!({
+                "id": format!("{}-{suffix}", plan.name), "direction": direction, "protocol": "graph",
+                "mailbox": plan.address,
+                "shopctrl": {"ui": self.shopctrl_url, "api": format!("{}/v1", self.shopctrl_url),
+                             "shop_id": plan.shop_id, "credentials": "shopmail-shopctrl/shop.example"},
+                "delivery": plan.delivery, "proof": "probe",
+            })
+        };
+        let end = self.clock.now() + plan.ends_in;
+        let mut document = json!({
+            "version": 1, "tenant_id": self.tenant, "client_id": app.app_id, "cloud": "global",
+            "description": "ShopCtrl mail", "lifetime": "P180D",
+            "key_id": key, "client_secret": secret, "expires_at": end,
+            "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
+            "connections": [connection("in", "receiving"), connection("out", "sending")],
+        });
+        (plan.document)(&mut document);
+        let name = format!("shopmail/{}", plan.name);
+        let tags = [
+            ("shopmail:managed", "mailbox"),
+            ("shopmail:contact", "owner@agency.example"),
+        ];
+        let create = |name: &str, value: &str, tags: &[(&str, &str)]| {
+            let created = self.secrets_manager.create(name, value, tags);
+            created.map_err(|error| error.message)
+        };
+        let arn = create(&name, &document.to_string(), &tags)?;
+        let mut granted = serde_json::Map::new();
+        if plan.granted {
+            let grant = json!({
+                "oid": oid, "tid": self.tenant, "scopes": ["mail.read", "mail.send", "user.read"],
+                "refresh_token": self.refresh_token(plan, app)?, "redeemed_at": self.clock.now(),
+            });
+            granted.insert(plan.address.to_lowercase(), grant);
+        }
+        let grants = json!({"version": 1, "grants": granted, "handover": {}});
+        let companion = [("shopmail:managed", "grants")];
+        create(&format!("{name}/grants"), &grants.to_string(), &companion)?;
+        // The backstop: past the policy's due point, before the last week.
+        let rules = Some(RotationRules::every_days(160));
+        self.secrets_manager
+            .set_rotation(&name, &function_arn("rotation"), rules)
+            .map_err(|error| error.message)?;
+        Ok(arn)
+    }
+
+    /// A refresh token that the owner gave through our callback some time ago.
+    fn refresh_token(&self, plan: &MailboxPlan, app: &AppIds) -> Result<String, String> {
+        let id = format!("{}-in", plan.name);
+        // The same account and app: bound to both and to nothing else, like ShopCtrl's own.
+        let connection = self.shopctrl.connection(plan.shop_id, &id);
+        let own = connection.and_then(|connection| connection.refresh_token);
+        let own = own.ok_or("ShopCtrl has no refresh token")?;
+        let secret = self.directory.credentials(app.app_id);
+        let secret = secret
+            .iter()
+            .find_map(|credential| self.directory.secret_value(credential.key_id));
+        let client = crate::directory::redemption::Client {
+            tenant: &self.tenant.to_string(),
+            client_id: &app.app_id.to_string(),
+            proof: crate::directory::redemption::Proof::Secret(&secret.ok_or("no secret")?),
+        };
+        let tokens = self
+            .directory
+            .redeem_refresh_token(client, &own, None)
+            .map_err(|denial| denial.message.clone())?;
+        tokens
+            .refresh_token
+            .ok_or_else(|| "no refresh token".to_owned())
+    }
+
+    /// One tick of the schedule, as EventBridge sends it.
+    ///
+    /// # Errors
+    /// When the checker is not there.
+    pub async fn check(&self) -> Result<InvocationResult, String> {
+        let event = EventBridge::scheduled_event(&self.clock);
+        self.invoke("expiry-checker", &event).await
+    }
+
+    /// Invokes a function.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<InvocationResult, String> {
+        let invoked = self.lambda.invoke(function, event).await;
+        invoked.map_err(|error| error.to_string())
+    }
+
+    /// Every secret string of the world that must not be found outside its place.
+    #[must_use]
+    pub fn secret_strings(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.directory.all_secret_strings().into_iter().collect();
+        all.push(TICKET_KEY.to_owned());
+        all.push(SHOPCTRL_LOGIN.1.to_owned());
+        all
+    }
+
+    /// The tenant's id.
+    #[must_use]
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    /// The rotator's app.
+    #[must_use]
+    pub fn rotator(&self) -> AppIds {
+        self.rotator
+    }
+}
+
+/// The rotator's app registration trusts the rotation function's role, and nobody has a secret of it.
+fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -> AppIds {
+    let rotator = directory.register(
+        tenant,
+        Registration {
+            display_name: "Shop mail rotator".to_owned(),
+            app_roles: ["Application.ReadWrite.OwnedBy".to_owned()].into(),
+            ..Registration::default()
+        },
+    );
+    let audience = "api://AzureADTokenExchange";
+    directory.add_federated(rotator.app_id, sts.issuer(), ROTATION_ROLE, audience);
+    let issuer = sts.issuer().to_owned();
+    let key = sts.public_key();
+    directory.set_key_source(move |of| {
+        (of == issuer).then(|| {
+            vec![PublicKey {
+                n: key.n.clone(),
+                e: key.e.clone(),
+            }]
+        })
+    });
+    sts.set_principal(
+        ROTATION_KEY,
+        Principal {
+            role_arn: ROTATION_ROLE.to_owned(),
+            function_arn: Some(format!(
+                "arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:rotation"
+            )),
+            session_ends: None,
+        },
+    );
+    rotator
+}
+
+async fn serve_at(service: Service, host: &str) -> Result<String, String> {
+    let (listener, address) = bind().await.map_err(|error| error.to_string())?;
+    serve_on(listener, service);
+    Ok(format!("http://{host}:{}", address.port()))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the world begins at the machine's time, by which links and sessions end"
+)]
+fn machine_now() -> Timestamp {
+    Timestamp::now()
+}

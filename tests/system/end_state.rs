@@ -1,0 +1,74 @@
+//! What must be true when all is done, checked in full.
+
+use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::world::{Mailbox, World};
+use uuid::Uuid;
+
+/// The credential that the current version names, by its label and by its value.
+pub fn current_key(world: &World, mailbox: &Mailbox) -> Uuid {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let current = secret.labelled(CURRENT).expect("one AWSCURRENT");
+    let document: serde_json::Value = serde_json::from_str(current.text().unwrap()).unwrap();
+    document["key_id"].as_str().unwrap().parse().unwrap()
+}
+
+/// Exactly one AWSCURRENT, its credential valid in Entra and named by its label, AWSPENDING nowhere
+/// else; both directions Authorized with exactly this secret; nothing foreign touched; no orphan.
+pub fn assert_whole(world: &World, mailbox: &Mailbox) {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let current = secret.labelled(CURRENT).expect("one AWSCURRENT");
+    let key = current_key(world, mailbox);
+    assert!(
+        current.labels.contains(&format!("key-{key}")),
+        "the current version's label names its credential: {:?}",
+        current.labels
+    );
+    if let Some(pending) = secret.labelled(PENDING) {
+        assert_eq!(pending.id, current.id, "AWSPENDING is nowhere else");
+    }
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    let ours = credentials
+        .iter()
+        .find(|c| c.key_id == key)
+        .expect("it is in Entra");
+    assert!(ours.end > world.clock.now(), "it is valid");
+    let document: serde_json::Value = serde_json::from_str(current.text().unwrap()).unwrap();
+    assert_eq!(
+        world.directory.secret_value(key).as_deref(),
+        document["client_secret"].as_str(),
+        "the value is the credential's"
+    );
+    for connection in world.shopctrl.connections() {
+        if connection.shop_id == mailbox.shop_id {
+            assert_eq!(connection.status, simulators::shopctrl::Status::Authorized);
+            assert_eq!(
+                connection.secret.as_deref(),
+                document["client_secret"].as_str()
+            );
+        }
+    }
+    assert_eq!(world.shopctrl.outages(), vec![], "no direction is out");
+    assert!(
+        credentials.iter().any(|c| c.key_id == mailbox.foreign_key),
+        "the foreign credential is untouched"
+    );
+    assert_eq!(orphans(world, mailbox), Vec::<Uuid>::new(), "no orphan");
+}
+
+/// Credentials with our marker that no label names.
+pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let labels: Vec<&String> = secret.versions.iter().flat_map(|v| &v.labels).collect();
+    let named = |key: Uuid| labels.contains(&&format!("key-{key}"));
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    credentials
+        .iter()
+        .filter(|c| {
+            c.display_name
+                .as_deref()
+                .is_some_and(|name| name.starts_with("smr1/"))
+        })
+        .map(|c| c.key_id)
+        .filter(|key| !named(*key))
+        .collect()
+}
