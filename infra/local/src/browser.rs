@@ -147,9 +147,7 @@ impl Browser {
 impl Page {
     /// The page's heading, as text.
     pub fn heading(&self) -> Option<String> {
-        let (_, rest) = self.html.split_once("<h1>")?;
-        let (heading, _) = rest.split_once("</h1>")?;
-        Some(unescaped(heading))
+        heading(&self.html)
     }
 
     /// The page's sentences under its heading.
@@ -166,6 +164,13 @@ impl Page {
     pub fn asks_for(&self, field: &str) -> bool {
         form_with(&self.html, field).is_some()
     }
+}
+
+/// A page's heading, as text.
+pub fn heading(html: &str) -> Option<String> {
+    let (_, rest) = html.split_once("<h1>")?;
+    let (heading, _) = rest.split_once("</h1>")?;
+    Some(unescaped(heading))
 }
 
 /// A form's way, and the fields that a person does not see.

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::browser::heading;
 use crate::chapters::Asked;
 use crate::fact::Fact;
 use crate::narration::{of_event, text};
@@ -103,7 +104,7 @@ fn tell_promoted(story: &mut Story) -> Result<(), Stop> {
             format!("Mail flowed all the time: {outage:.0} seconds of outage."),
         )
         .tone(Tone::Good)
-        .fact(Fact::new("outage_s", outage)),
+        .fact(Fact::new("outage_s", outage).quiet()),
     )
 }
 
@@ -149,18 +150,21 @@ impl Seen {
         self.calls += new.len();
         for call in new.into_iter().filter(|call| call.service == "api-gateway") {
             let status = call.status.unwrap_or_default();
-            let told = match (call.operation.as_str(), status) {
-                ("GET /authorize", 303) => Told::new(
+            let told = match call.operation.as_str() {
+                "GET /authorize" if status == 303 => Told::new(
                     "link_opened",
                     "Somebody opened the link and is on Microsoft's sign-in page now.",
                 ),
-                ("GET /callback", 200) => Told::new("signed_in", "The sign-in succeeded."),
-                ("GET /favicon.ico", _) => continue,
-                (operation, _) => {
-                    Told::new("page_shown", format!("A page was shown for {operation}."))
-                }
+                _ => match heading(&String::from_utf8_lossy(&call.answer)) {
+                    Some(heading) => {
+                        Told::new("page_shown", format!("The browser shows: \"{heading}\"."))
+                            .fact(Fact::new("heading", heading).quiet())
+                    }
+                    None => continue,
+                },
             };
-            story.tell(told.tone(Tone::Person).fact(Fact::new("status", status)))?;
+            let told = told.fact(Fact::new("status", status).quiet());
+            story.tell(told.tone(Tone::Person))?;
         }
         Ok(())
     }

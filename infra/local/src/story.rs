@@ -42,7 +42,7 @@ pub struct Story {
     pub mail: OutageWatch,
     /// The steps of the manual page that a person did.
     pub steps_by_hand: Vec<u8>,
-    /// EventBridge ids of the events that were told.
+    /// What tells the events apart that were told.
     told: BTreeSet<String>,
 }
 
@@ -145,7 +145,7 @@ impl Story {
         let world = Arc::clone(&self.world);
         let told = self.told.clone();
         let fits = move |event: &Value| {
-            text(event, "detail-type") == detail_type && !told.contains(text(event, "id"))
+            text(event, "detail-type") == detail_type && !told.contains(identity(event))
         };
         let came = async move { world.event_bridge.wait_until(fits, PATIENCE).await };
         let what = match detail_type {
@@ -157,7 +157,7 @@ impl Story {
         };
         let event = self.patiently(&what, came).await?;
         let event = event.ok_or(Stop::NotSeen(what))?;
-        self.told.insert(text(&event, "id").to_owned());
+        self.told.insert(identity(&event).to_owned());
         Ok(event)
     }
 
@@ -175,7 +175,7 @@ impl Story {
     pub fn untold(&mut self) -> Vec<Value> {
         let all = self.world.event_bridge.events();
         all.into_iter()
-            .filter(|event| self.told.insert(text(event, "id").to_owned()))
+            .filter(|event| self.told.insert(identity(event).to_owned()))
             .collect()
     }
 
@@ -235,6 +235,14 @@ impl Story {
             seen.first.unwrap_or_else(|| "none".to_owned())
         );
         see(flows, &what)
+    }
+}
+
+/// What is told again, by a step that runs again, has the same `detail.id`.
+fn identity(event: &Value) -> &str {
+    match event.pointer("/detail/id").and_then(Value::as_str) {
+        Some(id) => id,
+        None => text(event, "id"),
     }
 }
 
