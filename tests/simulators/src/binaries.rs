@@ -1,6 +1,7 @@
 //! The function binaries, built by cargo once for each process that needs them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -35,6 +36,9 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    for name in of_the_running_package() {
+        command.env_remove(name);
+    }
     let output = command
         .output()
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
@@ -50,6 +54,17 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         None => Ok(binaries),
         Some(name) => Err(format!("cargo named no binary of {name}")),
     }
+}
+
+/// What cargo tells a program that it runs about its package. Build scripts that watch these (ring's)
+/// would run again, and all that rests on them would be built again, each time it is another package
+/// that asks.
+fn of_the_running_package() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    })
 }
 
 fn executable(message: &str) -> Option<(String, PathBuf)> {
