@@ -28,16 +28,17 @@ async fn nothing_in_shopctrl_changes_before_the_secret_signs_in() {
     use simulators::directory::{Lag, Replica};
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.clock.advance(jiff::SignedDuration::from_hours(2));
+    let late = Lag::Time(jiff::SignedDuration::from_hours(1));
+    world.directory.set_token_replicas(vec![Replica {
+        learns: late,
+        forgets: Lag::None,
+    }]);
     begin(&world, &mailbox, TOKEN);
     succeeded(
         "createSecret",
         &step(&world, &mailbox, "createSecret", TOKEN).await,
     );
-    let never = Lag::Time(jiff::SignedDuration::from_hours(1));
-    world.directory.set_token_replicas(vec![Replica {
-        learns: never,
-        forgets: Lag::None,
-    }]);
     let failed = step(&world, &mailbox, "setSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Temporary"), "{}", failed.payload);
     assert!(

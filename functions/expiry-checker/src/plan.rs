@@ -116,7 +116,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     if let Some(probe) = probe {
         plan.actions.push(Action::Sweep);
         plan.cache(probe, current, &tag);
-        plan.drift(probe, &tag, now);
+        plan.drift(secret, probe, &tag, now);
     }
     if has_superseded(secret) {
         plan.actions.push(Action::Retire);
