@@ -46,16 +46,19 @@ impl Rotation {
             self.prove_connections(&run, &logins, &pending, &grants, now),
             self.prove_mailboxes(&run, &pending, &grants),
         );
-        // A connection that ShopCtrl cannot use is put back whatever the mailbox says.
+        // A person is asked at once, whatever the connections say, and the connections' failure
+        // comes before the waiting: it is what has to be looked at.
+        let needs = mailboxes.clone().unwrap_or_default();
+        let waiting = if needs.is_empty() {
+            None
+        } else {
+            let due_by = self.current_document(&run).await?.expires_at;
+            let asked = self.ask(&run, &pending, Purpose::Rotate, needs, due_by);
+            Some(asked.await?)
+        };
         connections?;
-        let needs = mailboxes?;
-        if needs.is_empty() {
-            return Ok(());
-        }
-        let due_by = self.current_document(&run).await?.expires_at;
-        Err(self
-            .ask(&run, &pending, Purpose::Rotate, needs, due_by)
-            .await?)
+        mailboxes?;
+        waiting.map_or(Ok(()), Err)
     }
 
     // === The mailboxes, with their owners' grants ===
