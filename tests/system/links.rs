@@ -456,6 +456,36 @@ async fn a_code_works_once() {
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&without_grant()).unwrap();
+    let other = world.add_mailbox(&second_mailbox()).unwrap();
+    let first = Forged::connect(&world, &mailbox).link(&world);
+    let second = Forged::connect(&world, &other).link(&world);
+    let before = Picture::of(&world, &[&mailbox, &other]);
+    // The second link takes the browser over: what comes back of the first is not taken for it.
+    let mut browser = Browser::new(&world);
+    let back = signed_in(&world, &mut browser, &first, &mailbox.address).await;
+    let seconds_back = signed_in(&world, &mut browser, &second, &other.address).await;
+    let base = &world.callback_url;
+    for stray in [
+        back,
+        format!("{base}/callback?error=access_denied&state=x"),
+        format!("{base}/authorize?ticket=x"),
+        format!("{base}/favicon.ico"),
+    ] {
+        let page = browser.get(&stray).await;
+        assert!(page.status >= 400, "{}", page.body);
+    }
+    assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
+    let page = browser.get(&seconds_back).await;
+    assert_eq!(page.heading(), "The mailbox is connected", "{}", page.body);
+    assert_granted(&world, &other);
+    assert_eq!(crate::picture::grant(&world, &mailbox), None);
+    assert_eq!(browser.session(), None, "its own way back ends it");
+}
+
 /// A sign-in that does not succeed: what was prepared, who signs in, what our page says.
 struct Attempt {
     what: &'static str,
