@@ -235,18 +235,32 @@ impl SecretStore {
     /// # Errors
     /// [`CallError`].
     pub async fn rotate(&self, secret: &str, token: Option<&str>) -> Result<(), CallError> {
-        let answer = self
-            .0
-            .rotate_secret()
-            .secret_id(secret)
-            .set_client_request_token(token.map(str::to_owned))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if reattempted(&error) => Ok(()),
-            Err(error) => Err(sorted("asking for the rotation", &error)),
-        }
+        let request = self.0.rotate_secret().secret_id(secret);
+        let request = request.set_client_request_token(token.map(str::to_owned));
+        started(request.send().await)
+    }
+
+    /// Asks Secrets Manager to test the rotation's configuration. While a rotation is unfinished, that
+    /// one is reattempted instead, and that is success too.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn test_rotation(&self, secret: &str) -> Result<(), CallError> {
+        let request = self.0.rotate_secret().secret_id(secret);
+        started(request.rotate_immediately(false).send().await)
+    }
+}
+
+fn started(
+    answer: Result<
+        aws_sdk_secretsmanager::operation::rotate_secret::RotateSecretOutput,
+        SdkError<aws_sdk_secretsmanager::operation::rotate_secret::RotateSecretError>,
+    >,
+) -> Result<(), CallError> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error) if reattempted(&error) => Ok(()),
+        Err(error) => Err(sorted("asking for the rotation", &error)),
     }
 }
 

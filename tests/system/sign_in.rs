@@ -270,6 +270,24 @@ async fn at_onboarding_the_configuration_test_asks_for_the_first_grant_and_no_ro
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ended_first_link_has_a_new_one_sent_too() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&without_grant()).unwrap();
+    let ended = crate::links::Forged::connect(&world, &mailbox).ending_in(-60);
+    let mut browser = Browser::new(&world);
+    let page = browser.open(&ended.link(&world)).await;
+    let sent = browser.press(&page, "/ticket", &[]).await;
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(asked(&world), 1, "the page said that one is on its way");
+    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
+    let page = browser
+        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+        .await;
+    assert_eq!(page.heading(), "The mailbox is connected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_sign_ins_at_once_end_in_one_grant_and_one_rotation() {
     let (world, mailbox) = waiting(&without_grant()).await;
     let link = link_in(&world, ASKED);
