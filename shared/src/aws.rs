@@ -69,7 +69,7 @@ impl AwsSettings {
 
 /// One client configuration for each service builder; the builders have no trait in common.
 macro_rules! client {
-    ($name:ident, $service:ident, $sdk:ident, $doc:literal) => {
+    ($name:ident, $service:ident, $sdk:ident, $attempts:literal, $doc:literal) => {
         #[doc = $doc]
         #[must_use]
         pub fn $name(settings: &AwsSettings, client: &Client) -> $sdk::Client {
@@ -87,7 +87,7 @@ macro_rules! client {
                 .credentials_provider(credentials)
                 .http_client(over(client))
                 .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-                .retry_config(RetryConfig::standard().with_max_attempts(4))
+                .retry_config(RetryConfig::standard().with_max_attempts($attempts))
                 // The HTTP client keeps the time limits, for all services alike.
                 .timeout_config(TimeoutConfig::disabled());
             if let Some(endpoint) = settings.endpoint(&settings.$service) {
@@ -102,21 +102,30 @@ client!(
     secrets_manager,
     secrets_manager,
     aws_sdk_secretsmanager,
+    4,
     "A client of Secrets Manager."
 );
 client!(
     event_bridge,
     event_bridge,
     aws_sdk_eventbridge,
+    4,
     "A client of EventBridge."
 );
 client!(
     sts,
     sts,
     aws_sdk_sts,
+    4,
     "A client of STS in the function's own region: `GetWebIdentityToken` is not served by the global endpoint."
 );
-client!(lambda, lambda, aws_sdk_lambda, "A client of Lambda.");
+client!(
+    lambda,
+    lambda,
+    aws_sdk_lambda,
+    1,
+    "A client of Lambda. An invocation that got no answer may be running yet, so it is not repeated."
+);
 
 fn over(client: &Client) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
     let connector = SharedHttpConnector::new(Adapter(client.clone()));

@@ -65,6 +65,9 @@ pub enum EventKind {
         link: String,
         /// Until when the link is good.
         link_expires_at: Timestamp,
+        /// When the last link to the same end ended, if there was one.
+        #[serde(skip)]
+        asked_until: Option<i64>,
         /// Entra's code, or `no_grant`.
         reason: String,
         /// When mail stops.
@@ -81,6 +84,9 @@ pub enum EventKind {
         link: String,
         /// Until when the link is good.
         link_expires_at: Timestamp,
+        /// When the last link to the same end ended, if there was one.
+        #[serde(skip)]
+        asked_until: Option<i64>,
         /// When mail stops.
         due_by: Timestamp,
         /// Whom to tell.
@@ -156,9 +162,14 @@ pub enum EventKind {
         /// At which connection.
         #[serde(skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
+        /// When it was seen first.
+        found_at: Timestamp,
     },
     /// The report of one check.
     FleetReport {
+        /// The part of a check that ran out of time and was continued: behind which secret it began.
+        #[serde(skip)]
+        cursor: Option<String>,
         /// Mailbox secrets looked at.
         checked: usize,
         /// With nothing to do.
@@ -274,31 +285,38 @@ impl EventKind {
             Self::RotationStarted { key_id, .. }
             | Self::ClientSecretRotated { key_id, .. }
             | Self::CredentialRetired { key_id, .. } => key_id.to_string(),
-            Self::AuthorizationRequired { mailbox, .. } => mailbox.key(),
-            Self::HandOverRequired { connections, .. } => {
+            Self::AuthorizationRequired {
+                mailbox,
+                asked_until,
+                ..
+            } => format!("{} {asked_until:?}", mailbox.key()),
+            Self::HandOverRequired {
+                connections,
+                asked_until,
+                ..
+            } => {
                 let ids = connections.iter().map(|c| c.id.as_str());
-                ids.collect::<Vec<_>>().join(" ")
+                format!("{} {asked_until:?}", ids.collect::<Vec<_>>().join(" "))
             }
-            Self::ConnectionDelivered { connection, .. } => connection.to_string(),
+            Self::ConnectionDelivered {
+                connection, key_id, ..
+            } => format!("{connection} {key_id}"),
             Self::RotationFailed {
                 step,
                 error_type,
+                what,
                 code,
                 ..
-            } => {
-                format!(
-                    "{step} {error_type} {}",
-                    code.as_deref().unwrap_or_default()
-                )
-            }
+            } => format!("{step} {error_type} {what} {code:?}"),
             Self::ClientSecretExpiring {
                 expires_at, rung, ..
             } => format!("{expires_at} {rung}"),
-            Self::DriftFound { what, connection } => {
-                let at = connection.as_ref().map(ToString::to_string);
-                format!("{what} {}", at.unwrap_or_default())
-            }
-            Self::FleetReport { .. } => String::new(),
+            Self::DriftFound {
+                what,
+                connection,
+                found_at,
+            } => format!("{what} {connection:?} {found_at}"),
+            Self::FleetReport { cursor, .. } => cursor.clone().unwrap_or_default(),
             Self::CheckContinues { cursor, .. } => cursor.clone(),
         }
     }

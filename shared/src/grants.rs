@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use crate::failure::{Failure, Kind};
 use crate::mailbox_secret::{DirectoryId, FormVersion, MailboxAddress, field_error};
-use crate::retry::out_of_time;
 use crate::secret_store::versions::CURRENT;
 use crate::secret_store::{MoveLabel, Put, SecretStore, Stored, Swap};
 
@@ -94,6 +93,17 @@ impl Grants {
         self.grants.insert(mailbox.key(), grant);
     }
 
+    /// The mailboxes whose grant was last redeemed before `before`.
+    #[must_use]
+    pub fn idle(&self, before: Timestamp) -> Vec<MailboxAddress> {
+        let idle = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| grant.redeemed_at < before);
+        idle.filter_map(|(mailbox, _)| MailboxAddress::read(mailbox))
+            .collect()
+    }
+
     /// Whether a person attested this connection in this rotation.
     #[must_use]
     pub fn attested(&self, token: &str, connection: &str) -> bool {
@@ -152,7 +162,10 @@ impl GrantStore {
                 return Ok(());
             }
         }
-        Err(out_of_time("storing the grants: others kept changing them"))
+        Err(Failure::new(
+            Kind::Temporary,
+            "storing the grants: others kept changing them",
+        ))
     }
 
     async fn swap(&self, grants: &Grants, was: &str) -> Result<Swap, Failure> {

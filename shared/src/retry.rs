@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 
 /// When this invocation has to stop waiting, with time left to say where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,8 @@ impl Deadline {
 
     /// Sleeps for `time`, unless the deadline comes first: then it returns false at once.
     pub async fn sleep(self, time: Duration) -> bool {
-        if Instant::now() + time >= self.0 {
+        let wakes = Instant::now().checked_add(time);
+        if wakes.is_none_or(|wakes| wakes >= self.0) {
             return false;
         }
         tokio::time::sleep(time).await;
@@ -120,12 +121,6 @@ pub fn backoff(attempt: u32) -> Duration {
         .min(LONGEST_PAUSE);
     let random = uuid::Uuid::new_v4().as_u128() as u8;
     full / 2 + (full / 2).mul_f64(f64::from(random) / 255.0)
-}
-
-/// The failure of an operation that found no end before its bound.
-#[must_use]
-pub fn out_of_time(what: impl Into<String>) -> Failure {
-    Failure::new(Kind::Temporary, what)
 }
 
 /// What is left until an epoch time in milliseconds, as Lambda gives an invocation's deadline.

@@ -191,18 +191,6 @@ impl SecretStore {
             .map_err(|error| sorted("tagging the secret", &error))
     }
 
-    /// Removes a tag.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn untag(&self, secret: &str, key: &str) -> Result<(), CallError> {
-        let request = self.0.untag_resource().secret_id(secret);
-        let answer = request.tag_keys(key).send().await;
-        answer
-            .map(|_| ())
-            .map_err(|error| sorted("removing a tag of the secret", &error))
-    }
-
     /// The ARNs of all secrets with this tag. The list may be minutes stale: describe before acting.
     ///
     /// # Errors

@@ -8,10 +8,13 @@ pub const CONTACT: &str = "shopmail:contact";
 pub const EXPIRES_AT: &str = "shopmail:expires-at";
 /// The version whose promotion has been told.
 pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
-/// `rotated`, `waiting:<token>:<what>:<until>`, or `stalled:<token>`.
+/// `rotated`, `waiting:<token>:<until>:<what>.<what>…`, or `stalled:<token>:<check>`; times in Unix
+/// seconds.
 pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
+/// What was last found not to be as it was left, as a hash; a drift is told when it appears.
+pub const DRIFT: &str = "shopmail:drift";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 
@@ -21,8 +24,8 @@ pub fn waiting(token: &str) -> String {
     format!("waiting:{token}:")
 }
 
-/// The state of a rotation that one check found standing still.
+/// The state of a rotation that a check found standing still; the check's time follows.
 #[must_use]
 pub fn stalled(token: &str) -> String {
-    format!("stalled:{token}")
+    format!("stalled:{token}:")
 }

@@ -45,6 +45,9 @@ const SIDE_BY_SIDE: usize = 8;
 /// invocation.
 const ROUND: Duration = Duration::from_secs(120);
 
+/// Kept for the report at the end.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
 /// What became of one secret.
 struct Outcome {
     secret: String,
@@ -109,12 +112,14 @@ impl ExpiryChecker {
         arns.retain(|arn| check.cursor.as_ref().is_none_or(|cursor| arn > cursor));
         let mut outcomes = Vec::new();
         let mut last: Option<&String> = None;
+        let mut continues_after = None;
         for round in arns.chunks(SIDE_BY_SIDE) {
             if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
                 self.continue_later(check, cursor).await?;
+                continues_after = Some(cursor.clone());
                 break;
             }
-            let secrets = round.iter().map(|arn| self.check_secret(arn, check));
+            let secrets = round.iter().map(|arn| self.check_in_time(arn, check, ends));
             outcomes.extend(
                 futures_util::future::join_all(secrets)
                     .await
@@ -124,10 +129,10 @@ impl ExpiryChecker {
             last = round.last();
         }
         if !check.dry_run {
-            self.events.put(&[report(check.now, &outcomes)]).await?;
+            self.events.put(&[report(check, &outcomes)]).await?;
         }
         info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
-        Ok(answer(check, &outcomes))
+        Ok(answer(check, &outcomes, continues_after))
     }
 
     async fn continue_later(&self, check: &Check, cursor: &str) -> Result<(), Failure> {
@@ -145,6 +150,20 @@ impl ExpiryChecker {
         self.events.put(&[event]).await
     }
 
+    /// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,
+    /// and the next check sees how far it came.
+    async fn check_in_time(&self, arn: &str, check: &Check, ends: Instant) -> Option<Outcome> {
+        let until = ends.checked_sub(LAST_WORDS).unwrap_or(ends);
+        let work = self.check_secret(arn, check);
+        match tokio::time::timeout_at(until, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let what = "checking the secret: it took longer than this check has";
+                Some(unseen(arn, Failure::new(Kind::Temporary, what)))
+            }
+        }
+    }
+
     /// One secret: look, decide, act. `None` for one that is going to be deleted.
     async fn check_secret(&self, arn: &str, check: &Check) -> Option<Outcome> {
         let span = info_span!(
@@ -154,11 +173,10 @@ impl ExpiryChecker {
             token = tracing::field::Empty
         );
         let work = async {
-            let found = match self.look(arn).await {
-                Ok((found, probe_failure)) => (found, probe_failure),
+            let (found, failures) = match self.look(arn).await {
+                Ok(looked) => looked,
                 Err(failure) => return Some(unseen(arn, failure)),
             };
-            let (found, probe_failure) = found;
             if let Some(token) = found.secret.versions.in_progress() {
                 tracing::Span::current().record("token", token);
             }
@@ -172,7 +190,7 @@ impl ExpiryChecker {
                 state,
                 expires_at,
                 actions: actions.iter().map(ToString::to_string).collect(),
-                failures: probe_failure.into_iter().collect(),
+                failures,
             };
             if !check.dry_run {
                 for action in &actions {
@@ -189,24 +207,25 @@ impl ExpiryChecker {
         Box::pin(work).instrument(span).await
     }
 
-    /// What there is. A probe that fails leaves labels and tags to decide by.
-    async fn look(&self, arn: &str) -> Result<(Found, Option<Failure>), Failure> {
+    /// What there is, and what could not be learned: a probe that fails leaves labels and tags to
+    /// decide by, a policy that cannot be read the one of the settings.
+    async fn look(&self, arn: &str) -> Result<(Found, Vec<Failure>), Failure> {
         let (secret, probe) = tokio::join!(self.store.describe(arn), self.rotation.probe(arn));
         let secret = secret?;
+        let mut failures = Vec::new();
         let tag = secret.tags.get(policy::TAG).map(String::as_str);
-        let policy = self.settings.policy.clone().with_tag(tag)?;
-        let (probe, failure) = match probe {
-            Ok(probe) => (Some(probe), None),
-            Err(failure) => (None, Some(failure)),
+        let own = self.settings.policy.clone();
+        let policy = own.clone().with_tag(tag).unwrap_or_else(|failure| {
+            failures.push(failure);
+            own
+        });
+        let probe = probe.map_err(|failure| failures.push(failure)).ok();
+        let found = Found {
+            secret,
+            probe,
+            policy,
         };
-        Ok((
-            Found {
-                secret,
-                probe,
-                policy,
-            },
-            failure,
-        ))
+        Ok((found, failures))
     }
 }
 
@@ -238,7 +257,7 @@ fn unseen(arn: &str, failure: Failure) -> Outcome {
     outcome
 }
 
-fn report(now: Timestamp, outcomes: &[Outcome]) -> Event {
+fn report(check: &Check, outcomes: &[Outcome]) -> Event {
     let count = |state| {
         outcomes
             .iter()
@@ -254,9 +273,10 @@ fn report(now: Timestamp, outcomes: &[Outcome]) -> Event {
         expires_at: outcome.expires_at,
     };
     Event {
-        subject: Subject::Fleet(now),
+        subject: Subject::Fleet(check.now),
         token: None,
         kind: EventKind::FleetReport {
+            cursor: check.cursor.clone(),
             checked: outcomes.len(),
             healthy: count(FleetState::Healthy),
             due: count(FleetState::Due),
@@ -268,7 +288,7 @@ fn report(now: Timestamp, outcomes: &[Outcome]) -> Event {
     }
 }
 
-fn answer(check: &Check, outcomes: &[Outcome]) -> Value {
+fn answer(check: &Check, outcomes: &[Outcome], continues_after: Option<String>) -> Value {
     let secrets = outcomes.iter().map(|outcome| {
         json!({
             "secret": outcome.secret,
@@ -281,6 +301,7 @@ fn answer(check: &Check, outcomes: &[Outcome]) -> Value {
     json!({
         "now": check.now,
         "dry_run": check.dry_run,
+        "continues_after": continues_after,
         "secrets": secrets.collect::<Vec<_>>(),
     })
 }

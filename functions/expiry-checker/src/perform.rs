@@ -4,7 +4,6 @@ use shared::events::{Event, Subject};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::versions::PENDING;
 use shared::secret_store::{Described, MoveLabel};
-use tracing::info;
 
 use crate::ExpiryChecker;
 use crate::plan::Action;
@@ -21,16 +20,7 @@ impl ExpiryChecker {
                 .step("finishSecret", arn, version)
                 .await
                 .map(|_| ()),
-            Action::DropPending { version } => {
-                let drop = MoveLabel {
-                    secret: arn,
-                    label: PENDING,
-                    to: None,
-                    from: Some(version),
-                };
-                self.store.swap(drop).await?;
-                Ok(())
-            }
+            Action::DropPending { version } => self.drop_pending(arn, version).await,
             Action::Tell(kind) => {
                 let event = Event {
                     subject: Subject::Secret {
@@ -48,23 +38,39 @@ impl ExpiryChecker {
             }
             Action::Rotate => Ok(self.store.rotate(arn, None).await?),
             Action::Reattempt { token } => Ok(self.store.rotate(arn, Some(token)).await?),
-            Action::Continue { token, issued } => self.go_on(arn, token, *issued).await,
+            Action::Continue { token } => self.go_on(arn, token).await,
         }
     }
 
-    /// The remaining steps, as Secrets Manager would call them: one after the other, until one
-    /// fails. Each is guarded by the labels and may be repeated.
-    async fn go_on(&self, arn: &str, token: &str, issued: bool) -> Result<(), Failure> {
-        let steps = ["createSecret", "setSecret", "testSecret", "finishSecret"];
-        for step in steps.into_iter().skip(usize::from(issued)) {
-            match self.rotation.step(step, arn, token).await {
-                Ok(_) => {}
-                Err(failure) if failure.kind == Kind::WaitingForPerson => {
-                    info!(%failure, "still waiting for a person");
-                    return Err(failure);
+    /// Takes AWSPENDING from a version without `key-` label. createSecret may store into it between
+    /// the look and this: then the version gets its label back.
+    async fn drop_pending(&self, arn: &str, version: &str) -> Result<(), Failure> {
+        let pending = |to, from| MoveLabel {
+            secret: arn,
+            label: PENDING,
+            to,
+            from,
+        };
+        self.store.swap(pending(None, Some(version))).await?;
+        let after = self.store.describe(arn).await?.versions;
+        let stored = !after.keys_of(version).is_empty();
+        if stored && after.with_label(PENDING).is_none() && after.current() != Some(version) {
+            self.store.swap(pending(Some(version), None)).await?;
+        }
+        Ok(())
+    }
+
+    /// The steps after createSecret, as Secrets Manager would call them: one after the other, until
+    /// one fails. Each is guarded by the labels and may be repeated.
+    async fn go_on(&self, arn: &str, token: &str) -> Result<(), Failure> {
+        for step in ["setSecret", "testSecret", "finishSecret"] {
+            let done = self.rotation.step(step, arn, token).await;
+            done.map_err(|failure| match failure.kind {
+                Kind::WaitingForPerson => failure,
+                Kind::Temporary | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
+                    failure.while_doing(step)
                 }
-                Err(failure) => return Err(failure.while_doing(step)),
-            }
+            })?;
         }
         Ok(())
     }

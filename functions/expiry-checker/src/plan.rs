@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
 use shared::events::{DueReason, EventKind, FleetState};
+use shared::mailbox_secret::ConnectionId;
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::tags;
@@ -41,7 +44,7 @@ pub enum Action {
     /// Ask Secrets Manager to go on with a rotation that stands still.
     Reattempt { token: String },
     /// Invoke the remaining steps of a rotation ourselves: asking did not move it.
-    Continue { token: String, issued: bool },
+    Continue { token: String },
 }
 
 /// What is to be done about one mailbox secret.
@@ -71,7 +74,7 @@ impl fmt::Display for Action {
             Self::Tag { key, value } => write!(f, "set tag {key} to {value}"),
             Self::Rotate => f.write_str("start a rotation"),
             Self::Reattempt { token } => write!(f, "have rotation {token} reattempted"),
-            Self::Continue { token, .. } => {
+            Self::Continue { token } => {
                 write!(f, "invoke the remaining steps of rotation {token}")
             }
         }
@@ -80,57 +83,58 @@ impl fmt::Display for Action {
 
 /// Decides. `None` for a secret that is marked for deletion.
 pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
-    let Found {
-        secret,
-        probe,
-        policy,
-    } = found;
+    let Found { secret, probe, .. } = found;
     if secret.deleted {
         return None;
     }
-    let current = secret.versions.current()?;
+    let mut plan = Plan {
+        state: FleetState::Failed,
+        expires_at: None,
+        actions: Vec::new(),
+    };
+    let Some(current) = secret.versions.current() else {
+        plan.tell_drift("no_current_version", None, now);
+        return Some(plan);
+    };
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
-    let expires_at = match probe {
+    // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
+    let probe = probe.as_ref().filter(|probe| probe.version == current);
+    plan.expires_at = match probe {
         Some(probe) => Some(probe.expires_at),
         // The cache, where nothing better can be had.
         None => tag(tags::EXPIRES_AT).and_then(|time| time.parse().ok()),
     };
-    let mut plan = Plan {
-        state: if probe
-            .as_ref()
-            .is_some_and(|probe| probe.problems.is_empty())
-        {
-            FleetState::Healthy
-        } else {
-            FleetState::Failed
-        },
-        expires_at,
-        actions: Vec::new(),
-    };
-    if probe.is_some() {
+    if probe.is_some_and(|probe| probe.problems.is_empty()) {
+        plan.state = FleetState::Healthy;
+    }
+    let wanted = wanted(found, probe, current, now, plan.expires_at);
+    let next = plan.next_of_rotation(found, &tag, now, wanted);
+    // What removes comes before what adds.
+    if let Some(Action::DropPending { .. }) = next.first() {
+        plan.actions.extend(next.first().cloned());
+    }
+    if let Some(probe) = probe {
         plan.actions.push(Action::Sweep);
+        plan.cache(probe, current, &tag);
+        plan.drift(probe, &tag, now);
     }
     if has_superseded(secret) {
         plan.actions.push(Action::Retire);
     }
-    if let Some(probe) = probe {
-        plan.cache(probe, current, &tag);
-        plan.actions.extend(probe.drift.iter().map(drift_found));
-    }
-    if let Some(end) = expires_at {
+    if let Some(end) = plan.expires_at {
         plan.remind(current, &tag, now, end);
     }
-    let wanted = wanted(found, current, now, expires_at);
-    match secret.versions.in_progress() {
-        Some(token) => plan.go_on(secret, token, &tag, policy, now, expires_at, wanted),
-        None => plan.start(secret, expires_at, wanted),
-    }
+    let added = next
+        .into_iter()
+        .filter(|action| !matches!(action, Action::DropPending { .. }));
+    plan.actions.extend(added);
     Some(plan)
 }
 
 /// Whether a rotation is wanted, and why.
 fn wanted(
     found: &Found,
+    probe: Option<&Probe>,
     current: &str,
     now: Timestamp,
     expires_at: Option<Timestamp>,
@@ -138,19 +142,19 @@ fn wanted(
     if found.secret.tags.get(tags::EMERGENCY).map(String::as_str) == Some(current) {
         return Some(DueReason::Emergency);
     }
-    let start = found.probe.as_ref().and_then(|probe| probe.start);
+    // Somebody deleted it in Entra, and Entra does not take it any more either.
+    let drift = probe
+        .map(|probe| probe.drift.as_slice())
+        .unwrap_or_default();
+    let has = |what: &str| drift.iter().any(|drift| drift.what == what);
+    if has("credential_missing") && has("secret_refused") {
+        return Some(DueReason::Expired);
+    }
+    let start = probe.and_then(|probe| probe.start);
     match found.policy.verdict(now, start, expires_at?) {
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
-        Verdict::Fresh | Verdict::Frozen => {
-            // Somebody deleted it in Entra, and Entra does not take it any more either.
-            let has = |what: &str| {
-                let drift = found.probe.iter().flat_map(|probe| &probe.drift);
-                drift.clone().any(|drift| drift.what == what)
-            };
-            let gone = has("credential_missing") && has("secret_refused");
-            gone.then_some(DueReason::Expired)
-        }
+        Verdict::Fresh | Verdict::Frozen => None,
     }
 }
 
@@ -215,83 +219,132 @@ impl Plan {
         });
     }
 
-    fn start(
-        &mut self,
-        secret: &Described,
-        expires_at: Option<Timestamp>,
-        wanted: Option<DueReason>,
-    ) {
-        let (Some(reason), Some(expires_at)) = (wanted, expires_at) else {
-            return;
-        };
-        if !secret.rotation_enabled {
-            self.state = FleetState::Failed;
-            self.actions.push(Action::Tell(EventKind::DriftFound {
-                what: "rotation_off".to_owned(),
-                connection: None,
-            }));
+    /// Tells a drift when it appears, and not again while it stays.
+    fn drift<'a>(&mut self, probe: &Probe, tag: &impl Fn(&str) -> Option<&'a str>, now: Timestamp) {
+        let seen = drift_hash(&probe.drift);
+        if tag(tags::DRIFT).unwrap_or(NO_DRIFT) == seen {
             return;
         }
-        self.state = FleetState::Due;
-        self.actions
-            .push(Action::Tell(EventKind::RotationDue { expires_at, reason }));
-        self.actions.push(Action::Rotate);
+        for drift in &probe.drift {
+            self.tell_drift(&drift.what, drift.connection.clone(), now);
+        }
+        self.actions.push(Action::Tag {
+            key: tags::DRIFT,
+            value: seen,
+        });
     }
 
-    /// A rotation is under way, or was left standing.
-    #[expect(clippy::too_many_arguments, reason = "all of it decides")]
-    fn go_on<'a>(
+    fn tell_drift(&mut self, what: &str, connection: Option<ConnectionId>, now: Timestamp) {
+        self.actions.push(Action::Tell(EventKind::DriftFound {
+            what: what.to_owned(),
+            connection,
+            found_at: now,
+        }));
+    }
+
+    /// What happens next with the rotation that is wanted, under way, or was left standing.
+    fn next_of_rotation<'a>(
         &mut self,
-        secret: &Described,
-        token: &str,
+        found: &Found,
         tag: &impl Fn(&str) -> Option<&'a str>,
-        policy: &Policy,
         now: Timestamp,
-        expires_at: Option<Timestamp>,
         wanted: Option<DueReason>,
-    ) {
+    ) -> Vec<Action> {
+        let secret = &found.secret;
+        let Some(token) = secret.versions.in_progress() else {
+            return self.start(secret, now, wanted);
+        };
         let state = tag(tags::STATE).unwrap_or_default();
         let waits = state.starts_with(&tags::waiting(token));
-        let stood_still = state == tags::stalled(token);
+        let stood_still = stood_still(state, token, now);
         let issued = !secret.versions.keys_of(token).is_empty();
         let token = token.to_owned();
         if !issued {
-            let frozen = expires_at.is_some_and(|end| policy.holds_back(now, end));
-            let stale = wanted.is_none() && stood_still;
-            if !secret.rotation_enabled || stale || (frozen && wanted != Some(DueReason::Emergency))
-            {
-                self.actions.push(Action::DropPending { version: token });
-                // The same check also starts what is due, unless a freeze holds.
-                let startable = secret.rotation_enabled && !frozen;
-                if startable {
-                    self.start(secret, expires_at, wanted);
-                }
-                return;
+            let end = self.expires_at;
+            let frozen =
+                wanted.is_none() && end.is_some_and(|end| found.policy.holds_back(now, end));
+            if frozen || stood_still || !secret.rotation_enabled {
+                let mut next = vec![Action::DropPending { version: token }];
+                next.extend(self.start(secret, now, wanted));
+                return next;
             }
         }
         if !secret.rotation_enabled {
-            self.state = FleetState::Failed;
-            self.actions.push(Action::Tell(EventKind::DriftFound {
-                what: "rotation_off".to_owned(),
-                connection: None,
-            }));
-            return;
+            return self.rotation_off(now);
         }
         self.state = if waits {
             FleetState::WaitingForPerson
         } else {
             FleetState::Due
         };
-        if waits || stood_still {
-            self.actions.push(Action::Continue { token, issued });
-        } else {
-            self.actions.push(Action::Tag {
-                key: tags::STATE,
-                value: tags::stalled(&token),
-            });
-            self.actions.push(Action::Reattempt { token });
+        if issued && (waits || stood_still) {
+            return vec![Action::Continue { token }];
         }
+        let stalled = Action::Tag {
+            key: tags::STATE,
+            value: format!("{}{}", tags::stalled(&token), now.as_second()),
+        };
+        if state.starts_with(&tags::stalled(&token)) {
+            // Seen in this very check, which was delivered twice.
+            return Vec::new();
+        }
+        vec![stalled, Action::Reattempt { token }]
     }
+
+    fn start(
+        &mut self,
+        secret: &Described,
+        now: Timestamp,
+        wanted: Option<DueReason>,
+    ) -> Vec<Action> {
+        let (Some(reason), Some(expires_at)) = (wanted, self.expires_at) else {
+            return Vec::new();
+        };
+        if !secret.rotation_enabled {
+            return self.rotation_off(now);
+        }
+        self.state = FleetState::Due;
+        let due = EventKind::RotationDue { expires_at, reason };
+        vec![Action::Tell(due), Action::Rotate]
+    }
+
+    /// Somebody switched the rotation off: only a person knows why.
+    fn rotation_off(&mut self, now: Timestamp) -> Vec<Action> {
+        self.state = FleetState::Failed;
+        vec![Action::Tell(EventKind::DriftFound {
+            what: "rotation_off".to_owned(),
+            connection: None,
+            found_at: now,
+        })]
+    }
+}
+
+/// Whether an earlier check found this rotation standing, and it has not moved since. A check that is
+/// delivered twice has one time, and does not count twice.
+fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
+    let seen = state
+        .strip_prefix(&tags::stalled(token))
+        .and_then(|seen| seen.parse().ok());
+    seen.is_some_and(|seen: i64| seen < now.as_second())
+}
+
+const NO_DRIFT: &str = "none";
+
+fn drift_hash(drift: &[Drift]) -> String {
+    if drift.is_empty() {
+        return NO_DRIFT.to_owned();
+    }
+    let mut all: Vec<String> = drift
+        .iter()
+        .map(|drift| {
+            let at = drift.connection.as_ref().map(ToString::to_string);
+            format!("{} {}", drift.what, at.unwrap_or_default())
+        })
+        .collect();
+    all.sort();
+    let hash = digest(&SHA256, all.join("\n").as_bytes());
+    let (front, _) = hash.as_ref().split_at(8);
+    HEXLOWER.encode(front)
 }
 
 /// Whether labels name credentials on versions that are neither current nor being made.
@@ -302,9 +355,265 @@ fn has_superseded(secret: &Described) -> bool {
     })
 }
 
-fn drift_found(drift: &Drift) -> Action {
-    Action::Tell(EventKind::DriftFound {
-        what: drift.what.clone(),
-        connection: drift.connection.clone(),
-    })
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use shared::period::Period;
+    use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
+
+    use super::*;
+
+    const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
+    const OLD: &str = "key-33333333-3333-4333-8333-000000000000";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A healthy secret that ends on 2027-01-31.
+    fn found(labels: &[(&str, &[&str])]) -> Found {
+        let versions = labels.iter().map(|(version, labels)| {
+            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+            ((*version).to_owned(), labels)
+        });
+        let end = "2027-01-31T00:00:00Z";
+        Found {
+            secret: Described {
+                arn: "arn".into(),
+                name: "shopmail/orders".into(),
+                rotation_enabled: true,
+                versions: Versions(versions.collect()),
+                tags: BTreeMap::from([(tags::EXPIRES_AT.to_owned(), end.to_owned())]),
+                last_rotated: None,
+                deleted: false,
+            },
+            probe: Some(Probe {
+                version: "c".into(),
+                issued_here: false,
+                start: None,
+                expires_at: at(end),
+                drift: Vec::new(),
+                problems: Vec::new(),
+            }),
+            policy: Policy {
+                renew_before: Period::days(30),
+                hard_stop: Period::days(7),
+                freezes: Vec::new(),
+            },
+        }
+    }
+
+    fn actions(found: &Found, now: &str) -> Vec<Action> {
+        plan(found, at(now)).unwrap().actions
+    }
+
+    #[test]
+    fn a_fresh_secret_is_swept_and_left_alone() {
+        assert_eq!(
+            actions(&found(&[("c", &[CURRENT])]), "2026-11-23T00:00:00Z"),
+            vec![Action::Sweep]
+        );
+    }
+
+    #[test]
+    fn a_due_secret_is_told_reminded_of_and_rotated_in_this_order() {
+        let actions = actions(&found(&[("c", &[CURRENT])]), "2027-01-05T00:00:00Z");
+        let told: Vec<&str> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Tell(event) => Some(event.detail_type()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, vec!["Client Secret Expiring", "Rotation Due"]);
+        assert_eq!(actions.last(), Some(&Action::Rotate));
+    }
+
+    #[test]
+    fn each_rung_reminds_once() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        let now = "2027-01-25T00:00:00Z";
+        let reminds = |found: &Found| {
+            let expiring = |action: &Action| {
+                matches!(action, Action::Tell(EventKind::ClientSecretExpiring { .. }))
+            };
+            actions(found, now).iter().any(expiring)
+        };
+        assert!(reminds(&found));
+        found
+            .secret
+            .tags
+            .insert(tags::REMINDED.into(), "c:7".into());
+        assert!(!reminds(&found), "told for this rung");
+        found
+            .secret
+            .tags
+            .insert(tags::REMINDED.into(), "c:14".into());
+        assert!(reminds(&found), "the next rung");
+        found
+            .secret
+            .tags
+            .insert(tags::REMINDED.into(), "older:7".into());
+        assert!(reminds(&found), "told for another version");
+    }
+
+    #[test]
+    fn a_rotation_that_stands_still_is_asked_for_once_and_then_continued() {
+        let mut found = found(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
+        let asked = actions(&found, "2027-01-05T00:00:00Z");
+        assert_eq!(asked.last(), Some(&Action::Reattempt { token: "t".into() }));
+        let stalled = format!("stalled:t:{}", at("2027-01-05T00:00:00Z").as_second());
+        found.secret.tags.insert(tags::STATE.into(), stalled);
+        let again = actions(&found, "2027-01-05T00:00:00Z");
+        let moves = |action: &Action| {
+            matches!(
+                action,
+                Action::Reattempt { .. } | Action::Continue { .. } | Action::Rotate
+            )
+        };
+        assert!(!again.iter().any(moves), "the same check, delivered twice");
+        let next = actions(&found, "2027-01-05T06:00:00Z");
+        assert_eq!(next.last(), Some(&Action::Continue { token: "t".into() }));
+    }
+
+    #[test]
+    fn an_empty_pending_version_that_stands_still_is_dropped_before_the_sweep() {
+        let mut found = found(&[("c", &[CURRENT]), ("t", &[PENDING])]);
+        found
+            .secret
+            .tags
+            .insert(tags::STATE.into(), "stalled:t:1".into());
+        let drop = Action::DropPending {
+            version: "t".into(),
+        };
+        let idle = actions(&found, "2026-11-23T00:00:00Z");
+        assert_eq!(
+            idle,
+            vec![drop.clone(), Action::Sweep],
+            "not due: no new rotation"
+        );
+        let due = actions(&found, "2027-01-05T00:00:00Z");
+        assert_eq!(
+            (due.first(), due.last()),
+            (Some(&drop), Some(&Action::Rotate))
+        );
+    }
+
+    #[test]
+    fn a_freeze_drops_what_was_not_issued_and_starts_nothing() {
+        let mut found = found(&[("c", &[CURRENT]), ("t", &[PENDING])]);
+        found.policy = found
+            .policy
+            .with_tag(Some("freeze=2027-01-01/2027-01-20"))
+            .unwrap();
+        let frozen = actions(&found, "2027-01-05T00:00:00Z");
+        assert_eq!(
+            frozen.first(),
+            Some(&Action::DropPending {
+                version: "t".into()
+            })
+        );
+        assert!(!frozen.contains(&Action::Rotate));
+        // Past the hard stop it goes on all the same.
+        found.policy = found
+            .policy
+            .with_tag(Some("freeze=2027-01-21/2027-01-31"))
+            .unwrap();
+        let pressed = actions(&found, "2027-01-26T00:00:00Z");
+        assert_eq!(
+            pressed.last(),
+            Some(&Action::Reattempt { token: "t".into() })
+        );
+    }
+
+    #[test]
+    fn a_dead_secret_is_renewed_though_its_end_is_far_and_a_freeze_holds() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        found.policy = found
+            .policy
+            .with_tag(Some("freeze=2026-11-01/2026-12-28"))
+            .unwrap();
+        let drift = |what: &str| Drift {
+            what: what.into(),
+            connection: None,
+        };
+        let probe = found.probe.as_mut().unwrap();
+        probe.drift = vec![drift("credential_missing"), drift("secret_refused")];
+        assert!(actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate));
+        found.probe.as_mut().unwrap().drift.pop();
+        assert!(
+            !actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate),
+            "one stale read"
+        );
+    }
+
+    #[test]
+    fn a_drift_is_told_when_it_appears_and_not_again() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        found.probe.as_mut().unwrap().drift = vec![Drift {
+            what: "secret_refused".into(),
+            connection: None,
+        }];
+        let first = actions(&found, "2026-11-23T00:00:00Z");
+        let tag = first.iter().find_map(|action| match action {
+            Action::Tag { key, value } if *key == tags::DRIFT => Some(value.clone()),
+            _ => None,
+        });
+        found.secret.tags.insert(tags::DRIFT.into(), tag.unwrap());
+        assert_eq!(actions(&found, "2026-11-23T06:00:00Z"), vec![Action::Sweep]);
+    }
+
+    #[test]
+    fn what_was_probed_of_another_version_decides_nothing() {
+        let mut found = found(&[("c", &[PREVIOUS, OLD]), ("t", &[CURRENT, KEY])]);
+        found.probe.as_mut().unwrap().expires_at = at("2026-11-24T00:00:00Z");
+        let actions = actions(&found, "2026-11-23T00:00:00Z");
+        assert_eq!(actions, vec![Action::Retire]);
+    }
+
+    #[test]
+    fn rotation_switched_off_is_told_and_nothing_is_started() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        found.secret.rotation_enabled = false;
+        let plan = plan(&found, at("2027-01-05T00:00:00Z")).unwrap();
+        assert_eq!(plan.state, FleetState::Failed);
+        assert!(!plan.actions.contains(&Action::Rotate));
+        let off = |action: &Action| matches!(action, Action::Tell(EventKind::DriftFound { what, .. }) if what == "rotation_off");
+        assert!(plan.actions.iter().any(off));
+    }
+
+    #[test]
+    fn a_promotion_that_a_kill_kept_from_being_told_is_told() {
+        let mut found = found(&[("p", &[PREVIOUS, OLD]), ("c", &[CURRENT, KEY])]);
+        found.probe.as_mut().unwrap().issued_here = true;
+        let tell = Action::TellRotated {
+            version: "c".into(),
+        };
+        assert!(actions(&found, "2026-11-23T00:00:00Z").contains(&tell));
+        found
+            .secret
+            .tags
+            .insert(tags::ROTATED_VERSION.into(), "c".into());
+        assert!(!actions(&found, "2026-11-23T00:00:00Z").contains(&tell));
+    }
+
+    #[test]
+    fn a_leaked_secret_is_rotated_in_spite_of_all() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        found.policy = found
+            .policy
+            .with_tag(Some("freeze=2026-11-01/2026-12-28"))
+            .unwrap();
+        found.secret.tags.insert(tags::EMERGENCY.into(), "c".into());
+        assert!(actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate));
+        found
+            .secret
+            .tags
+            .insert(tags::EMERGENCY.into(), "before".into());
+        assert!(
+            !actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate),
+            "another version"
+        );
+    }
 }

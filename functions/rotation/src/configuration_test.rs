@@ -8,6 +8,7 @@ use shared::secret_store::versions::CURRENT;
 use shared::ticket::Purpose;
 use tracing::info;
 
+use crate::sign_in::Refused;
 use crate::{Invocation, Rotation};
 
 impl Rotation {
@@ -29,12 +30,16 @@ impl Rotation {
         );
         let mut problems: Vec<Failure> = shopctrl;
         problems.extend(entra.err());
-        problems.extend(signs_in.err().map(|_| {
-            Failure::new(
-                Kind::Misconfigured,
-                "signing in with the current client secret: Entra refuses it",
-            )
-            .next_step("Check that client_secret holds the Value, not the Secret ID.")
+        problems.extend(signs_in.err().map(|refused| {
+            match refused {
+                Refused::Client(failure) => Failure::new(
+                    Kind::Misconfigured,
+                    "signing in with the current client secret: Entra refuses it",
+                )
+                .code(failure.code.unwrap_or_default())
+                .next_step("Check that client_secret holds the Value, not the Secret ID."),
+                Refused::Other(failure) => failure,
+            }
         }));
         let signs_in = problems.is_empty();
         let needs = match grants {

@@ -8,14 +8,14 @@
 use jiff::Timestamp;
 use shared::credential::{Credential, KeyId, Marker};
 use shared::entra::application::{Application, Issued, Registration};
-use shared::events::{Event, EventKind};
+use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
 use shared::policy;
-use shared::retry::{CallError, Deadline, Effect, with_retries};
+use shared::retry::{CallError, Deadline, Effect, backoff, with_retries};
 use shared::secret_store::versions::{CURRENT, PENDING, key_label};
-use shared::secret_store::{Described, MoveLabel, Put, Stored, Swap, Value};
+use shared::secret_store::{Described, Put, Stored, Value};
 use shared::tags;
 use tracing::{info, warn};
 
@@ -48,31 +48,43 @@ impl Rotation {
             Permission::Run => {}
             Permission::AlreadyCurrent | Permission::ConfigurationTest => return Ok(()),
         }
-        if is_issued(&secret, token, pending?.as_ref())? {
-            info!("the pending version holds a credential already");
-            return Ok(());
-        }
-        let mailbox = MailboxSecret::read(&current?.text)?;
         let run = Invocation {
             secret,
             token: token.clone(),
             rotation_token: rotation_token.clone(),
             deadline,
         };
+        let pending = pending?;
+        // The label decides: the value can lag it.
+        if !run.secret.versions.keys_of(token).is_empty() {
+            info!("the pending version holds a credential already");
+            return self.tell_started(&run, pending.as_ref()).await;
+        }
+        if pending.is_some() {
+            // Versions are immutable, so nothing can be stored here any more.
+            return Err(Failure::new(
+                Kind::Refused,
+                "checking the labels: the pending version holds a value that createSecret did not store",
+            )
+            .next_step("Nothing to do: the next check clears it and rotates again."));
+        }
+        let mailbox = MailboxSecret::read(&current?.text)?;
         self.issue(&run, &mailbox).await
     }
 
     async fn issue(&self, run: &Invocation, mailbox: &MailboxSecret) -> Result<(), Failure> {
         let tokens = self.rotators.token(mailbox, run.deadline).await?;
-        self.refuse_in_a_freeze(run, mailbox, tokens.now)?;
         let app = self.app(mailbox);
         let registration = self.registration(&app, &tokens);
         // The look at what is there also opens the connection on which addPassword goes out: a
         // socket that a frozen function left behind must not make its outcome unknown.
         let before = with_retries(run.deadline, async || registration.read().await).await?;
-        self.adopt_current(run, mailbox, &before).await?;
+        if before.credential(mailbox.key_id).is_some() {
+            self.refuse_in_a_freeze(run, mailbox, tokens.now)?;
+        }
+        self.adopt_current(&run.secret, mailbox, &before).await?;
         let removed = self
-            .make_room(run, &registration, &before, tokens.now)
+            .clear_lost(run, mailbox, &registration, &before, tokens.now)
             .await?;
 
         let issued = self
@@ -82,20 +94,34 @@ impl Rotation {
         let stored = self
             .store_issued(run, &registration, mailbox, &issued)
             .await?;
+        let started = run.event(EventKind::RotationStarted {
+            key_id: stored.key_id,
+            expires_at: stored.expires_at,
+        });
+        self.events.put(&[started]).await?;
 
         // Now that this version has its credential, any other one with its token is lost for sure.
-        let marker = Marker::new(&run.secret.arn, &run.token);
         let twins = before.credentials.iter().filter(|credential| {
-            let name = credential.display_name.as_deref().and_then(Marker::read);
-            name == Some(marker.clone()) && !removed.contains(&credential.key_id)
+            run.issued(credential)
+                && credential.key_id != stored.key_id
+                && !removed.contains(&credential.key_id)
         });
-        for twin in twins.filter(|twin| twin.key_id != stored) {
+        for twin in twins {
             self.remove_orphan(&run.secret, &registration, twin.key_id, run.deadline)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Issued by an earlier run, which may have died before it told.
+    async fn tell_started(&self, run: &Invocation, pending: Option<&Value>) -> Result<(), Failure> {
+        let Some(pending) = pending else {
+            return Ok(());
+        };
+        let document = MailboxSecret::read(&pending.text)?;
         let started = run.event(EventKind::RotationStarted {
-            key_id: stored,
-            expires_at: issued.end,
+            key_id: document.key_id,
+            expires_at: document.expires_at,
         });
         self.events.put(&[started]).await
     }
@@ -120,76 +146,67 @@ impl Rotation {
         Ok(())
     }
 
-    /// Labels the current version with the credential that its document names, so that an imported
-    /// credential is retired after its successor's promotion as one of ours.
-    async fn adopt_current(
+    /// Removes what earlier attempts lost, before another is added: where Entra allows two
+    /// credentials only, an orphan must not hold the second place. Returns what was removed.
+    async fn clear_lost(
         &self,
         run: &Invocation,
         mailbox: &MailboxSecret,
-        application: &Application,
-    ) -> Result<(), Failure> {
-        let named = |(key, _): &(KeyId, &str)| *key == mailbox.key_id;
-        let known = run.secret.versions.keys().iter().any(named);
-        let Some(current) = run.secret.versions.current().filter(|_| !known) else {
-            return Ok(());
-        };
-        if application.credential(mailbox.key_id).is_none() {
-            warn!(key_id = %mailbox.key_id, "Entra shows no credential with the document's key_id");
-            return Ok(());
-        }
-        let adopt = MoveLabel {
-            secret: &run.secret.arn,
-            label: &key_label(mailbox.key_id),
-            to: Some(current),
-            from: None,
-        };
-        self.store.swap(adopt).await?;
-        Ok(())
-    }
-
-    /// Where Entra allows two credentials only, an orphan must not hold the second place. Returns
-    /// what was removed.
-    async fn make_room(
-        &self,
-        run: &Invocation,
         registration: &Registration<'_>,
         application: &Application,
         now: Timestamp,
     ) -> Result<Vec<KeyId>, Failure> {
-        let full = application
-            .most_credentials()
-            .is_some_and(|most| application.credentials.len() >= most);
-        if !full {
-            return Ok(Vec::new());
+        let mut lost = self.lost(run, &run.secret, mailbox, application, now);
+        if !lost.is_empty() {
+            // Labels may have been set since the secret was described.
+            let secret = self.store.describe(&run.secret.arn).await?;
+            lost = self.lost(run, &secret, mailbox, application, now);
         }
-        let mut lost = orphans(application, &run.secret);
-        // Ours too, once it is too old for a twin of this invocation to be about to store it.
-        let marker = Marker::new(&run.secret.arn, &run.token);
-        let own = |credential: &&Credential| {
-            let name = credential.display_name.as_deref().and_then(Marker::read);
-            name == Some(marker.clone())
-        };
-        let settled = |credential: &&Credential| {
-            let age = credential.start.map(|start| now.duration_since(start));
-            age.is_some_and(|age| age >= self.settings.issue_grace.signed())
-        };
-        let own: Vec<&Credential> = application.credentials.iter().filter(own).collect();
-        lost.extend(own.iter().copied().filter(settled).map(|c| c.key_id));
         for key_id in &lost {
             self.remove_orphan(&run.secret, registration, *key_id, run.deadline)
                 .await?;
         }
-        if !lost.is_empty() {
+        let left = application.credentials.len() - lost.len();
+        if application
+            .most_credentials()
+            .is_none_or(|most| left < most)
+        {
             return Ok(lost);
         }
         let what = "making room for a client secret: the app registration allows two and has two";
-        Err(if own.is_empty() {
+        let twin = application
+            .credentials
+            .iter()
+            .any(|credential| run.issued(credential) && !lost.contains(&credential.key_id));
+        Err(if twin {
+            Failure::new(Kind::Temporary, what)
+        } else {
             Failure::new(Kind::Misconfigured, what).next_step(
                 "In the Entra portal remove a client secret that nobody uses, or wait until the quarantine of the superseded one is over.",
             )
-        } else {
-            Failure::new(Kind::Temporary, what)
         })
+    }
+
+    /// Orphans, and those of this very rotation that are too old for a twin of this invocation to be
+    /// about to store them.
+    fn lost(
+        &self,
+        run: &Invocation,
+        secret: &Described,
+        mailbox: &MailboxSecret,
+        application: &Application,
+        now: Timestamp,
+    ) -> Vec<KeyId> {
+        let unstored = secret.versions.keys_of(&run.token).is_empty();
+        let settled = |credential: &&Credential| {
+            let age = credential.start.map(|start| now.duration_since(start));
+            age.is_some_and(|age| age >= self.settings.issue_grace.signed())
+        };
+        let own = application.credentials.iter();
+        let own = own.filter(|credential| unstored && run.issued(credential));
+        let mut lost = orphans(application, secret, mailbox.key_id);
+        lost.extend(own.filter(settled).map(|credential| credential.key_id));
+        lost
     }
 
     /// Adds a credential; where the tenant's policy forbids the lifetime, a shorter one.
@@ -200,7 +217,7 @@ impl Rotation {
         mailbox: &MailboxSecret,
         now: Timestamp,
     ) -> Result<Issued, Failure> {
-        let name = Marker::new(&run.secret.arn, &run.token).display_name(&mailbox.description);
+        let name = run.marker().display_name(&mailbox.description);
         for lifetime in lifetimes(mailbox.lifetime) {
             let end = now.checked_add(lifetime.signed()).unwrap_or(Timestamp::MAX);
             let answer = with_retries(run.deadline, async || {
@@ -216,7 +233,7 @@ impl Rotation {
             })
             .await;
             match answer {
-                Ok(issued) => return Ok(issued),
+                Ok(issued) => return self.refuse_unmarked(run, registration, issued).await,
                 Err(error) if error.has_code("CredentialInvalidLifetimeAsPerAppPolicy") => {
                     warn!(%lifetime, "the tenant's policy forbids this lifetime; a shorter one is tried");
                 }
@@ -233,111 +250,94 @@ impl Rotation {
         .next_step("An Entra administrator has to allow client secrets of 7 days or more for this app registration."))
     }
 
-    /// Stores the issued credential. Returns the credential that the version holds in the end: this
-    /// one, or that of a twin of this invocation that was quicker.
+    /// A credential whose name does not carry the marker could not be found again after a kill.
+    async fn refuse_unmarked(
+        &self,
+        run: &Invocation,
+        registration: &Registration<'_>,
+        issued: Issued,
+    ) -> Result<Issued, Failure> {
+        let marker = issued.name.as_deref().map(Marker::read);
+        if marker.is_none_or(|marker| marker == Some(run.marker())) {
+            return Ok(issued);
+        }
+        self.remove_credential(registration, issued.key_id, run.deadline)
+            .await?;
+        Err(Failure::new(
+            Kind::Misconfigured,
+            "adding a client secret in Entra: Entra gave it another name than was asked for",
+        ))
+    }
+
+    /// Stores the issued credential. Returns the document that the version holds in the end: this
+    /// one's, or that of a twin of this invocation that was quicker.
     async fn store_issued(
         &self,
         run: &Invocation,
         registration: &Registration<'_>,
         mailbox: &MailboxSecret,
         issued: &Issued,
-    ) -> Result<KeyId, Failure> {
+    ) -> Result<MailboxSecret, Failure> {
         let document = mailbox.with_credential(issued.key_id, issued.secret.clone(), issued.end);
         let text = document.write()?;
-        let stored = self
-            .store
-            .put(Put {
-                secret: &run.secret.arn,
-                version: &run.token,
-                text: &text,
-                labels: vec![PENDING.to_owned(), key_label(issued.key_id)],
-                rotation_token: run.rotation_token.as_deref(),
-            })
-            .await;
-        let failure = match stored {
-            Ok(Stored::Done) => return Ok(issued.key_id),
+        let put = self.store.put(Put {
+            secret: &run.secret.arn,
+            version: &run.token,
+            text: &text,
+            labels: vec![PENDING.to_owned(), key_label(issued.key_id)],
+            rotation_token: run.rotation_token.as_deref(),
+        });
+        let failure = match put.await {
+            Ok(Stored::Done) => return Ok(document),
             Ok(Stored::HasAnother) => None,
-            Err(error) => Some(error.failure),
+            Err(error) => Some(error),
         };
         // Stored all the same, by somebody else, or not at all: only the version tells. Where it
         // cannot be read now, the credential stays: removing it could make a stored version
-        // useless, and left alone it is an orphan that the next sweep finds.
-        let held = self.store.value_of(&run.secret.arn, &run.token).await?;
-        let held = match held {
-            Some(value) => Some(MailboxSecret::read(&value.text)?.key_id),
+        // useless, and left alone the next attempt or sweep finds it.
+        let unknown = failure
+            .as_ref()
+            .is_none_or(|error| error.effect == Effect::Unknown);
+        let held = match self.look_at_stored(run, unknown).await? {
+            Some(value) => Some(MailboxSecret::read(&value.text)?),
             None => None,
         };
-        if held == Some(issued.key_id) {
-            return Ok(issued.key_id);
-        }
-        warn!(key_id = %issued.key_id, "the issued credential was not stored and is removed");
-        self.remove_orphan(&run.secret, registration, issued.key_id, run.deadline)
-            .await?;
-        held.ok_or_else(|| {
-            failure.unwrap_or_else(|| {
-                Failure::new(
-                    Kind::Temporary,
-                    "storing the pending version: it was refused, and is empty",
-                )
-            })
-        })
-    }
-
-    /// Removes a credential whose value nobody has, and tells it.
-    pub(crate) async fn remove_orphan(
-        &self,
-        secret: &Described,
-        registration: &Registration<'_>,
-        key_id: KeyId,
-        deadline: Deadline,
-    ) -> Result<(), Failure> {
-        self.remove_credential(registration, key_id, deadline)
-            .await?;
-        info!(%key_id, "removed an orphaned credential");
-        let reason = shared::events::RetiredReason::Orphan;
-        let retired: Event = crate::event(
-            secret,
-            None,
-            EventKind::CredentialRetired { key_id, reason },
-        );
-        self.events.put(&[retired]).await
-    }
-
-    /// A pending credential that Entra does not know any more can never be promoted: the version
-    /// gives up its labels, and the next rotation starts anew.
-    pub(crate) async fn give_up_pending(
-        &self,
-        run: &Invocation,
-        key_id: KeyId,
-    ) -> Result<(), Failure> {
-        for label in [PENDING.to_owned(), key_label(key_id)] {
-            let drop = MoveLabel {
-                secret: &run.secret.arn,
-                label: &label,
-                to: None,
-                from: Some(&run.token),
-            };
-            if self.store.swap(drop).await? == Swap::Lost {
-                warn!(label, "the label was moved meanwhile");
+        match held {
+            Some(held) if held.key_id == issued.key_id => Ok(held),
+            held => {
+                warn!(key_id = %issued.key_id, "the issued credential was not stored and is removed");
+                self.remove_orphan(&run.secret, registration, issued.key_id, run.deadline)
+                    .await?;
+                held.ok_or_else(|| match failure {
+                    Some(error) => error.failure,
+                    None => Failure::new(
+                        Kind::Temporary,
+                        "storing the pending version: it was refused, and is empty",
+                    ),
+                })
             }
         }
-        Ok(())
+    }
+
+    /// Reads the pending version; where its value may only lag, several times.
+    async fn look_at_stored(
+        &self,
+        run: &Invocation,
+        may_lag: bool,
+    ) -> Result<Option<Value>, Failure> {
+        let looks = if may_lag { LOOKS } else { 1 };
+        for look in 1..=looks {
+            let value = self.store.value_of(&run.secret.arn, &run.token).await?;
+            if value.is_some() || look == looks || !run.deadline.sleep(backoff(look)).await {
+                return Ok(value);
+            }
+        }
+        Ok(None)
     }
 }
 
-/// Whether the pending version was issued by an earlier run.
-fn is_issued(secret: &Described, token: &str, pending: Option<&Value>) -> Result<bool, Failure> {
-    match (pending, secret.versions.keys_of(token).as_slice()) {
-        (None, _) => Ok(false),
-        (Some(_), [_, ..]) => Ok(true),
-        // Versions are immutable, so nothing can be stored here any more.
-        (Some(_), []) => Err(Failure::new(
-            Kind::Refused,
-            "checking the labels: the pending version holds a value that createSecret did not store",
-        )
-        .next_step("Remove AWSPENDING from that version (the checker does), then rotate again.")),
-    }
-}
+/// A version that may lag is looked at this often before its value is taken as not stored.
+const LOOKS: u32 = 4;
 
 /// The lifetime that is wanted, then the usual limits of tenants' policies below it.
 fn lifetimes(wanted: Period) -> Vec<Period> {

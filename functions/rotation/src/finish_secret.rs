@@ -11,7 +11,6 @@ use tracing::info;
 
 use crate::call::{Call, Step};
 use crate::permission::{Permission, permission};
-use crate::test_secret::is_delivered;
 use crate::{Invocation, Rotation};
 
 impl Rotation {
@@ -85,7 +84,7 @@ impl Rotation {
                     let shopctrl = self.shopctrl(&logins, connection)?;
                     let held =
                         with_retries(run.deadline, async || shopctrl.connection(connection).await);
-                    is_delivered(&held.await?, document)
+                    held.await?.has(document.key_id)
                 }
                 Delivery::Attended => grants
                     .as_ref()

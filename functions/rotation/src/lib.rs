@@ -8,6 +8,7 @@ mod call;
 mod configuration_test;
 mod connections;
 mod create_secret;
+mod credentials;
 mod finish_secret;
 mod permission;
 mod person;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::aws;
+use shared::credential::{Credential, Marker};
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
 use shared::entra::{App, application::Registration};
@@ -181,6 +183,16 @@ impl Rotation {
 }
 
 impl Invocation {
+    fn marker(&self) -> Marker {
+        Marker::new(&self.secret.arn, &self.token)
+    }
+
+    /// Whether this rotation issued the credential.
+    fn issued(&self, credential: &Credential) -> bool {
+        let marker = credential.display_name.as_deref().and_then(Marker::read);
+        marker == Some(self.marker())
+    }
+
     fn event(&self, kind: EventKind) -> Event {
         event(&self.secret, Some(&self.token), kind)
     }

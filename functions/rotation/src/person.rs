@@ -1,5 +1,7 @@
 //! Asking a person: a link in an event, once for each thing that is asked.
 
+use std::fmt;
+
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
@@ -27,6 +29,14 @@ pub(crate) enum Need {
 }
 
 impl Need {
+    /// The account whose owner is asked.
+    fn mailbox(&self) -> Option<&MailboxAddress> {
+        match self {
+            Self::SignIn { mailbox, .. } => Some(mailbox),
+            Self::HandOver(connections) => connections.first().map(|c| &c.mailbox),
+        }
+    }
+
     fn what(&self) -> String {
         match self {
             Self::SignIn { mailbox, .. } => format!("sign-in {}", mailbox.key()),
@@ -58,29 +68,29 @@ impl Rotation {
         // The machine's clock, which also ends the tickets.
         let now = clock::machine();
         let ends = expiry(now, self.settings.ticket_lifetime.signed());
-        let asked = format!("{}{}", tags::waiting(&run.token), short_hash(&waiting.what));
         let state = run.secret.tags.get(tags::STATE).map(String::as_str);
-        if was_asked(state, &asked, now) {
-            info!("the person was asked before");
-            return Ok(waiting);
-        }
+        let before = Asked::read(state, &run.token);
+        let open = before
+            .as_ref()
+            .filter(|asked| asked.until > now.as_second());
+        let mut asked = open.cloned().unwrap_or_else(|| Asked::until(ends));
+        let asked_until = before.as_ref().map(|asked| asked.until);
         let contact = self.contact(run, mailbox);
         let mut events = Vec::new();
         for need in needs {
-            let whom = match &need {
-                Need::SignIn { mailbox, .. } => mailbox.clone(),
-                Need::HandOver(connections) => match connections.first() {
-                    Some(connection) => connection.mailbox.clone(),
-                    None => continue,
-                },
-            };
-            let link = self.link(run, purpose, whom, ends).await?;
+            let Some(whom) = need.mailbox() else { continue };
+            if !asked.add(short_hash(&need.what())) {
+                info!(need = need.what(), "the person was asked before");
+                continue;
+            }
+            let link = self.link(run, purpose, whom.clone(), ends).await?;
             let contact = contact.clone();
             events.push(run.event(match need {
                 Need::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
                     mailbox,
                     link,
                     link_expires_at: ends,
+                    asked_until,
                     reason,
                     due_by,
                     contact,
@@ -89,16 +99,19 @@ impl Rotation {
                     connections: connections.into_iter().map(described).collect(),
                     link,
                     link_expires_at: ends,
+                    asked_until,
                     due_by,
                     contact,
                 },
             }));
         }
-        self.events.put(&events).await?;
-        let state = format!("{asked}:{}", ends.as_second());
-        self.store
-            .tag(&run.secret.arn, &[(tags::STATE, state)])
-            .await?;
+        if !events.is_empty() {
+            self.events.put(&events).await?;
+            let state = format!("{}{asked}", tags::waiting(&run.token));
+            self.store
+                .tag(&run.secret.arn, &[(tags::STATE, state)])
+                .await?;
+        }
         Ok(waiting)
     }
 
@@ -145,13 +158,49 @@ fn described(connection: Connection) -> HandOverConnection {
     }
 }
 
-/// Whether the tag says that this was asked, with links that are still good.
-fn was_asked(state: Option<&str>, asked: &str, now: Timestamp) -> bool {
-    let ends = state
-        .and_then(|state| state.strip_prefix(asked))
-        .and_then(|rest| rest.strip_prefix(':'))
-        .and_then(|ends| ends.parse().ok());
-    ends.is_some_and(|ends: i64| ends > now.as_second())
+/// What was asked in a rotation, as the tag keeps it: `<until>:<what>.<what>…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    /// When the first of the links ends, in Unix seconds.
+    until: i64,
+    what: Vec<String>,
+}
+
+/// A tag has 256 characters, of which a token takes up to 64. What is beyond this is asked for again
+/// in each attempt.
+const MOST: usize = 16;
+
+impl Asked {
+    fn until(ends: Timestamp) -> Self {
+        Self {
+            until: ends.as_second(),
+            what: Vec::new(),
+        }
+    }
+
+    fn read(state: Option<&str>, token: &str) -> Option<Self> {
+        let rest = state?.strip_prefix(&tags::waiting(token))?;
+        let (until, what) = rest.split_once(':')?;
+        Some(Self {
+            until: until.parse().ok()?,
+            what: what.split('.').map(str::to_owned).collect(),
+        })
+    }
+
+    /// Whether it is new.
+    fn add(&mut self, what: String) -> bool {
+        let new = !self.what.contains(&what);
+        if new && self.what.len() < MOST {
+            self.what.push(what);
+        }
+        new
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.until, self.what.join("."))
+    }
 }
 
 fn short_hash(text: &str) -> String {
@@ -165,24 +214,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_asked_again_only_when_its_link_has_ended() {
-        let now = Timestamp::from_second(1000).unwrap();
-        assert!(was_asked(
-            Some("waiting:t:abcd:1001"),
-            "waiting:t:abcd",
-            now
-        ));
-        assert!(!was_asked(
-            Some("waiting:t:abcd:1000"),
-            "waiting:t:abcd",
-            now
-        ));
-        assert!(!was_asked(
-            Some("waiting:t:ffff:1001"),
-            "waiting:t:abcd",
-            now
-        ));
-        assert!(!was_asked(Some("rotated"), "waiting:t:abcd", now));
-        assert!(!was_asked(None, "waiting:t:abcd", now));
+    fn what_was_asked_reads_back_for_its_own_rotation_only() {
+        let mut asked = Asked::until(Timestamp::from_second(1000).unwrap());
+        assert!(asked.add("abcd".into()));
+        assert!(asked.add("ef01".into()));
+        assert!(!asked.add("abcd".into()));
+        let state = format!("{}{asked}", tags::waiting("t"));
+        assert_eq!(state, "waiting:t:1000:abcd.ef01");
+        assert_eq!(Asked::read(Some(&state), "t"), Some(asked));
+        assert_eq!(Asked::read(Some(&state), "u"), None);
+        assert_eq!(Asked::read(Some("rotated"), "t"), None);
+    }
+
+    #[test]
+    fn the_longest_state_fits_into_a_tag() {
+        let mut asked = Asked::until(Timestamp::MAX);
+        for n in 0..100 {
+            asked.add(short_hash(&n.to_string()));
+        }
+        let state = format!("{}{asked}", tags::waiting(&"t".repeat(64)));
+        assert!(state.len() <= 256, "{}", state.len());
     }
 }

@@ -5,24 +5,26 @@ use serde_json::{Value, json};
 use shared::credential::{Credential, KeyId};
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
-use shared::mailbox_secret::MailboxSecret;
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
-use shared::secret_store::versions::{CURRENT, key_label};
-use shared::secret_store::{Described, MoveLabel};
+use shared::secret_store::versions::{CURRENT, key_label, superseded_label};
+use shared::secret_store::{Described, MoveLabel, Value as Current};
 use shared::tags;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{Rotation, event};
 
 /// What is known about a superseded credential.
 #[derive(Debug, Clone, Copy)]
 struct Superseded<'a> {
-    /// The credential as Entra shows it; `None` when it is gone already.
-    credential: Option<&'a Credential>,
-    /// Since when another version is current, at the latest.
-    since: Option<Timestamp>,
+    /// The credential, as Entra shows it.
+    credential: &'a Credential,
+    /// Since when another version is current.
+    since: Timestamp,
     /// The version that holds it leaked.
     leaked: bool,
+    /// Some connection of ShopCtrl's still holds it, or could not be asked.
+    held: bool,
     /// A person delivers its successor to some connection, and flowing mail does not prove which
     /// secret ShopCtrl uses: then it may end, but is not ended.
     attended: bool,
@@ -34,17 +36,13 @@ fn verdict(
     now: Timestamp,
     quarantine: SignedDuration,
 ) -> Option<RetiredReason> {
-    let Some(credential) = of.credential else {
-        return Some(RetiredReason::QuarantineOver);
-    };
     if of.leaked {
         return Some(RetiredReason::Emergency);
     }
-    let ended = credential.end.is_some_and(|end| end <= now);
-    let quarantine_over = of
-        .since
-        .is_some_and(|since| now.duration_since(since) >= quarantine);
-    (quarantine_over && (ended || !of.attended)).then_some(RetiredReason::QuarantineOver)
+    let ended = of.credential.end.is_some_and(|end| end <= now);
+    let quarantine_over = now.duration_since(of.since) >= quarantine;
+    let unused = ended || !(of.held || of.attended);
+    (quarantine_over && unused).then_some(RetiredReason::QuarantineOver)
 }
 
 impl Rotation {
@@ -56,50 +54,133 @@ impl Rotation {
         let (secret, current) = (secret?, current?);
         let mailbox = MailboxSecret::read(&current.text)?;
         let superseded = superseded(&secret, &mailbox);
-        if superseded.is_empty() {
+        if superseded.is_empty() || secret.versions.current() != Some(&current.version) {
             return Ok(json!({ "removed": [], "kept": [] }));
         }
         let tokens = self.rotators.token(&mailbox, deadline).await?;
         let app = self.app(&mailbox);
         let registration = self.registration(&app, &tokens);
-        let application = with_retries(deadline, async || registration.read().await).await?;
+        let (application, held) = tokio::join!(
+            with_retries(deadline, async || registration.read().await),
+            self.held_keys(&mailbox, deadline),
+        );
+        let application = application?;
         let emergency = secret.tags.get(tags::EMERGENCY);
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         for (key_id, version) in superseded {
-            let verdict = verdict(
-                Superseded {
-                    credential: application.credential(key_id),
-                    // The current version was made before it was promoted.
-                    since: secret.last_rotated.max(current.created),
-                    leaked: emergency.is_some_and(|leaked| leaked == version),
-                    attended: mailbox.has_attended(),
-                },
-                tokens.now,
-                self.settings.quarantine.signed(),
-            );
-            let Some(reason) = verdict else {
-                kept.push(key_id);
+            let Some(credential) = application.credential(key_id) else {
+                // Removed by an earlier run or by a person, or this replica of Graph lags.
+                if self.is_gone(&registration, key_id, deadline).await? {
+                    let reason = RetiredReason::QuarantineOver;
+                    self.forget(&secret, key_id, version, reason).await?;
+                    removed.push(key_id);
+                }
                 continue;
             };
-            self.remove_credential(&registration, key_id, deadline)
+            let since = self
+                .superseded_since(&secret, &current, version, tokens.now)
                 .await?;
-            info!(%key_id, "retired a superseded credential");
-            let retired = event(
-                &secret,
-                None,
-                EventKind::CredentialRetired { key_id, reason },
-            );
-            self.events.put(&[retired]).await?;
+            let superseded = Superseded {
+                credential,
+                since,
+                leaked: emergency.is_some_and(|leaked| leaked == version),
+                held: held.as_ref().is_none_or(|held| held.contains(&key_id)),
+                attended: mailbox.has_attended(),
+            };
+            match verdict(superseded, tokens.now, self.settings.quarantine.signed()) {
+                None => kept.push(key_id),
+                Some(reason) => {
+                    self.remove_credential(&registration, key_id, deadline)
+                        .await?;
+                    info!(%key_id, "retired a superseded credential");
+                    self.forget(&secret, key_id, version, reason).await?;
+                    removed.push(key_id);
+                }
+            }
+        }
+        Ok(json!({ "removed": removed, "kept": kept }))
+    }
+
+    /// Told first, then the labels go: a kill between the two repeats the event.
+    async fn forget(
+        &self,
+        secret: &Described,
+        key_id: KeyId,
+        version: &str,
+        reason: RetiredReason,
+    ) -> Result<(), Failure> {
+        let retired = event(
+            secret,
+            None,
+            EventKind::CredentialRetired { key_id, reason },
+        );
+        self.events.put(&[retired]).await?;
+        let since = secret
+            .versions
+            .superseded_since(version)
+            .map(superseded_label);
+        for label in [since, Some(key_label(key_id))].into_iter().flatten() {
             let drop = MoveLabel {
                 secret: &secret.arn,
-                label: &key_label(key_id),
+                label: &label,
                 to: None,
                 from: Some(version),
             };
             self.store.swap(drop).await?;
-            removed.push(key_id);
         }
-        Ok(json!({ "removed": removed, "kept": kept }))
+        Ok(())
+    }
+
+    /// Since when a version is superseded. Secrets Manager's own date counts only if it is of the
+    /// rotation that made the current version; where it says nothing, a label is set on first sight.
+    async fn superseded_since(
+        &self,
+        secret: &Described,
+        current: &Current,
+        version: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp, Failure> {
+        if let Some(since) = secret.versions.superseded_since(version) {
+            return Ok(Timestamp::from_second(since).unwrap_or(now));
+        }
+        let made = current.created;
+        let rotated = secret
+            .last_rotated
+            .filter(|rotated| made.is_some_and(|made| *rotated >= made));
+        if let Some(rotated) = rotated {
+            return Ok(rotated);
+        }
+        let mark = MoveLabel {
+            secret: &secret.arn,
+            label: &superseded_label(now.as_second()),
+            to: Some(version),
+            from: None,
+        };
+        self.store.swap(mark).await?;
+        Ok(now)
+    }
+
+    /// The credentials that `api` connections hold; `None` when one could not be asked.
+    async fn held_keys(&self, mailbox: &MailboxSecret, deadline: Deadline) -> Option<Vec<KeyId>> {
+        let api = |c: &&Connection| c.delivery == Delivery::Api;
+        if !mailbox.connections.iter().any(|c| api(&c)) {
+            return Some(Vec::new());
+        }
+        let logins = self.shopctrls(mailbox).await;
+        let looks = mailbox.connections.iter().filter(api);
+        let looks = looks.map(async |connection| {
+            let shopctrl = self.shopctrl(&logins, connection)?;
+            let held = with_retries(deadline, async || shopctrl.connection(connection).await);
+            Ok::<_, Failure>(held.await?.key_id)
+        });
+        let looks = futures_util::future::join_all(looks).await;
+        match looks.into_iter().collect::<Result<Vec<_>, Failure>>() {
+            Ok(keys) => Some(keys.into_iter().flatten().collect()),
+            Err(failure) => {
+                warn!(%failure, "a connection could not be asked; only what leaked is retired");
+                None
+            }
+        }
     }
 }
 
@@ -138,44 +219,54 @@ mod tests {
         }
     }
 
+    fn of(credential: &Credential) -> Superseded<'_> {
+        Superseded {
+            credential,
+            since: at("2026-12-01T00:00:00Z"),
+            leaked: false,
+            held: false,
+            attended: false,
+        }
+    }
+
+    const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
     #[test]
     fn a_superseded_credential_goes_when_its_quarantine_is_over_and_not_before() {
         let credential = credential();
-        let of = Superseded {
-            credential: Some(&credential),
-            since: Some(at("2026-12-01T00:00:00Z")),
-            leaked: false,
-            attended: false,
-        };
-        let week = SignedDuration::from_hours(7 * 24);
-        assert_eq!(verdict(of, at("2026-12-07T23:59:59Z"), week), None);
-        assert_eq!(
-            verdict(of, at("2026-12-08T00:00:00Z"), week),
-            Some(RetiredReason::QuarantineOver)
-        );
-        let leaked = Superseded { leaked: true, ..of };
-        assert_eq!(
-            verdict(leaked, at("2026-12-01T00:00:00Z"), week),
-            Some(RetiredReason::Emergency)
-        );
-        let unknown = Superseded { since: None, ..of };
-        assert_eq!(verdict(unknown, at("2027-12-01T00:00:00Z"), week), None);
+        let verdict = |now| verdict(of(&credential), at(now), WEEK);
+        assert_eq!(verdict("2026-12-07T23:59:59Z"), None);
+        let over = Some(RetiredReason::QuarantineOver);
+        assert_eq!(verdict("2026-12-08T00:00:00Z"), over);
     }
 
     #[test]
-    fn with_an_attended_connection_it_stays_until_its_own_end() {
+    fn one_that_leaked_goes_at_once_though_it_is_held() {
         let credential = credential();
-        let of = Superseded {
-            credential: Some(&credential),
-            since: Some(at("2026-12-01T00:00:00Z")),
-            leaked: false,
-            attended: true,
+        let leaked = Superseded {
+            leaked: true,
+            held: true,
+            ..of(&credential)
         };
-        let week = SignedDuration::from_hours(7 * 24);
-        assert_eq!(verdict(of, at("2027-01-14T23:59:59Z"), week), None);
-        assert_eq!(
-            verdict(of, at("2027-01-15T00:00:00Z"), week),
-            Some(RetiredReason::QuarantineOver)
-        );
+        let now = at("2026-12-01T00:00:00Z");
+        assert_eq!(verdict(leaked, now, WEEK), Some(RetiredReason::Emergency));
+    }
+
+    #[test]
+    fn one_that_is_held_or_attended_stays_until_its_own_end() {
+        let credential = credential();
+        let held = Superseded {
+            held: true,
+            ..of(&credential)
+        };
+        let attended = Superseded {
+            attended: true,
+            ..of(&credential)
+        };
+        for of in [held, attended] {
+            assert_eq!(verdict(of, at("2027-01-14T23:59:59Z"), WEEK), None);
+            let end = verdict(of, at("2027-01-15T00:00:00Z"), WEEK);
+            assert_eq!(end, Some(RetiredReason::QuarantineOver));
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! setSecret: delivers the pending secret to ShopCtrl, once it signs in at Entra and not before.
 
-use shared::credential::KeyId;
-use shared::entra::application::Application;
+use std::collections::BTreeMap;
+
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, with_retries};
-use shared::secret_store::Value;
+use shared::secret_store::versions::{CURRENT, PENDING, key_label};
+use shared::secret_store::{MoveLabel, Value};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
 use shared::ticket::Purpose;
@@ -48,29 +49,22 @@ impl Rotation {
         });
         let deliveries = futures_util::future::join_all(deliveries).await;
 
-        let mut unauthorized = Vec::new();
+        let mut for_person = Vec::new();
         let mut failure = None;
         for (connection, delivered) in deliveries {
             match delivered {
-                Ok(Delivered::Yes) => {}
-                Ok(Delivered::PersonNeeded) => unauthorized.push(connection.clone()),
+                Ok(Delivered::Yes) => self.tell_delivered(&run, connection, &pending).await?,
+                Ok(Delivered::PersonNeeded) => for_person.push(connection.clone()),
                 Err(error) => failure = Some(error),
             }
         }
+        for_person.extend(self.not_attested(&run, &pending).await?);
         // What a person has to do is asked for before what only has to be tried again.
-        let mut needs: Vec<Need> = unauthorized
-            .into_iter()
-            .map(|connection| Need::HandOver(vec![connection]))
-            .collect();
-        let attended = self.not_attested(&run, &pending).await?;
-        if !attended.is_empty() {
-            needs.push(Need::HandOver(attended));
-        }
-        if !needs.is_empty() {
-            let due_by = self.current_end(&run).await?;
-            return Err(self
-                .ask(&run, &pending, Purpose::Rotate, needs, due_by)
-                .await?);
+        if !for_person.is_empty() {
+            let due_by = self.current_document(&run).await?.expires_at;
+            let needs = hand_overs(for_person);
+            let asked = self.ask(&run, &pending, Purpose::Rotate, needs, due_by);
+            return Err(asked.await?);
         }
         failure.map_or(Ok(()), Err)
     }
@@ -116,8 +110,8 @@ impl Rotation {
     /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
     /// the value is there.
     async fn lagging_value(&self, run: &Invocation) -> Result<Value, Failure> {
-        for attempt in 1..=6 {
-            if !run.deadline.sleep(backoff(attempt)).await {
+        for look in 1..=LAGGING_LOOKS {
+            if !run.deadline.sleep(backoff(look)).await {
                 break;
             }
             if let Some(value) = self.store.value_of(&run.secret.arn, &run.token).await? {
@@ -130,8 +124,39 @@ impl Rotation {
         ))
     }
 
-    /// A secret that Entra refuses to the end of the wait has either not arrived or is gone: somebody
-    /// may have deleted the credential. Then the version can never be promoted, and gives up.
+    /// The document that consumers use now.
+    pub(crate) async fn current_document(
+        &self,
+        run: &Invocation,
+    ) -> Result<MailboxSecret, Failure> {
+        let value = self
+            .store
+            .value_with_label(&run.secret.arn, CURRENT)
+            .await?;
+        MailboxSecret::read(&value.text)
+    }
+
+    pub(crate) async fn tell_delivered(
+        &self,
+        run: &Invocation,
+        connection: &Connection,
+        document: &MailboxSecret,
+    ) -> Result<(), Failure> {
+        info!(connection = %connection.id, key_id = %document.key_id, "delivered");
+        let delivered = run.event(EventKind::ConnectionDelivered {
+            connection: connection.id.clone(),
+            direction: connection.direction,
+            key_id: document.key_id,
+            delivery: connection.delivery,
+        });
+        self.events.put(&[delivered]).await
+    }
+
+    // === A secret that does not sign in ===
+
+    /// A secret that Entra refuses to the end of the wait has not arrived yet, or it is gone (somebody
+    /// deleted the credential), or it has ended while a person was waited for. In the last two cases
+    /// the version can never be promoted, and gives up.
     async fn why_refused(
         &self,
         run: &Invocation,
@@ -142,15 +167,10 @@ impl Rotation {
             Refused::Client(failure) => failure,
             Refused::Other(failure) => return failure,
         };
-        match self.is_gone(run, pending).await {
+        match self.is_dead(run, pending).await {
             Ok(false) => failure,
-            Ok(true) => match self.give_up_pending(run, pending.key_id).await {
-                Ok(()) => Failure::new(
-                    Kind::Temporary,
-                    "delivering: the new credential is no longer in Entra; the version gives up",
-                )
-                .next_step("Nothing to do: the next check starts a new rotation."),
-                Err(failure) => failure,
+            Ok(true) => match self.give_up(run, pending).await {
+                Ok(failure) | Err(failure) => failure,
             },
             Err(looking) => {
                 warn!(failure = %looking, "could not look whether the credential is still there");
@@ -159,21 +179,60 @@ impl Rotation {
         }
     }
 
-    async fn is_gone(&self, run: &Invocation, pending: &MailboxSecret) -> Result<bool, Failure> {
-        let tokens = self.rotators.token(pending, run.deadline).await?;
+    async fn is_dead(&self, run: &Invocation, pending: &MailboxSecret) -> Result<bool, Failure> {
+        let current = self.current_document(run).await?;
+        let tokens = self.rotators.token(&current, run.deadline).await?;
+        if pending.expires_at <= tokens.now {
+            return Ok(true);
+        }
         let app = self.app(pending);
         let registration = self.registration(&app, &tokens);
-        let shows = |application: &Application, key: KeyId| application.credential(key).is_some();
-        for attempt in 1..=ABSENT_LOOKS {
-            let seen = with_retries(run.deadline, async || registration.read().await).await?;
-            if shows(&seen, pending.key_id) || !run.deadline.sleep(backoff(attempt)).await {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        self.is_gone(&registration, pending.key_id, run.deadline)
+            .await
     }
 
-    /// Delivers to one `api` connection: read, swap if it is still as read, read back.
+    /// Connections that took the dead secret get the current one back; then the version gives up its
+    /// labels, and the next check starts a new rotation.
+    async fn give_up(&self, run: &Invocation, pending: &MailboxSecret) -> Result<Failure, Failure> {
+        let current = self.current_document(run).await?;
+        let logins = self.shopctrls(&current).await;
+        let api = |c: &&Connection| c.delivery == Delivery::Api;
+        for connection in pending.connections.iter().filter(api) {
+            let shopctrl = self.shopctrl(&logins, connection)?;
+            let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+            if held.await?.key_id == Some(pending.key_id) {
+                self.deliver(run, &logins, connection, &current).await?;
+                warn!(connection = %connection.id, "put the connection back to the current secret");
+            }
+        }
+        let gone = Failure::new(
+            Kind::Temporary,
+            "delivering: the new credential is no longer valid in Entra, and its version gives up",
+        )
+        .next_step("Nothing to do: the next check starts a new rotation.");
+        let failed = run.event(EventKind::RotationFailed {
+            step: "setSecret".to_owned(),
+            error_type: gone.kind.error_type().to_owned(),
+            what: gone.what.clone(),
+            code: None,
+            next_step: gone.next_step.clone(),
+        });
+        self.events.put(&[failed]).await?;
+        for label in [PENDING.to_owned(), key_label(pending.key_id)] {
+            let drop = MoveLabel {
+                secret: &run.secret.arn,
+                label: &label,
+                to: None,
+                from: Some(&run.token),
+            };
+            self.store.swap(drop).await?;
+        }
+        Ok(gone)
+    }
+
+    // === Delivering ===
+
+    /// Delivers a document's credential to one `api` connection: read, swap if it is still as read.
     pub(crate) async fn deliver(
         &self,
         run: &Invocation,
@@ -186,18 +245,7 @@ impl Rotation {
         loop {
             attempt += 1;
             let error = match swap_once(&shopctrl, connection, document, run.deadline).await {
-                Ok(Some(Delivered::Yes)) => {
-                    info!(connection = %connection.id, key_id = %document.key_id, "delivered");
-                    let delivered = run.event(EventKind::ConnectionDelivered {
-                        connection: connection.id.clone(),
-                        direction: connection.direction,
-                        key_id: document.key_id,
-                        delivery: connection.delivery,
-                    });
-                    self.events.put(&[delivered]).await?;
-                    return Ok(Delivered::Yes);
-                }
-                Ok(Some(Delivered::PersonNeeded)) => return Ok(Delivered::PersonNeeded),
+                Ok(Some(delivered)) => return Ok(delivered),
                 Ok(None) => None,
                 Err(error) if error.again.is_some() => Some(error),
                 Err(error) => return Err(error.failure),
@@ -226,16 +274,6 @@ impl Rotation {
         });
         Ok(open.cloned().collect())
     }
-
-    /// When the current client secret ends: by then a person must have acted.
-    pub(crate) async fn current_end(&self, run: &Invocation) -> Result<jiff::Timestamp, Failure> {
-        let current = shared::secret_store::versions::CURRENT;
-        let value = self
-            .store
-            .value_with_label(&run.secret.arn, current)
-            .await?;
-        Ok(MailboxSecret::read(&value.text)?.expires_at)
-    }
 }
 
 /// One round of a delivery; `None` when the connection was changed meanwhile.
@@ -246,34 +284,37 @@ async fn swap_once(
     deadline: Deadline,
 ) -> Result<Option<Delivered>, CallError> {
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
-    if held.authorized && held.key_id == Some(document.key_id) {
+    if held.has(document.key_id) {
         return Ok(Some(Delivered::Yes));
     }
-    Ok(
-        match shopctrl.swap_secret(connection, &held, document).await? {
-            Swapped::Authorized(held)
-                if held.authorized && held.key_id == Some(document.key_id) =>
-            {
-                Some(Delivered::Yes)
-            }
-            // 200, and yet not what was asked for: look again.
-            Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
-            Swapped::PersonNeeded => Some(Delivered::PersonNeeded),
-        },
-    )
+    let swapped = shopctrl.swap_secret(connection, &held, document).await?;
+    Ok(match swapped {
+        Swapped::Authorized(held) if held.has(document.key_id) => Some(Delivered::Yes),
+        // 200, and yet not what was asked for: look again.
+        Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
+        Swapped::PersonNeeded => Some(Delivered::PersonNeeded),
+    })
 }
 
 fn changed_meanwhile(connection: &Connection) -> Failure {
-    Failure::new(
-        Kind::Temporary,
-        format!(
-            "delivering to connection {}: it keeps being changed by others",
-            connection.id
-        ),
-    )
+    let what = format!(
+        "delivering to connection {}: it keeps being changed by others",
+        connection.id
+    );
+    Failure::new(Kind::Temporary, what)
+}
+
+/// One request for each mailbox: a link admits one account.
+fn hand_overs(connections: Vec<Connection>) -> Vec<Need> {
+    let mut by_mailbox: BTreeMap<String, Vec<Connection>> = BTreeMap::new();
+    for connection in connections {
+        let key = connection.mailbox.key();
+        by_mailbox.entry(key).or_default().push(connection);
+    }
+    by_mailbox.into_values().map(Need::HandOver).collect()
 }
 
 /// A delivery is tried this often in one invocation.
 const DELIVERIES: u32 = 5;
-/// A credential is taken as gone when this many looks in a row did not find it.
-const ABSENT_LOOKS: u32 = 3;
+/// A value that its label promises is looked for this often.
+const LAGGING_LOOKS: u32 = 6;

@@ -41,6 +41,9 @@ pub struct Settings {
     /// `ISSUE_GRACE`: a credential of the rotation at hand that is younger than this may yet be
     /// stored by a twin of this invocation (default `PT1M`).
     pub issue_grace: Period,
+    /// `REDEEM_EVERY`: a grant that was not redeemed for so long is, by the next check: Entra lets an
+    /// idle refresh token die after 90 days (default `P30D`).
+    pub redeem_every: Period,
     /// `QUARANTINE`: how long a superseded credential is kept (default `P7D`).
     pub quarantine: Period,
     /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
@@ -68,6 +71,7 @@ impl Settings {
             propagation_wait: reader.or("PROPAGATION_WAIT", Period::seconds(180)),
             mail_check_wait: reader.or("MAIL_CHECK_WAIT", Period::seconds(360)),
             issue_grace: reader.or("ISSUE_GRACE", Period::seconds(60)),
+            redeem_every: reader.or("REDEEM_EVERY", Period::days(30)),
             quarantine: reader.or("QUARANTINE", Period::days(7)),
             policy: Policy::read(&mut reader),
         };

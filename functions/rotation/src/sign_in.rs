@@ -1,5 +1,6 @@
 //! Does a client secret sign in? The proof without side effects: an app-only token, never cached.
 
+use jiff::Timestamp;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
@@ -16,7 +17,8 @@ impl Rotation {
     }
 
     /// Waits, bounded, until the secret has signed in several times in a row: Entra's replicas learn
-    /// of it one after the other, and one that knows it says nothing of the next.
+    /// of it one after the other, and one that knows it says nothing of the next. Returns
+    /// Entra's clock.
     ///
     /// # Errors
     /// [`Refused::Client`] when Entra refuses the secret to the end.
@@ -24,27 +26,28 @@ impl Rotation {
         &self,
         mailbox: &MailboxSecret,
         deadline: Deadline,
-    ) -> Result<(), Refused> {
+    ) -> Result<Timestamp, Refused> {
         let deadline = deadline.at_most(self.settings.propagation_wait.duration());
         let endpoint = self.token_endpoint(mailbox);
         let (mut successes, mut refusals) = (0, 0);
         loop {
             let (pause, failure) = match endpoint.client_credentials().await {
-                Ok(_) => {
+                Ok(tokens) => {
                     successes += 1;
                     if successes >= self.settings.sign_in_successes {
-                        return Ok(());
+                        return Ok(tokens.now);
                     }
                     (self.settings.sign_in_interval.duration(), None)
                 }
                 Err(error) => {
                     successes = 0;
                     refusals += 1;
+                    let wish = error.wish();
                     let refused = sorted(error)?;
                     if refusals == 1 {
                         info!("Entra does not accept the client secret yet; waiting");
                     }
-                    (backoff(refusals), Some(refused))
+                    (wish.unwrap_or_else(|| backoff(refusals)), Some(refused))
                 }
             };
             if !deadline.sleep(pause).await {

@@ -1,24 +1,33 @@
-//! sweep: removes credentials of ours whose value was never stored; and how credentials are removed.
+//! sweep: puts in order what was left behind. Credentials of ours whose value was never stored, a
+//! current version without its label, connections that hold another secret than the current one,
+//! grants that nobody has used for long.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::credential::{KeyId, Marker, secret_suffix};
-use shared::entra::application::{Application, Registration, Removal};
+use shared::entra::application::Application;
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::MailboxSecret;
-use shared::retry::{Deadline, backoff, with_retries};
-use shared::secret_store::Described;
-use shared::secret_store::versions::{CURRENT, PENDING};
+use shared::mailbox_secret::{Delivery, MailboxSecret};
+use shared::retry::{Deadline, with_retries};
+use shared::secret_store::versions::{CURRENT, PENDING, key_label};
+use shared::secret_store::{Described, MoveLabel};
+use shared::ticket::Purpose;
+use tracing::{info, warn};
 
-use crate::Rotation;
+use crate::person::Need;
+use crate::set_secret::Delivered;
+use crate::test_secret::Unproved;
+use crate::{Invocation, Rotation};
 
-/// The credentials with our marker that no version's label names. Their values are gone for good.
+/// The credentials with our marker that no version's label names, and the current document does not
+/// name either. Their values are gone for good.
 ///
 /// Left out are those of a rotation whose pending version holds nothing yet: a running createSecret
 /// may be about to store one. createSecret itself removes the others once it has stored its own.
 ///
 /// `secret` must have been described after `application` was read: a label is set after its
 /// credential was added, so a credential that was seen and is not named then is in flight or lost.
-pub(crate) fn orphans(application: &Application, secret: &Described) -> Vec<KeyId> {
+pub(crate) fn orphans(application: &Application, secret: &Described, current: KeyId) -> Vec<KeyId> {
     let ours = secret_suffix(&secret.arn);
     let named: Vec<KeyId> = secret
         .versions
@@ -31,7 +40,8 @@ pub(crate) fn orphans(application: &Application, secret: &Described) -> Vec<KeyI
         marker.is_some_and(|marker| {
             let in_flight = secret.versions.has(&marker.token, PENDING)
                 && secret.versions.keys_of(&marker.token).is_empty();
-            marker.secret == ours && !named.contains(&credential.key_id) && !in_flight
+            let in_use = credential.key_id == current || named.contains(&credential.key_id);
+            marker.secret == ours && !in_use && !in_flight
         })
     });
     lost.map(|credential| credential.key_id).collect()
@@ -46,65 +56,146 @@ impl Rotation {
         let registration = self.registration(&app, &tokens);
         let application = with_retries(deadline, async || registration.read().await).await?;
         let secret = self.store.describe(secret).await?;
-        let lost = orphans(&application, &secret);
-        // One that cannot be removed does not keep the others.
-        let mut first_failure = None;
-        let mut removed = Vec::new();
-        for key_id in lost {
-            match self
-                .remove_orphan(&secret, &registration, key_id, deadline)
+        if secret.versions.current() != Some(&current.version) {
+            // Promoted meanwhile: what was read is out of date, and nothing is done by it.
+            return Ok(json!({ "removed": [] }));
+        }
+        let run = Invocation {
+            secret,
+            token: current.version,
+            rotation_token: None,
+            deadline,
+        };
+        // What fails does not keep the rest.
+        let mut failures = Vec::new();
+        failures.extend(
+            self.adopt_current(&run.secret, &mailbox, &application)
                 .await
-            {
+                .err(),
+        );
+        let mut removed = Vec::new();
+        for key_id in orphans(&application, &run.secret, mailbox.key_id) {
+            let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
+            match removal.await {
                 Ok(()) => removed.push(key_id),
-                Err(failure) => {
-                    first_failure.get_or_insert(failure);
-                }
+                Err(failure) => failures.push(failure),
             }
         }
-        self.grants(&secret).tidy().await?;
-        match first_failure {
+        let mut needs = Vec::new();
+        if run.secret.versions.in_progress().is_none() {
+            match self.redeliver(&run, &mailbox).await {
+                Ok(found) => needs.extend(found),
+                Err(failure) => failures.push(failure),
+            }
+            match self.redeem_idle_grants(&run, &mailbox, tokens.now).await {
+                Ok(found) => needs.extend(found),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if !needs.is_empty() {
+            let asked = self.ask(&run, &mailbox, Purpose::Connect, needs, mailbox.expires_at);
+            failures.push(asked.await?);
+        }
+        match failures.into_iter().next() {
             Some(failure) => Err(failure),
             None => Ok(json!({ "removed": removed })),
         }
     }
 
-    /// Removes a credential and makes sure that it is gone: Graph's "no such credential" can also
-    /// mean that this replica has not heard of it yet.
-    pub(crate) async fn remove_credential(
+    /// Labels the current version with the credential that its document names, so that an imported
+    /// credential is retired after its successor's promotion as one of ours.
+    pub(crate) async fn adopt_current(
         &self,
-        registration: &Registration<'_>,
-        key_id: KeyId,
-        deadline: Deadline,
+        secret: &Described,
+        mailbox: &MailboxSecret,
+        application: &Application,
     ) -> Result<(), Failure> {
-        for attempt in 1..=LOOKS {
-            let removal = with_retries(deadline, async || {
-                registration.remove_password(key_id).await
-            })
-            .await?;
-            match removal {
-                Removal::Removed => return Ok(()),
-                Removal::NotFound => {
-                    let gone = with_retries(deadline, async || registration.read().await).await?;
-                    if gone.credential(key_id).is_none() && attempt >= ABSENT_LOOKS {
-                        return Ok(());
-                    }
-                }
+        let named = |(key, _): &(KeyId, &str)| *key == mailbox.key_id;
+        let known = secret.versions.keys().iter().any(named);
+        let Some(current) = secret.versions.current().filter(|_| !known) else {
+            return Ok(());
+        };
+        if application.credential(mailbox.key_id).is_none() {
+            warn!(key_id = %mailbox.key_id, "Entra shows no credential with the document's key_id");
+            return Ok(());
+        }
+        let adopt = MoveLabel {
+            secret: &secret.arn,
+            label: &key_label(mailbox.key_id),
+            to: Some(current),
+            from: None,
+        };
+        self.store.swap(adopt).await?;
+        Ok(())
+    }
+
+    /// Gives the current secret to `api` connections that hold another, or are not Authorized.
+    async fn redeliver(
+        &self,
+        run: &Invocation,
+        mailbox: &MailboxSecret,
+    ) -> Result<Vec<Need>, Failure> {
+        let api = || {
+            mailbox
+                .connections
+                .iter()
+                .filter(|c| c.delivery == Delivery::Api)
+        };
+        if api().next().is_none() {
+            return Ok(Vec::new());
+        }
+        let logins = self.shopctrls(mailbox).await;
+        let mut needs = Vec::new();
+        for connection in api() {
+            let shopctrl = self.shopctrl(&logins, connection)?;
+            let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+            if held.await?.has(mailbox.key_id) {
+                continue;
             }
-            if !deadline.sleep(backoff(attempt)).await {
-                break;
+            warn!(connection = %connection.id, "the connection does not work with the current secret; delivering it");
+            match self.deliver(run, &logins, connection, mailbox).await? {
+                Delivered::Yes => self.tell_delivered(run, connection, mailbox).await?,
+                Delivered::PersonNeeded => needs.push(Need::HandOver(vec![connection.clone()])),
             }
         }
-        Err(Failure::new(
-            Kind::Temporary,
-            "removing a client secret in Entra: its replicas do not agree yet",
-        ))
+        Ok(needs)
+    }
+
+    /// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh
+    /// token die, and the next rotation would need its owner.
+    async fn redeem_idle_grants(
+        &self,
+        run: &Invocation,
+        mailbox: &MailboxSecret,
+        now: Timestamp,
+    ) -> Result<Vec<Need>, Failure> {
+        let store = self.grants(&run.secret);
+        let grants = store.read().await?;
+        store.tidy().await?;
+        let before = now.checked_sub(self.settings.redeem_every.signed());
+        let idle = grants.idle(before.unwrap_or(Timestamp::MIN));
+        let mut needs = Vec::new();
+        for address in mailbox.probed_mailboxes() {
+            if !idle.contains(address) {
+                continue;
+            }
+            match self.prove_mailbox(run, mailbox, &grants, address).await {
+                Ok(()) => info!(mailbox = %address, "redeemed an idle grant"),
+                Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::SignIn {
+                    mailbox: address.clone(),
+                    reason,
+                }),
+                Err(Unproved::Failed(failure)) => match failure.kind {
+                    Kind::Temporary => warn!(%failure, "an idle grant could not be redeemed now"),
+                    Kind::WaitingForPerson | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
+                        return Err(failure);
+                    }
+                },
+            }
+        }
+        Ok(needs)
     }
 }
-
-/// A removal is tried this often while replicas disagree.
-const LOOKS: u32 = 6;
-/// A credential is taken as gone when this many looks in a row did not find it.
-const ABSENT_LOOKS: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -169,7 +260,14 @@ mod tests {
             credential(5, Some("prod key")),
             credential(6, None),
         ]);
-        assert_eq!(orphans(&application, &secret), vec![key(3)]);
+        assert_eq!(orphans(&application, &secret, key(9)), vec![key(3)]);
+    }
+
+    #[test]
+    fn the_current_documents_credential_is_no_orphan_though_its_label_was_taken_away() {
+        let secret = secret(vec![("cur", vec![CURRENT.into()])]);
+        let application = application(vec![credential(1, Some("smr1/AbC123/cur mail"))]);
+        assert_eq!(orphans(&application, &secret, key(1)), vec![]);
     }
 
     #[test]
@@ -179,12 +277,12 @@ mod tests {
             ("t", vec![PENDING.into()]),
         ]);
         let application = application(vec![credential(1, Some("smr1/AbC123/t mail"))]);
-        assert_eq!(orphans(&application, &in_flight), vec![]);
+        assert_eq!(orphans(&application, &in_flight, key(9)), vec![]);
         let stored = secret(vec![
             ("cur", vec![CURRENT.into()]),
             ("t", vec![PENDING.into(), key_label(key(2))]),
         ]);
-        assert_eq!(orphans(&application, &stored), vec![key(1)]);
+        assert_eq!(orphans(&application, &stored, key(9)), vec![key(1)]);
     }
 
     proptest! {
@@ -201,7 +299,7 @@ mod tests {
             let labels: Vec<String> = named.iter().map(|n| key_label(key(*n))).collect();
             let secret = secret(vec![("cur", labels)]);
             let credentials = names.iter().zip(0_u8..).map(|(name, n)| credential(n, Some(name)));
-            for lost in orphans(&application(credentials.collect()), &secret) {
+            for lost in orphans(&application(credentials.collect()), &secret, key(9)) {
                 let n = (0_u8..8).find(|n| key(*n) == lost).unwrap();
                 prop_assert!(!named.contains(&n));
                 prop_assert!(names[usize::from(n)].starts_with("smr1/AbC123/"));

@@ -48,6 +48,8 @@ pub struct Issued {
     pub key_id: KeyId,
     /// Its value.
     pub secret: ClientSecret,
+    /// The name that Graph gave it, which may be shorter than the one asked for.
+    pub name: Option<String>,
     /// When it stops working.
     pub end: Timestamp,
 }
@@ -65,7 +67,7 @@ pub enum Removal {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ApplicationBody {
-    #[serde(default)]
+    // Not optional: an answer without it must not pass for "there are none".
     password_credentials: Vec<CredentialBody>,
     sign_in_audience: Option<String>,
 }
@@ -138,6 +140,7 @@ impl Registration<'_> {
             .map(|(key_id, secret)| Issued {
                 key_id,
                 secret,
+                name: body.display_name,
                 end: body.end_date_time.unwrap_or(end),
             });
         issued.ok_or_else(|| unreadable(what, response.status().as_u16()))

@@ -111,6 +111,15 @@ impl TokenError {
         }
     }
 
+    /// The pause that Entra asks for.
+    #[must_use]
+    pub fn wish(&self) -> Option<Duration> {
+        match self {
+            Self::ClientRefused(_) | Self::PersonNeeded(_) => None,
+            Self::Call(error) => error.again.flatten(),
+        }
+    }
+
     /// As the error of a call that was doing `what`, for whoever need not tell the cases apart.
     #[must_use]
     pub fn into_call_error(self, what: &str) -> CallError {

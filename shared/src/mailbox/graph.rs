@@ -78,11 +78,14 @@ pub async fn open_inbox(
         "{}/v1.0/me/mailFolders/inbox?$select=id,displayName",
         endpoints.graph
     );
-    let response = send(
-        http,
-        what,
-        authorized(Method::GET, &url, token, Bytes::new()),
-    )
-    .await?;
+    let request = authorized(Method::GET, &url, token, Bytes::new());
+    let response = send(http, what, request).await.map_err(|mut error| {
+        if error.status == Some(403) {
+            error.failure = error.failure.next_step(
+                "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
+            );
+        }
+        error
+    })?;
     parsed::<serde_json::Value>(what, &response).map(|_| ())
 }

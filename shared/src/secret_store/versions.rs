@@ -19,6 +19,15 @@ pub fn key_label(key_id: KeyId) -> String {
     format!("{KEY}{key_id}")
 }
 
+const SUPERSEDED: &str = "superseded-";
+
+/// The label that says since when a version is not current any more, in Unix seconds by Entra's
+/// clock.
+#[must_use]
+pub fn superseded_label(since: i64) -> String {
+    format!("{SUPERSEDED}{since}")
+}
+
 /// Version ids and their labels, as DescribeSecret gives them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions(pub BTreeMap<String, BTreeSet<String>>);
@@ -64,6 +73,13 @@ impl Versions {
     pub fn keys_of(&self, version: &str) -> Vec<KeyId> {
         let labels = self.0.get(version).into_iter().flatten();
         labels.filter_map(|label| key_of_label(label)).collect()
+    }
+
+    /// Since when this version is not current any more, where its label says so.
+    #[must_use]
+    pub fn superseded_since(&self, version: &str) -> Option<i64> {
+        let mut labels = self.0.get(version).into_iter().flatten();
+        labels.find_map(|label| label.strip_prefix(SUPERSEDED)?.parse().ok())
     }
 
     /// Every credential that some version's label names, with the version.

@@ -28,10 +28,10 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether it works with this credential, as far as it says itself.
+    /// Whether it is Authorized with this credential.
     #[must_use]
-    pub fn works_with(&self, key_id: KeyId) -> bool {
-        self.authorized && self.enabled && self.key_id == Some(key_id)
+    pub fn has(&self, key_id: KeyId) -> bool {
+        self.authorized && self.key_id == Some(key_id)
     }
 }
 
