@@ -8,6 +8,7 @@
     reason = "tests may panic: that is how they fail"
 )]
 
+mod bad_input;
 mod browser;
 mod end_state;
 mod links;

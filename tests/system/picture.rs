@@ -46,8 +46,20 @@ impl Picture {
         }
     }
 
-    /// The same without the credentials and versions that `later` has more: what is in this picture
-    /// must be in the later one, with the same value and credential.
+    /// Without the versions of grants secrets: a proof that redeems a grant stores its replacement.
+    pub fn without_grants(mut self) -> Self {
+        self.versions
+            .retain(|(secret, _), _| !secret.ends_with("/grants"));
+        self
+    }
+
+    /// By app: the key ids of its credentials.
+    pub fn credentials(&self) -> &BTreeMap<Uuid, BTreeSet<Uuid>> {
+        &self.credentials
+    }
+
+    /// Whatever is in this picture is in the later one too, with the same value; the later one may
+    /// have more.
     pub fn assert_kept_in(&self, later: &Self) {
         for (key, (value, labels)) in &self.versions {
             let kept = later.versions.get(key).map(|(value, _)| value);
