@@ -110,8 +110,7 @@ impl SecretStore {
     /// [`CallError`], also when no version has the label.
     pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
-        value(request.version_stage(label).send().await)?
-            .ok_or_else(|| absent(&format!("reading the {label} version of the secret")))
+        value(request.version_stage(label).send().await)?.ok_or_else(|| absent(secret, label))
     }
 
     /// The value of this version; `None` when it has none (yet).
@@ -297,17 +296,17 @@ fn value(
     }
 }
 
-fn absent(what: &str) -> CallError {
+fn absent(secret: &str, label: &str) -> CallError {
     CallError {
         effect: Effect::None,
         again: None,
         status: Some(400),
         failure: Failure::new(
             crate::failure::Kind::Misconfigured,
-            format!("{what}: there is none"),
+            format!("reading the {label} version of {secret}: there is none"),
         )
         .code("ResourceNotFoundException")
-        .next_step("Put a mailbox document as the secret's value."),
+        .next_step("Create this secret, and put a value (README says what it holds)."),
     }
 }
 

@@ -518,6 +518,152 @@ async fn all_missing_settings_are_told_in_one_message_and_the_process_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_wrong_grants_secret_is_told_and_the_rotation_goes_on_when_it_is_there() {
+    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
+    let store = &world.secrets_manager;
+    let document = current_text(&world, &mailbox.secret);
+    let grants = current_text(&world, &format!("{}/grants", mailbox.secret));
+    let tags = [("shopmail:managed", "mailbox")];
+    store.create("shopmail/bare", &document, &tags).unwrap();
+    store
+        .set_rotation("shopmail/bare", &function_arn("rotation"), None)
+        .unwrap();
+    let arn = store.snapshot("shopmail/bare").unwrap().arn;
+    let bare = Mailbox {
+        secret: "shopmail/bare".to_owned(),
+        arn,
+        ..mailbox.clone()
+    };
+    let before = Picture::of(&world, &[&bare]);
+    // The configuration test finds it before anything is issued.
+    store.test_rotation(&bare.secret).unwrap();
+    store.settled(&bare.secret).await;
+    let told = failures(&world);
+    let told = told.last().unwrap();
+    for part in [
+        "Misconfigured",
+        "reading the grants",
+        "shopmail/bare/grants",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("mailbox document"), "{told}");
+    assert_eq!(Picture::of(&world, &[&bare]), before);
+    // A sign-in finds it too.
+    let link = Forged::connect(&world, &bare).link(&world);
+    let page = Browser::new(&world).sign_in_as_owner(&link, &bare).await;
+    assert_eq!(page.status, 500, "{}", page.body);
+    assert_eq!(outcome(&world, &page).await, "misconfigured");
+    assert_eq!(Picture::of(&world, &[&bare]), before);
+    // It is there, and wrong.
+    let grants_name = "shopmail/bare/grants";
+    store
+        .create(
+            grants_name,
+            &json!({"version": 1, "grants": WRONG}).to_string(),
+            &[],
+        )
+        .unwrap();
+    let before = Picture::of(&world, &[&bare]);
+    store.test_rotation(&bare.secret).unwrap();
+    store.settled(&bare.secret).await;
+    let told = failures(&world);
+    let told = told.last().unwrap();
+    assert!(told.contains("field grants"), "{told}");
+    assert!(!told.contains(WRONG), "{told}");
+    assert_eq!(Picture::of(&world, &[&bare]), before);
+
+    // A rotation that was started all the same stands still without harm, and goes on afterwards.
+    store.rotate(&bare.secret).unwrap();
+    store.settled(&bare.secret).await;
+    before.assert_kept_in(&Picture::of(&world, &[&bare]));
+    store
+        .place_version(grants_name, "good", Some(&grants), &[CURRENT])
+        .unwrap();
+    assert!(store.reattempt(&bare.secret));
+    store.settled(&bare.secret).await;
+    assert_whole(&world, &bare);
+    assert_granted(&world, &bare);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
+    let (world, mailbox) = world_with(&MailboxPlan {
+        document: |document| {
+            for at in 0..2 {
+                document["connections"][at]["shopctrl"]["credentials"] =
+                    json!("shopmail-shopctrl/gone");
+            }
+        },
+        ..MailboxPlan::default()
+    })
+    .await;
+    let store = &world.secrets_manager;
+    let before = Picture::of(&world, &[&mailbox]);
+    let clear = |told: &[String]| {
+        let told = told.last().unwrap();
+        for part in [
+            "Misconfigured",
+            "reading the ShopCtrl login",
+            "shopmail-shopctrl/gone",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("mailbox document"), "{told}");
+    };
+    store.test_rotation(&mailbox.secret).unwrap();
+    store.settled(&mailbox.secret).await;
+    clear(&failures(&world));
+    assert_eq!(
+        Picture::of(&world, &[&mailbox]).without_grants(),
+        before.without_grants()
+    );
+    // A rotation that was started all the same stands before the delivery; ShopCtrl holds the old one.
+    store.rotate(&mailbox.secret).unwrap();
+    store.settled(&mailbox.secret).await;
+    clear(&failures(&world));
+    assert_eq!(world.shopctrl.outages(), vec![]);
+    assert_eq!(
+        crate::end_state::current_key(&world, &mailbox),
+        mailbox.first_key
+    );
+    // Wrong ones: not JSON, a field that is not known; the value is not told.
+    for (at, login) in [
+        WRONG.to_owned(),
+        json!({"username": "u", "passwort": WRONG}).to_string(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        match at {
+            0 => {
+                store.create("shopmail-shopctrl/gone", login, &[]).unwrap();
+            }
+            _ => store
+                .place_version("shopmail-shopctrl/gone", "second", Some(login), &[CURRENT])
+                .unwrap(),
+        }
+        store.reattempt(&mailbox.secret);
+        store.settled(&mailbox.secret).await;
+        let told = failures(&world);
+        let told = told.last().unwrap();
+        assert!(
+            told.contains("ShopCtrl login") && told.contains("Misconfigured"),
+            "{told}"
+        );
+        assert!(!told.contains(WRONG), "{told}");
+    }
+    let (name, password) = simulators::world::SHOPCTRL_LOGIN;
+    let login = json!({"username": name, "password": password}).to_string();
+    store
+        .place_version("shopmail-shopctrl/gone", "good", Some(&login), &[CURRENT])
+        .unwrap();
+    assert!(store.reattempt(&mailbox.secret));
+    store.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_key_that_can_be_guessed_signs_and_opens_nothing() {
     let (world, mailbox) = world_with(&without_grant()).await;
     let store = &world.secrets_manager;
