@@ -35,6 +35,22 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    // What `cargo test` tells this process of its own package. Build scripts that look at it would run
+    // again whenever somebody else asks, and all that rests on them would be built anew.
+    for (name, _) in std::env::vars_os() {
+        let of_package = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+            "CARGO_BIN_",
+        ];
+        if name
+            .to_str()
+            .is_some_and(|name| of_package.iter().any(|front| name.starts_with(front)))
+        {
+            command.env_remove(&name);
+        }
+    }
     let output = command
         .output()
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
