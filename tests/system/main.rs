@@ -11,6 +11,7 @@
 mod bad_input;
 mod browser;
 mod end_state;
+mod leaks;
 mod links;
 mod picture;
 mod sign_in;
