@@ -110,8 +110,7 @@ impl SecretStore {
     /// [`CallError`], also when no version has the label.
     pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
-        value(request.version_stage(label).send().await)?
-            .ok_or_else(|| absent(&format!("reading the {label} version of the secret")))
+        value(request.version_stage(label).send().await)?.ok_or_else(|| absent(secret, label))
     }
 
     /// The value of this version; `None` when it has none (yet).
@@ -223,18 +222,32 @@ impl SecretStore {
     /// # Errors
     /// [`CallError`].
     pub async fn rotate(&self, secret: &str, token: Option<&str>) -> Result<(), CallError> {
-        let answer = self
-            .0
-            .rotate_secret()
-            .secret_id(secret)
-            .set_client_request_token(token.map(str::to_owned))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if reattempted(&error) => Ok(()),
-            Err(error) => Err(sorted("asking for the rotation", &error)),
-        }
+        let request = self.0.rotate_secret().secret_id(secret);
+        let request = request.set_client_request_token(token.map(str::to_owned));
+        started(request.send().await)
+    }
+
+    /// Asks Secrets Manager to test the rotation's configuration. While a rotation is unfinished, that
+    /// one is reattempted instead, and that is success too.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn test_rotation(&self, secret: &str) -> Result<(), CallError> {
+        let request = self.0.rotate_secret().secret_id(secret);
+        started(request.rotate_immediately(false).send().await)
+    }
+}
+
+fn started(
+    answer: Result<
+        aws_sdk_secretsmanager::operation::rotate_secret::RotateSecretOutput,
+        SdkError<aws_sdk_secretsmanager::operation::rotate_secret::RotateSecretError>,
+    >,
+) -> Result<(), CallError> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error) if reattempted(&error) => Ok(()),
+        Err(error) => Err(sorted("asking for the rotation", &error)),
     }
 }
 
@@ -283,17 +296,17 @@ fn value(
     }
 }
 
-fn absent(what: &str) -> CallError {
+fn absent(secret: &str, label: &str) -> CallError {
     CallError {
         effect: Effect::None,
         again: None,
         status: Some(400),
         failure: Failure::new(
             crate::failure::Kind::Misconfigured,
-            format!("{what}: there is none"),
+            format!("reading the {label} version of {secret}: there is none"),
         )
         .code("ResourceNotFoundException")
-        .next_step("Put a mailbox document as the secret's value."),
+        .next_step("Create this secret, and put a value (README says what it holds)."),
     }
 }
 

@@ -8,13 +8,19 @@
 )]
 
 mod actions;
+mod bad_input;
+mod browser;
 mod calls;
 mod delivery;
 mod end_state;
 mod events;
 mod expiry_checker;
 mod issuing;
+mod leaks;
+mod links;
+mod picture;
 mod recovery;
 mod repeated_steps;
+mod sign_in;
 mod steps;
 mod whole_rotation;

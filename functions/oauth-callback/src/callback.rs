@@ -15,7 +15,7 @@ use shared::mailbox::graph;
 use shared::mailbox_secret::{MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
-use shared::ticket::{Purpose, Refused, Ticket};
+use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
@@ -37,8 +37,20 @@ impl OAuthCallback {
         let key = self.ticket_key().await?;
         let session = Session::open(&request.cookies, &key, now());
         let Some(session) = session.filter(|session| same_state(session, request)) else {
+            // What is not this session's own way back does not end it: anybody can send a browser here.
             return Err(Ending::new("no-session", texts::start_again()));
         };
+        let answer = self.go_on(session, &key, request, deadline).await;
+        answer.map_err(Ending::ending_session)
+    }
+
+    async fn go_on(
+        &self,
+        session: Session,
+        key: &TicketKey,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Answer {
         // The link may end while the person signs in; the session ends soon after.
         let ticket = match key.verify(&session.ticket, now()) {
             Ok(ticket) | Err(Refused::Expired(ticket)) => ticket,

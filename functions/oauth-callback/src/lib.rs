@@ -31,6 +31,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use page::{WayOn, page};
 use request::Request;
+use session::no_cookie;
 pub use settings::Settings;
 use texts::Text;
 
@@ -48,6 +49,8 @@ struct Ending {
     outcome: &'static str,
     text: Box<Text>,
     way_on: WayOn,
+    /// Whether the sign-in's session is over with it.
+    ends_session: bool,
 }
 
 /// What goes through the routes: an answer, or an ending as a page.
@@ -59,6 +62,14 @@ impl Ending {
             outcome,
             text: Box::new(text),
             way_on: WayOn::None,
+            ends_session: false,
+        }
+    }
+
+    fn ending_session(self) -> Self {
+        Self {
+            ends_session: true,
+            ..self
         }
     }
 
@@ -152,7 +163,11 @@ impl OAuthCallback {
                     status = ending.text.status,
                     "answered"
                 );
-                page(&ending.text, &ending.way_on, reference)
+                let mut response = page(&ending.text, &ending.way_on, reference);
+                if ending.ends_session {
+                    response.cookies = vec![no_cookie()];
+                }
+                response
             })
         };
         Ok(work.instrument(span).await)

@@ -7,8 +7,9 @@ use crate::request::Request;
 use crate::{Answer, Ending, OAuthCallback, now, texts};
 
 impl OAuthCallback {
-    /// The rotation that waits is pushed on: it stops at the person again and asks anew, which it
-    /// does once for each link that has ended. So a flood of requests brings one message.
+    /// What asked before is run again: the rotation that waits, or the configuration test. It stops at
+    /// the person again and asks anew, which it does once for each link that has ended. So a flood of
+    /// requests brings one message.
     pub(crate) async fn new_link(&self, request: &Request) -> Answer {
         let text = request.form("ticket").unwrap_or_default();
         let key = self.ticket_key().await?;
@@ -27,8 +28,8 @@ impl OAuthCallback {
                     .rotate(&secret.arn, Some(&ticket.version))
                     .await?
             }
-            // The next check asks for a grant that is missing.
-            Purpose::Connect => {}
+            // The configuration test asks for a grant that is missing, as it did at onboarding.
+            Purpose::Connect => self.store.test_rotation(&secret.arn).await?,
         }
         info!("a new link was asked for");
         Err(Ending::new("new-link", texts::new_link_sent()))

@@ -9,7 +9,6 @@ use data_encoding::BASE64;
 use maud::{DOCTYPE, PreEscaped, html};
 use ring::digest::{SHA256, digest};
 
-use crate::session::no_cookie;
 use crate::texts::{BRAND, REFERENCE, Text};
 
 const STYLE: &str = include_str!("page.css");
@@ -39,7 +38,7 @@ pub enum WayOn {
     },
 }
 
-/// A page as an answer. It ends the sign-in's session.
+/// A page as an answer.
 #[must_use]
 pub fn page(text: &Text, way_on: &WayOn, reference: &str) -> ApiGatewayV2httpResponse {
     let body = html! {
@@ -86,7 +85,6 @@ pub fn page(text: &Text, way_on: &WayOn, reference: &str) -> ApiGatewayV2httpRes
     response.status_code = text.status;
     response.headers = headers;
     response.body = Some(Body::Text(body.into_string()));
-    response.cookies = vec![no_cookie()];
     response
 }
 

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -50,12 +53,66 @@ async fn accept(listener: TcpListener, service: Service) {
     }
 }
 
-async fn answer(
-    service: Service,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Dropped> {
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
-    let response = service.call(Request::from_parts(parts, body)).await?;
-    Ok(response.map(Full::new))
+type Answer = UnsyncBoxBody<Bytes, Dropped>;
+
+async fn answer(service: Service, request: Request<Incoming>) -> Result<Response<Answer>, Dropped> {
+    let (parts, sent) = request.into_parts();
+    let whole = sent.collect().await.map_err(|_| Dropped)?.to_bytes();
+    let response = service.call(Request::from_parts(parts, whole)).await?;
+    Ok(body(response))
+}
+
+/// A body that is shorter than what its headers promise goes out, and then the connection ends.
+fn body(response: Response<Bytes>) -> Response<Answer> {
+    let promised = response.headers().contains_key(CONTENT_LENGTH);
+    response.map(|bytes| {
+        if !promised {
+            return Full::new(bytes)
+                .map_err(|never| match never {})
+                .boxed_unsync();
+        }
+        let cut = stream::once(async {
+            // What is there is sent before the end comes.
+            tokio::task::yield_now().await;
+            Err(Dropped)
+        });
+        let all = stream::iter([Ok(Frame::data(bytes))]).chain(cut);
+        StreamBody::new(all).boxed_unsync()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::gate::{Fault, Gate};
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_off_comes_in_half_and_then_the_connection_ends() {
+        let gate = Arc::new(Gate::default());
+        let address = serve(Service {
+            name: "test",
+            operation: |_| "GET".to_owned(),
+            router: Router::new().route("/", get(|| async { "0123456789" })),
+            gate: Arc::clone(&gate),
+            clock: Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)),
+        })
+        .await
+        .unwrap();
+        gate.fail_next("test", "*", Fault::CutOff);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("content-length: 10\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n01234"), "{answer}");
+    }
 }

@@ -159,7 +159,8 @@ impl Environment {
         InvocationResult::failed("Sandbox.Timedout", &message)
     }
 
-    async fn read_last_words(&self) {
+    /// Reads to its end what a dead process has written.
+    pub(super) async fn read_last_words(&self) {
         let readers =
             std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
         let all = futures_util::future::join_all(readers);

@@ -216,6 +216,15 @@ impl LambdaHost {
         }
     }
 
+    /// Ends every process, and reads to its end what they have written: [`Self::logs`] is whole then.
+    pub async fn end_all(&self) {
+        let live = self.environments().live.clone();
+        self.kill_all();
+        for environment in live {
+            environment.read_last_words().await;
+        }
+    }
+
     /// How many processes live.
     #[must_use]
     pub fn live_processes(&self) -> usize {

@@ -281,6 +281,21 @@ impl SecretsManager {
         Ok(token)
     }
 
+    /// Tests the rotation configuration as `RotateSecret` with `RotateImmediately=false` does.
+    ///
+    /// # Errors
+    /// As `RotateSecret`.
+    pub fn test_rotation(self: &Arc<Self>, secret: &str) -> Result<String, AwsError> {
+        let token = self.ids.uuid();
+        let asked = RotateSecret {
+            client_request_token: Some(token.clone()),
+            rotate_immediately: false,
+            ..RotateSecret::of(secret)
+        };
+        rotate_secret(self, asked)?;
+        Ok(token)
+    }
+
     /// Tries an unfinished rotation again, as the service does by itself hours later. Tells whether
     /// there is one and none is running.
     pub fn reattempt(self: &Arc<Self>, secret: &str) -> bool {
