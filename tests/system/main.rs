@@ -15,6 +15,7 @@ mod delivery;
 mod end_state;
 mod events;
 mod expiry_checker;
+mod id_tokens;
 mod issuing;
 mod leaks;
 mod links;
