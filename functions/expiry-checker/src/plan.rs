@@ -6,7 +6,6 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use shared::events::{DueReason, EventKind, FleetState};
-use shared::mailbox_secret::ConnectionId;
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::tags;
@@ -92,11 +91,11 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         expires_at: None,
         actions: Vec::new(),
     };
+    let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let Some(current) = secret.versions.current() else {
-        plan.tell_drift("no_current_version", None, now);
+        plan.drift(vec![Drift::of_the_secret("no_current_version")], &tag, now);
         return Some(plan);
     };
-    let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
     let probe = probe.as_ref().filter(|probe| probe.version == current);
     plan.expires_at = match probe {
@@ -116,7 +115,9 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     if let Some(probe) = probe {
         plan.actions.push(Action::Sweep);
         plan.cache(probe, current, &tag);
-        plan.drift(secret, probe, &tag, now);
+    }
+    if let Some(drift) = drift_now(secret, probe, wanted) {
+        plan.drift(drift, &tag, now);
     }
     if has_superseded(secret) {
         plan.actions.push(Action::Retire);
@@ -222,38 +223,26 @@ impl Plan {
     /// Tells a drift when it appears, and not again while it stays.
     fn drift<'a>(
         &mut self,
-        secret: &Described,
-        probe: &Probe,
+        found: Vec<Drift>,
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
-        let rotating = secret.versions.in_progress().is_some();
-        // In a rotation connections hold the pending secret already, as they should.
-        let expected = |drift: &&Drift| rotating && drift.what == "connection_holds_another_secret";
-        let found: Vec<&Drift> = probe
-            .drift
-            .iter()
-            .filter(|drift| !expected(drift))
-            .collect();
         let seen = drift_hash(&found);
         if tag(tags::DRIFT).unwrap_or(NO_DRIFT) == seen {
             return;
         }
-        for drift in found {
-            self.tell_drift(&drift.what, drift.connection.clone(), now);
-        }
+        let told = found.into_iter().map(|drift| {
+            Action::Tell(EventKind::DriftFound {
+                what: drift.what,
+                connection: drift.connection,
+                found_at: now,
+            })
+        });
+        self.actions.extend(told);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
             value: seen,
         });
-    }
-
-    fn tell_drift(&mut self, what: &str, connection: Option<ConnectionId>, now: Timestamp) {
-        self.actions.push(Action::Tell(EventKind::DriftFound {
-            what: what.to_owned(),
-            connection,
-            found_at: now,
-        }));
     }
 
     /// What happens next with the rotation that is wanted, under way, or was left standing.
@@ -266,7 +255,7 @@ impl Plan {
     ) -> Vec<Action> {
         let secret = &found.secret;
         let Some(token) = secret.versions.in_progress() else {
-            return self.start(secret, now, wanted);
+            return self.start(secret, wanted);
         };
         let state = tag(tags::STATE).unwrap_or_default();
         let waits = state.starts_with(&tags::waiting(token));
@@ -279,12 +268,13 @@ impl Plan {
                 wanted.is_none() && end.is_some_and(|end| found.policy.holds_back(now, end));
             if frozen || stood_still || !secret.rotation_enabled {
                 let mut next = vec![Action::DropPending { version: token }];
-                next.extend(self.start(secret, now, wanted));
+                next.extend(self.start(secret, wanted));
                 return next;
             }
         }
         if !secret.rotation_enabled {
-            return self.rotation_off(now);
+            self.state = FleetState::Failed;
+            return Vec::new();
         }
         self.state = if waits {
             FleetState::WaitingForPerson
@@ -305,31 +295,17 @@ impl Plan {
         vec![stalled, Action::Reattempt { token }]
     }
 
-    fn start(
-        &mut self,
-        secret: &Described,
-        now: Timestamp,
-        wanted: Option<DueReason>,
-    ) -> Vec<Action> {
+    fn start(&mut self, secret: &Described, wanted: Option<DueReason>) -> Vec<Action> {
         let (Some(reason), Some(expires_at)) = (wanted, self.expires_at) else {
             return Vec::new();
         };
         if !secret.rotation_enabled {
-            return self.rotation_off(now);
+            self.state = FleetState::Failed;
+            return Vec::new();
         }
         self.state = FleetState::Due;
         let due = EventKind::RotationDue { expires_at, reason };
         vec![Action::Tell(due), Action::Rotate]
-    }
-
-    /// Somebody switched the rotation off: only a person knows why.
-    fn rotation_off(&mut self, now: Timestamp) -> Vec<Action> {
-        self.state = FleetState::Failed;
-        vec![Action::Tell(EventKind::DriftFound {
-            what: "rotation_off".to_owned(),
-            connection: None,
-            found_at: now,
-        })]
     }
 }
 
@@ -344,7 +320,29 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
 
 const NO_DRIFT: &str = "none";
 
-fn drift_hash(drift: &[&Drift]) -> String {
+/// What is not as it was left, all in all; `None` when that could not be looked at.
+fn drift_now(
+    secret: &Described,
+    probe: Option<&Probe>,
+    wanted: Option<DueReason>,
+) -> Option<Vec<Drift>> {
+    let rotating = secret.versions.in_progress().is_some();
+    // In a rotation connections hold the pending secret already, as they should.
+    let expected = |drift: &&Drift| rotating && drift.what == "connection_holds_another_secret";
+    let probed = probe?
+        .drift
+        .iter()
+        .filter(|drift| !expected(drift))
+        .cloned();
+    let mut drift: Vec<Drift> = probed.collect();
+    // Somebody switched the rotation off that is wanted now: only a person knows why.
+    if !secret.rotation_enabled && (rotating || wanted.is_some()) {
+        drift.push(Drift::of_the_secret("rotation_off"));
+    }
+    Some(drift)
+}
+
+fn drift_hash(drift: &[Drift]) -> String {
     if drift.is_empty() {
         return NO_DRIFT.to_owned();
     }

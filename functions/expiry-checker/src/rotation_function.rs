@@ -42,6 +42,17 @@ pub struct Drift {
     pub connection: Option<ConnectionId>,
 }
 
+impl Drift {
+    /// One that is about no connection.
+    #[must_use]
+    pub fn of_the_secret(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            connection: None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionError {

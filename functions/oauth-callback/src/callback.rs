@@ -186,6 +186,9 @@ impl OAuthCallback {
                 warn!(failure = %error.failure, "the rotation was not pushed on; the next check does it")
             }
         }
+        if sign_in.mailbox.has_attended() {
+            return Ending::new("hand-over-remains", texts::hand_over_remains(mailbox));
+        }
         Ending::new("rotation-goes-on", texts::rotation_goes_on(mailbox))
     }
 }

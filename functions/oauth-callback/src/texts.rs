@@ -51,6 +51,18 @@ pub fn rotation_goes_on(mailbox: &MailboxAddress) -> Text {
     }
 }
 
+/// The sign-in succeeded; the new secret still has to be handed to ShopCtrl.
+pub fn hand_over_remains(mailbox: &MailboxAddress) -> Text {
+    Text {
+        status: 200,
+        good: true,
+        title: "Signed in; one thing is left".to_owned(),
+        happened: format!("{mailbox} is signed in, and the permission is stored."),
+        next: "The new client secret still has to be entered in ShopCtrl; the person who runs this system hands it over.".to_owned(),
+        button: SIGN_IN,
+    }
+}
+
 /// The sign-in succeeded; nothing was waiting for it.
 pub fn connected(mailbox: &MailboxAddress) -> Text {
     Text {
