@@ -13,6 +13,7 @@ mod end_state;
 mod events;
 mod expiry_checker;
 mod issuing;
+mod kill_matrix;
 mod recovery;
 mod repeated_steps;
 mod steps;
