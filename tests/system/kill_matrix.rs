@@ -12,6 +12,7 @@
 //! - `UPDATE_RELIABILITY=1`: writes docs/reliability.md, which the default run checks to be current.
 
 mod cycle;
+mod reliability;
 mod site;
 mod trouble;
 mod watch;
@@ -28,7 +29,7 @@ use site::Site;
 use trouble::Trouble;
 
 /// So many worlds live at once: most of a run's time is waiting.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
@@ -42,10 +43,13 @@ async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
         .collect();
     assert!(!cells.is_empty(), "no cell is called {only}");
     let total = cells.len();
-    let mut failures = Vec::new();
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
     for (cell, ran) in run_all(cells).await {
         match ran {
-            Ok(ran) => println!("{cell}: {} -> {:?}", ran.stood, ran.mended),
+            Ok(ran) => {
+                println!("{cell}: {} -> {:?}", ran.stood, ran.mended);
+                done.push((cell, ran));
+            }
             Err(failure) => failures.push(format!("{cell}\n    {failure}")),
         }
     }
@@ -55,10 +59,37 @@ async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
         failures.len(),
         failures.join("\n")
     );
+    if only.is_empty() && !is_full() {
+        write_or_check(&reliability::page(&done));
+    }
+}
+
+fn write_or_check(page: &str) {
+    let path = reliability::path();
+    if std::env::var_os("UPDATE_RELIABILITY").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let differing = |(was, is): &(&str, &str)| was != is;
+    if let Some((was, is)) = written.lines().zip(page.lines()).find(differing) {
+        panic!(
+            "docs/reliability.md is not current; run with UPDATE_RELIABILITY=1\nwas {was}\nis  {is}"
+        );
+    }
+    assert_eq!(
+        written.len(),
+        page.len(),
+        "docs/reliability.md is not current"
+    );
+}
+
+fn is_full() -> bool {
+    std::env::var("MATRIX").is_ok_and(|matrix| matrix == "full")
 }
 
 fn cells(recorded: &[Site]) -> Vec<Cell> {
-    let full = std::env::var("MATRIX").is_ok_and(|matrix| matrix == "full");
+    let full = is_full();
     let mut sites: Vec<&Site> = recorded.iter().filter(|site| is_steady(site)).collect();
     sites.sort();
     sites.dedup();

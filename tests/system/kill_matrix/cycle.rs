@@ -74,6 +74,8 @@ pub struct Ran {
 struct Script {
     locator: Locator,
     watch: Watch,
+    /// Whether the calls are those of the cycle itself, and not of what mends or confirms it.
+    recording: bool,
     sites: Vec<Site>,
     armed: Option<(Site, Trouble)>,
     met: bool,
@@ -101,8 +103,11 @@ pub async fn run(cell: Cell) -> Ran {
     cycle.end_trouble(Part::Renewal);
     let mut stood = cycle.stands();
     let mut mended = cycle.mend_renewal().await;
+    // The schedule goes on; what it has nothing to do for is left alone.
+    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle.check(false).await;
 
-    cycle.script().locator.part = Part::Retirement;
+    cycle.begin_retirement();
     cycle
         .world
         .clock
@@ -145,6 +150,7 @@ impl Cycle {
         let script = Arc::new(Mutex::new(Script {
             locator: Locator::default(),
             watch: Watch::new(violations.clone()),
+            recording: true,
             sites: Vec::new(),
             armed: match cell {
                 Cell::Call(site, trouble) => Some((site.clone(), *trouble)),
@@ -214,9 +220,16 @@ impl Cycle {
             .await;
     }
 
+    fn begin_retirement(&self) {
+        let mut script = self.script();
+        script.locator.part = Part::Retirement;
+        script.recording = true;
+    }
+
     /// The trouble ends with the run that met it; and it was met.
     fn end_trouble(&self, part: Part) {
         let mut script = self.script();
+        script.recording = false;
         if script
             .armed
             .as_ref()
@@ -442,7 +455,9 @@ impl Script {
             }
             _ => None,
         };
-        self.sites.push(site);
+        if self.recording {
+            self.sites.push(site);
+        }
         fault
     }
 }

@@ -23,10 +23,8 @@ pub enum Trouble {
     CutOff,
     /// A gateway's page instead of the answer, with status 200.
     NotJson,
-    /// Graph: 409.
-    Conflict,
-    /// Graph: 400 `Directory_ConcurrencyViolation`.
-    Concurrency,
+    /// Graph: `Directory_ConcurrencyViolation`, seen with different statuses.
+    Concurrency { status: u16 },
     /// Graph's reads lag from here on.
     StaleList,
     /// Killed after the effect, and Graph's reads lag from here on.
@@ -46,8 +44,7 @@ impl fmt::Display for Trouble {
             Self::Silence { effect: e } => write!(f, "silence {} effect", effect(e)),
             Self::CutOff => f.write_str("answer cut off"),
             Self::NotJson => f.write_str("answer not JSON"),
-            Self::Conflict => f.write_str("409"),
-            Self::Concurrency => f.write_str("400 concurrency violation"),
+            Self::Concurrency { status } => write!(f, "{status} concurrency violation"),
             Self::StaleList => f.write_str("stale list"),
             Self::KillAndStaleList => f.write_str("killed after effect, stale list"),
             Self::Outage => f.write_str("503 each time"),
@@ -68,8 +65,7 @@ impl Trouble {
             Self::Silence { effect } => Fault::Hang { effect },
             Self::CutOff => Fault::CutOff,
             Self::NotJson => Fault::NotJson,
-            Self::Conflict => answer(409, false, &graph_error("Request_Conflict")),
-            Self::Concurrency => answer(400, false, &graph_error("Directory_ConcurrencyViolation")),
+            Self::Concurrency { status } => answer(status, false, CONCURRENCY),
             Self::StaleList => return None,
         })
     }
@@ -138,7 +134,7 @@ fn refusals(site: &Site) -> Vec<Trouble> {
         },
     ];
     if on_application(site) {
-        all.extend([Trouble::Conflict, Trouble::Concurrency]);
+        all.extend([409, 400].map(|status| Trouble::Concurrency { status }));
     }
     all
 }
@@ -187,9 +183,7 @@ fn answer(status: u16, effect: bool, body: &str) -> Fault {
     }
 }
 
-fn graph_error(code: &str) -> String {
-    serde_json::json!({"error": {"code": code, "message": "try again"}}).to_string()
-}
+const CONCURRENCY: &str = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"Error due to concurrent requests being made to the tenant."}}"#;
 
 /// Each service says it in its own words.
 fn throttled(service: &str) -> Fault {
