@@ -29,7 +29,7 @@ use site::Site;
 use trouble::Trouble;
 
 /// So many worlds live at once: most of a run's time is waiting.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
