@@ -187,7 +187,10 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("unknown error");
             let status = service.raw().status().as_u16();
-            let temporary = status >= 500 || status == 429 || code.contains("Throttl");
+            // An answer of success that cannot be read comes as a service error too.
+            let unreadable = service.raw().status().is_success();
+            let temporary =
+                unreadable || status >= 500 || status == 429 || code.contains("Throttl");
             let kind = if temporary {
                 Kind::Temporary
             } else {

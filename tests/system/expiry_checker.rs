@@ -81,6 +81,44 @@ async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_told_is_told_by_the_next_check() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world
+        .directory
+        .change(mailbox.app.app_id, |app| app.secrets_blocked = true);
+    world
+        .shopctrl
+        .enter_secret(mailbox.shop_id, "orders-in", "a typo");
+    // EventBridge is down; ShopCtrl too, so that the sweep does not mend what was found.
+    for service in ["events", "shopctrl"] {
+        let down = simulators::gate::Fault::Answer {
+            effect: false,
+            status: 503,
+            headers: Vec::new(),
+            body: "{}".into(),
+        };
+        let writes = if service == "events" {
+            "*"
+        } else {
+            "PUT connection"
+        };
+        world.gate.fail(service, writes, 0, 100, down);
+    }
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.gate.heal();
+    assert_eq!(world.event_bridge.events(), Vec::<Value>::new());
+    world.clock.advance(SignedDuration::from_hours(6));
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    let told = told(&world);
+    for kind in ["Client Secret Expiring", "Drift Found"] {
+        assert_eq!(told.get(kind), Some(&1), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn entras_end_counts_and_not_the_documents() {
     let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {

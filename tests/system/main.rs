@@ -18,6 +18,7 @@ mod events;
 mod expiry_checker;
 mod id_tokens;
 mod issuing;
+mod kill_matrix;
 mod leaks;
 mod links;
 mod logs;

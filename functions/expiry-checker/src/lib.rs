@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use call::Check;
-use plan::{Found, Plan, plan};
+use plan::{Action, Found, Plan, plan};
 use rotation_function::RotationFunction;
 pub use settings::Settings;
 
@@ -202,10 +202,16 @@ impl ExpiryChecker {
                 failures,
             };
             if !check.dry_run {
+                let mut all_told = true;
                 for action in &actions {
+                    // What could not be told is told by the next check.
+                    if action.marks_as_told() && !all_told {
+                        continue;
+                    }
                     info!(%action, "acting");
                     // One action that fails does not keep the others.
                     if let Err(failure) = self.perform(&found.secret, action).await {
+                        all_told &= !matches!(action, Action::Tell(_));
                         outcome.failures.push(failure);
                     }
                 }

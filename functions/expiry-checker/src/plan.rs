@@ -57,6 +57,13 @@ pub struct Plan {
     pub actions: Vec<Action>,
 }
 
+impl Action {
+    /// Whether it notes that something was told, which then must have been.
+    pub fn marks_as_told(&self) -> bool {
+        matches!(self, Self::Tag { key, .. } if [tags::REMINDED, tags::DRIFT].contains(key))
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

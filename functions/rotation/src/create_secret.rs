@@ -82,7 +82,8 @@ impl Rotation {
         if before.credential(mailbox.key_id).is_some() {
             self.refuse_in_a_freeze(run, mailbox, tokens.now)?;
         }
-        self.adopt_current(&run.secret, mailbox, &before).await?;
+        self.adopt_current(&run.secret, mailbox, &before, &registration, run.deadline)
+            .await?;
         let removed = self
             .clear_lost(run, mailbox, &registration, &before, tokens.now)
             .await?;

@@ -1,7 +1,7 @@
 //! Removing credentials, and making sure that they are gone. Graph's reads lag its writes, and its
 //! "no such credential" can mean "not heard of it yet": one empty look proves nothing.
 
-use shared::credential::KeyId;
+use shared::credential::{Credential, KeyId};
 use shared::entra::application::{Registration, Removal};
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::{Failure, Kind};
@@ -72,15 +72,32 @@ impl Rotation {
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<bool, Failure> {
+        let found = self.find_credential(registration, key_id, deadline).await?;
+        Ok(found.is_none())
+    }
+
+    /// Looks for a credential; `None` when several looks in a row did not find it.
+    ///
+    /// # Errors
+    /// [`Failure`], also when there was no time for all the looks.
+    pub(crate) async fn find_credential(
+        &self,
+        registration: &Registration<'_>,
+        key_id: KeyId,
+        deadline: Deadline,
+    ) -> Result<Option<Credential>, Failure> {
         for look in 1..=ABSENT_LOOKS {
             let seen = with_retries(deadline, async || registration.read().await).await?;
-            if seen.credential(key_id).is_some() {
-                return Ok(false);
+            if let Some(credential) = seen.credential(key_id) {
+                return Ok(Some(credential.clone()));
             }
             if look < ABSENT_LOOKS && !deadline.sleep(backoff(look)).await {
-                return Ok(false);
+                return Err(Failure::new(
+                    Kind::Temporary,
+                    "looking for a client secret in Entra: there was no time for a second look",
+                ));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 }

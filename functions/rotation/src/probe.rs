@@ -105,10 +105,13 @@ impl Rotation {
         let tokens = self.rotators.token(mailbox, deadline).await?;
         let app = self.app(mailbox);
         let registration = self.registration(&app, &tokens);
-        let application = with_retries(deadline, async || registration.read().await).await?;
+        // Graph's reads lag its writes: what one look does not find is looked for again.
+        let credential = self
+            .find_credential(&registration, mailbox.key_id, deadline)
+            .await?;
         Ok(Seen {
             now: tokens.now,
-            credential: application.credential(mailbox.key_id).cloned(),
+            credential,
         })
     }
 

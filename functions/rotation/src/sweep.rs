@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::credential::{KeyId, Marker, secret_suffix};
-use shared::entra::application::Application;
+use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
@@ -69,7 +69,7 @@ impl Rotation {
         // What fails does not keep the rest.
         let mut failures = Vec::new();
         failures.extend(
-            self.adopt_current(&run.secret, &mailbox, &application)
+            self.adopt_current(&run.secret, &mailbox, &application, &registration, deadline)
                 .await
                 .err(),
         );
@@ -109,13 +109,19 @@ impl Rotation {
         secret: &Described,
         mailbox: &MailboxSecret,
         application: &Application,
+        registration: &Registration<'_>,
+        deadline: Deadline,
     ) -> Result<(), Failure> {
         let named = |(key, _): &(KeyId, &str)| *key == mailbox.key_id;
         let known = secret.versions.keys().iter().any(named);
         let Some(current) = secret.versions.current().filter(|_| !known) else {
             return Ok(());
         };
-        if application.credential(mailbox.key_id).is_none() {
+        // One look that does not show it proves nothing; and if this version is superseded without
+        // its label, its credential is never retired.
+        let seen = application.credential(mailbox.key_id).is_some()
+            || !self.is_gone(registration, mailbox.key_id, deadline).await?;
+        if !seen {
             warn!(key_id = %mailbox.key_id, "Entra shows no credential with the document's key_id");
             return Ok(());
         }

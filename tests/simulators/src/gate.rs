@@ -86,6 +86,7 @@ struct Planned {
 
 type KillSwitch = Box<dyn Fn() + Send + Sync>;
 type Watcher = Box<dyn Fn(&Call) + Send + Sync>;
+type Director = Box<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
 
 /// The world's journal and its plan of faults.
 #[derive(Default)]
@@ -93,6 +94,7 @@ pub struct Gate {
     state: Mutex<State>,
     kill_switch: Mutex<Option<KillSwitch>>,
     watchers: Mutex<Vec<Watcher>>,
+    director: Mutex<Option<Director>>,
 }
 
 #[derive(Default)]
@@ -161,6 +163,12 @@ impl Gate {
             .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kill));
     }
 
+    /// Asks `director` at each call, before it is handled, what is to be done to it: for plans that
+    /// hang on more than the call's name. [`Gate::heal`] does not touch it.
+    pub fn direct(&self, director: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) {
+        *self.director.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(director));
+    }
+
     /// Calls `watcher` after each answered call.
     pub fn watch(&self, watcher: impl Fn(&Call) + Send + Sync + 'static) {
         self.watchers
@@ -190,10 +198,16 @@ impl Gate {
         self.state().calls.clear();
     }
 
+    fn directed(&self, call: &Call) -> Option<Fault> {
+        let director = self.director.lock().unwrap_or_else(PoisonError::into_inner);
+        director.as_ref().and_then(|director| director(call))
+    }
+
     fn note(&self, call: Call) -> (u64, Option<Fault>) {
+        let directed = self.directed(&call);
         let mut state = self.state();
         let number = state.calls.len() as u64 + 1;
-        let mut fault = state.by_number.remove(&number);
+        let mut fault = directed.or_else(|| state.by_number.remove(&number));
         if fault.is_none() {
             let found = state.planned.iter().position(|planned| {
                 (planned.service == "*" || planned.service == call.service)

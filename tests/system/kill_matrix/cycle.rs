@@ -1,0 +1,490 @@
+//! One run of the whole life cycle with one trouble in it, and what it takes to mend it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use simulators::directory::replication::{Lag, Replica};
+use simulators::gate::{Call, Fault};
+use simulators::secrets_manager::{Delivery, PENDING};
+use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use tokio::sync::watch;
+
+use super::site::{Locator, Part, Site};
+use super::trouble::Trouble;
+use super::watch::{Violations, Watch, watch_mail};
+use crate::end_state::{assert_whole, current_key, keys, orphans, tag};
+use crate::events::{assert_events_keep_their_schemas, told};
+
+/// What is done to one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// Nothing: the calls are recorded.
+    Clean,
+    /// One call goes wrong.
+    Call(Site, Trouble),
+    /// The event of one step comes twice.
+    StepTwice(&'static str, Delivery),
+    /// The check comes twice at once, then and after the quarantine.
+    CheckTwice,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => f.write_str("clean"),
+            Self::Call(site, trouble) => write!(f, "{site} - {trouble}"),
+            Self::StepTwice(step, how) => write!(f, "{step}: delivered {}", twice(*how)),
+            Self::CheckTwice => f.write_str("check: delivered twice at once"),
+        }
+    }
+}
+
+pub fn twice(how: Delivery) -> &'static str {
+    match how {
+        Delivery::TwiceInSequence => "twice in a row",
+        Delivery::TwiceAtOnce => "twice at once",
+    }
+}
+
+/// What mended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mended {
+    /// The run that met the trouble went on by itself.
+    Nothing,
+    /// Secrets Manager's own reattempt, so many of them.
+    Reattempt(u32),
+    /// Scheduled checks, so many of them.
+    Check(u32),
+}
+
+/// How a run went.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The calls in their order.
+    pub sites: Vec<Site>,
+    /// How things stood when the run that met the trouble had ended.
+    pub stood: &'static str,
+    pub mended: Mended,
+}
+
+/// What the world's gate is told.
+struct Script {
+    locator: Locator,
+    watch: Watch,
+    /// Whether the calls are those of the cycle itself, and not of what mends or confirms it.
+    recording: bool,
+    sites: Vec<Site>,
+    armed: Option<(Site, Trouble)>,
+    met: bool,
+}
+
+struct Cycle {
+    /// What the check cannot tell for as long as the trouble lasts, while the renewal makes it moot.
+    overtaken: Option<&'static str>,
+    world: Arc<World>,
+    mailbox: Mailbox,
+    script: Arc<Mutex<Script>>,
+    violations: Violations,
+    /// Secrets Manager delivers steps only while no check is running: then calls have one order.
+    open: watch::Sender<bool>,
+}
+
+/// Runs one cell.
+pub async fn run(cell: Cell) -> Ran {
+    let cycle = Cycle::begin(&cell).await;
+    let looking = tokio::spawn(watch_mail(
+        Arc::clone(&cycle.world),
+        cycle.violations.clone(),
+    ));
+    let both = cell == Cell::CheckTwice;
+
+    cycle.check(both).await;
+    cycle.end_trouble(Part::Renewal);
+    let mut stood = cycle.stands();
+    let mut mended = cycle.mend_renewal().await;
+    // The schedule goes on; what it has nothing to do for is left alone.
+    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle.check(false).await;
+
+    cycle.begin_retirement();
+    cycle
+        .world
+        .clock
+        .advance(SignedDuration::from_hours(8 * 24));
+    cycle.check(both).await;
+    cycle.end_trouble(Part::Retirement);
+    if matches!(&cell, Cell::Call(site, _) if site.part == Part::Retirement) {
+        assert_eq!(mended, Mended::Nothing, "there was no trouble before");
+        stood = cycle.stands();
+    }
+    mended = mended.max(cycle.mend_retirement().await);
+    // One more, which must find nothing to do.
+    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle.check(false).await;
+
+    looking.abort();
+    cycle.assert_all_is_well();
+    let sites = cycle.script().sites.clone();
+    Ran {
+        sites,
+        stood,
+        mended,
+    }
+}
+
+impl Cycle {
+    async fn begin(cell: &Cell) -> Self {
+        let mut settings: BTreeMap<String, String> = short_waits();
+        // The checker waits as long as Lambda lets it; here no longer than it takes.
+        let waits =
+            matches!(cell, Cell::Call(site, Trouble::Silence { .. }) if site.service == "lambda");
+        let patience = if waits { "PT4S" } else { "PT60S" };
+        settings.insert("INVOKE_TIMEOUT".to_owned(), patience.to_owned());
+        let world = Arc::new(World::start(settings).await.unwrap());
+        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+        if let Cell::StepTwice(step, how) = cell {
+            world.secrets_manager.deliver_twice(step, *how);
+        }
+        let violations = Violations::default();
+        let script = Arc::new(Mutex::new(Script {
+            locator: Locator::default(),
+            watch: Watch::new(violations.clone()),
+            recording: true,
+            sites: Vec::new(),
+            armed: match cell {
+                Cell::Call(site, trouble) => Some((site.clone(), *trouble)),
+                _ => None,
+            },
+            met: false,
+        }));
+        let cycle = Self {
+            overtaken: overtaken(cell),
+            world,
+            mailbox,
+            script,
+            violations,
+            open: watch::Sender::new(false),
+        };
+        cycle.direct();
+        cycle
+    }
+
+    /// Puts the script between the world and its calls.
+    fn direct(&self) {
+        let (script, mailbox) = (Arc::clone(&self.script), self.mailbox.clone());
+        let world = Arc::downgrade(&self.world);
+        self.world.gate.direct(move |call| {
+            let world = world.upgrade()?;
+            let mut script = lock(&script);
+            script.watch.look_at(&world, &mailbox, call);
+            script.next(&world, call)
+        });
+        let (script, open) = (Arc::clone(&self.script), self.open.subscribe());
+        let inner = self.world.lambda.invoker();
+        self.world
+            .secrets_manager
+            .set_invoker(Arc::new(move |function, event: Value| {
+                let (script, mut open, inner) =
+                    (Arc::clone(&script), open.clone(), Arc::clone(&inner));
+                Box::pin(async move {
+                    // An error means that the world has ended.
+                    let _ = open.wait_for(|open| *open).await;
+                    lock(&script).locator.step = event["Step"].as_str().map(str::to_owned);
+                    inner(function, event).await
+                })
+            }));
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.script)
+    }
+
+    /// A scheduled check, and then what Secrets Manager was asked for by it.
+    async fn check(&self, twice: bool) {
+        self.open.send_replace(false);
+        self.script().locator.step = None;
+        // A check that was killed has failed: the schedule goes on.
+        let (first, second) = tokio::join!(self.world.check(), async {
+            if twice {
+                self.world.check().await.map(Some)
+            } else {
+                Ok(None)
+            }
+        });
+        first.unwrap();
+        second.unwrap();
+        self.open.send_replace(true);
+        self.world
+            .secrets_manager
+            .settled(&self.mailbox.secret)
+            .await;
+    }
+
+    fn begin_retirement(&self) {
+        let mut script = self.script();
+        script.locator.part = Part::Retirement;
+        script.recording = true;
+    }
+
+    /// The trouble ends with the run that met it; and it was met.
+    fn end_trouble(&self, part: Part) {
+        let mut script = self.script();
+        script.recording = false;
+        if script
+            .armed
+            .as_ref()
+            .is_some_and(|(site, _)| site.part == part)
+        {
+            assert!(script.met, "the call was not made");
+            script.armed = None;
+        }
+    }
+
+    async fn mend_renewal(&self) -> Mended {
+        if self.renewal_lacks().is_empty() {
+            return Mended::Nothing;
+        }
+        for attempt in 1..=2 {
+            if !self.world.secrets_manager.reattempt(&self.mailbox.secret) {
+                break;
+            }
+            self.world
+                .secrets_manager
+                .settled(&self.mailbox.secret)
+                .await;
+            if self.renewal_lacks().is_empty() {
+                return Mended::Reattempt(attempt);
+            }
+        }
+        for attempt in 1..=3 {
+            self.world.clock.advance(SignedDuration::from_hours(6));
+            self.check(false).await;
+            if self.renewal_lacks().is_empty() {
+                return Mended::Check(attempt);
+            }
+        }
+        self.give_up("renewed", &self.renewal_lacks())
+    }
+
+    async fn mend_retirement(&self) -> Mended {
+        for attempt in 0..=3 {
+            if self.retirement_lacks().is_empty() {
+                return match attempt {
+                    0 => Mended::Nothing,
+                    checks => Mended::Check(checks),
+                };
+            }
+            self.world.clock.advance(SignedDuration::from_hours(6));
+            self.check(false).await;
+        }
+        self.give_up("retired", &self.retirement_lacks())
+    }
+
+    fn give_up(&self, what: &str, lacks: &[String]) -> ! {
+        let secret = self.world.secrets_manager.snapshot(&self.mailbox.secret);
+        let secret = secret.unwrap();
+        let labels: Vec<_> = secret.versions.iter().map(|v| (&v.id, &v.labels)).collect();
+        let logs: Vec<String> = self
+            .world
+            .lambda
+            .logs()
+            .into_iter()
+            .map(|l| l.line)
+            .collect();
+        let tail = logs.len().saturating_sub(40);
+        panic!(
+            "not {what}: {lacks:?}\n{labels:#?}\n{:#?}\n{}",
+            secret.tags,
+            logs[tail..].join("\n")
+        )
+    }
+
+    /// What is not yet as a renewal leaves it.
+    fn renewal_lacks(&self) -> Vec<String> {
+        let (world, mailbox) = (&self.world, &self.mailbox);
+        let mut lacks = Vec::new();
+        let mut lack = |is: bool, what: &str| {
+            if is {
+                lacks.push(what.to_owned());
+            }
+        };
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        lack(
+            current_key(world, mailbox) == mailbox.first_key,
+            "a new current secret",
+        );
+        lack(
+            secret.unfinished_rotation().is_some(),
+            "an end of the rotation",
+        );
+        lack(!orphans(world, mailbox).is_empty(), "a sweep");
+        let version = secret.labelled("AWSCURRENT").map(|v| v.id.clone());
+        lack(
+            tag(world, mailbox, "shopmail:rotated-version") != version,
+            "the tag of the promotion",
+        );
+        let told = told(world);
+        for (kind, times) in RENEWAL_TELLS {
+            let overtaken = self.overtaken == Some(kind);
+            lack(told.get(kind) < Some(&times) && !overtaken, kind);
+        }
+        lacks
+    }
+
+    /// What is not yet as a retirement leaves it.
+    fn retirement_lacks(&self) -> Vec<String> {
+        let (world, mailbox) = (&self.world, &self.mailbox);
+        let mut lacks = Vec::new();
+        let label = format!("key-{}", mailbox.first_key);
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        if keys(world, mailbox).contains(&mailbox.first_key) {
+            lacks.push("the old credential's end".to_owned());
+        }
+        if secret.versions.iter().any(|v| v.labels.contains(&label)) {
+            lacks.push("the old label's end".to_owned());
+        }
+        if !self.retired_is_told() {
+            lacks.push("Credential Retired".to_owned());
+        }
+        if !orphans(world, mailbox).is_empty() {
+            lacks.push("a sweep".to_owned());
+        }
+        lacks
+    }
+
+    fn retired_is_told(&self) -> bool {
+        let first = self.mailbox.first_key.to_string();
+        let retired = self.world.event_bridge.details("Credential Retired");
+        retired
+            .iter()
+            .any(|detail| detail["key_id"] == first.as_str())
+    }
+
+    /// In words that say nothing of what runs side by side.
+    fn stands(&self) -> &'static str {
+        let (world, mailbox) = (&self.world, &self.mailbox);
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        if self.script().locator.part == Part::Retirement {
+            return match (
+                keys(world, mailbox).contains(&mailbox.first_key),
+                self.retirement_lacks().is_empty(),
+            ) {
+                (true, _) => "old credential still there",
+                (false, false) => "old credential removed, not yet said",
+                (false, true) => "old credential retired",
+            };
+        }
+        if current_key(world, mailbox) != mailbox.first_key {
+            return match self.renewal_lacks().is_empty() {
+                true => "new secret current",
+                false => "new secret current, not yet said",
+            };
+        }
+        let Some(pending) = secret.labelled(PENDING) else {
+            return "no rotation begun";
+        };
+        match (&pending.value, orphans(world, mailbox).is_empty()) {
+            (Some(_), _) => "new secret pending",
+            (None, true) => "rotation begun, nothing issued",
+            (None, false) => "credential issued, its secret not stored",
+        }
+    }
+
+    fn assert_all_is_well(&self) {
+        let (world, mailbox) = (&self.world, &self.mailbox);
+        assert_eq!(self.violations.all(), Vec::<String>::new());
+        assert_whole(world, mailbox);
+        let mut left = keys(world, mailbox);
+        left.retain(|key| *key != mailbox.foreign_key);
+        assert_eq!(
+            left,
+            vec![current_key(world, mailbox)],
+            "rotated exactly once"
+        );
+        assert_eq!(self.renewal_lacks(), Vec::<String>::new());
+        assert_eq!(self.retirement_lacks(), Vec::<String>::new());
+        assert_events_keep_their_schemas(world);
+        let told = told(world);
+        let rotated = told.get("Client Secret Rotated");
+        assert_eq!(rotated, Some(&1), "one promotion: {told:?}");
+        let known = |kind: &&String| {
+            RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
+                || ["Credential Retired", "Fleet Report"].contains(&kind.as_str())
+        };
+        let others: Vec<&String> = told.keys().filter(|kind| !known(kind)).collect();
+        assert_eq!(
+            others,
+            Vec::<&String>::new(),
+            "nobody is asked or alarmed: what passes is mended"
+        );
+        self.assert_no_secret_is_logged();
+    }
+
+    fn assert_no_secret_is_logged(&self) {
+        let secrets = self.world.secret_strings();
+        for line in self.world.lambda.logs() {
+            let found = secrets.iter().any(|secret| line.line.contains(secret));
+            assert!(!found, "a secret in the log of {}", line.function);
+        }
+    }
+}
+
+fn overtaken(cell: &Cell) -> Option<&'static str> {
+    let Cell::Call(site, Trouble::Outage) = cell else {
+        return None;
+    };
+    let announced = ["Client Secret Expiring", "Rotation Due"];
+    let untold = |kind: &&str| site.step == "check" && site.operation.contains(kind);
+    announced.into_iter().find(untold)
+}
+
+/// What a renewal tells, and how often at least.
+const RENEWAL_TELLS: [(&str, usize); 5] = [
+    ("Client Secret Expiring", 1),
+    ("Rotation Due", 1),
+    ("Rotation Started", 1),
+    ("Connection Delivered", 2),
+    ("Client Secret Rotated", 1),
+];
+
+impl Script {
+    fn next(&mut self, world: &World, call: &Call) -> Option<Fault> {
+        let site = self.locator.locate(call)?;
+        let fault = match &self.armed {
+            Some((at, trouble)) if trouble.befalls(at, &site, self.met) => {
+                self.met = true;
+                if trouble.makes_lists_stale() {
+                    let lag = Lag::Requests(3);
+                    let replica = Replica {
+                        learns: lag,
+                        forgets: lag,
+                    };
+                    world.directory.set_graph_replicas(vec![replica]);
+                }
+                trouble.fault(site.service)
+            }
+            _ => None,
+        };
+        if self.recording {
+            self.sites.push(site);
+        }
+        fault
+    }
+}
+
+impl Trouble {
+    fn befalls(self, at: &Site, site: &Site, met: bool) -> bool {
+        if self == Self::Outage {
+            let same = (&site.step, &site.operation) == (&at.step, &at.operation);
+            return same && site.part == at.part && (met || site == at);
+        }
+        !met && site == at
+    }
+}
+
+fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    script.lock().unwrap_or_else(PoisonError::into_inner)
+}

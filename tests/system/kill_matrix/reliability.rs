@@ -1,0 +1,184 @@
+//! docs/reliability.md: the matrix as a reader sees it, without ids and times, so that each run of
+//! the tests writes the same.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::cycle::{Cell, Mended, Ran, twice};
+use super::site::{Part, Site};
+use super::trouble::Trouble;
+
+const COLUMNS: [&str; 6] = [
+    "killed before its effect",
+    "killed after its effect",
+    "refused",
+    "done, answer lost",
+    "no answer",
+    "for longer",
+];
+
+/// The page.
+pub fn page(ran: &[(Cell, Ran)]) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    summary(&mut page, ran);
+    let mut tables: BTreeMap<(Part, usize), (String, Table<'_>)> = BTreeMap::new();
+    for (cell, ran) in ran {
+        if let Cell::Call(site, trouble) = cell {
+            let key = (site.part, place(&site.step));
+            let (_, table) = tables
+                .entry(key)
+                .or_insert_with(|| (site.step.clone(), Table::new()));
+            let columns = table.entry(site).or_default();
+            columns[column(*trouble)].push(entry(*trouble, ran));
+        }
+    }
+    for ((part, _), (step, table)) in tables {
+        let when = match part {
+            Part::Renewal => "",
+            Part::Retirement => ", after the quarantine",
+        };
+        let _ = writeln!(page, "\n## {step}{when}\n");
+        let _ = writeln!(page, "| call | {} |", COLUMNS.join(" | "));
+        let _ = writeln!(page, "|---|{}", "---|".repeat(COLUMNS.len()));
+        for (site, columns) in table {
+            let cells = columns.map(|entries| match entries.is_empty() {
+                true => "–".to_owned(),
+                false => entries.join("<br>"),
+            });
+            let _ = writeln!(page, "| {} | {} |", call(site), cells.join(" | "));
+        }
+    }
+    let _ = writeln!(page, "\n## Delivered twice\n");
+    let _ = writeln!(
+        page,
+        "| event | how | right after | mended by |\n|---|---|---|---|"
+    );
+    for (cell, ran) in ran {
+        let (event, how) = match cell {
+            Cell::StepTwice(step, how) => (*step, twice(*how)),
+            Cell::CheckTwice => ("check", "twice at once"),
+            Cell::Clean | Cell::Call(..) => continue,
+        };
+        let mended = mended(ran.mended);
+        let _ = writeln!(page, "| {event} | {how} | {} | {mended} |", ran.stood);
+    }
+    page
+}
+
+/// Where the page is.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md")
+}
+
+type Table<'a> = BTreeMap<&'a Site, [Vec<String>; COLUMNS.len()]>;
+
+const INTRODUCTION: &str = "# What happens when a call fails
+
+Written by a test run, and checked by every other one to be current (`tests/system/kill_matrix.rs`). Do not edit.
+
+One mailbox goes through its whole life: a check finds its client secret due, Secrets Manager runs the four
+steps, and after the quarantine a check has the old credential removed. Each call that the functions make on the
+way goes wrong once, in a run of its own, with the real binaries. Then the trouble ends, Secrets Manager
+reattempts as it does, and the checks come every six hours.
+
+After every run: one current secret, valid in Entra and held by both directions; nothing pending, no credential
+that nobody knows, the foreign one untouched; each event told, none of them untrue; nobody asked for anything. At no moment
+of any run did mail stand still, or was the removal of a credential asked for that is foreign, current, pending
+or in quarantine.
+
+A cell says what was done to the call, how things stood right after, and what mended them: *itself* (the run that met the
+trouble went on), *reattempt* n (so many of Secrets Manager's), *check* n (so many scheduled checks). *For longer* is what
+does not end with the one call: reads that lag, or 503 to every call of the kind until the run has failed; – where it is not
+tried in the default run.
+";
+
+fn summary(page: &mut String, ran: &[(Cell, Ran)]) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut calls: Vec<&Site> = Vec::new();
+    for (cell, ran) in ran {
+        *counts.entry(mended(ran.mended)).or_default() += 1;
+        if let Cell::Call(site, _) = cell
+            && !calls.contains(&site)
+        {
+            calls.push(site);
+        }
+    }
+    let _ = writeln!(
+        page,
+        "\n| calls | runs | mended by {} | not mended |",
+        counts.keys().cloned().collect::<Vec<_>>().join(" | by ")
+    );
+    let _ = writeln!(page, "|{}", "---|".repeat(counts.len() + 3));
+    let each: Vec<String> = counts.values().map(ToString::to_string).collect();
+    let _ = writeln!(
+        page,
+        "| {} | {} | {} | 0 |",
+        calls.len(),
+        ran.len(),
+        each.join(" | ")
+    );
+}
+
+/// In the order of the life cycle.
+fn place(step: &str) -> usize {
+    let order = [
+        "check",
+        "probe",
+        "sweep",
+        "createSecret",
+        "setSecret",
+        "testSecret",
+        "finishSecret",
+    ];
+    let found = order.iter().position(|name| *name == step);
+    found.unwrap_or(order.len())
+}
+
+fn column(trouble: Trouble) -> usize {
+    match trouble {
+        Trouble::Kill { effect: false } => 0,
+        Trouble::Kill { effect: true } => 1,
+        Trouble::Throttled
+        | Trouble::Concurrency { .. }
+        | Trouble::Status { effect: false, .. }
+        | Trouble::Reset { effect: false } => 2,
+        Trouble::Status { effect: true, .. }
+        | Trouble::Reset { effect: true }
+        | Trouble::CutOff
+        | Trouble::NotJson => 3,
+        Trouble::Silence { .. } => 4,
+        Trouble::StaleList | Trouble::KillAndStaleList | Trouble::Outage => 5,
+    }
+}
+
+fn entry(trouble: Trouble, ran: &Ran) -> String {
+    let what = match trouble {
+        Trouble::Kill { .. } => String::new(),
+        Trouble::Status { status, .. } => format!("{status}: "),
+        Trouble::Reset { .. } => "reset: ".to_owned(),
+        Trouble::Silence { effect: true } => "done: ".to_owned(),
+        Trouble::Silence { effect: false } => "not done: ".to_owned(),
+        other => format!("{other}: "),
+    };
+    match ran.mended {
+        Mended::Nothing => format!("{what}*itself*"),
+        by => format!("{what}{}; *{}*", ran.stood, mended(by)),
+    }
+}
+
+fn mended(by: Mended) -> String {
+    match by {
+        Mended::Nothing => "itself".to_owned(),
+        Mended::Reattempt(times) => format!("reattempt {times}"),
+        Mended::Check(times) => format!("check {times}"),
+    }
+}
+
+fn call(site: &Site) -> String {
+    let nth = match site.nth {
+        1 => String::new(),
+        nth => format!(" ({nth})"),
+    };
+    format!("{} {}{nth}", site.service, site.operation)
+}

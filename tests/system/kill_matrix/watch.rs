@@ -1,0 +1,130 @@
+//! What must hold at every moment of a run: seen at each call before it takes effect, and by looking
+//! at ShopCtrl all the time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use simulators::directory::Standing;
+use simulators::gate::Call;
+use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::shopctrl::OutageCause;
+use simulators::world::{Mailbox, World};
+use uuid::Uuid;
+
+use crate::end_state::current_key;
+
+const QUARANTINE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What was seen that must not be.
+#[derive(Debug, Clone, Default)]
+pub struct Violations(Arc<Mutex<Vec<String>>>);
+
+impl Violations {
+    fn note(&self, violation: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&violation) {
+            all.push(violation);
+        }
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
+}
+
+/// Looks at each call before it takes effect.
+#[derive(Debug)]
+pub struct Watch {
+    pub violations: Violations,
+    /// Since when another credential than the first is current.
+    promoted: Option<Timestamp>,
+}
+
+impl Watch {
+    pub fn new(violations: Violations) -> Self {
+        Self {
+            violations,
+            promoted: None,
+        }
+    }
+
+    pub fn look_at(&mut self, world: &World, mailbox: &Mailbox, call: &Call) {
+        if self.promoted.is_none() && current_key(world, mailbox) != mailbox.first_key {
+            self.promoted = Some(world.clock.now());
+        }
+        match (call.service, call.operation.as_str()) {
+            ("graph", "POST removePassword") => {
+                let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+                let key = body["keyId"].as_str().and_then(|key| key.parse().ok());
+                if let Some(reason) = key.and_then(|key| self.why_kept(world, mailbox, key)) {
+                    self.violations
+                        .note(format!("a removal of {reason} was asked for"));
+                }
+            }
+            ("events", _) if tells(call, "Client Secret Rotated") => {
+                let new = world
+                    .directory
+                    .secret_value(current_key(world, mailbox))
+                    .filter(|_| current_key(world, mailbox) != mailbox.first_key);
+                let connections = world.shopctrl.connections();
+                if new.is_none() || connections.iter().any(|c| c.secret != new) {
+                    let told =
+                        "Client Secret Rotated was told before it was true of both directions";
+                    self.violations.note(told.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn why_kept(&self, world: &World, mailbox: &Mailbox, key: Uuid) -> Option<&'static str> {
+        if key == mailbox.foreign_key {
+            return Some("the foreign credential");
+        }
+        if key == current_key(world, mailbox) {
+            return Some("the current credential");
+        }
+        let secret = world.secrets_manager.snapshot(&mailbox.secret)?;
+        let label = format!("key-{key}");
+        let named_by = |of: &str| {
+            secret
+                .labelled(of)
+                .is_some_and(|v| v.labels.contains(&label))
+        };
+        if named_by(CURRENT) {
+            return Some("what the current version names");
+        }
+        if named_by(PENDING) {
+            return Some("the pending credential");
+        }
+        let over = self
+            .promoted
+            .is_some_and(|since| world.clock.now().duration_since(since) >= QUARANTINE);
+        (key == mailbox.first_key && !over).then_some("a credential in quarantine")
+    }
+}
+
+fn tells(call: &Call, kind: &str) -> bool {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let entries = body["Entries"].as_array();
+    entries.is_some_and(|entries| entries.iter().any(|entry| entry["DetailType"] == kind))
+}
+
+/// Looks at ShopCtrl every few milliseconds, until it is aborted.
+pub async fn watch_mail(world: Arc<World>, violations: Violations) {
+    loop {
+        for outage in world.shopctrl.outages() {
+            // Replicas that disagree for a moment are not ours to mend.
+            if outage.cause != OutageCause::SecretRefused(Standing::Disputed) {
+                violations.note(format!(
+                    "mail stood still at {}: {:?}",
+                    outage.connection_id, outage.cause
+                ));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
