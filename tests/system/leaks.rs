@@ -223,12 +223,12 @@ impl Run {
             ("sts", "*", refusal("sts", 400)),
             (
                 "graph",
-                "POST applications/addPassword",
+                "POST addPassword",
                 refusal("graph", 400),
             ),
             // The secret is in the half that comes.
-            ("graph", "POST applications/addPassword", Fault::CutOff),
-            ("graph", "POST applications/addPassword", Fault::NotJson),
+            ("graph", "POST addPassword", Fault::CutOff),
+            ("graph", "POST addPassword", Fault::NotJson),
             ("secretsmanager", "PutSecretValue", refusal("aws", 400)),
             (
                 "entra",
