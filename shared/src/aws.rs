@@ -59,6 +59,20 @@ impl AwsSettings {
         }
     }
 
+    /// Where Secrets Manager is, for [`Client::open`]: the first that every function calls.
+    #[must_use]
+    pub fn secrets_manager_url(&self) -> String {
+        let suffix = if self.region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        match self.endpoint(&self.secrets_manager) {
+            Some(endpoint) => endpoint.to_owned(),
+            None => format!("https://secretsmanager.{}.{suffix}", self.region),
+        }
+    }
+
     fn endpoint<'a>(&'a self, of_service: &'a Option<BaseUrl>) -> Option<&'a str> {
         of_service
             .as_ref()

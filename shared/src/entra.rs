@@ -125,12 +125,6 @@ impl Endpoints {
     pub fn tenant_url(&self, tenant: &DirectoryId, path: &str) -> String {
         format!("{}/{tenant}/{path}", self.authority)
     }
-
-    /// The issuer of the tenant's id tokens.
-    #[must_use]
-    pub fn issuer(&self, tenant: &DirectoryId) -> String {
-        self.tenant_url(tenant, "v2.0")
-    }
 }
 
 /// An app registration in its tenant.

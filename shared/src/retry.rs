@@ -123,9 +123,85 @@ pub fn backoff(attempt: u32) -> Duration {
     full / 2 + (full / 2).mul_f64(f64::from(random) / 255.0)
 }
 
-/// What is left until an epoch time in milliseconds, as Lambda gives an invocation's deadline.
+/// Lambda's longest invocation.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
+
+/// What is left until an epoch time in milliseconds, as Lambda gives an invocation's deadline. A
+/// runtime that gives none (0) is taken to have no limit of its own.
 #[must_use]
 pub fn left_until(deadline_ms: u64) -> Duration {
+    if deadline_ms == 0 {
+        return LONGEST_INVOCATION;
+    }
     let now = u64::try_from(crate::clock::machine().as_millisecond()).unwrap_or_default();
-    Duration::from_millis(deadline_ms.saturating_sub(now))
+    Duration::from_millis(deadline_ms.saturating_sub(now)).min(LONGEST_INVOCATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_deadline_makes_the_reckoning_panic() {
+        assert_eq!(left_until(0), LONGEST_INVOCATION);
+        assert_eq!(left_until(1), Duration::ZERO);
+        assert_eq!(left_until(u64::MAX), LONGEST_INVOCATION);
+        let _ = Deadline::within(left_until(u64::MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_beyond_the_deadline_or_beyond_all_time_is_not_begun() {
+        let deadline = Deadline::within(Duration::from_secs(1));
+        assert!(!deadline.sleep(Duration::MAX).await);
+        assert!(!deadline.sleep(Duration::from_secs(1)).await);
+        assert!(deadline.sleep(Duration::from_millis(900)).await);
+        assert!(!deadline.sleep(Duration::from_millis(900)).await);
+    }
+
+    fn passing(again: Option<Duration>) -> CallError {
+        CallError {
+            effect: Effect::None,
+            again: Some(again),
+            status: Some(503),
+            failure: Failure::new(crate::failure::Kind::Temporary, "calling"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passing_trouble_is_tried_again_a_bounded_number_of_times() {
+        let mut calls = 0;
+        let deadline = Deadline::within(Duration::from_secs(900));
+        let ended: Result<(), _> = with_retries(deadline, async || {
+            calls += 1;
+            Err(passing(None))
+        })
+        .await;
+        assert!(ended.is_err());
+        assert_eq!(calls, ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_own_pause_is_obeyed_and_one_that_is_too_long_ends_it() {
+        let deadline = Deadline::within(Duration::from_secs(900));
+        let begun = Instant::now();
+        let mut calls = 0;
+        let done = with_retries(deadline, async || {
+            calls += 1;
+            if calls == 1 {
+                Err(passing(Some(Duration::from_secs(7))))
+            } else {
+                Ok(())
+            }
+        });
+        assert!(done.await.is_ok());
+        assert_eq!(begun.elapsed(), Duration::from_secs(7));
+        let mut calls = 0;
+        let ended: Result<(), _> = with_retries(deadline, async || {
+            calls += 1;
+            Err(passing(Some(Duration::from_secs(3600))))
+        })
+        .await;
+        assert!(ended.is_err());
+        assert_eq!(calls, 1);
+    }
 }

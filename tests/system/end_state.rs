@@ -72,3 +72,15 @@ pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
         .filter(|key| !named(*key))
         .collect()
 }
+
+/// A tag of the mailbox secret.
+pub fn tag(world: &World, mailbox: &Mailbox, key: &str) -> Option<String> {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    secret.tags.get(key).cloned()
+}
+
+/// The credential ids on the app registration.
+pub fn keys(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    credentials.iter().map(|c| c.key_id).collect()
+}

@@ -1,18 +1,27 @@
 //! The system's behaviour, on the real binaries against the simulated world: one module for each.
-
 #![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
-    reason = "tests may panic: that is how they fail"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
 )]
 
+mod actions;
 mod bad_input;
 mod browser;
+mod calls;
+mod delivery;
 mod end_state;
+mod events;
+mod expiry_checker;
+mod id_tokens;
+mod issuing;
 mod leaks;
 mod links;
 mod picture;
+mod recovery;
+mod repeated_steps;
 mod sign_in;
+mod steps;
 mod whole_rotation;

@@ -33,6 +33,7 @@ pub use settings::Settings;
 #[derive(Debug)]
 pub struct ExpiryChecker {
     settings: Settings,
+    http: Client,
     store: SecretStore,
     events: Events,
     rotation: RotationFunction,
@@ -86,8 +87,16 @@ impl ExpiryChecker {
                 settings.event_bus.clone(),
             ),
             rotation,
+            http: http.clone(),
             settings,
         }
+    }
+
+    /// What init does beside making the clients.
+    pub async fn warm_up(&self) {
+        self.http
+            .open(&self.settings.aws.secrets_manager_url())
+            .await;
     }
 
     /// Handles one invocation that has `left` until Lambda ends it.

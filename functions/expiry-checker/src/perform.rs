@@ -27,7 +27,7 @@ impl ExpiryChecker {
                         name: secret.name.clone(),
                         arn: arn.to_owned(),
                     },
-                    token: secret.versions.in_progress().map(str::to_owned),
+                    token: None,
                     kind: kind.clone(),
                 };
                 self.events.put(&[event]).await

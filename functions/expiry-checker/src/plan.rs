@@ -116,7 +116,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     if let Some(probe) = probe {
         plan.actions.push(Action::Sweep);
         plan.cache(probe, current, &tag);
-        plan.drift(probe, &tag, now);
+        plan.drift(secret, probe, &tag, now);
     }
     if has_superseded(secret) {
         plan.actions.push(Action::Retire);
@@ -220,12 +220,26 @@ impl Plan {
     }
 
     /// Tells a drift when it appears, and not again while it stays.
-    fn drift<'a>(&mut self, probe: &Probe, tag: &impl Fn(&str) -> Option<&'a str>, now: Timestamp) {
-        let seen = drift_hash(&probe.drift);
+    fn drift<'a>(
+        &mut self,
+        secret: &Described,
+        probe: &Probe,
+        tag: &impl Fn(&str) -> Option<&'a str>,
+        now: Timestamp,
+    ) {
+        let rotating = secret.versions.in_progress().is_some();
+        // In a rotation connections hold the pending secret already, as they should.
+        let expected = |drift: &&Drift| rotating && drift.what == "connection_holds_another_secret";
+        let found: Vec<&Drift> = probe
+            .drift
+            .iter()
+            .filter(|drift| !expected(drift))
+            .collect();
+        let seen = drift_hash(&found);
         if tag(tags::DRIFT).unwrap_or(NO_DRIFT) == seen {
             return;
         }
-        for drift in &probe.drift {
+        for drift in found {
             self.tell_drift(&drift.what, drift.connection.clone(), now);
         }
         self.actions.push(Action::Tag {
@@ -330,7 +344,7 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
 
 const NO_DRIFT: &str = "none";
 
-fn drift_hash(drift: &[Drift]) -> String {
+fn drift_hash(drift: &[&Drift]) -> String {
     if drift.is_empty() {
         return NO_DRIFT.to_owned();
     }

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 
-use jsonwebtoken::jwk::JwkSet;
 use secrecy::{ExposeSecret, SecretString};
 use shared::credential::ClientSecret;
 use shared::entra::App;
-use shared::entra::id_token::{self, Account};
+use shared::entra::id_token::{self, Account, Issuer};
 use shared::entra::sign_in::{Obstacle, connection_scope, number_in, of_one_resource, scopes};
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens, Trouble};
 use shared::failure::{Failure, Kind, foreign_code};
@@ -85,13 +84,13 @@ impl OAuthCallback {
             return Err(Ending::new("no-code", texts::start_again()));
         };
         let store = GrantStore::of(&self.store, &sign_in.secret.name);
-        let (tokens, keys, grants) = tokio::join!(
+        let (tokens, issuer, grants) = tokio::join!(
             self.redeem(sign_in, code.into()),
-            self.signing_keys(&sign_in.app, deadline),
+            self.issuer(&sign_in.app, deadline),
             store.read(),
         );
-        let (tokens, keys, grants) = (tokens?, keys?, grants?);
-        let account = whose(sign_in, &tokens, &keys)?;
+        let (tokens, issuer, grants) = (tokens?, issuer?, grants?);
+        let account = whose(sign_in, &tokens, &issuer)?;
         self.refuse_other_accounts(sign_in, &tokens, &account, &grants, deadline)
             .await?;
         let refresh_token = refuse_incomplete_consent(sign_in, &tokens)?;
@@ -132,11 +131,9 @@ impl OAuthCallback {
         })
     }
 
-    async fn signing_keys(&self, app: &App, deadline: Deadline) -> Result<JwkSet, Ending> {
-        let keys = with_retries(deadline, async || {
-            id_token::signing_keys(&self.http, app).await
-        });
-        Ok(keys.await?)
+    async fn issuer(&self, app: &App, deadline: Deadline) -> Result<Issuer, Ending> {
+        let issuer = with_retries(deadline, async || id_token::issuer(&self.http, app).await);
+        Ok(issuer.await?)
     }
 
     /// Known before: the same `oid` and `tid`. The first time: an account of the tenant that has the
@@ -221,7 +218,7 @@ fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
     Ending::new(obstacle.name(), texts::obstacle(obstacle, mailbox))
 }
 
-fn whose(sign_in: &SignIn, tokens: &Tokens, keys: &JwkSet) -> Result<Account, Ending> {
+fn whose(sign_in: &SignIn, tokens: &Tokens, issuer: &Issuer) -> Result<Account, Ending> {
     let refuse = |check: &str| {
         let what = format!("checking the id token: {check}");
         Ending::from(Failure::new(Kind::Temporary, what))
@@ -231,7 +228,7 @@ fn whose(sign_in: &SignIn, tokens: &Tokens, keys: &JwkSet) -> Result<Account, En
         .as_ref()
         .ok_or_else(|| refuse("there is none"))?;
     let nonce = &sign_in.session.secrets.nonce;
-    id_token::account(id_token, keys, &sign_in.app, nonce, tokens.now).map_err(refuse)
+    id_token::account(id_token, issuer, &sign_in.app, nonce, tokens.now).map_err(refuse)
 }
 
 /// The refresh token is the proof of `offline_access`, which Entra does not echo; scopes of another

@@ -126,6 +126,13 @@ impl OAuthCallback {
         }
     }
 
+    /// What init does beside making the clients.
+    pub async fn warm_up(&self) {
+        self.http
+            .open(&self.settings.aws.secrets_manager_url())
+            .await;
+    }
+
     /// Handles one HTTP request that has `left` until Lambda ends it. `reference` is on the page and
     /// in the log.
     ///

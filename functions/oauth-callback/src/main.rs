@@ -14,6 +14,7 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))?;
     telemetry::start(settings.log_level);
     let callback = Arc::new(OAuthCallback::new(settings)?);
+    callback.warm_up().await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let callback = Arc::clone(&callback);
         async move {

@@ -60,10 +60,9 @@ pub fn page(text: &Text, way_on: &WayOn, reference: &str) -> ApiGatewayV2httpRes
                     @match way_on {
                         WayOn::None => {}
                         WayOn::SignIn { ticket } => {
-                            form method="get" action="/authorize" {
-                                input type="hidden" name="ticket" value=(ticket);
-                                button { (text.button) }
-                            }
+                            // A link, not a form: form-action holds for redirects too, and this goes on
+                            // to Microsoft. A ticket is a JWT, so it needs no encoding.
+                            p { a.button href={ "/authorize?ticket=" (ticket) } { (text.button) } }
                         }
                         WayOn::NewLink { ticket } => {
                             form method="post" action="/ticket" {

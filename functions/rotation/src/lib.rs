@@ -87,6 +87,13 @@ impl Rotation {
         }
     }
 
+    /// What init does beside making the clients.
+    pub async fn warm_up(&self) {
+        self.http
+            .open(&self.settings.aws.secrets_manager_url())
+            .await;
+    }
+
     /// Handles one invocation that has `left` until Lambda ends it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::events::EventKind;
+use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, with_retries};
@@ -29,12 +29,34 @@ pub(crate) enum Delivered {
     PersonNeeded,
 }
 
+/// What a step finds to do.
+pub(crate) enum Begun {
+    /// Its work, on this pending value.
+    Pending(Invocation, Value),
+    /// A test of the configuration.
+    ConfigurationTest(Invocation),
+    /// Nothing.
+    AlreadyCurrent,
+}
+
+impl Invocation {
+    pub(crate) fn delivered(&self, connection: &Connection, document: &MailboxSecret) -> Event {
+        info!(connection = %connection.id, key_id = %document.key_id, "delivered");
+        self.event(EventKind::ConnectionDelivered {
+            connection: connection.id.clone(),
+            direction: connection.direction,
+            key_id: document.key_id,
+            delivery: connection.delivery,
+        })
+    }
+}
+
 impl Rotation {
     pub(crate) async fn set_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
-        let Some((run, pending)) = self.pending(Step::Set, call, deadline).await? else {
-            return Ok(());
+        let (run, pending) = match self.begin(Step::Set, call, deadline).await? {
+            Begun::Pending(run, pending) => (run, MailboxSecret::read(&pending.text)?),
+            Begun::ConfigurationTest(_) | Begun::AlreadyCurrent => return Ok(()),
         };
-        let pending = MailboxSecret::read(&pending.text)?;
         if let Err(refused) = self.wait_until_signs_in(&pending, deadline).await {
             return Err(self.why_refused(&run, &pending, refused).await);
         }
@@ -49,15 +71,15 @@ impl Rotation {
         });
         let deliveries = futures_util::future::join_all(deliveries).await;
 
-        let mut for_person = Vec::new();
-        let mut failure = None;
+        let (mut told, mut for_person, mut failure) = (Vec::new(), Vec::new(), None);
         for (connection, delivered) in deliveries {
             match delivered {
-                Ok(Delivered::Yes) => self.tell_delivered(&run, connection, &pending).await?,
+                Ok(Delivered::Yes) => told.push(run.delivered(connection, &pending)),
                 Ok(Delivered::PersonNeeded) => for_person.push(connection.clone()),
                 Err(error) => failure = Some(error),
             }
         }
+        self.events.put(&told).await?;
         for_person.extend(self.not_attested(&run, &pending).await?);
         // What a person has to do is asked for before what only has to be tried again.
         if !for_person.is_empty() {
@@ -69,42 +91,44 @@ impl Rotation {
         failure.map_or(Ok(()), Err)
     }
 
-    /// What the steps after createSecret begin with: the labels and the pending value, read in
-    /// parallel. `None` when there is nothing to do.
-    pub(crate) async fn pending(
+    /// What setSecret and testSecret begin with: the labels and the pending value, read in parallel.
+    pub(crate) async fn begin(
         &self,
         step: Step,
         call: &Call,
         deadline: Deadline,
-    ) -> Result<Option<(Invocation, Value)>, Failure> {
+    ) -> Result<Begun, Failure> {
         let Call::Step {
             token,
             rotation_token,
             ..
         } = call
         else {
-            return Ok(None);
+            return Ok(Begun::AlreadyCurrent);
         };
         let (secret, value) = tokio::join!(
             self.store.describe(call.secret()),
             self.store.value_of(call.secret(), token),
         );
         let secret = secret?;
-        match permission(step, token, &secret)? {
-            Permission::Run => {}
-            Permission::AlreadyCurrent | Permission::ConfigurationTest => return Ok(None),
-        }
+        let permission = permission(step, token, &secret)?;
         let run = Invocation {
             secret,
             token: token.clone(),
             rotation_token: rotation_token.clone(),
             deadline,
         };
-        let value = match value? {
-            Some(value) => value,
-            None => self.lagging_value(&run).await?,
-        };
-        Ok(Some((run, value)))
+        Ok(match permission {
+            Permission::AlreadyCurrent => Begun::AlreadyCurrent,
+            Permission::ConfigurationTest => Begun::ConfigurationTest(run),
+            Permission::Run => {
+                let value = match value? {
+                    Some(value) => value,
+                    None => self.lagging_value(&run).await?,
+                };
+                Begun::Pending(run, value)
+            }
+        })
     }
 
     /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
@@ -134,22 +158,6 @@ impl Rotation {
             .value_with_label(&run.secret.arn, CURRENT)
             .await?;
         MailboxSecret::read(&value.text)
-    }
-
-    pub(crate) async fn tell_delivered(
-        &self,
-        run: &Invocation,
-        connection: &Connection,
-        document: &MailboxSecret,
-    ) -> Result<(), Failure> {
-        info!(connection = %connection.id, key_id = %document.key_id, "delivered");
-        let delivered = run.event(EventKind::ConnectionDelivered {
-            connection: connection.id.clone(),
-            direction: connection.direction,
-            key_id: document.key_id,
-            delivery: connection.delivery,
-        });
-        self.events.put(&[delivered]).await
     }
 
     // === A secret that does not sign in ===

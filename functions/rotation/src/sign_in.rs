@@ -47,7 +47,10 @@ impl Rotation {
                     if refusals == 1 {
                         info!("Entra does not accept the client secret yet; waiting");
                     }
-                    (wish.unwrap_or_else(|| backoff(refusals)), Some(refused))
+                    (
+                        wish.unwrap_or_else(|| backoff(refusals.min(4))),
+                        Some(refused),
+                    )
                 }
             };
             if !deadline.sleep(pause).await {

@@ -154,7 +154,11 @@ impl Rotation {
             }
             warn!(connection = %connection.id, "the connection does not work with the current secret; delivering it");
             match self.deliver(run, &logins, connection, mailbox).await? {
-                Delivered::Yes => self.tell_delivered(run, connection, mailbox).await?,
+                Delivered::Yes => {
+                    self.events
+                        .put(&[run.delivered(connection, mailbox)])
+                        .await?;
+                }
                 Delivered::PersonNeeded => needs.push(Need::HandOver(vec![connection.clone()])),
             }
         }

@@ -19,9 +19,8 @@ use tracing::{info, warn};
 
 use crate::call::{Call, Step};
 use crate::connections::ShopCtrls;
-use crate::permission::{Permission, permission};
 use crate::person::Need;
-use crate::set_secret::Delivered;
+use crate::set_secret::{Begun, Delivered};
 use crate::{Invocation, Rotation};
 
 /// Why a mailbox was not proved.
@@ -34,13 +33,11 @@ pub(crate) enum Unproved {
 
 impl Rotation {
     pub(crate) async fn test_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
-        if let Some(run) = self.is_configuration_test(call, deadline).await? {
-            return self.configuration_test(&run).await;
-        }
-        let Some((run, pending)) = self.pending(Step::Test, call, deadline).await? else {
-            return Ok(());
+        let (run, pending) = match self.begin(Step::Test, call, deadline).await? {
+            Begun::Pending(run, pending) => (run, MailboxSecret::read(&pending.text)?),
+            Begun::ConfigurationTest(run) => return self.configuration_test(&run).await,
+            Begun::AlreadyCurrent => return Ok(()),
         };
-        let pending = MailboxSecret::read(&pending.text)?;
         let now = self.wait_until_signs_in(&pending, deadline).await?;
         let store = self.grants(&run.secret);
         let (logins, grants) = tokio::join!(self.shopctrls(&pending), store.read());
@@ -49,41 +46,19 @@ impl Rotation {
             self.prove_connections(&run, &logins, &pending, &grants, now),
             self.prove_mailboxes(&run, &pending, &grants),
         );
-        // A connection that ShopCtrl cannot use is put back whatever the mailbox says.
-        connections?;
-        let needs = mailboxes?;
-        if needs.is_empty() {
-            return Ok(());
-        }
-        let due_by = self.current_document(&run).await?.expires_at;
-        Err(self
-            .ask(&run, &pending, Purpose::Rotate, needs, due_by)
-            .await?)
-    }
-
-    async fn is_configuration_test(
-        &self,
-        call: &Call,
-        deadline: Deadline,
-    ) -> Result<Option<Invocation>, Failure> {
-        let Call::Step {
-            token,
-            rotation_token,
-            ..
-        } = call
-        else {
-            return Ok(None);
+        // A person is asked at once, whatever the connections say, and the connections' failure
+        // comes before the waiting: it is what has to be looked at.
+        let needs = mailboxes.clone().unwrap_or_default();
+        let waiting = if needs.is_empty() {
+            None
+        } else {
+            let due_by = self.current_document(&run).await?.expires_at;
+            let asked = self.ask(&run, &pending, Purpose::Rotate, needs, due_by);
+            Some(asked.await?)
         };
-        let secret = self.store.describe(call.secret()).await?;
-        Ok(match permission(Step::Test, token, &secret)? {
-            Permission::Run | Permission::AlreadyCurrent => None,
-            Permission::ConfigurationTest => Some(Invocation {
-                secret,
-                token: token.clone(),
-                rotation_token: rotation_token.clone(),
-                deadline,
-            }),
-        })
+        connections?;
+        mailboxes?;
+        waiting.map_or(Ok(()), Err)
     }
 
     // === The mailboxes, with their owners' grants ===

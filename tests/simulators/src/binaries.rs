@@ -1,6 +1,7 @@
 //! The function binaries, built by cargo once for each process that needs them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -35,21 +36,8 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
-    // What `cargo test` tells this process of its own package. Build scripts that look at it would run
-    // again whenever somebody else asks, and all that rests on them would be built anew.
-    for (name, _) in std::env::vars_os() {
-        let of_package = [
-            "CARGO_PKG_",
-            "CARGO_MANIFEST_",
-            "CARGO_CRATE_",
-            "CARGO_BIN_",
-        ];
-        if name
-            .to_str()
-            .is_some_and(|name| of_package.iter().any(|front| name.starts_with(front)))
-        {
-            command.env_remove(&name);
-        }
+    for name in of_the_running_package() {
+        command.env_remove(name);
     }
     let output = command
         .output()
@@ -66,6 +54,17 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         None => Ok(binaries),
         Some(name) => Err(format!("cargo named no binary of {name}")),
     }
+}
+
+/// What cargo tells a program that it runs about its package. Build scripts that watch these (ring's)
+/// would run again, and all that rests on them would be built again, each time it is another package
+/// that asks.
+fn of_the_running_package() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    })
 }
 
 fn executable(message: &str) -> Option<(String, PathBuf)> {

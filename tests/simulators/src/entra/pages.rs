@@ -91,7 +91,7 @@ pub(super) fn draw(tenant: &str, page: &Page) -> Response {
     };
     let html = format!(
         r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>body{{font:16px sans-serif;max-width:28em;margin:4em auto;padding:0 1em}}.error{{color:#a80000}}label,input{{display:block}}input{{width:100%}}</style></head>
+<title>{title}</title><style>*{{box-sizing:border-box}}body{{font:16px sans-serif;max-width:28em;margin:4em auto;padding:0 1em}}.error{{color:#a80000}}label,input{{display:block}}input{{width:100%}}</style></head>
 <body><p>Microsoft (simulated)</p><h1>{title}</h1>
 {content}</body></html>"#
     );

@@ -1,0 +1,43 @@
+//! The chapters, in the order in which they are told. Each looks for itself at what it tells.
+
+mod asked;
+mod delivered;
+mod due;
+mod found;
+mod issued;
+mod once_more;
+mod opening;
+mod promoted;
+mod retired;
+mod signed_in;
+mod summary;
+
+use crate::stop::Stop;
+use crate::story::Story;
+
+pub use asked::Asked;
+
+/// Up to the moment at which a person is asked.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn until_a_person_is_asked(story: &mut Story) -> Result<Asked, Stop> {
+    opening::tell(story)?;
+    found::tell(story).await?;
+    let issued = issued::tell(story).await?;
+    delivered::tell(story, &issued).await?;
+    asked::tell(story, &issued).await
+}
+
+/// From there to the end.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn to_the_end(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+    signed_in::tell(story, asked).await?;
+    promoted::tell(story, &asked.issued).await?;
+    retired::tell(story, &asked.issued).await?;
+    let last = once_more::tell(story).await?;
+    due::tell(story, &last).await?;
+    summary::tell(story)
+}

@@ -1,0 +1,49 @@
+//! The daily check finds the secret, reminds, and starts its renewal.
+
+use serde_json::Value;
+
+use crate::fact::Fact;
+use crate::narration::text;
+use crate::stop::Stop;
+use crate::story::{Story, see};
+use crate::teller::Told;
+
+pub async fn tell(story: &mut Story) -> Result<(), Stop> {
+    story.teller.chapter(
+        "found",
+        "The daily check finds a secret that nears its end",
+        &[],
+    )?;
+    story.tell(Told::new(
+        "check",
+        "The expiry checker looks at every mailbox secret.",
+    ))?;
+    let answer = story.check().await?;
+    let reminder = story.tell_event("Client Secret Expiring").await?;
+    let contact = text(&reminder, "contact");
+    see(
+        !contact.is_empty() && contact != story.mailbox.address,
+        "a reminder to somebody who does not read the mailbox that may stop",
+    )?;
+    let due = story.tell_event("Rotation Due").await?;
+    see(
+        text(&due, "secret") == story.mailbox.secret,
+        "the renewal of this mailbox's secret",
+    )?;
+    story.tell_event("Fleet Report").await?;
+    let actions = answer
+        .pointer("/secrets/0/actions")
+        .and_then(Value::as_array);
+    let started = actions.is_some_and(|all| all.iter().any(|action| action == "start a rotation"));
+    see(started, "the checker starting a rotation")?;
+    story.tell(
+        Told::new(
+            "rotation_requested",
+            "It asks AWS Secrets Manager to renew the secret: four steps, each safe to repeat.",
+        )
+        .fact(Fact::new(
+            "steps",
+            serde_json::json!(["issue", "deliver", "prove", "promote"]),
+        )),
+    )
+}

@@ -1,0 +1,48 @@
+//! The sum.
+
+use crate::fact::Fact;
+use crate::manual_page;
+use crate::stop::Stop;
+use crate::story::{Story, see};
+use crate::teller::{Told, Tone};
+
+pub fn tell(story: &mut Story) -> Result<(), Stop> {
+    story.teller.chapter("summary", "In sum", &[])?;
+    story.see_mail_flowing()?;
+    let mail = story.mail.seen();
+    see(mail.looks > 50, "ShopCtrl looked at all the time")?;
+    let by_hand: Vec<String> = story
+        .steps_by_hand
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    see(
+        !by_hand.is_empty() && by_hand.len() <= 2,
+        "one sign-in, and nothing else, by a person",
+    )?;
+    let searched = story.teller.searched();
+    let secrets = story.world.secret_strings().len();
+    story.tell(
+        Told::new(
+            "no_secret_printed",
+            format!("No secret value was printed: each sentence above was searched for all {secrets} secrets of this simulated world before it went out, also in base64 and percent-encoded."),
+        )
+        .fact(Fact::new("searched", searched).quiet())
+        .fact(Fact::new("secrets", secrets).quiet()),
+    )?;
+    let sum = format!(
+        "Renewed twice, the old secret retired, {:.0} seconds of mail outage. Of the manual page's {} steps a person did {} (step {}) the first time, and none the second.",
+        mail.seconds,
+        manual_page::STEPS,
+        by_hand.len(),
+        by_hand.join(" and "),
+    );
+    story.tell(
+        Told::new("sum", sum)
+            .tone(Tone::Good)
+            .fact(Fact::new("outage_s", mail.seconds).quiet())
+            .fact(Fact::new("looks_at_mail", mail.looks).quiet())
+            .fact(Fact::new("manual_steps", manual_page::STEPS).quiet())
+            .fact(Fact::new("steps_by_hand", story.steps_by_hand.clone()).quiet()),
+    )
+}

@@ -1,0 +1,171 @@
+//! The same beginning, and then a real person at a real browser.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::browser::heading;
+use crate::chapters::Asked;
+use crate::fact::Fact;
+use crate::narration::{of_event, text};
+use crate::stop::Stop;
+use crate::story::{QUARANTINE_DAYS, Story};
+use crate::teller::{Told, Tone};
+
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So long after the promotion the clock is set forward.
+const PAUSE_BEFORE_TIME_PASSES: Duration = Duration::from_secs(5);
+
+/// Prints the link, and tells what happens until somebody stops it.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+    invite(story, asked)?;
+    let mut seen = Seen::new(story);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next_check = Instant::now() + CHECK_EVERY;
+    let mut promoted: Option<Instant> = None;
+    let mut time_has_passed = false;
+    loop {
+        looks.tick().await;
+        seen.tell_visits(story)?;
+        for event in story.untold() {
+            if seen.is_news(&event) {
+                story.tell(of_event(&event))?;
+            }
+            if text(&event, "detail-type") == "Client Secret Rotated" {
+                promoted = Some(Instant::now());
+                tell_promoted(story)?;
+            }
+        }
+        let settled = promoted.is_some_and(|at| at.elapsed() > PAUSE_BEFORE_TIME_PASSES);
+        if settled && !time_has_passed {
+            time_has_passed = true;
+            let days = QUARANTINE_DAYS + 1;
+            story
+                .world
+                .clock
+                .advance(SignedDuration::from_hours(24 * days));
+            story.tell(
+                Told::new(
+                    "time_passes",
+                    format!("The simulated clock is set forward by {days} days."),
+                )
+                .tone(Tone::Waiting),
+            )?;
+            next_check = Instant::now();
+        }
+        if Instant::now() >= next_check {
+            story.check().await?;
+            next_check = Instant::now() + CHECK_EVERY;
+        }
+    }
+}
+
+fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+    story.teller.chapter("your_turn", "Your turn", &[])?;
+    let (address, password) = (
+        story.mailbox.address.clone(),
+        story.mailbox.password.clone(),
+    );
+    story.teller.allow(&password);
+    story.tell(
+        Told::new(
+            "open_this",
+            "Open this link in a browser on this machine, and sign in with this invented account:",
+        )
+        .tone(Tone::Person)
+        .fact(Fact::new("account", address))
+        .fact(Fact::new("password", password))
+        .fact(Fact::new("link", asked.link.clone()).shown_as("below")),
+    )?;
+    story.teller.link(&asked.link)?;
+    let seconds = CHECK_EVERY.as_secs();
+    story.tell(
+        Told::new(
+            "stays",
+            format!("This goes on telling what happens; the daily check comes every {seconds} s. Press Ctrl-C to stop."),
+        )
+        .tone(Tone::Waiting),
+    )
+}
+
+fn tell_promoted(story: &mut Story) -> Result<(), Stop> {
+    story.see_mail_flowing()?;
+    let outage = story.mail.seen().seconds;
+    story.tell(
+        Told::new(
+            "unbroken",
+            format!("Mail flowed all the time: {outage:.0} seconds of outage."),
+        )
+        .tone(Tone::Good)
+        .fact(Fact::new("outage_s", outage).quiet()),
+    )
+}
+
+/// What was told already.
+struct Seen {
+    calls: usize,
+    report: Value,
+}
+
+impl Seen {
+    fn new(story: &mut Story) -> Self {
+        story.untold();
+        Self {
+            calls: story.world.gate.calls().len(),
+            report: Value::Null,
+        }
+    }
+
+    /// A report that says the same as the last one is none.
+    fn is_news(&mut self, event: &Value) -> bool {
+        if text(event, "detail-type") != "Fleet Report" {
+            return true;
+        }
+        let report = event
+            .pointer("/detail/secrets")
+            .cloned()
+            .unwrap_or_default();
+        let news = report != self.report;
+        self.report = report;
+        news
+    }
+
+    /// What came to the callback's address.
+    fn tell_visits(&mut self, story: &mut Story) -> Result<(), Stop> {
+        let calls = story.world.gate.calls();
+        let answered = |call: &simulators::gate::Call| call.status.is_some();
+        // In order: one that is not answered yet holds the later ones back.
+        let new: Vec<_> = calls
+            .into_iter()
+            .skip(self.calls)
+            .take_while(answered)
+            .collect();
+        self.calls += new.len();
+        for call in new.into_iter().filter(|call| call.service == "api-gateway") {
+            let status = call.status.unwrap_or_default();
+            let told = match call.operation.as_str() {
+                "GET /authorize" if status == 303 => Told::new(
+                    "link_opened",
+                    "Somebody opened the link and is on Microsoft's sign-in page now.",
+                ),
+                _ => match heading(&String::from_utf8_lossy(&call.answer)) {
+                    Some(heading) => {
+                        Told::new("page_shown", format!("The browser shows: \"{heading}\"."))
+                            .fact(Fact::new("heading", heading).quiet())
+                    }
+                    None => continue,
+                },
+            };
+            let told = told.fact(Fact::new("status", status).quiet());
+            story.tell(told.tone(Tone::Person))?;
+        }
+        Ok(())
+    }
+}

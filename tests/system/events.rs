@@ -1,0 +1,53 @@
+//! What is told to the world: every event keeps its schema, and is told.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use simulators::world::World;
+
+/// Every event so far keeps its JSON Schema in infra/events, and repeats only itself.
+pub fn assert_events_keep_their_schemas(world: &World) {
+    let mut seen: BTreeMap<String, Value> = BTreeMap::new();
+    for event in world.event_bridge.events() {
+        assert_eq!(event["source"], "shopmail");
+        let kind = event["detail-type"].as_str().unwrap();
+        let file = kind.to_lowercase().replace(' ', "-");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../infra/events")
+            .join(format!("{file}.schema.json"));
+        let schema =
+            std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{kind} has no schema"));
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let detail = &event["detail"];
+        let problems: Vec<String> = validator
+            .iter_errors(detail)
+            .map(|e| e.to_string())
+            .collect();
+        assert_eq!(problems, Vec::<String>::new(), "{kind}: {detail:#}");
+        let id = detail["id"].as_str().unwrap().to_owned();
+        let first = seen.entry(id).or_insert_with(|| event.clone());
+        assert_eq!(
+            first["detail-type"], event["detail-type"],
+            "an id belongs to one kind"
+        );
+        assert_eq!(
+            first["detail"]["secret"], event["detail"]["secret"],
+            "and to one secret"
+        );
+    }
+}
+
+/// How often each kind was told, repeats of one id counted once.
+pub fn told(world: &World) -> BTreeMap<String, usize> {
+    let mut ids: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
+    for event in world.event_bridge.events() {
+        let kind = event["detail-type"].as_str().unwrap().to_owned();
+        let id = event["detail"]["id"].as_str().unwrap().to_owned();
+        ids.entry(kind).or_default().insert(id);
+    }
+    ids.into_iter()
+        .map(|(kind, ids)| (kind, ids.len()))
+        .collect()
+}

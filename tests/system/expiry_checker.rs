@@ -1,0 +1,242 @@
+//! The checker: what it starts, what it says, and that it only says so in a dry run.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::world::{MailboxPlan, World, short_waits};
+
+use crate::end_state::{assert_whole, current_key, keys, orphans, tag};
+use crate::events::{assert_events_keep_their_schemas, told};
+use crate::whole_rotation::days;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let values = world.secrets_manager.stored_values();
+    let before = world
+        .secrets_manager
+        .snapshot(&mailbox.secret)
+        .unwrap()
+        .tags;
+    let done = world
+        .invoke("expiry-checker", &json!({"dry_run": true}))
+        .await
+        .unwrap();
+    assert_eq!(done.function_error, None);
+    let actions = done.payload["secrets"][0]["actions"].to_string();
+    assert!(actions.contains("start a rotation"), "{actions}");
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(world.secrets_manager.stored_values(), values);
+    assert_eq!(
+        world
+            .secrets_manager
+            .snapshot(&mailbox.secret)
+            .unwrap()
+            .tags,
+        before
+    );
+    assert_eq!(world.event_bridge.events(), Vec::<Value>::new());
+    let writes = world.gate.operations();
+    let writes = writes.iter().filter(|o| {
+        ["Put", "Update", "Tag", "Rotate", "Password"]
+            .iter()
+            .any(|w| o.contains(w))
+    });
+    assert_eq!(writes.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(40),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    // A rotation that cannot be: Entra allows no new secrets, so only the reminders are left.
+    world
+        .directory
+        .change(mailbox.app.app_id, |app| app.secrets_blocked = true);
+    let mut rungs = Vec::new();
+    for _ in 0..45 {
+        for _ in 0..2 {
+            world.check().await.unwrap();
+            world.secrets_manager.settled(&mailbox.secret).await;
+        }
+        world.clock.advance(days(1));
+    }
+    for detail in world.event_bridge.details("Client Secret Expiring") {
+        assert_eq!(detail["contact"], "owner@agency.example");
+        rungs.push(detail["rung"].as_i64().unwrap());
+    }
+    assert_eq!(rungs, vec![30, 14, 7, 3, 1]);
+    assert_eq!(told(&world).get("Client Secret Expired"), Some(&1));
+    assert!(
+        told(&world).contains_key("Rotation Failed"),
+        "an administrator hears why"
+    );
+    assert_eq!(keys(&world, &mailbox).len(), 2, "and nothing was issued");
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entras_end_counts_and_not_the_documents() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(100),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    let end = world.clock.now() + days(10);
+    world
+        .directory
+        .set_secret_end(mailbox.app.app_id, mailbox.first_key, end);
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    assert_whole(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_cleared_within_one_check_and_foreign_credentials_never() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(100),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    let suffix = mailbox.arn.rsplit('-').next().unwrap().to_owned();
+    let add = |name: String| {
+        let secret = simulators::directory::application::NewSecret {
+            display_name: Some(name),
+            ..Default::default()
+        };
+        world
+            .directory
+            .add_secret(mailbox.app.app_id, secret)
+            .unwrap()
+            .0
+    };
+    let lost = add(format!(
+        "smr1/{suffix}/99999999-2222-4333-8444-555555555555 ShopCtrl mail"
+    ));
+    let others = add("smr1/Zz9Zz9/99999999-2222-4333-8444-555555555555 ShopCtrl mail".to_owned());
+    assert_eq!(orphans(&world, &mailbox).len(), 2);
+    world.check().await.unwrap();
+    let left = keys(&world, &mailbox);
+    assert!(!left.contains(&lost), "ours is gone");
+    assert!(left.contains(&others), "another installation's stays");
+    assert!(left.contains(&mailbox.foreign_key));
+    assert!(left.contains(&mailbox.first_key));
+    let retired = world.event_bridge.details("Credential Retired");
+    assert_eq!(retired[0]["reason"], "orphan");
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_holds_a_rotation_back_until_its_hard_stop() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let first = world.clock.now().strftime("%Y-%m-%d").to_string();
+    let last = (world.clock.now() + days(60))
+        .strftime("%Y-%m-%d")
+        .to_string();
+    let freeze = format!("freeze={first}/{last}");
+    world
+        .secrets_manager
+        .put_tags(&mailbox.secret, &[("shopmail:policy", &freeze)])
+        .unwrap();
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
+    // Somebody presses "rotate now": nothing is issued, and the next check clears what it left.
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(keys(&world, &mailbox).len(), 2, "nothing was issued");
+    world.check().await.unwrap();
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    assert!(secret.labelled(PENDING).is_none());
+    // Within a week of the end mail counts more than the freeze.
+    world.clock.advance(days(14));
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broken_mailbox_does_not_stop_the_others() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = |name: &str, shop_id: i64| MailboxPlan {
+        name: name.to_owned(),
+        address: format!("{name}@shop.example"),
+        shop_id,
+        ..MailboxPlan::default()
+    };
+    let broken = MailboxPlan {
+        document: |document| document["lifetime"] = json!("half a year"),
+        ..plan("broken", 1)
+    };
+    let broken = world.add_mailbox(&broken).unwrap();
+    let good = world.add_mailbox(&plan("good", 2)).unwrap();
+    let checked = world.check().await.unwrap();
+    world.secrets_manager.settled(&good.secret).await;
+    assert_whole(&world, &good);
+    assert_ne!(current_key(&world, &good), good.first_key);
+    let report = world.event_bridge.details("Fleet Report").remove(0);
+    assert_eq!(
+        (&report["checked"], &report["failed"]),
+        (&json!(2), &json!(1))
+    );
+    let failures = checked.payload["secrets"].to_string();
+    assert!(
+        failures.contains("lifetime") && !failures.contains("half a year"),
+        "{failures}"
+    );
+    assert_eq!(current_key(&world, &broken), broken.first_key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_died_is_continued_by_the_checks_alone() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    // Killed in setSecret, and Secrets Manager never reattempts by itself here.
+    world.gate.fail_next(
+        "shopctrl",
+        "PUT connection",
+        simulators::gate::Fault::Kill { effect: true },
+    );
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    let stuck = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let token = stuck.labelled(PENDING).unwrap().id.clone();
+    assert_ne!(stuck.labelled(CURRENT).unwrap().id, token);
+    // The reattempt that the check asks for fails too, and the next check invokes the steps itself.
+    world.gate.fail_next(
+        "secretsmanager",
+        "RotateSecret",
+        simulators::gate::Fault::Answer {
+            effect: false,
+            status: 500,
+            headers: Vec::new(),
+            body: "{}".into(),
+        },
+    );
+    for _ in 0..3 {
+        world.check().await.unwrap();
+        world.secrets_manager.settled(&mailbox.secret).await;
+        world.clock.advance(SignedDuration::from_hours(6));
+    }
+    let done = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    assert_eq!(
+        done.labelled(CURRENT).unwrap().id,
+        token,
+        "the same rotation"
+    );
+    assert_whole(&world, &mailbox);
+    assert_eq!(
+        tag(&world, &mailbox, "shopmail:state").as_deref(),
+        Some("rotated")
+    );
+}

@@ -1,0 +1,143 @@
+//! After expiry, after a leak, after somebody deleted the credential in the portal.
+
+use jiff::SignedDuration;
+use simulators::world::{MailboxPlan, World, short_waits};
+
+use crate::end_state::{assert_whole, current_key, keys, tag};
+use crate::events::{assert_events_keep_their_schemas, told};
+use crate::whole_rotation::days;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_stopped_at_expiry_flows_again_after_one_check() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.clock.advance(days(21));
+    assert_eq!(
+        world.shopctrl.outages().len(),
+        2,
+        "both directions stand still"
+    );
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+    let expired = world.event_bridge.details("Client Secret Expired");
+    assert_eq!(expired.len(), 1, "since when the mail stood still is told");
+    assert!(expired[0]["expires_at"].is_string());
+    assert_eq!(
+        world.event_bridge.details("Rotation Due")[0]["reason"],
+        "expired"
+    );
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(100),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let current = secret.labelled("AWSCURRENT").unwrap().id.clone();
+    world
+        .secrets_manager
+        .put_tags(&mailbox.secret, &[("shopmail:emergency", &current)])
+        .unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+    assert!(
+        !keys(&world, &mailbox).contains(&mailbox.first_key),
+        "gone at once"
+    );
+    assert_eq!(
+        world.event_bridge.details("Credential Retired")[0]["reason"],
+        "emergency"
+    );
+    // The tag speaks of that version only: the next rotation keeps its quarantine.
+    let key = current_key(&world, &mailbox);
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert!(keys(&world, &mailbox).contains(&key), "in quarantine");
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_was_deleted_in_the_portal_is_replaced_within_one_check() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(100),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    world
+        .directory
+        .delete_secret(mailbox.app.app_id, mailbox.first_key);
+    assert_eq!(world.shopctrl.outages().len(), 2);
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+    assert_eq!(
+        told(&world).get("Drift Found"),
+        Some(&2),
+        "missing, and refused: told once each"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_credential_that_was_deleted_gives_its_connections_back_and_the_rotation_up() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    // Delivered to one direction, then ShopCtrl is down for the other.
+    world.gate.fail(
+        "shopctrl",
+        "PUT connection",
+        1,
+        20,
+        simulators::gate::Fault::Answer {
+            effect: false,
+            status: 503,
+            headers: Vec::new(),
+            body: String::new(),
+        },
+    );
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.gate.heal();
+    let pending = *keys(&world, &mailbox)
+        .iter()
+        .find(|key| **key != mailbox.first_key && **key != mailbox.foreign_key)
+        .unwrap();
+    world.directory.delete_secret(mailbox.app.app_id, pending);
+    for _ in 0..4 {
+        world.check().await.unwrap();
+        world.secrets_manager.settled(&mailbox.secret).await;
+        world.clock.advance(SignedDuration::from_hours(6));
+    }
+    assert_whole(&world, &mailbox);
+    assert_eq!(
+        tag(&world, &mailbox, "shopmail:state").as_deref(),
+        Some("rotated")
+    );
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_edited_by_hand_gets_the_current_secret_back_within_one_check() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        ends_in: days(100),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    world
+        .shopctrl
+        .enter_secret(mailbox.shop_id, "orders-in", "a typo");
+    assert_eq!(world.shopctrl.outages().len(), 1);
+    world.check().await.unwrap();
+    assert_eq!(world.shopctrl.outages(), vec![]);
+    assert_eq!(told(&world).get("Drift Found"), Some(&1));
+    world.check().await.unwrap();
+    assert_eq!(told(&world).get("Drift Found"), Some(&1), "told once");
+}
