@@ -138,6 +138,8 @@ impl Browser {
     }
 
     /// Presses the button of the page's form whose action ends like this, with these fields filled in.
+    /// Our pages have `form-action 'self'`, by which a browser does not follow a form's redirect to
+    /// elsewhere either.
     pub async fn press(&mut self, page: &Page, action: &str, filled: &[(&str, &str)]) -> Page {
         let form = page.form(action);
         let url = page.url.join(&form.action).unwrap();
@@ -146,12 +148,20 @@ impl Browser {
             fields.retain(|(known, _)| known != name);
             fields.push(((*name).to_owned(), (*value).to_owned()));
         }
-        if form.method == "post" {
-            return self.post(url.as_str(), &fields).await;
-        }
-        let mut url = url;
-        url.query_pairs_mut().clear().extend_pairs(&fields);
-        self.open(url.as_str()).await
+        let got = if form.method == "post" {
+            self.post(url.as_str(), &fields).await
+        } else {
+            let mut url = url;
+            url.query_pairs_mut().clear().extend_pairs(&fields);
+            self.open(url.as_str()).await
+        };
+        let ours = |page: &Page| page.url.as_str().starts_with(&self.ours);
+        assert!(
+            !ours(page) || ours(&got),
+            "the policy of {} stops the form's redirect",
+            page.url
+        );
+        got
     }
 
     /// Opens a link of ours and signs in at Microsoft with this address and password; accepts what is
@@ -225,6 +235,13 @@ impl Page {
     /// What to give to support.
     pub fn reference(&self) -> &str {
         between(&self.body, "<code>", "</code>").unwrap_or_default()
+    }
+
+    /// Where the page's link leads.
+    pub fn way_on(&self) -> Option<String> {
+        let (_, anchor) = self.body.split_once("<a ")?;
+        let href = attribute(anchor, "href")?;
+        Some(self.url.join(&href).unwrap().into())
     }
 
     /// The forms on the page.

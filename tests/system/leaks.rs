@@ -221,14 +221,10 @@ impl Run {
         };
         let faults = [
             ("sts", "*", refusal("sts", 400)),
-            (
-                "graph",
-                "POST applications/addPassword",
-                refusal("graph", 400),
-            ),
+            ("graph", "POST addPassword", refusal("graph", 400)),
             // The secret is in the half that comes.
-            ("graph", "POST applications/addPassword", Fault::CutOff),
-            ("graph", "POST applications/addPassword", Fault::NotJson),
+            ("graph", "POST addPassword", Fault::CutOff),
+            ("graph", "POST addPassword", Fault::NotJson),
             ("secretsmanager", "PutSecretValue", refusal("aws", 400)),
             (
                 "entra",
@@ -246,6 +242,7 @@ impl Run {
         for (service, operation, fault) in faults {
             self.world.gate.heal();
             self.world.gate.fail_next(service, operation, fault);
+            let calls = self.world.gate.calls().len();
             let unfinished = store.snapshot(&mailbox.secret).unwrap();
             if unfinished.unfinished_rotation().is_some() {
                 store.reattempt(&mailbox.secret);
@@ -253,6 +250,11 @@ impl Run {
                 store.rotate(&mailbox.secret).unwrap();
             }
             store.settled(&mailbox.secret).await;
+            let since = self.world.gate.calls().split_off(calls);
+            let met = since.iter().any(|call| {
+                call.service == service && (operation == "*" || call.operation == operation)
+            });
+            assert!(met, "nobody met the fault of {service} {operation}");
         }
         self.world.gate.heal();
         // A refusal that is final, and the actions.

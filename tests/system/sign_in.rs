@@ -1,7 +1,6 @@
 //! A person is asked when nobody else can go on, signs in, and the rest goes by itself.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, failures, link_in, log_of, outcome};
 use crate::end_state::{assert_whole, current_key};
-use crate::picture::{Picture, assert_granted, current_text, grant, grant_of};
+use crate::picture::{Picture, assert_granted, grant, grant_of};
 
 /// The event that asks a mailbox's owner.
 const ASKED: &str = "Authorization Required";
@@ -310,32 +309,46 @@ async fn two_sign_ins_at_once_end_in_one_grant_and_one_rotation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_keeps_the_grant_that_another_one_stores_meanwhile() {
+async fn a_sign_in_keeps_the_grants_that_others_store_meanwhile() {
     let (world, mailbox) = waiting(&without_grant()).await;
+    let link = link_in(&world, ASKED);
+    // Behind the callback's back others sign in: after each of its reads, and between its write and
+    // its swap.
+    let others = [
+        ("GetSecretValue", "one@shop.example"),
+        ("GetSecretValue", "two@shop.example"),
+        ("PutSecretValue", "three@shop.example"),
+    ];
     let companion = format!("{}/grants", mailbox.secret);
-    // Between the callback's PutSecretValue and its swap, somebody else's sign-in is stored.
-    let mut other: Value = serde_json::from_str(&current_text(&world, &companion)).unwrap();
-    other["grants"]["sales@shop.example"] = json!({
+    let left = Mutex::new(others.to_vec());
+    let grant = json!({
         "oid": mailbox.oid, "tid": world.tenant(), "scopes": ["mail.read"],
-        "refresh_token": "stored-by-somebody-else", "redeemed_at": world.clock.now(),
+        "refresh_token": "of somebody else", "redeemed_at": world.clock.now(),
     });
-    let (store, done) = (Arc::clone(&world.secrets_manager), AtomicBool::new(false));
-    let name = companion.clone();
+    let (store, name) = (Arc::clone(&world.secrets_manager), companion.clone());
     world.gate.watch(move |call| {
-        let put = call.operation == "PutSecretValue"
-            && String::from_utf8_lossy(&call.body).contains("candidate-");
-        if put && !done.swap(true, Ordering::SeqCst) {
-            store
-                .place_version(&name, "somebody-else", Some(&other.to_string()), &[CURRENT])
-                .unwrap();
-        }
+        let mut left = left.lock().unwrap();
+        let about = String::from_utf8_lossy(&call.body).contains(&format!("{name}\""));
+        let next = left
+            .iter()
+            .position(|(operation, _)| about && *operation == call.operation);
+        let Some((_, address)) = next.map(|at| left.remove(at)) else {
+            return;
+        };
+        let secret = store.snapshot(&name).unwrap();
+        let current = secret.labelled(CURRENT).unwrap().text().unwrap();
+        let mut grants: Value = serde_json::from_str(current).unwrap();
+        grants["grants"][address] = grant.clone();
+        store
+            .place_version(&name, address, Some(&grants.to_string()), &[CURRENT])
+            .unwrap();
     });
-    let page = Browser::new(&world)
-        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
-        .await;
+    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
-    let kept = grant_of(&world, &mailbox, "sales@shop.example").expect("it is kept");
-    assert_eq!(kept["refresh_token"], "stored-by-somebody-else");
+    for (_, address) in others {
+        let kept = grant_of(&world, &mailbox, address);
+        assert!(kept.is_some(), "the grant of {address}");
+    }
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
     assert_granted(&world, &mailbox);

@@ -134,6 +134,8 @@ pub enum ScopeEcho {
     Qualified,
     /// `https://graph.microsoft.com/mail.read`.
     LowerCase,
+    /// Shortened, and the one with this name is not among them: it was not granted.
+    Without(&'static str),
 }
 
 impl ScopeEcho {
@@ -143,9 +145,10 @@ impl ScopeEcho {
         scopes
             .into_iter()
             .filter(|scope| scope.name != "offline_access")
+            .filter(|scope| !matches!(self, Self::Without(name) if scope.name == name))
             .map(|scope| match self {
-                Self::Shortened if scope.resource == GRAPH => scope.name.clone(),
-                Self::Shortened | Self::Qualified => scope.qualified(),
+                Self::Shortened | Self::Without(_) if scope.resource == GRAPH => scope.name.clone(),
+                Self::Shortened | Self::Without(_) | Self::Qualified => scope.qualified(),
                 Self::LowerCase => scope.qualified().to_lowercase(),
             })
             .collect::<Vec<_>>()
