@@ -279,9 +279,8 @@ impl EventKind {
     /// What tells two events of one kind, secret and rotation apart.
     fn particular(&self) -> String {
         match self {
-            Self::RotationDue { expires_at, .. } | Self::ClientSecretExpired { expires_at, .. } => {
-                expires_at.to_string()
-            }
+            Self::RotationDue { expires_at, reason } => format!("{expires_at} {reason:?}"),
+            Self::ClientSecretExpired { expires_at, .. } => expires_at.to_string(),
             Self::RotationStarted { key_id, .. }
             | Self::ClientSecretRotated { key_id, .. }
             | Self::CredentialRetired { key_id, .. } => key_id.to_string(),

@@ -362,6 +362,35 @@ impl MailboxSecret {
         }
     }
 
+    /// Whether another document says the same of all but the credential. In full, so that a new field
+    /// has to be thought about here.
+    #[must_use]
+    pub fn differs_only_in_credential(&self, other: &Self) -> bool {
+        let Self {
+            version,
+            tenant_id,
+            client_id,
+            cloud,
+            description,
+            lifetime,
+            key_id: _,
+            client_secret: _,
+            expires_at: _,
+            rotator,
+            connections,
+            reveal_to,
+        } = self;
+        *version == other.version
+            && *tenant_id == other.tenant_id
+            && *client_id == other.client_id
+            && *cloud == other.cloud
+            && *description == other.description
+            && *lifetime == other.lifetime
+            && *rotator == other.rotator
+            && *connections == other.connections
+            && *reveal_to == other.reveal_to
+    }
+
     /// The document as text, secret included.
     ///
     /// # Errors

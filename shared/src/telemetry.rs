@@ -5,9 +5,18 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::failure::Failure;
+
 /// Our own crates. The SDK's and the HTTP client's logs can hold whole requests, so no level lets
 /// them through.
 const OURS: [&str; 4] = ["shared", "rotation", "expiry_checker", "oauth_callback"];
+
+/// Logs why a function does not start: its settings, which also say how to log.
+pub fn not_started(failure: &Failure) {
+    start(LevelFilter::INFO);
+    let kind = failure.kind.error_type();
+    tracing::error!(kind, %failure, "not started");
+}
 
 /// Starts logging to standard output, which Lambda hands to CloudWatch. A second call does nothing.
 pub fn start(level: LevelFilter) {

@@ -229,3 +229,41 @@ async fn shopctrl_down_for_hours_only_delays() {
     assert_whole(&world, &mailbox);
     assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_changed_while_a_rotation_waits_is_not_overwritten_by_it() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    begin(&world, &mailbox, TOKEN);
+    for name in ["createSecret", "setSecret"] {
+        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+    }
+    // Somebody corrects the document by hand: another version, the same credential.
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let text = secret.labelled(CURRENT).unwrap().text().unwrap().to_owned();
+    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    document["description"] = json!("corrected");
+    world
+        .secrets_manager
+        .place_version(
+            &mailbox.secret,
+            "22222222-2222-4333-8444-555555555555",
+            Some(&document.to_string()),
+            &[CURRENT],
+        )
+        .unwrap();
+    for name in ["testSecret", "finishSecret"] {
+        let failed = step(&world, &mailbox, name, TOKEN).await;
+        assert!(failed.function_error.is_some(), "{name}");
+    }
+    for _ in 0..2 {
+        world.check().await.unwrap();
+        world.secrets_manager.settled(&mailbox.secret).await;
+        world.clock.advance(jiff::SignedDuration::from_hours(6));
+    }
+    assert_whole(&world, &mailbox);
+    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let text = secret.labelled(CURRENT).unwrap().text().unwrap().to_owned();
+    assert!(text.contains("corrected"), "the correction stands");
+}

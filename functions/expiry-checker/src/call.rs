@@ -51,6 +51,12 @@ impl Check {
             Some(Value::String(cursor)) => Some(cursor.clone()),
             Some(_) => return Err(wrong("detail.cursor is not a text")),
         };
+        // A call by hand that misspells dry_run must not become a check that acts.
+        if source.get("time").is_none() && event.get("dry_run").is_none() {
+            return Err(wrong(
+                "it has neither time, as the schedule's event has, nor dry_run",
+            ));
+        }
         Ok(Self {
             now,
             dry_run,
@@ -92,6 +98,8 @@ mod tests {
     fn wrong_events_are_refused_and_the_field_is_named() {
         for (event, field) in [
             (json!([]), "object"),
+            (json!({}), "dry_run"),
+            (json!({"dry-run": true}), "dry_run"),
             (json!({"time": 5}), "time"),
             (json!({"time": "yesterday"}), "time"),
             (json!({"dry_run": "yes"}), "dry_run"),

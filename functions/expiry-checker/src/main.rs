@@ -11,7 +11,8 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))?;
+    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))
+        .inspect_err(telemetry::not_started)?;
     telemetry::start(settings.log_level);
     let checker = Arc::new(ExpiryChecker::new(settings)?);
     checker.warm_up().await;

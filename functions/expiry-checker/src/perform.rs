@@ -36,10 +36,20 @@ impl ExpiryChecker {
                 self.store.tag(arn, &[(key, value.clone())]).await?;
                 Ok(())
             }
-            Action::Rotate => Ok(self.store.rotate(arn, None).await?),
+            Action::Rotate => self.rotate(secret).await,
             Action::Reattempt { token } => Ok(self.store.rotate(arn, Some(token)).await?),
             Action::Continue { token } => self.go_on(arn, token).await,
         }
+    }
+
+    /// Asks for a rotation, unless one has begun or ended since the secret was looked at: another
+    /// check may run beside this one.
+    async fn rotate(&self, secret: &Described) -> Result<(), Failure> {
+        let now = self.store.describe(&secret.arn).await?.versions;
+        if now.current() == secret.versions.current() && now.in_progress().is_none() {
+            self.store.rotate(&secret.arn, None).await?;
+        }
+        Ok(())
     }
 
     /// Takes AWSPENDING from a version without `key-` label. createSecret may store into it between

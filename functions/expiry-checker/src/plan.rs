@@ -299,6 +299,11 @@ impl Plan {
             // Seen in this very check, which was delivered twice.
             return Vec::new();
         }
+        if !issued && wanted.is_none() {
+            // A configuration test, or a rotation by hand that has just begun: asking for it would
+            // make a rotation of the one, and is not needed for the other.
+            return vec![stalled];
+        }
         vec![stalled, Action::Reattempt { token }]
     }
 

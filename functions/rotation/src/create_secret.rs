@@ -79,8 +79,10 @@ impl Rotation {
         // The look at what is there also opens the connection on which addPassword goes out: a
         // socket that a frozen function left behind must not make its outcome unknown.
         let before = with_retries(run.deadline, async || registration.read().await).await?;
-        if before.credential(mailbox.key_id).is_some() {
-            self.refuse_in_a_freeze(run, mailbox, tokens.now)?;
+        // Entra's end counts and not the document's; and what is gone from Entra cannot wait.
+        if let Some(current) = before.credential(mailbox.key_id) {
+            let end = current.end.unwrap_or(mailbox.expires_at);
+            self.refuse_in_a_freeze(run, tokens.now, end)?;
         }
         self.adopt_current(&run.secret, mailbox, &before, &registration, run.deadline)
             .await?;
@@ -130,15 +132,15 @@ impl Rotation {
     fn refuse_in_a_freeze(
         &self,
         run: &Invocation,
-        mailbox: &MailboxSecret,
         now: Timestamp,
+        end: Timestamp,
     ) -> Result<(), Failure> {
         let tag = run.secret.tags.get(policy::TAG).map(String::as_str);
         let policy = self.settings.policy.clone().with_tag(tag)?;
         let current = run.secret.versions.current();
         let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
         let leaked = current.is_some() && emergency == current;
-        if !leaked && policy.holds_back(now, mailbox.expires_at) {
+        if !leaked && policy.holds_back(now, end) {
             return Err(Failure::new(
                 Kind::Frozen,
                 "the mailbox's policy has a freeze now",

@@ -27,9 +27,10 @@ impl Rotation {
         else {
             return Ok(());
         };
-        let (secret, value) = tokio::join!(
+        let (secret, value, current) = tokio::join!(
             self.store.describe(call.secret()),
             self.store.value_of(call.secret(), token),
+            self.store.value_with_label(call.secret(), CURRENT),
         );
         let secret = secret?;
         let permission = permission(Step::Finish, token, &secret)?;
@@ -54,6 +55,9 @@ impl Rotation {
         };
         let was = match permission {
             Permission::Run => {
+                let current = MailboxSecret::read(&current?.text)?;
+                self.give_way_to_a_changed_document(&run, &document, &current)
+                    .await?;
                 self.refuse_undelivered(&run, &document).await?;
                 self.promote(&run).await?
             }

@@ -48,6 +48,7 @@ pub struct Rotation {
     store: SecretStore,
     events: Events,
     rotators: Rotators,
+    grants_writer: tokio::sync::Mutex<()>,
 }
 
 /// What one invocation carries along.
@@ -84,6 +85,7 @@ impl Rotation {
             store,
             events,
             rotators,
+            grants_writer: tokio::sync::Mutex::new(()),
         }
     }
 

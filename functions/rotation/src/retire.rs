@@ -7,7 +7,7 @@ use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
-use shared::secret_store::versions::{CURRENT, key_label, superseded_label};
+use shared::secret_store::versions::{CURRENT, PREVIOUS, key_label, superseded_label};
 use shared::secret_store::{Described, MoveLabel, Value as Current};
 use shared::tags;
 use tracing::{info, warn};
@@ -66,24 +66,29 @@ impl Rotation {
         );
         let application = application?;
         let emergency = secret.tags.get(tags::EMERGENCY);
+        let leaked = |version: &str| emergency.is_some_and(|leaked| leaked == version);
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         for (key_id, version) in superseded {
             let Some(credential) = application.credential(key_id) else {
                 // Removed by an earlier run or by a person, or this replica of Graph lags.
                 if self.is_gone(&registration, key_id, deadline).await? {
-                    let reason = RetiredReason::QuarantineOver;
+                    let reason = if leaked(version) {
+                        RetiredReason::Emergency
+                    } else {
+                        RetiredReason::QuarantineOver
+                    };
                     self.forget(&secret, key_id, version, reason).await?;
                     removed.push(key_id);
                 }
                 continue;
             };
             let since = self
-                .superseded_since(&secret, &current, version, tokens.now)
+                .superseded_since(&secret, &current, version, credential, tokens.now)
                 .await?;
             let superseded = Superseded {
                 credential,
                 since,
-                leaked: emergency.is_some_and(|leaked| leaked == version),
+                leaked: leaked(version),
                 held: held.as_ref().is_none_or(|held| held.contains(&key_id)),
                 attended: mailbox.has_attended(),
             };
@@ -138,15 +143,22 @@ impl Rotation {
         secret: &Described,
         current: &Current,
         version: &str,
+        credential: &Credential,
         now: Timestamp,
     ) -> Result<Timestamp, Failure> {
         if let Some(since) = secret.versions.superseded_since(version) {
             return Ok(Timestamp::from_second(since).unwrap_or(now));
         }
+        // Not of a rotation that was given up, nor of one that was taken back.
         let made = current.created;
+        let replaced = secret.versions.has(version, PREVIOUS)
+            && credential
+                .start
+                .zip(made)
+                .is_some_and(|(start, made)| start < made);
         let rotated = secret
             .last_rotated
-            .filter(|rotated| made.is_some_and(|made| *rotated >= made));
+            .filter(|rotated| replaced && made.is_some_and(|made| *rotated >= made));
         if let Some(rotated) = rotated {
             return Ok(rotated);
         }
@@ -175,7 +187,8 @@ impl Rotation {
         });
         let looks = futures_util::future::join_all(looks).await;
         match looks.into_iter().collect::<Result<Vec<_>, Failure>>() {
-            Ok(keys) => Some(keys.into_iter().flatten().collect()),
+            // A secret that was entered by hand has no id: it may be any.
+            Ok(keys) => keys.into_iter().collect(),
             Err(failure) => {
                 warn!(%failure, "a connection could not be asked; only what leaked is retired");
                 None

@@ -32,7 +32,7 @@ pub(crate) enum Delivered {
 /// What a step finds to do.
 pub(crate) enum Begun {
     /// Its work, on this pending value.
-    Pending(Invocation, Value),
+    Pending(Invocation, Box<MailboxSecret>),
     /// A test of the configuration.
     ConfigurationTest(Invocation),
     /// Nothing.
@@ -54,7 +54,7 @@ impl Invocation {
 impl Rotation {
     pub(crate) async fn set_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
         let (run, pending) = match self.begin(Step::Set, call, deadline).await? {
-            Begun::Pending(run, pending) => (run, MailboxSecret::read(&pending.text)?),
+            Begun::Pending(run, pending) => (run, *pending),
             Begun::ConfigurationTest(_) | Begun::AlreadyCurrent => return Ok(()),
         };
         if let Err(refused) = self.wait_until_signs_in(&pending, deadline).await {
@@ -106,9 +106,10 @@ impl Rotation {
         else {
             return Ok(Begun::AlreadyCurrent);
         };
-        let (secret, value) = tokio::join!(
+        let (secret, value, current) = tokio::join!(
             self.store.describe(call.secret()),
             self.store.value_of(call.secret(), token),
+            self.store.value_with_label(call.secret(), CURRENT),
         );
         let secret = secret?;
         let permission = permission(step, token, &secret)?;
@@ -126,9 +127,39 @@ impl Rotation {
                     Some(value) => value,
                     None => self.lagging_value(&run).await?,
                 };
-                Begun::Pending(run, value)
+                let pending = MailboxSecret::read(&value.text)?;
+                let current = MailboxSecret::read(&current?.text)?;
+                self.give_way_to_a_changed_document(&run, &pending, &current)
+                    .await?;
+                Begun::Pending(run, Box::new(pending))
             }
         })
+    }
+
+    /// Somebody changed the mailbox document since this rotation copied it: promoting the copy would
+    /// take the change back. The pending version gives way, and the next check rotates with the new
+    /// document; connections that hold the pending secret get the current one back from its sweep.
+    pub(crate) async fn give_way_to_a_changed_document(
+        &self,
+        run: &Invocation,
+        pending: &MailboxSecret,
+        current: &MailboxSecret,
+    ) -> Result<(), Failure> {
+        if pending.differs_only_in_credential(current) {
+            return Ok(());
+        }
+        let drop = MoveLabel {
+            secret: &run.secret.arn,
+            label: PENDING,
+            to: None,
+            from: Some(&run.token),
+        };
+        self.store.swap(drop).await?;
+        Err(Failure::new(
+            Kind::Temporary,
+            "going on with the rotation: the mailbox document was changed since it began, and it gives way",
+        )
+        .next_step("Nothing to do: the next check starts a rotation with the new document."))
     }
 
     /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
@@ -206,11 +237,15 @@ impl Rotation {
         let logins = self.shopctrls(&current).await;
         let api = |c: &&Connection| c.delivery == Delivery::Api;
         for connection in pending.connections.iter().filter(api) {
-            let shopctrl = self.shopctrl(&logins, connection)?;
-            let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
-            if held.await?.key_id == Some(pending.key_id) {
-                self.deliver(run, &logins, connection, &current).await?;
-                warn!(connection = %connection.id, "put the connection back to the current secret");
+            // What cannot be put back now is delivered again by the next rotation or sweep.
+            match self
+                .put_back(run, &logins, connection, pending, &current)
+                .await
+            {
+                Ok(()) => {}
+                Err(failure) => {
+                    warn!(connection = %connection.id, %failure, "the connection was not put back");
+                }
             }
         }
         let gone = Failure::new(
@@ -236,6 +271,23 @@ impl Rotation {
             self.store.swap(drop).await?;
         }
         Ok(gone)
+    }
+
+    async fn put_back(
+        &self,
+        run: &Invocation,
+        logins: &ShopCtrls,
+        connection: &Connection,
+        pending: &MailboxSecret,
+        current: &MailboxSecret,
+    ) -> Result<(), Failure> {
+        let shopctrl = self.shopctrl(logins, connection)?;
+        let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+        if held.await?.key_id == Some(pending.key_id) {
+            let back = self.deliver(run, logins, connection, current).await?;
+            warn!(connection = %connection.id, ?back, "put the connection back to the current secret");
+        }
+        Ok(())
     }
 
     // === Delivering ===

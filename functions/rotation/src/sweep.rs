@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use shared::credential::{KeyId, Marker, secret_suffix};
 use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::{Delivery, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, PENDING, key_label};
 use shared::secret_store::{Described, MoveLabel};
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
+use crate::connections::ShopCtrls;
 use crate::person::Need;
 use crate::set_secret::Delivered;
 use crate::test_secret::Unproved;
@@ -112,11 +113,15 @@ impl Rotation {
         registration: &Registration<'_>,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let named = |(key, _): &(KeyId, &str)| *key == mailbox.key_id;
-        let known = secret.versions.keys().iter().any(named);
-        let Some(current) = secret.versions.current().filter(|_| !known) else {
+        let keys = secret.versions.keys();
+        let named = |(key, _): &&(KeyId, &str)| *key == mailbox.key_id;
+        let holder = keys.iter().find(named).map(|(_, version)| *version);
+        let Some(current) = secret.versions.current() else {
             return Ok(());
         };
+        if holder == Some(current) || holder.is_some() && holder == secret.versions.in_progress() {
+            return Ok(());
+        }
         // One look that does not show it proves nothing; and if this version is superseded without
         // its label, its credential is never retired.
         let seen = application.credential(mailbox.key_id).is_some()
@@ -129,7 +134,8 @@ impl Rotation {
             secret: &secret.arn,
             label: &key_label(mailbox.key_id),
             to: Some(current),
-            from: None,
+            // A document that was edited by hand is another version with the same credential.
+            from: holder,
         };
         self.store.swap(adopt).await?;
         Ok(())
@@ -151,24 +157,46 @@ impl Rotation {
             return Ok(Vec::new());
         }
         let logins = self.shopctrls(mailbox).await;
-        let mut needs = Vec::new();
+        let (mut needs, mut failure) = (Vec::new(), None);
         for connection in api() {
-            let shopctrl = self.shopctrl(&logins, connection)?;
-            let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
-            if held.await?.has(mailbox.key_id) {
-                continue;
-            }
-            warn!(connection = %connection.id, "the connection does not work with the current secret; delivering it");
-            match self.deliver(run, &logins, connection, mailbox).await? {
-                Delivered::Yes => {
-                    self.events
-                        .put(&[run.delivered(connection, mailbox)])
-                        .await?;
-                }
-                Delivered::PersonNeeded => needs.push(Need::HandOver(vec![connection.clone()])),
+            // One that cannot be mended does not keep the others.
+            match self.redeliver_one(run, &logins, connection, mailbox).await {
+                Ok(need) => needs.extend(need),
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(needs)
+        match failure {
+            Some(failure) if needs.is_empty() => Err(failure),
+            _ => Ok(needs),
+        }
+    }
+
+    async fn redeliver_one(
+        &self,
+        run: &Invocation,
+        logins: &ShopCtrls,
+        connection: &Connection,
+        mailbox: &MailboxSecret,
+    ) -> Result<Option<Need>, Failure> {
+        let shopctrl = self.shopctrl(logins, connection)?;
+        let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
+        if held.await?.has(mailbox.key_id) {
+            return Ok(None);
+        }
+        // A rotation that has begun since would have its delivery taken back.
+        let now = self.store.describe(&run.secret.arn).await?.versions;
+        if now.in_progress().is_some() || now.current() != Some(&run.token) {
+            return Ok(None);
+        }
+        warn!(connection = %connection.id, "the connection does not work with the current secret; delivering it");
+        match self.deliver(run, logins, connection, mailbox).await? {
+            Delivered::Yes => {
+                let delivered = run.delivered(connection, mailbox);
+                self.events.put(&[delivered]).await?;
+                Ok(None)
+            }
+            Delivered::PersonNeeded => Ok(Some(Need::HandOver(vec![connection.clone()]))),
+        }
     }
 
     /// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh

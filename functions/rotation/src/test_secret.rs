@@ -34,7 +34,7 @@ pub(crate) enum Unproved {
 impl Rotation {
     pub(crate) async fn test_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
         let (run, pending) = match self.begin(Step::Test, call, deadline).await? {
-            Begun::Pending(run, pending) => (run, MailboxSecret::read(&pending.text)?),
+            Begun::Pending(run, pending) => (run, *pending),
             Begun::ConfigurationTest(run) => return self.configuration_test(&run).await,
             Begun::AlreadyCurrent => return Ok(()),
         };
@@ -198,6 +198,8 @@ impl Rotation {
                 redeemed_at: tokens.now,
                 ..grant.clone()
             };
+            // One writer at a time: side by side they would only lose races to each other.
+            let _one_writer = self.grants_writer.lock().await;
             let store = self.grants(&run.secret);
             let stored = store.update(|grants| {
                 // A sign-in that came meanwhile brought a newer one.
@@ -268,7 +270,8 @@ impl Rotation {
             return Err(Failure::new(Kind::Temporary, what));
         }
         if !held.enabled {
-            return Err(self.tell_disabled(run, connection, now).await?);
+            let since = held.secret_changed_at.unwrap_or(now);
+            return Err(self.tell_disabled(run, connection, since).await?);
         }
         if self.passes_test(run, shopctrl, connection).await? {
             return Ok(held.secret_changed_at);
@@ -285,7 +288,18 @@ impl Rotation {
             Delivered::PersonNeeded => "putting it back needs a person",
         };
         warn!(connection = %id, outcome, "ShopCtrl cannot use the new secret");
-        Err(Failure::new(Kind::Temporary, format!("{what}; {outcome}")))
+        let failure = Failure::new(Kind::Temporary, format!("{what}; {outcome}"))
+            .next_step("It is tried again; if it goes on, test the connection in ShopCtrl.");
+        // After "Connection Delivered" nobody else would hear of it.
+        let failed = run.event(EventKind::RotationFailed {
+            step: "testSecret".to_owned(),
+            error_type: failure.kind.error_type().to_owned(),
+            what: failure.what.clone(),
+            code: None,
+            next_step: failure.next_step.clone(),
+        });
+        self.events.put(&[failed]).await?;
+        Err(failure)
     }
 
     async fn passes_test(
@@ -317,12 +331,12 @@ impl Rotation {
         &self,
         run: &Invocation,
         connection: &Connection,
-        now: Timestamp,
+        since: Timestamp,
     ) -> Result<Failure, Failure> {
         let drift = run.event(EventKind::DriftFound {
             what: "connection_disabled".to_owned(),
             connection: Some(connection.id.clone()),
-            found_at: now,
+            found_at: since,
         });
         self.events.put(&[drift]).await?;
         let what = format!("proving connection {}: it is switched off", connection.id);
