@@ -97,12 +97,12 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Keeps of a foreign code only what a code is made of, and not more than 100 characters: a server
+/// Keeps of a foreign code only what a code is made of, and not more than 64 characters: a server
 /// cannot put text of its own into our logs and mails through it.
 #[must_use]
 pub fn foreign_code(code: &str) -> String {
     code.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-        .take(100)
+        .take(64)
         .collect()
 }
