@@ -278,3 +278,29 @@ async fn a_rotation_that_died_is_continued_by_the_checks_alone() {
         Some("rotated")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_continues_goes_on_behind_its_cursor_with_the_time_that_it_began_with() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = |name: &str, shop_id: i64| MailboxPlan {
+        name: name.to_owned(),
+        address: format!("{name}@shop.example"),
+        shop_id,
+        ..MailboxPlan::default()
+    };
+    let first = world.add_mailbox(&plan("alpha", 1)).unwrap();
+    let second = world.add_mailbox(&plan("beta", 2)).unwrap();
+    let began = (world.clock.now() - days(30)).to_string();
+    let event = json!({
+        "detail-type": "Check Continues", "source": "shopmail",
+        "detail": {"id": "00", "cursor": first.arn, "time": began},
+    });
+    let done = world.invoke("expiry-checker", &event).await.unwrap();
+    assert_eq!(done.function_error, None, "{}", done.payload);
+    let secrets = done.payload["secrets"].as_array().unwrap();
+    assert_eq!(secrets.len(), 1);
+    assert_eq!(secrets[0]["secret"], second.secret.as_str());
+    // 30 days ago the secret was not due yet.
+    assert_eq!(secrets[0]["state"], "healthy");
+    assert_eq!(done.payload["continues_after"], Value::Null);
+}
