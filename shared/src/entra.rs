@@ -1,6 +1,7 @@
 //! Microsoft Entra: the clouds, the token endpoint, sign-in, app registrations in Graph.
 
 pub mod application;
+pub mod credential_use;
 pub mod id_token;
 pub mod rotator;
 pub mod sign_in;

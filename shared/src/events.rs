@@ -12,7 +12,8 @@ use crate::aws::sorted;
 use crate::config::BaseUrl;
 use crate::credential::KeyId;
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::{ConnectionId, Delivery, Direction, MailboxAddress};
+use crate::grants::HandOverState;
+use crate::mailbox_secret::{ConnectionId, Delivery, Direction, DirectoryId, MailboxAddress};
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,9 +66,9 @@ pub enum EventKind {
         link: String,
         /// Until when the link is good.
         link_expires_at: Timestamp,
-        /// When the last link to the same end ended, if there was one.
+        /// How often it was asked before, and how urgent it was.
         #[serde(skip)]
-        asked_until: Option<i64>,
+        asked: AskedBefore,
         /// Entra's code, or `no_grant`.
         reason: String,
         /// When mail stops.
@@ -76,19 +77,95 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
+    /// A mailbox's grant is dead or dying while no rotation needs it: its owner should sign in long
+    /// before one does.
+    GrantExpiring {
+        /// The account.
+        mailbox: MailboxAddress,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// How often it was asked before, and how urgent it was.
+        #[serde(skip)]
+        asked: AskedBefore,
+        /// Entra's code, or `no_grant`.
+        reason: String,
+        /// When the grant was last redeemed, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        redeemed_at: Option<Timestamp>,
+        /// When mail stops if nobody signs in.
+        due_by: Timestamp,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
     /// A person has to hand the new secret to ShopCtrl.
     HandOverRequired {
+        /// The account that has to sign in for it.
+        mailbox: MailboxAddress,
         /// For these connections.
         connections: Vec<HandOverConnection>,
         /// Where.
         link: String,
         /// Until when the link is good.
         link_expires_at: Timestamp,
-        /// When the last link to the same end ended, if there was one.
+        /// How often it was asked before, and how urgent it was.
         #[serde(skip)]
-        asked_until: Option<i64>,
+        asked: AskedBefore,
         /// When mail stops.
         due_by: Timestamp,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// The page behind a person's link showed a pending client secret.
+    ClientSecretRevealed {
+        /// The credential.
+        key_id: KeyId,
+        /// For which connection.
+        connection: ConnectionId,
+        /// To whom (`oid`).
+        by: DirectoryId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The page was asked for a pending client secret and did not show it.
+    RevealRefused {
+        /// The credential.
+        key_id: KeyId,
+        /// Who asked (`oid`).
+        by: DirectoryId,
+        /// When.
+        at: Timestamp,
+        /// Why, as a code: `not_in_reveal_to`, `old_sign_in`, …
+        reason: String,
+    },
+    /// A person said what ShopCtrl shows of a connection.
+    HandOverAttested {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its direction.
+        direction: Direction,
+        /// What they said.
+        state: HandOverState,
+        /// Who said it (`oid`).
+        by: DirectoryId,
+        /// When, by ShopCtrl's clock where it could be asked.
+        at: Timestamp,
+        /// What the statement rests on.
+        rests_on: String,
+    },
+    /// A superseded client secret ends soon, and nothing shows that ShopCtrl does not use it any more.
+    SupersededSecretEnding {
+        /// The credential.
+        key_id: KeyId,
+        /// When it stops working.
+        ends_at: Timestamp,
+        /// The rung of the ladder: 7, 3 or 1 days.
+        rung: i64,
+        /// The connections that a person handed over.
+        connections: Vec<HandOverConnection>,
         /// Whom to tell.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
@@ -242,6 +319,15 @@ pub enum RetiredReason {
     Orphan,
 }
 
+/// What tells two requests for the same thing apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AskedBefore {
+    /// When the last link to the same end ended, in Unix seconds.
+    pub until: Option<i64>,
+    /// The rung of the ladder on which it is asked now.
+    pub rung: Option<i64>,
+}
+
 /// A connection that waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HandOverConnection {
@@ -264,6 +350,11 @@ impl EventKind {
             Self::RotationStarted { .. } => "Rotation Started",
             Self::AuthorizationRequired { .. } => "Authorization Required",
             Self::HandOverRequired { .. } => "Hand-over Required",
+            Self::GrantExpiring { .. } => "Grant Expiring",
+            Self::ClientSecretRevealed { .. } => "Client Secret Revealed",
+            Self::RevealRefused { .. } => "Reveal Refused",
+            Self::HandOverAttested { .. } => "Hand-over Attested",
+            Self::SupersededSecretEnding { .. } => "Superseded Secret Ending",
             Self::ConnectionDelivered { .. } => "Connection Delivered",
             Self::ClientSecretRotated { .. } => "Client Secret Rotated",
             Self::CredentialRetired { .. } => "Credential Retired",
@@ -284,19 +375,31 @@ impl EventKind {
             Self::RotationStarted { key_id, .. }
             | Self::ClientSecretRotated { key_id, .. }
             | Self::CredentialRetired { key_id, .. } => key_id.to_string(),
-            Self::AuthorizationRequired {
-                mailbox,
-                asked_until,
-                ..
-            } => format!("{} {asked_until:?}", mailbox.key()),
+            Self::AuthorizationRequired { mailbox, asked, .. }
+            | Self::GrantExpiring { mailbox, asked, .. } => {
+                format!("{} {:?} {:?}", mailbox.key(), asked.until, asked.rung)
+            }
             Self::HandOverRequired {
-                connections,
-                asked_until,
-                ..
+                connections, asked, ..
             } => {
                 let ids = connections.iter().map(|c| c.id.as_str());
-                format!("{} {asked_until:?}", ids.collect::<Vec<_>>().join(" "))
+                let ids = ids.collect::<Vec<_>>().join(" ");
+                format!("{ids} {:?} {:?}", asked.until, asked.rung)
             }
+            Self::ClientSecretRevealed {
+                connection, by, at, ..
+            } => {
+                format!("{connection} {by} {at}")
+            }
+            Self::RevealRefused { by, at, reason, .. } => format!("{by} {at} {reason}"),
+            Self::HandOverAttested {
+                connection,
+                state,
+                by,
+                at,
+                ..
+            } => format!("{connection} {state:?} {by} {at}"),
+            Self::SupersededSecretEnding { key_id, rung, .. } => format!("{key_id} {rung}"),
             Self::ConnectionDelivered {
                 connection, key_id, ..
             } => format!("{connection} {key_id}"),

@@ -1,8 +1,8 @@
 //! When a client secret is renewed, when its people are reminded, and when nothing may be touched.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Reader;
 use crate::failure::{Failure, Kind};
@@ -75,9 +75,7 @@ impl Policy {
     #[must_use]
     pub fn verdict(&self, now: Timestamp, start: Option<Timestamp>, end: Timestamp) -> Verdict {
         let left = end.duration_since(now);
-        let third = start.map(|start| end.duration_since(start) / 3);
-        let renew_before = self.renew_before.signed();
-        let renew_before = third.map_or(renew_before, |third| third.min(renew_before));
+        let renew_before = self.before_end(start.map(|start| end.duration_since(start)));
         if !left.is_positive() {
             Verdict::Expired
         } else if left > renew_before {
@@ -87,6 +85,18 @@ impl Policy {
         } else {
             Verdict::Due
         }
+    }
+
+    /// When a client secret that lives for `lifetime` and ends at `end` is renewed, freezes left aside.
+    #[must_use]
+    pub fn renewal(&self, lifetime: SignedDuration, end: Timestamp) -> Timestamp {
+        end.checked_sub(self.before_end(Some(lifetime)))
+            .unwrap_or(end)
+    }
+
+    fn before_end(&self, lifetime: Option<SignedDuration>) -> SignedDuration {
+        let renew_before = self.renew_before.signed();
+        lifetime.map_or(renew_before, |lifetime| renew_before.min(lifetime / 3))
     }
 
     /// Whether a freeze holds a rotation back that comes now: in a freeze, and before the hard stop.

@@ -8,13 +8,15 @@ pub const CONTACT: &str = "shopmail:contact";
 pub const EXPIRES_AT: &str = "shopmail:expires-at";
 /// The version whose promotion has been told.
 pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
-/// `rotated`, `waiting:<token>:<until>:<what>.<what>…`, or `stalled:<token>:<check>`; times in Unix
+/// `rotated`, `waiting:<token>:<until>/<rung>:<what>.<what>…`, or `stalled:<token>:<check>`; times in Unix
 /// seconds.
 pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
 /// What was last found not to be as it was left, as a hash; a drift is told when it appears.
 pub const DRIFT: &str = "shopmail:drift";
+/// What was last told of a superseded credential, `<keyId>:<rung>:<used>`.
+pub const SUPERSEDED: &str = "shopmail:superseded";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 

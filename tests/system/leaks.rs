@@ -440,6 +440,7 @@ fn assert_places_of_links(run: &Run, all: &[Found]) {
                 let on_page = [
                     format!("name=\"ticket\" value=\"{ticket}\""),
                     format!("href=\"/authorize?ticket={ticket}\""),
+                    format!("href=\"/authorize?ticket={ticket}&amp;anew=1\""),
                 ];
                 let way_on = on_page.iter().any(|place| found.text.contains(place))
                     && found.text.matches(part).count() == 1;

@@ -515,9 +515,13 @@ fn attempts() -> Vec<Attempt> {
         attempt(
             "an account of another tenant",
             "orders@other.example",
-            wrong,
+            (403, "foreign-account"),
         ),
-        attempt("a personal account", "somebody@outlook.example", wrong),
+        attempt(
+            "a personal account",
+            "somebody@outlook.example",
+            (403, "personal-account"),
+        ),
         Attempt {
             decision: Decision::Cancel,
             prepare: |world, mailbox| {
@@ -656,8 +660,14 @@ async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_ch
             assert_eq!(page.status, status, "{what}");
             assert!(!page.body.contains("AADSTS"), "{what}: {}", page.body);
             assert_eq!(browser.session(), None, "{what}");
-            // A way on: the same link again.
-            assert_eq!(page.way_on(), Some(link.clone()), "{what}: {}", page.body);
+            // A way on: the same link again, and not into the same account.
+            let other = ["wrong-account", "personal-account", "foreign-account"].contains(&name);
+            let again = if other {
+                format!("{link}&anew=1")
+            } else {
+                link.clone()
+            };
+            assert_eq!(page.way_on(), Some(again), "{what}: {}", page.body);
             clear_the_way(&world, &mailbox);
             let consents = "openid profile offline_access User.Read Mail.Read Mail.Send";
             directory.consent(mailbox.oid, mailbox.app.app_id, consents);

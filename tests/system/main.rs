@@ -16,6 +16,7 @@ mod delivery;
 mod end_state;
 mod events;
 mod expiry_checker;
+mod hand_over;
 mod id_tokens;
 mod issuing;
 mod kill_matrix;

@@ -4,7 +4,7 @@ use shared::entra::sign_in::{authorize_url, scopes};
 use shared::ticket::Refused;
 use tracing::info;
 
-use crate::page::{WayOn, redirect};
+use crate::page::{Reply, WayOn};
 use crate::request::Request;
 use crate::session::Session;
 use crate::{Answer, Ending, OAuthCallback, now, texts};
@@ -27,14 +27,16 @@ impl OAuthCallback {
             &scopes(&app, &mailbox.connections, &ticket.mailbox),
             &ticket.mailbox,
             &session.secrets,
+            // After another account's sign-in Microsoft would take that one again.
+            request.query("anew").is_some(),
         )?;
         info!(mailbox = %ticket.mailbox, "to Microsoft's sign-in");
-        Ok(redirect(&location, session.cookie(&key, now())?))
+        Ok(Reply::to(location).with_cookie(session.cookie(&key, now())?))
     }
 }
 
 /// The page for a ticket that is not taken.
-fn refusal(refused: Refused, text: &str) -> Ending {
+pub(crate) fn refusal(refused: Refused, text: &str) -> Ending {
     match refused {
         Refused::Expired(_) => Ending {
             way_on: WayOn::NewLink {

@@ -1,26 +1,45 @@
-//! `GET /callback`: redeems the code, makes sure who it was, stores the grant, pushes the rotation on.
+//! `GET /callback`: redeems the code, makes sure who it was, stores the grant, and leads on: to the
+//! hand-over where one is left, else by having the rotation go on.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::id_token::{self, Account, Issuer};
-use shared::entra::sign_in::{Obstacle, connection_scope, number_in, of_one_resource, scopes};
+use shared::entra::sign_in::{
+    Obstacle, admin_consent_url, connection_scope, number_in, of_one_resource, scopes,
+};
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens, Trouble};
 use shared::failure::{Failure, Kind, foreign_code};
 use shared::grants::{Grant, GrantStore, Grants};
 use shared::mailbox::graph;
-use shared::mailbox_secret::{MailboxAddress, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
+use shared::shopctrl::connections::Swapped;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
 use tracing::{info, warn};
+use url::Url;
 
+use crate::page::Reply;
 use crate::request::Request;
-use crate::session::Session;
+use crate::session::{SESSION, Session};
+use crate::signed_in::SignedIn;
 use crate::{Answer, Ending, OAuthCallback, now, texts};
+
+/// The tenant of all personal Microsoft accounts (entra-docs, id-token-claims-reference.md).
+const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+/// After these outcomes the same account would be signed in again without a question.
+const ANOTHER_ACCOUNT: [&str; 3] = ["wrong-account", "personal-account", "foreign-account"];
+/// ShopCtrl may take this long to answer an offer; the person waits meanwhile.
+const OFFER: Duration = Duration::from_secs(10);
+/// A cookie has 4 KiB.
+const MOST_OFFERS: usize = 2;
+const LONGEST_ADDRESS: usize = 700;
 
 /// A sign-in that came back.
 struct SignIn {
@@ -33,6 +52,9 @@ struct SignIn {
 
 impl OAuthCallback {
     pub(crate) async fn callback(&self, request: &Request, deadline: Deadline) -> Answer {
+        if request.query("admin_consent").is_some() {
+            return Err(admin_came_back(request));
+        }
         let key = self.ticket_key().await?;
         let session = Session::open(&request.cookies, &key, now());
         let Some(session) = session.filter(|session| same_state(session, request)) else {
@@ -67,18 +89,27 @@ impl OAuthCallback {
             app,
         };
         let again = sign_in.session.ticket.clone();
-        self.take(&sign_in, request, deadline)
+        self.take(&sign_in, key, request, deadline)
             .await
             .map_err(|ending| match ending.text.good {
                 true => ending,
+                false if ANOTHER_ACCOUNT.contains(&ending.outcome) => {
+                    ending.or_sign_in_anew(&again)
+                }
                 false => ending.or_sign_in(&again),
             })
     }
 
-    async fn take(&self, sign_in: &SignIn, request: &Request, deadline: Deadline) -> Answer {
+    async fn take(
+        &self,
+        sign_in: &SignIn,
+        key: &TicketKey,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Answer {
         let mailbox = &sign_in.ticket.mailbox;
         if let Some(trouble) = refused_at_microsoft(request) {
-            return Err(obstacle(&trouble, mailbox));
+            return Err(self.obstacle(&trouble, sign_in));
         }
         let Some(code) = request.query("code").filter(|code| !code.is_empty()) else {
             return Err(Ending::new("no-code", texts::start_again()));
@@ -103,7 +134,111 @@ impl OAuthCallback {
         };
         file(&store, mailbox, &grant).await?;
         info!(%mailbox, "stored a grant");
-        Err(self.push_on(sign_in).await)
+        match self.lead_on(sign_in, key, &grant.oid).await? {
+            Some(reply) => Ok(reply),
+            None => Err(self.push_on(sign_in).await),
+        }
+    }
+
+    /// To the hand-over, where this account has something to do in it.
+    async fn lead_on(
+        &self,
+        sign_in: &SignIn,
+        key: &TicketKey,
+        oid: &DirectoryId,
+    ) -> Result<Option<Reply>, Ending> {
+        let mailbox = &sign_in.ticket.mailbox;
+        let authorize = self.offer(sign_in).await;
+        let attended = sign_in.mailbox.connections.iter().any(|connection| {
+            connection.delivery == Delivery::Attended && connection.mailbox == *mailbox
+        });
+        let attended = attended && sign_in.ticket.purpose == Purpose::Rotate;
+        if !attended && authorize.is_empty() {
+            return Ok(None);
+        }
+        let ticket = sign_in.session.ticket.clone();
+        let session = SignedIn::begin(ticket, oid.clone(), authorize, now())?;
+        let on = format!("{}/handover", self.settings.callback_url);
+        let reply = Reply::to(on)
+            .with_cookie(SESSION.end())
+            .with_cookie(session.cookie(key)?);
+        info!("to the hand-over");
+        Ok(Some(reply))
+    }
+
+    /// Offers the version's secret to this account's `api` connections that do not have it, now that
+    /// the account's owner is here: where ShopCtrl needs a sign-in of its own, its address comes back.
+    /// What fails here is tried again by the rotation.
+    async fn offer(&self, sign_in: &SignIn) -> BTreeMap<String, String> {
+        let mine = sign_in.mailbox.connections.iter().filter(|connection| {
+            connection.delivery == Delivery::Api && connection.mailbox == sign_in.ticket.mailbox
+        });
+        let offers = mine.map(async |connection| {
+            let offer = self.offer_one(sign_in, connection);
+            match tokio::time::timeout(OFFER, offer).await {
+                Ok(Ok(url)) => url.map(|url| (connection.id.to_string(), url)),
+                Ok(Err(failure)) => {
+                    info!(connection = %connection.id, %failure, "not offered now");
+                    None
+                }
+                Err(_) => {
+                    info!(connection = %connection.id, "not offered now: ShopCtrl takes too long");
+                    None
+                }
+            }
+        });
+        let offers = futures_util::future::join_all(offers).await;
+        offers.into_iter().flatten().take(MOST_OFFERS).collect()
+    }
+
+    async fn offer_one(
+        &self,
+        sign_in: &SignIn,
+        connection: &Connection,
+    ) -> Result<Option<String>, Failure> {
+        let shopctrl = self.shopctrl(connection).await?;
+        let held = shopctrl.connection(connection).await?;
+        if held.has(sign_in.mailbox.key_id) {
+            return Ok(None);
+        }
+        match shopctrl
+            .swap_secret(connection, &held, &sign_in.mailbox)
+            .await?
+        {
+            Swapped::Authorized(_) | Swapped::ChangedMeanwhile => Ok(None),
+            Swapped::PersonNeeded { authorize_url } => {
+                let trusted = may_lead_to(&authorize_url, sign_in, connection);
+                if !trusted {
+                    warn!(connection = %connection.id, "ShopCtrl named an address to authorize at that is neither Microsoft's nor its own");
+                }
+                Ok(trusted.then_some(authorize_url))
+            }
+        }
+    }
+
+    /// The page for a sign-in that did not succeed, with the link that an administrator needs.
+    fn obstacle(&self, trouble: &Trouble, sign_in: &SignIn) -> Ending {
+        let mailbox = &sign_in.ticket.mailbox;
+        let ending = obstacle(trouble, mailbox);
+        let pass_on = match Obstacle::of(trouble) {
+            Obstacle::AdminApproval | Obstacle::Declined => {
+                let scopes = scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox);
+                admin_consent_url(&sign_in.app, &self.settings.redirect_uri(), &scopes).ok()
+            }
+            Obstacle::WrongAccount
+            | Obstacle::PersonalAccount
+            | Obstacle::ForeignAccount
+            | Obstacle::NotAssigned
+            | Obstacle::BlockedByPolicy
+            | Obstacle::MoreProof
+            | Obstacle::AccountTrouble
+            | Obstacle::ClientRefused
+            | Obstacle::Registration
+            | Obstacle::StartAgain
+            | Obstacle::Passing
+            | Obstacle::Unknown => None,
+        };
+        Ending { pass_on, ..ending }
     }
 
     async fn redeem(&self, sign_in: &SignIn, code: SecretString) -> Result<Tokens, Ending> {
@@ -125,7 +260,7 @@ impl OAuthCallback {
             .await;
         redeemed.map_err(|error| match error {
             TokenError::ClientRefused(trouble) | TokenError::PersonNeeded(trouble) => {
-                obstacle(&trouble, mailbox)
+                self.obstacle(&trouble, sign_in)
             }
             TokenError::Call(error) => error.failure.into(),
         })
@@ -147,9 +282,14 @@ impl OAuthCallback {
         deadline: Deadline,
     ) -> Result<(), Ending> {
         let mailbox = &sign_in.ticket.mailbox;
-        let same = if account.tid != sign_in.mailbox.tenant_id {
-            false
-        } else if let Some(known) = grants.of(mailbox) {
+        if account.tid != sign_in.mailbox.tenant_id {
+            return Err(if account.tid.as_str() == PERSONAL_ACCOUNTS {
+                Ending::new("personal-account", texts::personal_account(mailbox))
+            } else {
+                Ending::new("foreign-account", texts::foreign_account(mailbox))
+            });
+        }
+        let same = if let Some(known) = grants.of(mailbox) {
             known.oid == account.oid && known.tid == account.tid
         } else if tokens.grants("User.Read") {
             let addresses = with_retries(deadline, async || {
@@ -186,7 +326,8 @@ impl OAuthCallback {
                 warn!(failure = %error.failure, "the rotation was not pushed on; the next check does it")
             }
         }
-        if sign_in.mailbox.has_attended() {
+        let attended = |c: &Connection| c.delivery == Delivery::Attended && c.mailbox == *mailbox;
+        if sign_in.mailbox.connections.iter().any(attended) {
             return Ending::new("hand-over-remains", texts::hand_over_remains(mailbox));
         }
         Ending::new("rotation-goes-on", texts::rotation_goes_on(mailbox))
@@ -211,7 +352,37 @@ fn refused_at_microsoft(request: &Request) -> Option<Trouble> {
     })
 }
 
-fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
+/// An administrator's way back from Microsoft. `admin_consent=True` comes with a refusal too, so `error`
+/// is looked at first; nothing of it is authenticated, and nothing is done by it
+/// (entra-docs, v2-admin-consent.md).
+fn admin_came_back(request: &Request) -> Ending {
+    if request.query("error").is_some() {
+        Ending::new("admin-declined", texts::admin_declined())
+    } else {
+        Ending::new("admin-granted", texts::admin_granted())
+    }
+}
+
+/// Whether a person may be sent to an address that ShopCtrl names: Microsoft's sign-in of this cloud,
+/// or ShopCtrl itself.
+fn may_lead_to(address: &str, sign_in: &SignIn, connection: &Connection) -> bool {
+    let origin = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        let web = matches!(url.scheme(), "https" | "http") && url.username().is_empty();
+        web.then(|| url.origin())
+    };
+    let trusted = [
+        sign_in.app.endpoints.authority.as_str(),
+        connection.shopctrl.ui.as_str(),
+        connection.shopctrl.api.as_str(),
+    ];
+    let at = origin(address);
+    at.is_some()
+        && address.len() <= LONGEST_ADDRESS
+        && trusted.into_iter().any(|url| origin(url) == at)
+}
+
+pub(crate) fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
     let obstacle = Obstacle::of(trouble);
     info!(
         code = trouble.code(),

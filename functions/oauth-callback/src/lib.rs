@@ -1,17 +1,27 @@
 //! `oauth-callback`, the door: a person opens a link, signs in at Microsoft as the shop mailbox, and
-//! the rotation that waited goes on.
+//! the rotation that waited goes on. Where a person has to hand the new secret to ShopCtrl, three
+//! screens lead through it: `start`, `hand_over`, and its end.
 //!
 //! No GET changes anything unless it carries the sealed cookie of its own `/authorize` and a fresh
 //! authorization code: a link previewer can fetch every address.
 
 mod authorize;
+mod calendar;
 mod callback;
+mod hand_over;
+mod hints;
 mod new_link;
 mod page;
 mod request;
+mod reveal;
+mod screens;
+mod sealed_cookie;
 mod session;
 mod settings;
+mod signed_in;
+mod start;
 mod texts;
+mod watch;
 
 use std::time::Duration;
 
@@ -20,6 +30,7 @@ use serde_json::Value;
 use shared::aws;
 use shared::clock;
 use shared::entra::App;
+use shared::events::Events;
 use shared::failure::{Failure, Kind};
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
@@ -29,9 +40,9 @@ use shared::secret_store::{Described, SecretStore};
 use shared::ticket::{Purpose, Ticket, TicketKey};
 use tracing::{Instrument, error, info, info_span, warn};
 
-use page::{WayOn, page};
+use page::{Reply, WayOn, page};
 use request::Request;
-use session::no_cookie;
+use session::SESSION;
 pub use settings::Settings;
 use texts::Text;
 
@@ -41,6 +52,7 @@ pub struct OAuthCallback {
     settings: Settings,
     http: Client,
     store: SecretStore,
+    events: Events,
 }
 
 /// How a request that is not answered with a redirect ends.
@@ -49,12 +61,14 @@ struct Ending {
     outcome: &'static str,
     text: Box<Text>,
     way_on: WayOn,
+    /// An address for somebody else.
+    pass_on: Option<String>,
     /// Whether the sign-in's session is over with it.
     ends_session: bool,
 }
 
 /// What goes through the routes: an answer, or an ending as a page.
-type Answer = Result<ApiGatewayV2httpResponse, Ending>;
+type Answer = Result<Reply, Ending>;
 
 impl Ending {
     fn new(outcome: &'static str, text: Text) -> Self {
@@ -62,6 +76,7 @@ impl Ending {
             outcome,
             text: Box::new(text),
             way_on: WayOn::None,
+            pass_on: None,
             ends_session: false,
         }
     }
@@ -77,6 +92,22 @@ impl Ending {
         let ticket = ticket.to_owned();
         Self {
             way_on: WayOn::SignIn { ticket },
+            ..self
+        }
+    }
+
+    /// Microsoft would sign in the same account again without asking.
+    fn or_sign_in_anew(self, ticket: &str) -> Self {
+        let ticket = ticket.to_owned();
+        Self {
+            way_on: WayOn::SignInAnew { ticket },
+            ..self
+        }
+    }
+
+    fn or_back(self) -> Self {
+        Self {
+            way_on: WayOn::Back,
             ..self
         }
     }
@@ -119,10 +150,15 @@ impl OAuthCallback {
     #[must_use]
     pub fn over(settings: Settings, http: Client) -> Self {
         let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
+        let events = Events::new(
+            aws::event_bridge(&settings.aws, &http),
+            settings.event_bus.clone(),
+        );
         Self {
             settings,
             http,
             store,
+            events,
         }
     }
 
@@ -157,26 +193,33 @@ impl OAuthCallback {
         let deadline = Deadline::within(left.saturating_sub(Duration::from_secs(2)));
         let work = async {
             let answer = Box::pin(self.route(&request, deadline)).await;
-            answer.unwrap_or_else(|ending| {
+            let reply = answer.unwrap_or_else(|ending| {
                 info!(
                     outcome = ending.outcome,
                     status = ending.text.status,
                     "answered"
                 );
-                let mut response = page(&ending.text, &ending.way_on, reference);
-                if ending.ends_session {
-                    response.cookies = vec![no_cookie()];
-                }
-                response
-            })
+                let page = page(&ending.text, &ending.way_on, ending.pass_on.as_deref());
+                Reply::Page(if ending.ends_session {
+                    page.with_cookie(SESSION.end())
+                } else {
+                    page
+                })
+            });
+            reply.into_response(reference)
         };
         Ok(work.instrument(span).await)
     }
 
     async fn route(&self, request: &Request, deadline: Deadline) -> Answer {
         match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/start") => self.start(request).await,
             ("GET", "/authorize") => self.authorize(request).await,
             ("GET", "/callback") => self.callback(request, deadline).await,
+            ("GET", "/handover") => self.hand_over(request, deadline).await,
+            ("POST", "/reveal") => self.reveal(request, deadline).await,
+            ("POST", "/attest") => self.attest(request, deadline).await,
+            ("GET", "/calendar") => self.calendar(request).await,
             ("POST", "/ticket") => self.new_link(request).await,
             _ => Err(Ending::new("no-such-page", texts::no_such_page())),
         }

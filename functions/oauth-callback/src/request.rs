@@ -70,6 +70,11 @@ impl Request {
             "/authorize" => "authorize",
             "/callback" => "callback",
             "/ticket" => "ticket",
+            "/start" => "start",
+            "/handover" => "handover",
+            "/reveal" => "reveal",
+            "/attest" => "attest",
+            "/calendar" => "calendar",
             _ => "other",
         }
     }

@@ -4,6 +4,8 @@ use shared::aws::AwsSettings;
 use shared::config::{BaseUrl, Reader};
 use shared::entra::MicrosoftSettings;
 use shared::failure::Failure;
+use shared::policy::Policy;
+use shared::shopctrl::ShopCtrlPaths;
 use tracing::level_filters::LevelFilter;
 
 /// The settings, each an environment variable.
@@ -13,6 +15,8 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// `ENTRA_URL`, `GRAPH_URL`.
     pub microsoft: MicrosoftSettings,
+    /// `SHOPCTRL_CONNECTION_PATH`.
+    pub shopctrl_paths: ShopCtrlPaths,
     /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
     pub log_level: LevelFilter,
     /// `CALLBACK_URL`: this function's own address, without a trailing slash (required). The app
@@ -20,6 +24,11 @@ pub struct Settings {
     pub callback_url: BaseUrl,
     /// `TICKET_KEY_SECRET`: the secret that signs links (default `shopmail-ticket-key`).
     pub ticket_key_secret: String,
+    /// `EVENT_BUS`: name or ARN of the bus (default `default`).
+    pub event_bus: String,
+    /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
+    /// `shopmail:policy` may change.
+    pub policy: Policy,
 }
 
 impl Settings {
@@ -31,9 +40,12 @@ impl Settings {
         let settings = Self {
             aws: AwsSettings::read(&mut reader),
             microsoft: MicrosoftSettings::read(&mut reader),
+            shopctrl_paths: ShopCtrlPaths::read(&mut reader),
             log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
+            event_bus: reader.or("EVENT_BUS", "default".to_owned()),
+            policy: Policy::read(&mut reader),
         };
         reader.finish()?;
         Ok(settings)

@@ -1,8 +1,20 @@
 //! Every word that a person reads on a page, in one place: another language is another file like it.
 
+use jiff::Timestamp;
+use maud::{Markup, html};
 use shared::entra::sign_in::Obstacle;
-use shared::mailbox_secret::MailboxAddress;
+use shared::grants::HandOverState;
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxAddress, Protocol};
+use shared::ticket::{Purpose, Ticket};
 
+use crate::calendar::Entry;
+use crate::hand_over::{How, Task};
+use crate::hints::Hint;
+use crate::reveal::NotShown;
+use crate::watch::Seen;
+
+/// The language of this file (RFC 5646).
+pub const LANGUAGE: &str = "en";
 /// The name at the top of every page.
 pub const BRAND: &str = "Shop mail";
 /// Before the reference that the logs carry too.
@@ -23,7 +35,17 @@ pub struct Text {
     pub next: String,
     /// On the button, where there is one.
     pub button: &'static str,
+    /// Over the address to pass on, where there is one.
+    pub pass_on: &'static str,
 }
+
+/// On the button that copies the value beside it.
+pub const COPY: &str = "Copy";
+/// On it for a moment afterwards.
+pub const COPIED: &str = "Copied";
+/// On the button that leads back to the hand-over.
+pub const BACK: &str = "Back to the steps";
+const FOR_AN_ADMINISTRATOR: &str = "Link for an administrator of Microsoft 365";
 
 const SIGN_IN: &str = "Sign in again";
 const NEW_LINK: &str = "Send a new link";
@@ -36,6 +58,7 @@ fn bad(status: i64, title: &str, happened: impl Into<String>, next: impl Into<St
         happened: happened.into(),
         next: next.into(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -48,6 +71,7 @@ pub fn rotation_goes_on(mailbox: &MailboxAddress) -> Text {
         happened: format!("{mailbox} is signed in, and the new client secret works for it."),
         next: "The change goes on by itself now; you can close this window.".to_owned(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -60,6 +84,7 @@ pub fn hand_over_remains(mailbox: &MailboxAddress) -> Text {
         happened: format!("{mailbox} is signed in, and the permission is stored."),
         next: "The new client secret still has to be entered in ShopCtrl; the person who runs this system hands it over.".to_owned(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -73,6 +98,7 @@ pub fn connected(mailbox: &MailboxAddress) -> Text {
         next: "You can close this window; client secrets are renewed without you from now on."
             .to_owned(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -85,6 +111,7 @@ pub fn already_done() -> Text {
         happened: "What this link was for is already done.".to_owned(),
         next: "You can close this window.".to_owned(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -120,6 +147,7 @@ pub fn new_link_sent() -> Text {
         happened: "It goes to the contact that is set for this mailbox.".to_owned(),
         next: "It should arrive within a few minutes; you can close this window.".to_owned(),
         button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
     }
 }
 
@@ -165,6 +193,98 @@ pub fn wrong_account(mailbox: &MailboxAddress) -> Text {
     )
 }
 
+/// Signed in with a private account.
+pub fn personal_account(mailbox: &MailboxAddress) -> Text {
+    bad(
+        403,
+        "That was a personal account",
+        "You signed in with a personal Microsoft account, and the shop's mailbox is a work account; nothing was changed.",
+        format!(
+            "Sign in as {mailbox}; if Microsoft asks which account to use, choose \u{201c}Work or school account\u{201d}."
+        ),
+    )
+}
+
+/// Signed in with an account of another organisation, or as a guest.
+pub fn foreign_account(mailbox: &MailboxAddress) -> Text {
+    bad(
+        403,
+        "That account is of another organisation",
+        "You signed in with an account that is not of the shop's own organisation, or only a guest there; nothing was changed.",
+        format!("Open the link in a private window and sign in as {mailbox} itself."),
+    )
+}
+
+/// An administrator came back from granting the app's permissions.
+pub fn admin_granted() -> Text {
+    Text {
+        status: 200,
+        good: true,
+        title: "Thank you".to_owned(),
+        happened: "Microsoft says that the permission was granted.".to_owned(),
+        next: "Tell whoever sent you this link that they can open their own link and sign in now; you can close this window.".to_owned(),
+        button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
+    }
+}
+
+/// An administrator came back without having granted them.
+pub fn admin_declined() -> Text {
+    bad(
+        403,
+        "The permission was not granted",
+        "Microsoft ended the request without a grant; nothing was changed.",
+        "If that was not meant, open the link once more and choose Accept; it takes an administrator who may consent for the organisation.",
+    )
+}
+
+/// The session of a hand-over is over, or was never begun in this browser.
+pub fn session_over() -> Text {
+    bad(
+        403,
+        "Please sign in once more",
+        "For safety this page works for an hour after a sign-in, and only in the window of that sign-in.",
+        "Open the link from the message again; what you have done so far is kept.",
+    )
+}
+
+/// Why the secret is not shown.
+pub fn not_shown(why: NotShown, mailbox: &MailboxAddress) -> Text {
+    match why {
+        NotShown::NotPending => already_done(),
+        NotShown::OldSignIn => bad(
+            403,
+            "Please sign in once more",
+            "The client secret is shown only within ten minutes of a sign-in.",
+            format!("Sign in again as {mailbox}; what you have done so far is kept."),
+        ),
+        NotShown::NotInRevealTo => bad(
+            403,
+            "This account may not see the secret here",
+            not_in_reveal_to(),
+            "Go back to the steps, and have that person enter the secret or give it to you safely.",
+        ),
+        NotShown::RotatorIsTheApp => bad(
+            403,
+            "The secret cannot be shown here",
+            "The app renews its own secret, so this secret is worth more than the mailbox; a setting has to be changed first.",
+            "Tell the person who runs this system: a rotator of its own is needed, or the secret is handed over from AWS.",
+        ),
+        NotShown::ApplicationPermissions => bad(
+            403,
+            "The secret cannot be shown here",
+            "The app has application permissions, so this secret opens more than this mailbox; a setting has to be changed first.",
+            "Tell the person who runs this system: take the application permissions from the app, or hand the secret over from AWS.",
+        ),
+        NotShown::NotChecked => bad(
+            403,
+            "The secret cannot be shown here",
+            "Microsoft's answer does not tell what else this secret opens.",
+            "Tell the person who runs this system; the secret can be handed over from AWS.",
+        ),
+    }
+}
+
 /// Not all permissions were granted.
 pub fn consent_incomplete(mailbox: &MailboxAddress) -> Text {
     bad(
@@ -204,15 +324,17 @@ pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
             403,
             "The permission was not given",
             "The sign-in ended before the permission was given; nothing was changed.",
-            "If you pressed Cancel, sign in again and choose Accept; if Microsoft asked for an administrator, one has to grant the permission first.",
+            "If you pressed Cancel, sign in again and choose Accept; if Microsoft asked for an administrator's approval, pass the link below on to one first.",
         ),
         Obstacle::AdminApproval => bad(
             403,
             "An administrator has to agree",
             "Your organisation lets only an administrator grant this permission.",
-            "Ask an administrator of Microsoft 365 to grant the app's permissions in the Entra admin center, then sign in again.",
+            "Pass the link below on to an administrator of Microsoft 365; when the permission is granted, sign in again.",
         ),
         Obstacle::WrongAccount => wrong_account(mailbox),
+        Obstacle::PersonalAccount => personal_account(mailbox),
+        Obstacle::ForeignAccount => foreign_account(mailbox),
         Obstacle::NotAssigned => bad(
             403,
             "The account is not assigned to the app",
@@ -268,4 +390,468 @@ pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
             "Sign in again; if it happens again, tell the contact this page's reference.",
         ),
     }
+}
+
+// === The hand-over ===
+
+/// A text in which what stands between pairs of `**` is a label of ShopCtrl's or Microsoft's.
+pub fn marked(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split("**").enumerate() {
+            @if at % 2 == 1 { b { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn day(time: Timestamp) -> String {
+    time.strftime("%-d %B %Y").to_string()
+}
+
+fn clock(time: Timestamp) -> String {
+    time.strftime("%H:%M UTC").to_string()
+}
+
+/// The name of a direction at the front of a line.
+pub fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Receiving => "Receiving:",
+        Direction::Sending => "Sending:",
+    }
+}
+
+fn host(connection: &Connection) -> &str {
+    let ui = connection.shopctrl.ui.as_str();
+    let host = ui.split("://").last().unwrap_or(ui);
+    host.split('/').next().unwrap_or(host)
+}
+
+/// Shop and mailbox, as terms with what they are here.
+pub fn what_it_is_about(
+    connections: &[&Connection],
+    mailbox: &MailboxAddress,
+) -> Vec<(&'static str, String)> {
+    let mut shops: Vec<String> = Vec::new();
+    for connection in connections {
+        let shop = format!("{} at {}", connection.shopctrl.shop_id, host(connection));
+        if !shops.contains(&shop) {
+            shops.push(shop);
+        }
+    }
+    vec![("Shop", shops.join(", ")), ("Mailbox", mailbox.to_string())]
+}
+
+/// Over the first screen.
+pub fn start_title(ended: bool) -> String {
+    let title = if ended {
+        "The shop's mail stands still"
+    } else {
+        "The shop's mail needs you"
+    };
+    title.to_owned()
+}
+
+/// Why now.
+pub fn why_now(ends: Timestamp, ended: bool) -> String {
+    if ended {
+        return format!(
+            "The client secret with which ShopCtrl reaches this mailbox ended on {}, and mail has stood still since then. A new one is ready.",
+            day(ends)
+        );
+    }
+    format!(
+        "The client secret with which ShopCtrl reaches this mailbox ends on {}, and then mail would stop. A new one is ready; until you have handed it over, mail goes on with the old one.",
+        day(ends)
+    )
+}
+
+/// Over the list of what is asked.
+pub const WHAT_IS_ASKED: &str = "What you are asked to do";
+
+/// The list of what is asked.
+pub fn what_is_asked(
+    mailbox: &MailboxAddress,
+    connections: &[&Connection],
+    enters: bool,
+) -> Vec<String> {
+    let sign_in =
+        format!("Sign in at Microsoft as **{mailbox}**, the shop's mailbox, and not as yourself.");
+    if !enters {
+        return vec![
+            sign_in,
+            "Let ShopCtrl sign in as this mailbox once more, by a button on the next page."
+                .to_owned(),
+        ];
+    }
+    let has = |direction| {
+        let mut attended = connections
+            .iter()
+            .filter(|c| c.delivery == Delivery::Attended);
+        attended.any(|c| c.direction == direction)
+    };
+    let place = match (has(Direction::Receiving), has(Direction::Sending)) {
+        (true, false) => "for receiving",
+        (false, true) => "for sending",
+        _ => "first for receiving, then for sending",
+    };
+    vec![
+        sign_in,
+        format!(
+            "Enter the new client secret in ShopCtrl, {place}. The next page shows each step and has everything to copy."
+        ),
+        "Say what ShopCtrl shows. This page then looks whether mail flows, and tells you when it is done."
+            .to_owned(),
+    ]
+}
+
+/// What has to be at hand.
+pub fn what_is_needed(mailbox: &MailboxAddress) -> String {
+    format!(
+        "You need the password of {mailbox}, and a ShopCtrl user with Shop owner admin permissions. It takes about ten minutes."
+    )
+}
+
+/// Over the word on private windows.
+pub const PRIVATE_WINDOW: &str = "Open this in a private window";
+/// Why, and how.
+pub const WHY_PRIVATE: &str = "Else Microsoft may sign you in with your own account without asking. In Chrome press **Ctrl+Shift+N** (on a Mac **\u{2318}+Shift+N**) and paste this link there:";
+/// Over the page's own link.
+pub const THIS_LINK: &str = "This page's link";
+
+/// On the button of the first screen.
+pub fn sign_in_as(mailbox: &MailboxAddress) -> String {
+    format!("Sign in as {mailbox}")
+}
+
+/// For who reads this page again because Microsoft's did not lead on.
+pub const NEVER_CAME_BACK: &str = "Microsoft shows an error and does not lead back here?";
+
+/// What to do then. Entra shows a wrong redirect URI and most errors of a registration on its own page
+/// (reply-url.md; RFC 6749, 4.1.2.1).
+pub fn never_came_back() -> &'static str {
+    "Then the app registration has to be set right by an administrator of Microsoft 365. If the page says AADSTS50011, this redirect URI (platform Web) is missing in it; for any other number pass that number on. Afterwards open this link again."
+}
+
+/// Over the redirect URI.
+pub const REDIRECT_URI: &str = "Redirect URI";
+/// ShopCtrl's own labels.
+pub const TENANT_ID: &str = "Tenant ID";
+/// ShopCtrl's own labels.
+pub const CLIENT_ID: &str = "Client ID";
+/// ShopCtrl's own labels.
+pub const CLIENT_SECRET: &str = "Client Secret";
+
+/// How far it is.
+pub fn progress(at: usize, of: usize) -> String {
+    format!("Part {} of {of}", at + 1)
+}
+
+/// Over the steps of one connection.
+pub fn task_title(task: &Task<'_>) -> String {
+    let title = match (&task.how, task.connection.direction) {
+        (How::Enter { .. }, Direction::Receiving) => "Receiving mail: enter the new client secret",
+        (How::Enter { .. }, Direction::Sending) => "Sending mail: enter the new client secret",
+        (How::Authorize { .. }, Direction::Receiving) => "Receiving mail: authorize ShopCtrl",
+        (How::Authorize { .. }, Direction::Sending) => "Sending mail: authorize ShopCtrl",
+    };
+    title.to_owned()
+}
+
+/// The steps in ShopCtrl, after its help page, around the values to copy.
+pub struct Steps {
+    /// Before the link to ShopCtrl.
+    pub open: String,
+    /// To the connection.
+    pub find: Vec<String>,
+    /// From the values on.
+    pub authorize: Vec<String>,
+}
+
+/// The steps for one connection (ShopCtrl's help page on rotating the client secret, steps 11 to 33,
+/// and what its set-up pages add).
+pub fn steps(connection: &Connection) -> Steps {
+    let mailbox = &connection.mailbox;
+    let shop = connection.shopctrl.shop_id;
+    let (list, test) = match connection.direction {
+        Direction::Receiving => (
+            "Receiving email",
+            "Select the mailbox in the list and press **Test MailBox**: a popup says whether the connection works.".to_owned(),
+        ),
+        Direction::Sending => (
+            "Sending email",
+            format!("Press **Send test mail** and enter **{mailbox}** as the address: this page looks for that mail."),
+        ),
+    };
+    let switches = match connection.direction {
+        Direction::Receiving => {
+            "Press **Back to Shop Settings** and open **Edit** once more: **Status** shows **Authorized**, and **Enable** is on. Press **Ok**. In the list **Check mail** is on. **Save** the shop."
+        }
+        Direction::Sending => {
+            "Press **Back to Shop Settings** and open **Edit** once more: **Status** shows **Authorized**, and **Enable** is on. Press **Ok**, and **Save** the shop."
+        }
+    };
+    let protocol = match connection.protocol {
+        Protocol::Graph => "Microsoft Graph API",
+        Protocol::Imap => "IMAP",
+        Protocol::Pop3 => "POP3",
+        Protocol::Smtp => "SMTP",
+    };
+    Steps {
+        open: "In this private window, log in as a user with **Shop owner admin** permissions:"
+            .to_owned(),
+        find: vec![
+            format!("Go to **Sales Channels** > the icon of shop **{shop}** > **Settings**."),
+            format!("Go to **Communication** > **E-mail** > **{list}**."),
+            format!(
+                "Select the Microsoft 365 connection of **{mailbox}** (protocol **{protocol}**) and press **Edit**. Save what you have changed on other tabs first: it would be lost in step 6."
+            ),
+        ],
+        authorize: vec![
+            "Press **Save and Authorize** and confirm that unsaved changes on other tabs will be lost.".to_owned(),
+            format!(
+                "Microsoft signs in **{mailbox}**. If it offers accounts, choose this one and not your own; review and approve the permissions if it asks."
+            ),
+            format!(
+                "A **Success** window says that access was granted for **{mailbox}**. If another window comes, one of the values was wrong: copy them once more, whole, and go on from step 5."
+            ),
+            switches.to_owned(),
+            test,
+        ],
+    }
+}
+
+/// On the link to ShopCtrl.
+pub fn open_shopctrl(connection: &Connection) -> String {
+    format!("open ShopCtrl at {}", host(connection))
+}
+
+/// Over the values.
+pub const ENTER: &str = "Expand **Auth Parameters** and enter these values; **Tenant ID** and **Client ID** stand there already and should be the same. **Status** changes to **Not authorized**, and this direction rests until you have authorized it: go on at once.";
+/// On the button that shows the secret.
+pub const SHOW_SECRET: &str = "Show";
+/// Below the secret.
+pub const SECRET_SHOWN: &str = "Paste it into ShopCtrl and nowhere else. It is not shown again when you leave this page, but you can ask for it again.";
+/// Where a sign-in is too old.
+pub const SIGN_IN_TO_SEE: &str = "It is shown only within ten minutes of a sign-in.";
+/// On that link.
+pub const SIGN_IN_AGAIN: &str = "Sign in again";
+/// Over the command that reads the secret in AWS.
+pub const COMMAND: &str = "Command for a person with access to AWS";
+/// Where the person presses on without having seen the secret.
+pub const NOT_SHOWN_YET: &str = "The new client secret was not shown on this page yet. Only go on if it stands in ShopCtrl all the same: mail that flows now may still use the old one.";
+
+/// Why the secret is not shown to this account.
+pub fn not_in_reveal_to() -> &'static str {
+    "This account is not among those to whom the secret is shown here (reveal_to in the mailbox document). A person with access to AWS can read it."
+}
+
+/// Before the account's id.
+pub fn for_reveal_to() -> &'static str {
+    "To have it shown here next time, reveal_to needs this object ID:"
+}
+
+/// The command that reads the pending secret (AWS CLI).
+pub fn command(arn: &str, version: &str) -> String {
+    format!(
+        "aws secretsmanager get-secret-value --secret-id {arn} --version-id {version} --query SecretString --output text"
+    )
+}
+
+/// Over the buttons.
+pub const WHAT_DOES_IT_SHOW: &str = "What does ShopCtrl show now?";
+/// The statement that counts.
+pub const SAYS_AUTHORIZED: &str = "Status shows Authorized";
+/// The other one.
+pub const SAYS_OTHER: &str = "It shows something else";
+/// The statement after ShopCtrl's own sign-in.
+pub const HAS_AUTHORIZED: &str = "ShopCtrl says that access was granted";
+
+/// What a statement rests on, as it is recorded.
+pub fn rests_on(state: HandOverState, direction: Direction) -> &'static str {
+    match (state, direction) {
+        (HandOverState::Attested, Direction::Receiving) => {
+            "the person says that Status shows Authorized after the new client secret was entered, Success window and Test MailBox included"
+        }
+        (HandOverState::Attested, Direction::Sending) => {
+            "the person says that Status shows Authorized after the new client secret was entered, Success window and Send test mail included"
+        }
+        (HandOverState::Failed, _) => "the person says that Status does not show Authorized",
+    }
+}
+
+/// Over the hints.
+pub const IT_FAILED: &str = "That did not work yet";
+
+/// Before the hints.
+pub fn it_failed() -> &'static str {
+    "This direction is not done. Look at these, then go through the steps once more:"
+}
+
+/// The step that authorizes a connection at ShopCtrl.
+pub fn authorize_there(connection: &Connection) -> String {
+    format!(
+        "ShopCtrl needs a sign-in as **{}** of its own; the new client secret goes there by itself afterwards.",
+        connection.mailbox
+    )
+}
+
+/// On the button that leads to ShopCtrl's own sign-in.
+pub const AUTHORIZE_AT_SHOPCTRL: &str = "Authorize ShopCtrl";
+
+/// What comes after it.
+pub fn after_authorizing(connection: &Connection) -> Vec<String> {
+    vec![
+        format!(
+            "Microsoft signs in **{}**; review and approve the permissions if it asks.",
+            connection.mailbox
+        ),
+        "ShopCtrl says in a **Success** window that access was granted. Then come back to this page."
+            .to_owned(),
+    ]
+}
+
+/// Over the screen between the hand-over and its end.
+pub fn watching_title(purpose: Purpose) -> String {
+    let title = match purpose {
+        Purpose::Rotate => "Thank you: now it is proved",
+        Purpose::Connect => "Thank you, that was all",
+    };
+    title.to_owned()
+}
+
+/// What happens meanwhile.
+pub fn watching(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Rotate => {
+            "You have done your part. The new client secret is being tested, and ShopCtrl's next check of the mail is waited for. That takes some minutes; you may leave this page open or close it."
+        }
+        Purpose::Connect => {
+            "ShopCtrl gets its client secret by itself at the next daily check. You can close this page."
+        }
+    }
+}
+
+/// Where other accounts' connections wait too.
+pub const OTHERS_WAIT: &str = "Another mailbox of this shop has its own link, which was sent too: it has to be handed over as well before all is done.";
+/// On the button that loads the page again.
+pub const LOOK_AGAIN: &str = "Look again";
+/// For who pressed too early.
+pub const NOT_AUTHORIZED_AFTER_ALL: &str =
+    "Does ShopCtrl show Not authorized after all, or does the mail not come?";
+
+/// How one connection stands, in one or two sentences.
+pub fn standing(task: &Task<'_>, seen: Option<&Seen>) -> Vec<String> {
+    let mut says = Vec::new();
+    match &task.how {
+        How::Enter { said } => says.extend(said.map(|said| {
+            format!(
+                "you said at {} that Status shows Authorized.",
+                clock(said.at)
+            )
+        })),
+        How::Authorize { .. } => says.push("you said that access was granted.".to_owned()),
+    }
+    let Some(seen) = seen else {
+        says.push("ShopCtrl cannot be asked just now.".to_owned());
+        return says;
+    };
+    let Some(since) = seen.since else {
+        return says;
+    };
+    match task.connection.direction {
+        Direction::Receiving => says.push(match seen.status.last_mail_check {
+            Some(last) if since.mail_check => {
+                format!("ShopCtrl checked the mail at {} after that.", clock(last))
+            }
+            Some(_) | None => "ShopCtrl has not checked the mail since then.".to_owned(),
+        }),
+        Direction::Sending => match since.arrived {
+            Some(_) if since.test_mail => says.push("The test mail has arrived.".to_owned()),
+            Some(_) => says.push("The test mail is not there yet.".to_owned()),
+            None => {}
+        },
+    }
+    if let (Some(arrived), Direction::Receiving) = (since.arrived, task.connection.direction) {
+        says.push(match arrived {
+            0 => "No mail has come in since then.".to_owned(),
+            1 => "1 mail has come in since then.".to_owned(),
+            n => format!("{n} mails have come in since then."),
+        });
+    }
+    says
+}
+
+/// What may be behind it, and what to do.
+pub fn hint(hint: Hint, connection: &Connection) -> String {
+    match hint {
+        Hint::MailOverride => format!(
+            "If {} is an acceptance server, its **Mail override** sends every mail to an invented address: a test mail from there never arrives. That is no fault; rely on Status.",
+            host(connection)
+        ),
+        Hint::Enable => {
+            "Open **Edit**: is **Enable** on at the top of Mailbox details?".to_owned()
+        }
+        Hint::CheckMail => {
+            "In the list under Receiving email: is **Check mail** on, and the shop saved?".to_owned()
+        }
+        Hint::ShopInactive => {
+            "The shop is not active in ShopCtrl, so its mail is not checked. That is no fault of the connection.".to_owned()
+        }
+        Hint::AutoReply => {
+            "If **Auto Reply** is on, ShopCtrl answers the test mail too. That is no fault.".to_owned()
+        }
+        Hint::AnotherSmtp => {
+            "If the shop has another SMTP connection of lower priority, mail goes out through that one while this one fails: look at this connection's own **Status**.".to_owned()
+        }
+        Hint::WholeValue => {
+            "Was the whole value copied, without a space before or behind it? It is the secret's value that is needed, not its ID.".to_owned()
+        }
+        Hint::OtherAccount => format!(
+            "Did the Success window name **{}**? If it named another account, press **Save and Authorize** again in a private window.",
+            connection.mailbox
+        ),
+    }
+}
+
+/// Over the last screen.
+pub const DONE: &str = "Done: mail goes on with the new secret";
+
+/// What is done.
+pub fn done(mailbox: &MailboxAddress) -> String {
+    format!("The new client secret of {mailbox} is in use, and it was seen to work.")
+}
+
+/// The dates that follow.
+pub fn next_dates(ends: Timestamp, renewal: Timestamp) -> Vec<(&'static str, String)> {
+    vec![
+        ("The new client secret ends on", day(ends)),
+        (
+            "The next renewal begins on or soon after",
+            format!("{}; you will get a link like this one", day(renewal)),
+        ),
+    ]
+}
+
+/// The end of it.
+pub const NOTHING_LEFT: &str =
+    "There is nothing left to do, and nothing to remember. You can close this window.";
+/// On the link to the calendar file.
+pub const CALENDAR: &str = "Put these dates into my calendar (a file)";
+
+/// The same dates for a calendar.
+pub fn calendar(ticket: &Ticket, ends: Timestamp, renewal: Timestamp) -> Vec<Entry> {
+    let mailbox = &ticket.mailbox;
+    vec![
+        Entry {
+            uid: format!("renewal-{}@shopmail", ticket.version),
+            day: renewal,
+            summary: format!("{mailbox}: the client secret is renewed"),
+            description: "A link to the guided page is sent to the contact on this day or soon after. If none comes within a week, tell whoever runs the system.".to_owned(),
+        },
+        Entry {
+            uid: format!("end-{}@shopmail", ticket.version),
+            day: ends,
+            summary: format!("{mailbox}: the client secret ends"),
+            description: "If it was not renewed before, the shop's mail stops on this day.".to_owned(),
+        },
+    ]
 }

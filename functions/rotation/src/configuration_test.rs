@@ -8,6 +8,7 @@ use shared::secret_store::versions::CURRENT;
 use shared::ticket::Purpose;
 use tracing::info;
 
+use crate::person::Request;
 use crate::sign_in::Refused;
 use crate::{Invocation, Rotation};
 
@@ -30,6 +31,7 @@ impl Rotation {
         );
         let mut problems: Vec<Failure> = shopctrl;
         problems.extend(entra.err());
+        let now = signs_in.as_ref().ok().copied();
         problems.extend(signs_in.err().map(|refused| {
             match refused {
                 Refused::Client(failure) => Failure::new(
@@ -41,9 +43,9 @@ impl Rotation {
                 Refused::Other(failure) => failure,
             }
         }));
-        let signs_in = problems.is_empty();
+        let good = problems.is_empty();
         let needs = match grants {
-            Ok(grants) if signs_in => match self.prove_mailboxes(run, &mailbox, &grants).await {
+            Ok(grants) if good => match self.prove_mailboxes(run, &mailbox, &grants).await {
                 Ok(needs) => needs,
                 Err(failure) => {
                     problems.push(failure);
@@ -56,7 +58,7 @@ impl Rotation {
                 Vec::new()
             }
         };
-        if !needs.is_empty() {
+        if let Some(now) = now.filter(|_| !needs.is_empty()) {
             // Bound to the version that stays: the pending one of a test goes away.
             let connect = Invocation {
                 secret: run.secret.clone(),
@@ -64,15 +66,12 @@ impl Rotation {
                 rotation_token: None,
                 deadline: run.deadline,
             };
-            let waiting = self
-                .ask(
-                    &connect,
-                    &mailbox,
-                    Purpose::Connect,
-                    needs,
-                    mailbox.expires_at,
-                )
-                .await?;
+            let request = Request {
+                purpose: Purpose::Connect,
+                now,
+                due_by: mailbox.expires_at,
+            };
+            let waiting = self.ask(&connect, &mailbox, needs, request).await?;
             info!(%waiting, "asked for the first grants");
         }
         together(problems)

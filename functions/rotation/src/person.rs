@@ -1,4 +1,5 @@
-//! Asking a person: a link in an event, once for each thing that is asked.
+//! Asking a person: a link in an event, once for each thing that is asked, and again on each rung of
+//! the ladder that tightens as the client secret's end nears.
 
 use std::fmt;
 
@@ -6,9 +7,11 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use shared::clock;
-use shared::events::{EventKind, HandOverConnection};
+use shared::events::{AskedBefore, EventKind, HandOverConnection};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, MailboxAddress, MailboxSecret};
+use shared::policy;
+use shared::secret_store::Described;
 use shared::secret_store::versions::CURRENT;
 use shared::tags;
 use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
@@ -24,6 +27,12 @@ pub(crate) enum Need {
         mailbox: MailboxAddress,
         reason: String,
     },
+    /// Sign in as this mailbox before a rotation needs it: its grant is dead or dying.
+    Renewal {
+        mailbox: MailboxAddress,
+        reason: String,
+        redeemed_at: Option<Timestamp>,
+    },
     /// Hand the new secret to ShopCtrl for these connections, or authorize it there.
     HandOver(Vec<Connection>),
 }
@@ -32,14 +41,24 @@ impl Need {
     /// The account whose owner is asked.
     fn mailbox(&self) -> Option<&MailboxAddress> {
         match self {
-            Self::SignIn { mailbox, .. } => Some(mailbox),
+            Self::SignIn { mailbox, .. } | Self::Renewal { mailbox, .. } => Some(mailbox),
             Self::HandOver(connections) => connections.first().map(|c| &c.mailbox),
+        }
+    }
+
+    /// Where the link leads: straight to Microsoft, or to the page that guides a hand-over.
+    fn page(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } | Self::Renewal { .. } => "authorize",
+            Self::HandOver(_) => "start",
         }
     }
 
     fn what(&self) -> String {
         match self {
-            Self::SignIn { mailbox, .. } => format!("sign-in {}", mailbox.key()),
+            Self::SignIn { mailbox, .. } | Self::Renewal { mailbox, .. } => {
+                format!("sign-in {}", mailbox.key())
+            }
             Self::HandOver(connections) => {
                 let ids = connections.iter().map(|c| c.id.as_str());
                 format!("hand-over {}", ids.collect::<Vec<_>>().join(" "))
@@ -49,17 +68,14 @@ impl Need {
 }
 
 impl Rotation {
-    /// Asks, unless the same was asked in this rotation with a link that is still good, and returns
-    /// the failure with which the step ends.
-    ///
-    /// `version` is what the links are bound to; `due_by` is when mail stops.
+    /// Asks, unless the same was asked in this rotation on this rung of the ladder with a link that is
+    /// still good, and returns the failure with which the step ends.
     pub(crate) async fn ask(
         &self,
         run: &Invocation,
         mailbox: &MailboxSecret,
-        purpose: Purpose,
         needs: Vec<Need>,
-        due_by: Timestamp,
+        request: Request,
     ) -> Result<Failure, Failure> {
         let waiting = Failure::new(
             Kind::WaitingForPerson,
@@ -68,38 +84,64 @@ impl Rotation {
         // The machine's clock, which also ends the tickets.
         let now = clock::machine();
         let ends = expiry(now, self.settings.ticket_lifetime.signed());
+        let rung = request.rung();
         let state = run.secret.tags.get(tags::STATE).map(String::as_str);
         let before = Asked::read(state, &run.token);
         let open = before
             .as_ref()
-            .filter(|asked| asked.until > now.as_second());
-        let mut asked = open.cloned().unwrap_or_else(|| Asked::until(ends));
-        let asked_until = before.as_ref().map(|asked| asked.until);
-        let contact = self.contact(run, mailbox);
+            .filter(|asked| asked.until > now.as_second() && !tightened(asked.rung, rung));
+        let mut asked = open.cloned().unwrap_or_else(|| Asked::new(ends, rung));
+        let before = AskedBefore {
+            until: before.as_ref().map(|asked| asked.until),
+            rung: asked.rung,
+        };
+        let contact = contact(&run.secret, mailbox);
+        let due_by = request.due_by;
         let mut events = Vec::new();
         for need in needs {
-            let Some(whom) = need.mailbox() else { continue };
+            let Some(whom) = need.mailbox().cloned() else {
+                continue;
+            };
             if !asked.add(short_hash(&need.what())) {
                 info!(need = need.what(), "the person was asked before");
                 continue;
             }
-            let link = self.link(run, purpose, whom.clone(), ends).await?;
+            let ticket = self
+                .ticket(run, request.purpose, whom.clone(), ends)
+                .await?;
+            let page = need.page();
+            let link = format!("{}/{page}?ticket={ticket}", self.settings.callback_url);
             let contact = contact.clone();
             events.push(run.event(match need {
                 Need::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
                     mailbox,
                     link,
                     link_expires_at: ends,
-                    asked_until,
+                    asked: before,
                     reason,
                     due_by,
                     contact,
                 },
-                Need::HandOver(connections) => EventKind::HandOverRequired {
-                    connections: connections.into_iter().map(described).collect(),
+                Need::Renewal {
+                    mailbox,
+                    reason,
+                    redeemed_at,
+                } => EventKind::GrantExpiring {
+                    mailbox,
                     link,
                     link_expires_at: ends,
-                    asked_until,
+                    asked: before,
+                    reason,
+                    redeemed_at,
+                    due_by,
+                    contact,
+                },
+                Need::HandOver(connections) => EventKind::HandOverRequired {
+                    mailbox: whom,
+                    connections: connections.iter().map(described).collect(),
+                    link,
+                    link_expires_at: ends,
+                    asked: before,
                     due_by,
                     contact,
                 },
@@ -115,7 +157,7 @@ impl Rotation {
         Ok(waiting)
     }
 
-    async fn link(
+    async fn ticket(
         &self,
         run: &Invocation,
         purpose: Purpose,
@@ -127,42 +169,66 @@ impl Rotation {
             .value_with_label(&self.settings.ticket_key_secret, CURRENT)
             .await
             .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
-        let ticket = TicketKey::new(key.text)?.sign(&Ticket {
+        TicketKey::new(key.text)?.sign(&Ticket {
             purpose,
             secret: run.secret.arn.clone(),
             version: run.token.clone(),
             mailbox,
             expires_at,
-        })?;
-        Ok(format!(
-            "{}/authorize?ticket={ticket}",
-            self.settings.callback_url
-        ))
-    }
-
-    /// Whom to tell; never one of the mailboxes whose mail may stand still.
-    fn contact(&self, run: &Invocation, mailbox: &MailboxSecret) -> Option<String> {
-        let contact = run.secret.tags.get(tags::CONTACT)?;
-        let own = MailboxAddress::read(contact)
-            .is_some_and(|contact| mailbox.connections.iter().any(|c| c.mailbox == contact));
-        (!own).then(|| contact.clone())
+        })
     }
 }
 
-fn described(connection: Connection) -> HandOverConnection {
+/// Whom to tell; never one of the mailboxes whose mail may stand still.
+pub(crate) fn contact(secret: &Described, mailbox: &MailboxSecret) -> Option<String> {
+    let contact = secret.tags.get(tags::CONTACT)?;
+    let own = MailboxAddress::read(contact)
+        .is_some_and(|contact| mailbox.connections.iter().any(|c| c.mailbox == contact));
+    (!own).then(|| contact.clone())
+}
+
+pub(crate) fn described(connection: &Connection) -> HandOverConnection {
     HandOverConnection {
-        id: connection.id,
+        id: connection.id.clone(),
         direction: connection.direction,
-        mailbox: connection.mailbox,
-        shopctrl_ui: connection.shopctrl.ui,
+        mailbox: connection.mailbox.clone(),
+        shopctrl_ui: connection.shopctrl.ui.clone(),
     }
 }
 
-/// What was asked in a rotation, as the tag keeps it: `<until>:<what>.<what>…`.
+/// For what a person is asked, and by when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    /// What the links are for; they are bound to the invocation's version.
+    pub purpose: Purpose,
+    /// Entra's clock.
+    pub now: Timestamp,
+    /// When mail stops.
+    pub due_by: Timestamp,
+}
+
+impl Request {
+    /// The rung of the ladder on which it is asked; 0 when mail has stopped already.
+    fn rung(&self) -> Option<i64> {
+        if self.due_by <= self.now {
+            return Some(0);
+        }
+        policy::rung(self.now, self.due_by)
+    }
+}
+
+/// Whether a reminder is due: the end has come nearer by a rung since it was asked.
+fn tightened(asked: Option<i64>, now: Option<i64>) -> bool {
+    now.is_some_and(|now| asked.is_none_or(|asked| now < asked))
+}
+
+/// What was asked in a rotation, as the tag keeps it: `<until>/<rung>:<what>.<what>…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     /// When the first of the links ends, in Unix seconds.
     until: i64,
+    /// The rung of the ladder on which it was asked.
+    rung: Option<i64>,
     what: Vec<String>,
 }
 
@@ -171,18 +237,21 @@ struct Asked {
 const MOST: usize = 16;
 
 impl Asked {
-    fn until(ends: Timestamp) -> Self {
+    fn new(ends: Timestamp, rung: Option<i64>) -> Self {
         Self {
             until: ends.as_second(),
+            rung,
             what: Vec::new(),
         }
     }
 
     fn read(state: Option<&str>, token: &str) -> Option<Self> {
         let rest = state?.strip_prefix(&tags::waiting(token))?;
-        let (until, what) = rest.split_once(':')?;
+        let (when, what) = rest.split_once(':')?;
+        let (until, rung) = when.split_once('/').unwrap_or((when, ""));
         Some(Self {
             until: until.parse().ok()?,
+            rung: rung.parse().ok(),
             what: what.split('.').map(str::to_owned).collect(),
         })
     }
@@ -199,7 +268,8 @@ impl Asked {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.until, self.what.join("."))
+        let rung = self.rung.map(|rung| rung.to_string()).unwrap_or_default();
+        write!(f, "{}/{rung}:{}", self.until, self.what.join("."))
     }
 }
 
@@ -215,20 +285,32 @@ mod tests {
 
     #[test]
     fn what_was_asked_reads_back_for_its_own_rotation_only() {
-        let mut asked = Asked::until(Timestamp::from_second(1000).unwrap());
+        let mut asked = Asked::new(Timestamp::from_second(1000).unwrap(), Some(14));
         assert!(asked.add("abcd".into()));
         assert!(asked.add("ef01".into()));
         assert!(!asked.add("abcd".into()));
         let state = format!("{}{asked}", tags::waiting("t"));
-        assert_eq!(state, "waiting:t:1000:abcd.ef01");
+        assert_eq!(state, "waiting:t:1000/14:abcd.ef01");
         assert_eq!(Asked::read(Some(&state), "t"), Some(asked));
         assert_eq!(Asked::read(Some(&state), "u"), None);
         assert_eq!(Asked::read(Some("rotated"), "t"), None);
     }
 
     #[test]
+    fn a_person_is_reminded_when_the_end_comes_nearer_by_a_rung_and_not_before() {
+        assert!(!tightened(None, None));
+        assert!(tightened(None, Some(30)));
+        assert!(!tightened(Some(30), Some(30)));
+        assert!(tightened(Some(30), Some(14)));
+        assert!(tightened(Some(1), Some(0)));
+        // A secret that was replaced meanwhile ends later: that is no reminder.
+        assert!(!tightened(Some(3), Some(30)));
+        assert!(!tightened(Some(3), None));
+    }
+
+    #[test]
     fn the_longest_state_fits_into_a_tag() {
-        let mut asked = Asked::until(Timestamp::MAX);
+        let mut asked = Asked::new(Timestamp::MAX, Some(30));
         for n in 0..100 {
             asked.add(short_hash(&n.to_string()));
         }

@@ -1,17 +1,23 @@
-//! retire: removes superseded credentials whose quarantine is over.
+//! retire: removes superseded credentials whose quarantine is over, and warns of those that end while
+//! ShopCtrl may use them yet.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::credential::{Credential, KeyId};
+use shared::entra::App;
+use shared::entra::credential_use::last_used;
+use shared::entra::token::Tokens;
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::policy;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, PREVIOUS, key_label, superseded_label};
 use shared::secret_store::{Described, MoveLabel, Value as Current};
 use shared::tags;
 use tracing::{info, warn};
 
+use crate::person::{contact, described};
 use crate::{Rotation, event};
 
 /// What is known about a superseded credential.
@@ -28,6 +34,30 @@ struct Superseded<'a> {
     /// A person delivers its successor to some connection, and flowing mail does not prove which
     /// secret ShopCtrl uses: then it may end, but is not ended.
     attended: bool,
+    /// What Entra reports of its use.
+    used: Use,
+}
+
+/// What Entra reports of a superseded credential's use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Nothing, or it may not be read.
+    Unknown,
+    /// It was used before it was superseded, and not since.
+    NotSince,
+    /// Somebody uses it still.
+    Since,
+}
+
+/// Entra's report and Secrets Manager's date come from two clocks.
+const SLACK: SignedDuration = SignedDuration::from_hours(1);
+
+fn used_since(last_used: Option<Timestamp>, since: Timestamp) -> Use {
+    match last_used {
+        None => Use::Unknown,
+        Some(last) if last > since + SLACK => Use::Since,
+        Some(_) => Use::NotSince,
+    }
 }
 
 /// Whether a superseded credential is to be removed now, and why.
@@ -41,7 +71,12 @@ fn verdict(
     }
     let ended = of.credential.end.is_some_and(|end| end <= now);
     let quarantine_over = now.duration_since(of.since) >= quarantine;
-    let unused = ended || !(of.held || of.attended);
+    let proved = match of.used {
+        Use::NotSince => true,
+        Use::Unknown => !of.attended,
+        Use::Since => false,
+    };
+    let unused = ended || (proved && !of.held);
     (quarantine_over && unused).then_some(RetiredReason::QuarantineOver)
 }
 
@@ -85,15 +120,25 @@ impl Rotation {
             let since = self
                 .superseded_since(&secret, &current, version, credential, tokens.now)
                 .await?;
+            let attended = mailbox.has_attended();
+            let used = if attended {
+                self.use_since(&app, &tokens, key_id, since).await
+            } else {
+                Use::Unknown
+            };
             let superseded = Superseded {
                 credential,
                 since,
                 leaked: leaked(version),
                 held: held.as_ref().is_none_or(|held| held.contains(&key_id)),
-                attended: mailbox.has_attended(),
+                attended,
+                used,
             };
             match verdict(superseded, tokens.now, self.settings.quarantine.signed()) {
-                None => kept.push(key_id),
+                None => {
+                    kept.push(key_id);
+                    self.warn(&secret, &mailbox, superseded, tokens.now).await?;
+                }
                 Some(reason) => {
                     self.remove_credential(&registration, key_id, deadline)
                         .await?;
@@ -104,6 +149,62 @@ impl Rotation {
             }
         }
         Ok(json!({ "removed": removed, "kept": kept }))
+    }
+
+    async fn use_since(&self, app: &App, tokens: &Tokens, key_id: KeyId, since: Timestamp) -> Use {
+        match last_used(&self.http, app, &tokens.access, key_id).await {
+            Ok(last_used) => used_since(last_used, since),
+            Err(error) => {
+                info!(failure = %error.failure, "Entra's report of the credential's use cannot be read");
+                Use::Unknown
+            }
+        }
+    }
+
+    /// Says that somebody uses a superseded credential, or that it ends soon and nothing shows that
+    /// nobody does. Once for each state and rung.
+    async fn warn(
+        &self,
+        secret: &Described,
+        mailbox: &MailboxSecret,
+        of: Superseded<'_>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let key_id = of.credential.key_id;
+        let tag = secret.tags.get(tags::SUPERSEDED).map(String::as_str);
+        let Some(warning) = Warning::of(of, now) else {
+            return Ok(());
+        };
+        if Warning::read(tag, key_id).is_some_and(|told| !warning.says_more_than(told)) {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        if let (Some(rung), Some(ends_at)) = (warning.rung, of.credential.end) {
+            let attended = mailbox
+                .connections
+                .iter()
+                .filter(|c| c.delivery == Delivery::Attended);
+            let ending = EventKind::SupersededSecretEnding {
+                key_id,
+                ends_at,
+                rung,
+                connections: attended.map(described).collect(),
+                contact: contact(secret, mailbox),
+            };
+            events.push(event(secret, None, ending));
+        }
+        if warning.used {
+            let drift = EventKind::DriftFound {
+                what: "superseded_secret_in_use".to_owned(),
+                connection: None,
+                found_at: of.since,
+            };
+            events.push(event(secret, None, drift));
+        }
+        self.events.put(&events).await?;
+        let told = (tags::SUPERSEDED, warning.told(key_id));
+        self.store.tag(&secret.arn, &[told]).await?;
+        Ok(())
     }
 
     /// Told first, then the labels go: a kill between the two repeats the event.
@@ -197,6 +298,51 @@ impl Rotation {
     }
 }
 
+/// What there is to say of a superseded credential that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Warning {
+    /// It ends within so many days: 7, 3 or 1.
+    rung: Option<i64>,
+    /// Somebody uses it.
+    used: bool,
+}
+
+impl Warning {
+    fn of(of: Superseded<'_>, now: Timestamp) -> Option<Self> {
+        if !of.attended || of.used == Use::NotSince {
+            return None;
+        }
+        let rung = of.credential.end.and_then(|end| policy::rung(now, end));
+        let warning = Self {
+            rung: rung.filter(|rung| *rung <= 7),
+            used: of.used == Use::Since,
+        };
+        (warning.used || warning.rung.is_some()).then_some(warning)
+    }
+
+    fn says_more_than(self, told: Self) -> bool {
+        let nearer = self
+            .rung
+            .is_some_and(|rung| told.rung.is_none_or(|told| rung < told));
+        nearer || self.used && !told.used
+    }
+
+    fn told(self, key_id: KeyId) -> String {
+        let rung = self.rung.map(|rung| rung.to_string()).unwrap_or_default();
+        let used = if self.used { "used" } else { "" };
+        format!("{key_id}:{rung}:{used}")
+    }
+
+    fn read(tag: Option<&str>, key_id: KeyId) -> Option<Self> {
+        let rest = tag?.strip_prefix(&format!("{key_id}:"))?;
+        let (rung, used) = rest.split_once(':')?;
+        Some(Self {
+            rung: rung.parse().ok(),
+            used: used == "used",
+        })
+    }
+}
+
 /// The credentials that labels name on versions that are neither current nor being made, and that
 /// the current document does not name either.
 fn superseded<'a>(secret: &'a Described, mailbox: &MailboxSecret) -> Vec<(KeyId, &'a str)> {
@@ -239,6 +385,7 @@ mod tests {
             leaked: false,
             held: false,
             attended: false,
+            used: Use::Unknown,
         }
     }
 
@@ -281,5 +428,61 @@ mod tests {
             let end = verdict(of, at("2027-01-15T00:00:00Z"), WEEK);
             assert_eq!(end, Some(RetiredReason::QuarantineOver));
         }
+    }
+
+    #[test]
+    fn one_that_entra_shows_unused_goes_though_a_person_delivers_and_one_in_use_stays() {
+        let credential = credential();
+        let attended = |used| Superseded {
+            attended: true,
+            used,
+            ..of(&credential)
+        };
+        let week = at("2026-12-08T00:00:00Z");
+        let over = Some(RetiredReason::QuarantineOver);
+        assert_eq!(verdict(attended(Use::NotSince), week, WEEK), over);
+        assert_eq!(verdict(attended(Use::Since), week, WEEK), None);
+        let before = at("2026-12-07T23:59:59Z");
+        assert_eq!(verdict(attended(Use::NotSince), before, WEEK), None);
+    }
+
+    #[test]
+    fn a_use_counts_from_an_hour_after_the_promotion_and_no_report_says_nothing() {
+        let since = at("2026-12-01T00:00:00Z");
+        assert_eq!(used_since(None, since), Use::Unknown);
+        let used = |time| used_since(Some(at(time)), since);
+        assert_eq!(used("2026-11-30T23:00:00Z"), Use::NotSince);
+        assert_eq!(used("2026-12-01T01:00:00Z"), Use::NotSince);
+        assert_eq!(used("2026-12-01T01:00:01Z"), Use::Since);
+    }
+
+    #[test]
+    fn the_end_of_a_superseded_secret_is_told_once_on_each_rung_of_the_last_week() {
+        let credential = credential();
+        let attended = Superseded {
+            attended: true,
+            ..of(&credential)
+        };
+        let at_days =
+            |days: i64| at("2027-01-15T00:00:00Z") - SignedDuration::from_hours(24 * days);
+        assert_eq!(Warning::of(attended, at_days(8)), None);
+        let week = Warning::of(attended, at_days(7)).unwrap();
+        let told = Warning::read(Some(&week.told(credential.key_id)), credential.key_id).unwrap();
+        assert_eq!(told, week);
+        assert!(
+            !Warning::of(attended, at_days(4))
+                .unwrap()
+                .says_more_than(told)
+        );
+        assert!(
+            Warning::of(attended, at_days(3))
+                .unwrap()
+                .says_more_than(told)
+        );
+        let unused = Superseded {
+            used: Use::NotSince,
+            ..attended
+        };
+        assert_eq!(Warning::of(unused, at_days(1)), None);
     }
 }

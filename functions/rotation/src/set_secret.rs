@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::call::{Call, Step};
 use crate::connections::ShopCtrls;
 use crate::permission::{Permission, permission};
-use crate::person::Need;
+use crate::person::{Need, Request};
 use crate::sign_in::Refused;
 use crate::{Invocation, Rotation};
 
@@ -57,9 +57,10 @@ impl Rotation {
             Begun::Pending(run, pending) => (run, *pending),
             Begun::ConfigurationTest(_) | Begun::AlreadyCurrent => return Ok(()),
         };
-        if let Err(refused) = self.wait_until_signs_in(&pending, deadline).await {
-            return Err(self.why_refused(&run, &pending, refused).await);
-        }
+        let now = match self.wait_until_signs_in(&pending, deadline).await {
+            Ok(now) => now,
+            Err(refused) => return Err(self.why_refused(&run, &pending, refused).await),
+        };
         let logins = self.shopctrls(&pending).await;
         let api = pending
             .connections
@@ -79,13 +80,19 @@ impl Rotation {
                 Err(error) => failure = Some(error),
             }
         }
+        let (attested, open) = self.attended(&run, &pending).await?;
+        told.extend(attested.into_iter().map(|c| run.delivered(c, &pending)));
+        for_person.extend(open.into_iter().cloned());
         self.events.put(&told).await?;
-        for_person.extend(self.not_attested(&run, &pending).await?);
         // What a person has to do is asked for before what only has to be tried again.
         if !for_person.is_empty() {
             let due_by = self.current_document(&run).await?.expires_at;
-            let needs = hand_overs(for_person);
-            let asked = self.ask(&run, &pending, Purpose::Rotate, needs, due_by);
+            let request = Request {
+                purpose: Purpose::Rotate,
+                now,
+                due_by,
+            };
+            let asked = self.ask(&run, &pending, hand_overs(for_person), request);
             return Err(asked.await?);
         }
         failure.map_or(Ok(()), Err)
@@ -318,21 +325,21 @@ impl Rotation {
         }
     }
 
-    /// The attended connections that nobody has attested in this rotation.
-    async fn not_attested(
+    /// The attended connections: those that were attested in this rotation, and those that were not.
+    async fn attended<'a>(
         &self,
         run: &Invocation,
-        document: &MailboxSecret,
-    ) -> Result<Vec<Connection>, Failure> {
+        document: &'a MailboxSecret,
+    ) -> Result<(Vec<&'a Connection>, Vec<&'a Connection>), Failure> {
         if !document.has_attended() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let grants = self.grants(&run.secret).read().await?;
-        let open = document.connections.iter().filter(|connection| {
-            connection.delivery == Delivery::Attended
-                && !grants.attested(&run.token, connection.id.as_str())
-        });
-        Ok(open.cloned().collect())
+        let attended = document
+            .connections
+            .iter()
+            .filter(|c| c.delivery == Delivery::Attended);
+        Ok(attended.partition(|c| grants.attested(&run.token, c.id.as_str())))
     }
 }
 
@@ -352,7 +359,7 @@ async fn swap_once(
         Swapped::Authorized(held) if held.has(document.key_id) => Some(Delivered::Yes),
         // 200, and yet not what was asked for: look again.
         Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
-        Swapped::PersonNeeded => Some(Delivered::PersonNeeded),
+        Swapped::PersonNeeded { .. } => Some(Delivered::PersonNeeded),
     })
 }
 

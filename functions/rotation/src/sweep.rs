@@ -15,7 +15,7 @@ use shared::ticket::Purpose;
 use tracing::{info, warn};
 
 use crate::connections::ShopCtrls;
-use crate::person::Need;
+use crate::person::{Need, Request};
 use crate::set_secret::Delivered;
 use crate::test_secret::Unproved;
 use crate::{Invocation, Rotation};
@@ -94,8 +94,12 @@ impl Rotation {
             }
         }
         if !needs.is_empty() {
-            let asked = self.ask(&run, &mailbox, Purpose::Connect, needs, mailbox.expires_at);
-            failures.push(asked.await?);
+            let request = Request {
+                purpose: Purpose::Connect,
+                now: tokens.now,
+                due_by: mailbox.expires_at,
+            };
+            failures.push(self.ask(&run, &mailbox, needs, request).await?);
         }
         match failures.into_iter().next() {
             Some(failure) => Err(failure),
@@ -219,9 +223,10 @@ impl Rotation {
             }
             match self.prove_mailbox(run, mailbox, &grants, address).await {
                 Ok(()) => info!(mailbox = %address, "redeemed an idle grant"),
-                Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::SignIn {
+                Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::Renewal {
                     mailbox: address.clone(),
                     reason,
+                    redeemed_at: grants.of(address).map(|grant| grant.redeemed_at),
                 }),
                 Err(Unproved::Failed(failure)) => match failure.kind {
                     Kind::Temporary => warn!(%failure, "an idle grant could not be redeemed now"),

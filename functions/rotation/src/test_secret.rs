@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::call::{Call, Step};
 use crate::connections::ShopCtrls;
-use crate::person::Need;
+use crate::person::{Need, Request};
 use crate::set_secret::{Begun, Delivered};
 use crate::{Invocation, Rotation};
 
@@ -53,8 +53,12 @@ impl Rotation {
             None
         } else {
             let due_by = self.current_document(&run).await?.expires_at;
-            let asked = self.ask(&run, &pending, Purpose::Rotate, needs, due_by);
-            Some(asked.await?)
+            let request = Request {
+                purpose: Purpose::Rotate,
+                now,
+                due_by,
+            };
+            Some(self.ask(&run, &pending, needs, request).await?)
         };
         connections?;
         mailboxes?;

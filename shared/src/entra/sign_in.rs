@@ -23,9 +23,10 @@ pub struct Secrets {
 
 /// The address of Microsoft's sign-in page for exactly this mailbox.
 ///
-/// No `prompt`: `select_account` beside `login_hint` is an error
-/// (microsoft-authentication-library-for-js#3315), and `consent` would ask again for what the tenant
-/// may no longer let users grant (entra-docs, manage-app-consent-policies.md).
+/// `anew` has the person enter credentials though somebody is signed in. No other `prompt`:
+/// `select_account` beside `login_hint` is an error (microsoft-authentication-library-for-js#3315), and
+/// `consent` would ask again for what the tenant may no longer let users grant (entra-docs,
+/// manage-app-consent-policies.md).
 ///
 /// # Errors
 /// [`Kind::Misconfigured`] when the authority is no address.
@@ -35,6 +36,7 @@ pub fn authorize_url(
     scopes: &[String],
     mailbox: &MailboxAddress,
     secrets: &Secrets,
+    anew: bool,
 ) -> Result<String, Failure> {
     let authority = app
         .endpoints
@@ -56,6 +58,30 @@ pub fn authorize_url(
         )
         .append_pair("code_challenge_method", "S256")
         .append_pair("login_hint", mailbox.as_str());
+    if anew {
+        url.query_pairs_mut().append_pair("prompt", "login");
+    }
+    Ok(url.into())
+}
+
+/// Where an administrator grants the app's permissions for the organisation (entra-docs,
+/// v2-admin-consent.md). It comes back to the same redirect URI, with `admin_consent`.
+///
+/// # Errors
+/// [`Kind::Misconfigured`] when the authority is no address.
+pub fn admin_consent_url(
+    app: &App,
+    redirect_uri: &str,
+    scopes: &[String],
+) -> Result<String, Failure> {
+    let authority = app.endpoints.tenant_url(&app.tenant, "v2.0/adminconsent");
+    let mut url = Url::parse(&authority)
+        .map_err(|_| Failure::new(Kind::Misconfigured, "reading Entra's address"))?;
+    url.query_pairs_mut()
+        .append_pair("client_id", app.client_id.as_str())
+        .append_pair("scope", &scopes.join(" "))
+        .append_pair("redirect_uri", redirect_uri)
+        .append_pair("state", "admin-consent");
     Ok(url.into())
 }
 
@@ -117,8 +143,12 @@ pub enum Obstacle {
     Declined,
     /// Only an administrator of the tenant can grant this.
     AdminApproval,
-    /// Signed in with an account that is not of this tenant or of the wrong kind.
+    /// Signed in with another account, or none is there by that name.
     WrongAccount,
+    /// Signed in with a personal Microsoft account.
+    PersonalAccount,
+    /// Signed in with an account that is not of this tenant.
+    ForeignAccount,
     /// The app wants users to be assigned, and this one is not.
     NotAssigned,
     /// Conditional Access or security defaults, device rules.
@@ -145,7 +175,9 @@ impl Obstacle {
     pub fn of(trouble: &Trouble) -> Self {
         match trouble.number {
             Some(90_093..=90_095 | 900_941 | 900_981) => Self::AdminApproval,
-            Some(50_020 | 16_000 | 51_004 | 50_034 | 90_072 | 500_208) => Self::WrongAccount,
+            Some(16_000 | 51_004 | 50_034) => Self::WrongAccount,
+            Some(500_208) => Self::PersonalAccount,
+            Some(50_020 | 90_072) => Self::ForeignAccount,
             Some(50_105) => Self::NotAssigned,
             Some(53_000..=53_003 | 530_032 | 530_035) => Self::BlockedByPolicy,
             Some(50_072 | 50_074 | 50_076 | 50_078 | 50_079) => Self::MoreProof,
@@ -183,6 +215,8 @@ impl Obstacle {
             Self::Declined => "declined",
             Self::AdminApproval => "admin-approval",
             Self::WrongAccount => "wrong-account",
+            Self::PersonalAccount => "personal-account",
+            Self::ForeignAccount => "foreign-account",
             Self::NotAssigned => "not-assigned",
             Self::BlockedByPolicy => "blocked-by-policy",
             Self::MoreProof => "more-proof",

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenType};
 use oauth2::{
@@ -51,6 +52,27 @@ impl Tokens {
     #[must_use]
     pub fn grants(&self, scope: &str) -> bool {
         self.scopes.contains(&bare(scope))
+    }
+
+    /// Whether the app may do more than act for people: an app-only token names the application
+    /// permissions (`roles`) and directory roles (`wids`) that it was granted (entra-docs,
+    /// access-token-claims-reference.md). `None` where the token cannot be read. Not verified: Entra
+    /// has just handed it to us, and it decides only what we keep to ourselves.
+    #[must_use]
+    pub fn has_application_permissions(&self) -> Option<bool> {
+        #[derive(Deserialize)]
+        struct Claims {
+            #[serde(default)]
+            roles: Vec<String>,
+            #[serde(default)]
+            wids: Vec<String>,
+        }
+        let payload = self.access.expose_secret().split('.').nth(1)?;
+        let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+        let claims: Claims = serde_json::from_slice(&payload).ok()?;
+        // Every token has this entry, whatever the app may do.
+        let directory_role = |id: &String| id != "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
+        Some(!claims.roles.is_empty() || claims.wids.iter().any(directory_role))
     }
 
     /// The bare names of the granted scopes, in lower case.

@@ -40,8 +40,11 @@ impl Held {
 pub enum Swapped {
     /// ShopCtrl redeemed its refresh token with the new secret and holds it: Authorized.
     Authorized(Held),
-    /// Only the mailbox's owner can authorize. Nothing was changed.
-    PersonNeeded,
+    /// Only the mailbox's owner can authorize, at this address. Nothing was changed.
+    PersonNeeded {
+        /// Where; foreign text, to be checked before anybody is sent there.
+        authorize_url: String,
+    },
     /// Somebody changed the connection since it was read. Nothing was changed.
     ChangedMeanwhile,
 }
@@ -61,6 +64,12 @@ struct HeldBody {
     enabled: bool,
     key_id: Option<String>,
     secret_changed_at: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct InteractionRequired {
+    #[serde(default)]
+    authorize_url: String,
 }
 
 fn held(what: &str, response: &http::Response<bytes::Bytes>) -> Result<Held, CallError> {
@@ -123,7 +132,13 @@ impl ShopCtrl {
         let response = self.call(&what, call).await?;
         match (response.status().as_u16(), error_code(&response).as_str()) {
             (200, _) => held(&what, &response).map(Swapped::Authorized),
-            (409, "interaction_required") => Ok(Swapped::PersonNeeded),
+            (409, "interaction_required") => {
+                let body: InteractionRequired =
+                    serde_json::from_slice(response.body()).unwrap_or_default();
+                Ok(Swapped::PersonNeeded {
+                    authorize_url: body.authorize_url,
+                })
+            }
             (412, _) => Ok(Swapped::ChangedMeanwhile),
             // Entra told ShopCtrl that it does not know the secret: a replica that lags ours.
             (422, "secret_refused") => {

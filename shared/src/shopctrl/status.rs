@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{Call, ShopCtrl, parsed};
 use crate::failure::{Failure, Kind};
+use crate::http;
 use crate::retry::CallError;
 
 /// A shop's entry in `GET v1/Shops/ShopStatus`.
@@ -15,6 +16,27 @@ pub struct ShopStatus {
     /// When ShopCtrl last checked the shop's mail, by its own clock. One time for all mailboxes of
     /// the shop; it says nothing of sending, nor with which secret it was done.
     pub last_mail_check: Option<Timestamp>,
+    /// ShopCtrl's clock.
+    pub now: Option<Timestamp>,
+}
+
+/// A mail that ShopCtrl shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Whether it came in and nobody has handled it yet (`MailboxId` 1: a folder, not an account).
+    pub arrived: bool,
+    /// Its sender's address.
+    pub from: String,
+}
+
+/// The folder of what came in and is not handled yet.
+const UNHANDLED: i64 = 1;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MailEntry {
+    mailbox_id: Option<i64>,
+    from_address: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +71,32 @@ impl ShopCtrl {
             active: entry.active.unwrap_or(true),
             // 7 fractional digits and a local offset: 2026-01-11T16:13:34.2994193+01:00
             last_mail_check: entry.last_mail_check.and_then(|text| text.parse().ok()),
+            now: http::date(&response),
         })
+    }
+
+    /// `GET v1/Shops/{id}/Emails` since a time: the shop's newest mails, up to a hundred. `None` where
+    /// this build of ShopCtrl does not show them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn mails_since(
+        &self,
+        shop_id: u64,
+        since: Timestamp,
+    ) -> Result<Option<Vec<Mail>>, CallError> {
+        let what = "reading the shop's mails in ShopCtrl";
+        let path = format!("/Shops/{shop_id}/Emails?fromDate={since:.0}&pageSize=100");
+        let response = self.call(what, Call::get(path)).await?;
+        if matches!(response.status().as_u16(), 400 | 404) {
+            return Ok(None);
+        }
+        let entries: Vec<MailEntry> = parsed(what, &response)?;
+        let mails = entries.into_iter().map(|entry| Mail {
+            arrived: entry.mailbox_id == Some(UNHANDLED),
+            from: entry.from_address.unwrap_or_default(),
+        });
+        Ok(Some(mails.collect()))
     }
 
     /// `GET v1/Me` and `v1/System/Version`: reachable, and the login is good.

@@ -76,6 +76,8 @@ pub struct MailboxPlan {
     pub ends_in: SignedDuration,
     /// Whether the owner has given us a grant already.
     pub granted: bool,
+    /// Whether the hand-over page may show the owner a pending secret.
+    pub reveal_to_owner: bool,
     /// Changes the document before it is stored.
     pub document: fn(&mut Value),
 }
@@ -89,6 +91,7 @@ impl Default for MailboxPlan {
             delivery: "api".to_owned(),
             ends_in: SignedDuration::from_hours(20 * 24),
             granted: true,
+            reveal_to_owner: false,
             document: |_| {},
         }
     }
@@ -365,6 +368,9 @@ impl World {
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
             "connections": [connection("in", "receiving"), connection("out", "sending")],
         });
+        if plan.reveal_to_owner {
+            document["reveal_to"] = json!([oid]);
+        }
         (plan.document)(&mut document);
         let name = format!("shopmail/{}", plan.name);
         let tags = [
