@@ -33,10 +33,10 @@ pub(crate) fn hints(task: &Task<'_>, seen: Option<&Seen>) -> Vec<Hint> {
     let failed = task.has_failed();
     let since = seen.and_then(|seen| seen.since);
     let receiving = connection.direction == Direction::Receiving;
-    let silent = task.is_done() && since.is_some_and(|since| !since.mail_check);
+    let silent = task.is_done() && since.is_some_and(|since| since.long_ago && !since.mail_check);
     let no_test_mail = task.is_done()
         && !receiving
-        && since.is_some_and(|since| since.arrived.is_some() && !since.test_mail);
+        && since.is_some_and(|since| since.long_ago && since.arrived.is_some() && !since.test_mail);
     let mut hints = Vec::new();
     let mut suspect = |hint, when: bool| {
         if when {
@@ -124,6 +124,7 @@ mod tests {
                 mail_check,
                 arrived,
                 test_mail,
+                long_ago: true,
             }),
         }
     }
@@ -149,6 +150,17 @@ mod tests {
         let silent = seen(false, Some(0), false);
         let expected = vec![Hint::Enable, Hint::CheckMail];
         assert_eq!(hints(&task(&receiving, SAID), Some(&silent)), expected);
+    }
+
+    #[test]
+    fn nothing_is_suspected_before_a_mail_check_could_have_come() {
+        let receiving = connection("receiving", "imap", UI);
+        let mut early = seen(false, Some(0), false);
+        early.since = early.since.map(|since| Since {
+            long_ago: false,
+            ..since
+        });
+        assert_eq!(hints(&task(&receiving, SAID), Some(&early)), vec![]);
     }
 
     #[test]

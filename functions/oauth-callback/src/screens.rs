@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use shared::credential::ClientSecret;
-use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::ticket::{Purpose, Ticket};
 
 use crate::hand_over::{HandingOver, How, Task};
@@ -209,11 +209,10 @@ pub(crate) fn watching(it: &HandingOver, tasks: &[Task<'_>], seen: &[Option<Seen
     let content = html! {
         div data-watch=(state.join("|")) {
             p { (texts::watching(it.ticket.purpose)) }
-            (standing_list(&lines))
+            (standing_list(&lines, Some(it)))
             @if it.others_wait() { p { (texts::OTHERS_WAIT) } }
         }
         p { a.button href="/handover" { (texts::LOOK_AGAIN) } }
-        p { (texts::NOT_AUTHORIZED_AFTER_ALL) " " a href={ "/authorize?ticket=" (it.session.ticket) } { (texts::SIGN_IN_AGAIN) } }
     };
     page(texts::watching_title(it.ticket.purpose), content)
 }
@@ -227,7 +226,7 @@ pub(crate) fn done(
 ) -> Page {
     let content = html! {
         p { (texts::done(&it.ticket.mailbox)) }
-        (standing_list(&standing(tasks, seen)))
+        (standing_list(&standing(tasks, seen), None))
         dl { @for (term, what) in texts::next_dates(it.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
         p { (texts::NOTHING_LEFT) }
         p { a href="/calendar" { (texts::CALENDAR) } }
@@ -235,20 +234,20 @@ pub(crate) fn done(
     page(texts::DONE.to_owned(), content)
 }
 
-/// How one direction stands.
-struct Standing {
-    direction: Direction,
+/// How one connection stands.
+struct Standing<'a> {
+    task: &'a Task<'a>,
     says: Vec<String>,
     traps: Markup,
 }
 
-fn standing(tasks: &[Task<'_>], seen: &[Option<Seen>]) -> Vec<Standing> {
+fn standing<'a>(tasks: &'a [Task<'a>], seen: &[Option<Seen>]) -> Vec<Standing<'a>> {
     let tasks = tasks.iter().enumerate();
     tasks
         .map(|(at, task)| {
             let seen = seen.get(at).and_then(Option::as_ref);
             Standing {
-                direction: task.connection.direction,
+                task,
                 says: texts::standing(task, seen),
                 traps: traps(task, seen),
             }
@@ -256,14 +255,21 @@ fn standing(tasks: &[Task<'_>], seen: &[Option<Seen>]) -> Vec<Standing> {
         .collect()
 }
 
-fn standing_list(lines: &[Standing]) -> Markup {
+/// The connections; while they are proved, what was said of them can be taken back.
+fn standing_list(lines: &[Standing<'_>], proving: Option<&HandingOver>) -> Markup {
     html! {
         ul.standing {
             @for line in lines {
                 li {
-                    strong { (texts::direction(line.direction)) }
+                    strong { (texts::direction(line.task.connection.direction)) }
                     @for says in &line.says { " " span { (says) } }
                     (line.traps)
+                    @if let (Some(it), How::Enter { .. }) = (proving, &line.task.how) {
+                        form method="post" action="/attest" {
+                            (hidden(it, line.task.connection))
+                            button.plain.small name="said" value="other" { (texts::NOT_AUTHORIZED_AFTER_ALL) }
+                        }
+                    }
                 }
             }
         }

@@ -734,9 +734,8 @@ pub fn watching(purpose: Purpose) -> &'static str {
 pub const OTHERS_WAIT: &str = "Another mailbox of this shop has its own link, which was sent too: it has to be handed over as well before all is done.";
 /// On the button that loads the page again.
 pub const LOOK_AGAIN: &str = "Look again";
-/// For who pressed too early.
-pub const NOT_AUTHORIZED_AFTER_ALL: &str =
-    "Does ShopCtrl show Not authorized after all, or does the mail not come?";
+/// On the button for who pressed too early.
+pub const NOT_AUTHORIZED_AFTER_ALL: &str = "It shows something else after all";
 
 /// How one connection stands, in one or two sentences.
 pub fn standing(task: &Task<'_>, seen: Option<&Seen>) -> Vec<String> {
@@ -744,11 +743,11 @@ pub fn standing(task: &Task<'_>, seen: Option<&Seen>) -> Vec<String> {
     match &task.how {
         How::Enter { said } => says.extend(said.map(|said| {
             format!(
-                "you said at {} that Status shows Authorized.",
+                "You said at {} that Status shows Authorized.",
                 clock(said.at)
             )
         })),
-        How::Authorize { .. } => says.push("you said that access was granted.".to_owned()),
+        How::Authorize { .. } => says.push("You said that access was granted.".to_owned()),
     }
     let Some(seen) = seen else {
         says.push("ShopCtrl cannot be asked just now.".to_owned());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::failure::Failure;
 use shared::mailbox_secret::Connection;
 use shared::retry::Deadline;
@@ -12,8 +12,8 @@ use shared::shopctrl::status::{Mail, ShopStatus};
 use shared::shopctrl::{Login, ShopCtrl};
 use tracing::info;
 
-use crate::OAuthCallback;
 use crate::hand_over::{HandingOver, How, Task};
+use crate::{OAuthCallback, now};
 
 /// A page waits for ShopCtrl no longer than this.
 const LOOK: Duration = Duration::from_secs(5);
@@ -35,7 +35,12 @@ pub(crate) struct Since {
     pub arrived: Option<usize>,
     /// Whether one of them is from the mailbox itself, as the test mail is.
     pub test_mail: bool,
+    /// Whether it is so long ago that what has not come by now points to something.
+    pub long_ago: bool,
 }
+
+/// ShopCtrl checks mail every few minutes.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(6);
 
 impl OAuthCallback {
     /// Looks at the shop of each task, in parallel; `None` where ShopCtrl could not be asked.
@@ -123,5 +128,6 @@ fn since(
         mail_check: status.last_mail_check.is_some_and(|last| last > at),
         arrived: mails.map(|_| arrived().count()),
         test_mail: arrived().any(|mail| mail.from.to_lowercase().contains(&own)),
+        long_ago: status.now.unwrap_or_else(now).duration_since(at) >= PATIENCE,
     }
 }
