@@ -28,4 +28,5 @@ mod recovery;
 mod repeated_steps;
 mod sign_in;
 mod steps;
+mod superseded;
 mod whole_rotation;
