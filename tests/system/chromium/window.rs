@@ -24,6 +24,12 @@ const PRESSED: &str = "a[href], button, summary, input[type=submit], input[type=
 const FILLED: &str = "input:not([type=hidden], [type=submit], [type=button], [type=radio], [type=checkbox]), textarea, select";
 const TICKED: &str = "input[type=radio], input[type=checkbox]";
 
+/// Whether a click leads on to another page in the same tab: a link, or a button that sends its form.
+const LEADS_ON: &str = "const link = arguments[0].closest('a[href]');
+if (link) return !link.target && !link.hasAttribute('download') && link.pathname + link.search !== location.pathname + location.search;
+const {type, form} = arguments[0];
+return type === 'submit' && !!form && !form.target && (form.noValidate || form.checkValidity());";
+
 /// What `prefers-color-scheme` says.
 #[derive(Debug, Clone, Copy)]
 pub enum Colours {
@@ -71,11 +77,32 @@ impl Window {
         opened.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
     }
 
-    /// Clicks the one link, button, summary, box or choice that has this name.
+    /// Clicks the one link, button, summary, box or choice that has this name. Where that leads on to
+    /// another page in this tab, it waits for the page: what is asked next is never the old one.
     pub async fn click(&self, name: &str) {
         let element = self.named(PRESSED, name).await;
+        let leads_on = self.web.execute(LEADS_ON, vec![element.to_json().unwrap()]);
+        let leads_on = leads_on.await.unwrap().json() == true;
+        let page = self.web.find(By::Tag("html")).await.unwrap();
         let clicked = element.click().await;
         clicked.unwrap_or_else(|error| panic!("{name:?} cannot be clicked: {error}"));
+        if leads_on {
+            self.until_replaced(&page, name).await;
+        }
+    }
+
+    async fn until_replaced(&self, page: &WebElement, name: &str) {
+        wait(&format!("page behind {name:?}"), async || {
+            if page.tag_name().await.is_ok() {
+                return Err("the old one is there yet".to_owned());
+            }
+            let state = self.web.execute("return document.readyState", vec![]).await;
+            match state.map_err(|error| error.to_string())?.json() {
+                state if state == "complete" => Ok(()),
+                state => Err(state.to_string()),
+            }
+        })
+        .await;
     }
 
     /// Empties the field with this label and types the value; of a list it chooses the entry.
@@ -108,7 +135,8 @@ impl Window {
         field.send_keys(Key::Control + "c").await.unwrap();
     }
 
-    /// Presses a key where the focus is.
+    /// Presses a key where the focus is. Where that leads to another page, wait for it with
+    /// [`Window::until_heading`].
     pub async fn press(&self, key: Key) {
         let chain = self.web.action_chain().send_keys(key);
         chain.perform().await.unwrap();
@@ -172,8 +200,12 @@ impl Window {
 
     /// All the text that is displayed.
     pub async fn text(&self) -> String {
-        let body = self.web.find(By::Tag("body")).await.unwrap();
-        body.text().await.unwrap_or_default()
+        wait("text", async || {
+            let body = self.web.find(By::Tag("body")).await;
+            let body = body.map_err(|error| error.to_string())?;
+            body.text().await.map_err(|error| error.to_string())
+        })
+        .await
     }
 
     /// Where the window is.
