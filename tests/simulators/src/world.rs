@@ -22,6 +22,7 @@ use crate::gate::{Gate, Service};
 use crate::lambda::{Function, InvocationResult, LambdaHost, function_arn};
 use crate::secrets_manager::{RotationRules, SecretsManager};
 use crate::serve::{bind, serve_on};
+use crate::shopctrl::employees::Role;
 use crate::shopctrl::{Connection, Direction, Protocol, ShopCtrl};
 use crate::sts::{Principal, Sts};
 use crate::{entra, graph, shopctrl};
@@ -34,6 +35,11 @@ const ROTATION_KEY: &str = "ASIAROTATION";
 pub const TICKET_KEY: &str = "ticket-key-of-the-simulated-world-0123456789";
 /// The name and password of the ShopCtrl API login.
 pub const SHOPCTRL_LOGIN: (&str, &str) = ("api@shop.example", "Basic-P4ss~word");
+
+/// The name and password of somebody with Shop owner admin permissions in ShopCtrl's screens.
+pub const SHOPCTRL_ADMIN: (&str, &str) = ("admin@agency.example", "Sh0p~owner-admin");
+/// The name and password of somebody with the role User in ShopCtrl's screens.
+pub const SHOPCTRL_USER: (&str, &str) = ("packer@agency.example", "Sh0p~user-only");
 
 /// The world.
 pub struct World {
@@ -199,6 +205,13 @@ impl World {
         ))
         .await?;
         shopctrl.set_base(&shopctrl_url);
+        let shops: Vec<i64> = (1..100).collect();
+        for ((name, password), role) in [
+            (SHOPCTRL_ADMIN, Role::ShopOwnerAdmin),
+            (SHOPCTRL_USER, Role::User),
+        ] {
+            shopctrl.add_employee(name, password, role, &shops);
+        }
         // Entra allows http for localhost alone (reply-url.md).
         let callback_url = serve_at(gateway.service(Arc::clone(&gate)), "localhost").await?;
         env.insert("CALLBACK_URL".to_owned(), callback_url.clone());
