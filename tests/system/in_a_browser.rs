@@ -19,7 +19,7 @@ const LARGEST: u64 = 30 * 1024;
 const PHONE: u32 = 360;
 
 /// What every page of ours is held to: everybody can use it, on a phone, light or dark, and it is small.
-async fn assert_good_page(window: &Window, name: &str) {
+pub async fn assert_good_page(window: &Window, name: &str) {
     for colours in [Colours::Light, Colours::Dark] {
         window.prefer(colours).await;
         assert_eq!(window.barriers().await, Vec::<String>::new(), "{colours:?}");
@@ -34,14 +34,14 @@ async fn assert_good_page(window: &Window, name: &str) {
     window.as_desktop().await;
 }
 
-async fn sign_in(window: &Window, address: &str, password: &str) {
+pub async fn sign_in(window: &Window, address: &str, password: &str) {
     window.until_heading("Sign in").await;
     window.fill("Email", address).await;
     window.fill("Password", password).await;
     window.click("Sign in").await;
 }
 
-async fn sign_in_as_owner(window: &Window, mailbox: &Mailbox) {
+pub async fn sign_in_as_owner(window: &Window, mailbox: &Mailbox) {
     sign_in(window, &mailbox.address, &mailbox.password).await;
 }
 
@@ -131,7 +131,7 @@ async fn open_list(window: &Window, world: &World, topic: &str) {
     assert_eq!(window.heading().await, topic);
 }
 
-async fn log_in(window: &Window, world: &World, (login, password): (&str, &str)) {
+pub async fn log_in(window: &Window, world: &World, (login, password): (&str, &str)) {
     window.open(&world.shopctrl_url).await;
     window.until_heading("Log in").await;
     window.fill("Login", login).await;

@@ -66,7 +66,23 @@ impl State {
     ) {
         let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
         let id = self.email_id();
+        let comes_back = self.connections.iter().any(|one| {
+            let own = one.mailbox.eq_ignore_ascii_case(&went_to);
+            one.shop_id == shop_id && one.direction == Direction::Receiving && own
+        });
+        let arrives = self.email_id();
         if let Some(shop) = self.shop_mut(shop_id) {
+            // Mail servers keep an automatic reply from answering itself (RFC 3834).
+            if comes_back && subject != "Auto Reply" {
+                shop.on_the_way.push(Email {
+                    id: arrives,
+                    mailbox_id: 1,
+                    from: from.to_owned(),
+                    to: went_to.clone(),
+                    subject: subject.to_owned(),
+                    date,
+                });
+            }
             shop.emails.push(Email {
                 id,
                 mailbox_id: 3,
