@@ -380,10 +380,8 @@ impl World {
             "key_id": key, "client_secret": secret, "expires_at": end,
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
             "connections": [connection("in", "receiving"), connection("out", "sending")],
+            "reveal_to": plan.reveal_to_owner.then_some(oid).into_iter().collect::<Vec<_>>(),
         });
-        if plan.reveal_to_owner {
-            document["reveal_to"] = json!([oid]);
-        }
         (plan.document)(&mut document);
         let name = format!("shopmail/{}", plan.name);
         let tags = [
