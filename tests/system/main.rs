@@ -12,6 +12,7 @@ mod bad_input;
 mod browser;
 mod calls;
 mod configuration_test;
+mod deletions;
 mod delivery;
 mod end_state;
 mod events;
