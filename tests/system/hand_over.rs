@@ -98,7 +98,7 @@ async fn one_link_leads_through_both_directions_to_the_end() {
     );
 
     let mut browser = Browser::new(&world);
-    let start = browser.open(&asks[0]["link"].as_str().unwrap()).await;
+    let start = browser.open(asks[0]["link"].as_str().unwrap()).await;
     assert_eq!(
         start.heading(),
         "The shop's mail needs you",

@@ -14,6 +14,7 @@ mod browser;
 mod calls;
 mod chromium;
 mod configuration_test;
+mod deletions;
 mod delivery;
 mod end_state;
 mod events;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::api_gateway::ApiGateway;
@@ -65,6 +66,17 @@ pub struct World {
     pub shopctrl_url: String,
     tenant: Uuid,
     rotator: AppIds,
+    servers: Vec<AbortHandle>,
+}
+
+/// A world that has ended leaves no process, no port and no connection behind.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.lambda.kill_all();
+        for server in &self.servers {
+            server.abort();
+        }
+    }
 }
 
 /// A mailbox to be put into the world.
@@ -161,7 +173,9 @@ impl World {
         let lambda = LambdaHost::new();
         let gateway = ApiGateway::new(Arc::clone(&lambda), "oauth-callback", Arc::clone(&clock));
 
-        let url = |service| serve_at(service, "127.0.0.1");
+        let url = async |service, servers: &mut Vec<AbortHandle>| {
+            serve_at(service, "127.0.0.1", servers).await
+        };
         let aws = [
             (
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -194,16 +208,14 @@ impl World {
             ),
         ];
         let mut env = settings;
+        let mut servers = Vec::new();
         for (name, service) in aws {
-            env.insert(name.to_owned(), url(service).await?);
+            env.insert(name.to_owned(), url(service, &mut servers).await?);
         }
         directory.set_authority(env.get("ENTRA_URL").map(String::as_str).unwrap_or_default());
-        let shopctrl_url = url(shopctrl::service(
-            Arc::clone(&shopctrl),
-            Arc::clone(&gate),
-            Arc::clone(&clock),
-        ))
-        .await?;
+        let shopctrl_service =
+            shopctrl::service(Arc::clone(&shopctrl), Arc::clone(&gate), Arc::clone(&clock));
+        let shopctrl_url = url(shopctrl_service, &mut servers).await?;
         shopctrl.set_base(&shopctrl_url);
         let shops: Vec<i64> = (1..100).collect();
         for ((name, password), role) in [
@@ -213,7 +225,12 @@ impl World {
             shopctrl.add_employee(name, password, role, &shops);
         }
         // Entra allows http for localhost alone (reply-url.md).
-        let callback_url = serve_at(gateway.service(Arc::clone(&gate)), "localhost").await?;
+        let callback_url = serve_at(
+            gateway.service(Arc::clone(&gate)),
+            "localhost",
+            &mut servers,
+        )
+        .await?;
         env.insert("CALLBACK_URL".to_owned(), callback_url.clone());
         env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
 
@@ -257,6 +274,7 @@ impl World {
             shopctrl_url,
             tenant,
             rotator,
+            servers,
         })
     }
 
@@ -512,9 +530,13 @@ fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -
     rotator
 }
 
-async fn serve_at(service: Service, host: &str) -> Result<String, String> {
+async fn serve_at(
+    service: Service,
+    host: &str,
+    servers: &mut Vec<AbortHandle>,
+) -> Result<String, String> {
     let (listener, address) = bind().await.map_err(|error| error.to_string())?;
-    serve_on(listener, service);
+    servers.push(serve_on(listener, service));
     Ok(format!("http://{host}:{}", address.port()))
 }
 
