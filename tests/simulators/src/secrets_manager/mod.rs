@@ -7,6 +7,7 @@
 mod api;
 #[cfg(test)]
 mod client;
+mod console;
 mod listing;
 mod rotation;
 mod schedule;
