@@ -13,7 +13,7 @@ pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
 pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
-/// What was last found not to be as it was left, as a hash; a drift is told when it appears.
+/// What was last found not to be as it was left, a hash of each; a drift is told when it appears.
 pub const DRIFT: &str = "shopmail:drift";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
