@@ -61,8 +61,12 @@ impl Rotation {
                 self.refuse_undelivered(&run, &document).await?;
                 self.promote(&run).await?
             }
-            // Promoted by a run that died before it told: told now.
-            Permission::AlreadyCurrent | Permission::ConfigurationTest => None,
+            // Promoted by a run that died before it told: told now. Or by hand, and perhaps delivered
+            // to nobody: then it is told once it was.
+            Permission::AlreadyCurrent | Permission::ConfigurationTest => {
+                self.refuse_undelivered(&run, &document).await?;
+                None
+            }
         };
         self.tell_rotated(&run, &document, was.as_deref()).await
     }

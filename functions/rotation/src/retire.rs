@@ -8,11 +8,14 @@ use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, PREVIOUS, key_label, superseded_label};
-use shared::secret_store::{Described, MoveLabel, Value as Current};
+use shared::secret_store::{Described, MoveLabel, Swap, Value as Current};
 use shared::tags;
 use tracing::{info, warn};
 
 use crate::{Rotation, event};
+
+/// So many superseded versions are marked in one second.
+const MOST_AT_ONCE: usize = 20;
 
 /// What is known about a superseded credential.
 #[derive(Debug, Clone, Copy)]
@@ -162,13 +165,18 @@ impl Rotation {
         if let Some(rotated) = rotated {
             return Ok(rotated);
         }
-        let mark = MoveLabel {
-            secret: &secret.arn,
-            label: &superseded_label(now.as_second()),
-            to: Some(version),
-            from: None,
-        };
-        self.store.swap(mark).await?;
+        // A label is on one version only: what is seen first in the same second gets a second of its own.
+        for since in (now.as_second()..).take(MOST_AT_ONCE) {
+            let mark = MoveLabel {
+                secret: &secret.arn,
+                label: &superseded_label(since),
+                to: Some(version),
+                from: None,
+            };
+            if self.store.swap(mark).await? == Swap::Done {
+                break;
+            }
+        }
         Ok(now)
     }
 
