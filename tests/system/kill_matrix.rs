@@ -14,7 +14,7 @@
 mod cycle;
 mod reliability;
 mod site;
-mod trouble;
+pub mod trouble;
 mod watch;
 
 use std::sync::Arc;
