@@ -156,7 +156,7 @@ impl Run {
             | Step::CheckTwice(trouble)
             | Step::RotateNow(trouble)
             | Step::Reattempt(trouble) => trouble.clone(),
-            Step::Wait(_) | Step::Person(_) | Step::StepTwice(_) => None,
+            Step::Wait(_) | Step::Person(_) | Step::DeliverTwice(_) => None,
         };
         let troubled = trouble.is_some();
         self.watch().begin_step(trouble);
@@ -184,7 +184,7 @@ impl Run {
                 self.world().secrets_manager.reattempt(&self.mailbox.secret);
                 self.settle().await;
             }
-            Step::StepTwice(at_once) => {
+            Step::DeliverTwice(at_once) => {
                 let how = match at_once {
                     true => Delivery::TwiceAtOnce,
                     false => Delivery::TwiceInSequence,

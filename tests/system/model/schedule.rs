@@ -50,7 +50,7 @@ pub enum Step {
     /// Secrets Manager tries an unfinished rotation again.
     Reattempt(Option<Trouble>),
     /// The next event of a step of the rotation comes twice.
-    StepTwice(bool),
+    DeliverTwice(bool),
 }
 
 /// Something that befalls one of the calls that a step makes.
@@ -217,7 +217,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => trouble().prop_map(Step::RotateNow),
         2 => trouble().prop_map(Step::Reattempt),
         1 => trouble().prop_map(Step::CheckTwice),
-        1 => any::<bool>().prop_map(Step::StepTwice),
+        1 => any::<bool>().prop_map(Step::DeliverTwice),
     ]
 }
 
@@ -341,7 +341,7 @@ impl fmt::Display for Step {
             Self::Reattempt(trouble) => ("Secrets Manager reattempts", trouble),
             Self::Wait(hours) => return write!(f, "{hours} hours pass"),
             Self::Person(deed) => return write!(f, "a person {deed}"),
-            Self::StepTwice(at_once) => {
+            Self::DeliverTwice(at_once) => {
                 let how = if *at_once { "at once" } else { "in a row" };
                 return write!(f, "the next step is delivered twice {how}");
             }

@@ -44,6 +44,9 @@ pub struct Watch {
     calls: u32,
     /// The service that answers 503 until the step has ended.
     down: Option<&'static str>,
+    /// When the world was looked at last, and whether a call has changed it since.
+    looked: Option<Timestamp>,
+    changed: bool,
     /// The invocation during which a person did something.
     surprised: Option<u64>,
     /// When each credential was current last.
@@ -97,7 +100,7 @@ impl Watch {
     /// Before a call: what is done to it.
     pub fn befall(&mut self, world: &World, call: &Call) -> Option<Fault> {
         self.calls += 1;
-        self.look(world);
+        self.look_after_change(world, call);
         let due = self.trouble.as_ref().is_some_and(|t| t.at == self.calls);
         let mishap = due
             .then(|| self.trouble.take())
@@ -147,12 +150,25 @@ impl Watch {
         }
     }
 
+    /// Looks if the call before changed something, or time has passed since the last look.
+    fn look_after_change(&mut self, world: &World, call: &Call) {
+        let now = world.clock.now();
+        let waited = self
+            .looked
+            .is_none_or(|at| now.duration_since(at) >= SignedDuration::from_secs(1));
+        if self.changed || waited {
+            self.look(world);
+        }
+        self.changed = CHANGES.contains(&call.operation.as_str());
+    }
+
     /// Looks at the world: at the mail, and at what is not as it should be.
     pub fn look(&mut self, world: &World) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
         let now = world.clock.now();
+        self.looked = Some(now);
         if let Some(key) = current_key(world, &mailbox) {
             self.last_current.insert(key, now);
         }
@@ -309,6 +325,15 @@ fn leaked(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
     let holder = secret.labelled(&format!("key-{key}"));
     holder.is_some_and(|version| secret.tags.get(Tag::Emergency.key()) == Some(&version.id))
 }
+
+/// The calls that change what is looked at.
+const CHANGES: [&str; 5] = [
+    "PutSecretValue",
+    "UpdateSecretVersionStage",
+    "POST addPassword",
+    "POST removePassword",
+    "PUT connection",
+];
 
 /// After so many undisturbed checks a client secret that is due has been renewed.
 const FAIR: u32 = 4;
