@@ -14,6 +14,7 @@
 //! so a list of steps is all that there is to draw and to shrink.
 
 mod deeds;
+mod found;
 mod functions;
 mod person;
 mod run;
