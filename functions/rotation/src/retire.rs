@@ -92,7 +92,10 @@ impl Rotation {
                 credential,
                 since,
                 leaked: leaked(version),
-                held: held.as_ref().is_none_or(|held| held.contains(&key_id)),
+                // A secret that was entered by hand has no id: it may be any.
+                held: held
+                    .as_ref()
+                    .is_none_or(|held| held.contains(&None) || held.contains(&Some(key_id))),
                 attended: mailbox.has_attended(),
             };
             match verdict(superseded, tokens.now, self.settings.quarantine.signed()) {
@@ -180,8 +183,12 @@ impl Rotation {
         Ok(now)
     }
 
-    /// The credentials that `api` connections hold; `None` when one could not be asked.
-    async fn held_keys(&self, mailbox: &MailboxSecret, deadline: Deadline) -> Option<Vec<KeyId>> {
+    /// The credential that each `api` connection holds; `None` when one could not be asked.
+    pub(crate) async fn held_keys(
+        &self,
+        mailbox: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Option<Vec<Option<KeyId>>> {
         let api = |c: &&Connection| c.delivery == Delivery::Api;
         if !mailbox.connections.iter().any(|c| api(&c)) {
             return Some(Vec::new());
@@ -195,10 +202,9 @@ impl Rotation {
         });
         let looks = futures_util::future::join_all(looks).await;
         match looks.into_iter().collect::<Result<Vec<_>, Failure>>() {
-            // A secret that was entered by hand has no id: it may be any.
-            Ok(keys) => keys.into_iter().collect(),
+            Ok(keys) => Some(keys),
             Err(failure) => {
-                warn!(%failure, "a connection could not be asked; only what leaked is retired");
+                warn!(%failure, "a connection could not be asked; only what leaked is removed");
                 None
             }
         }

@@ -74,14 +74,6 @@ impl Rotation {
                 .await
                 .err(),
         );
-        let mut removed = Vec::new();
-        for key_id in orphans(&application, &run.secret, mailbox.key_id) {
-            let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
-            match removal.await {
-                Ok(()) => removed.push(key_id),
-                Err(failure) => failures.push(failure),
-            }
-        }
         let mut needs = Vec::new();
         if run.secret.versions.in_progress().is_none() {
             match self.redeliver(&run, &mailbox).await {
@@ -90,6 +82,26 @@ impl Rotation {
             }
             match self.redeem_idle_grants(&run, &mailbox, tokens.now).await {
                 Ok(found) => needs.extend(found),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let mut removed = Vec::new();
+        let orphans = orphans(&application, &run.secret, mailbox.key_id);
+        let held = if orphans.is_empty() {
+            None
+        } else {
+            self.held_keys(&mailbox, deadline).await
+        };
+        // After the delivery: where labels were taken away by hand, a connection may hold one of them,
+        // and mail would stand still.
+        let unused = |key: &KeyId| {
+            held.as_ref()
+                .is_some_and(|held| !held.contains(&Some(*key)))
+        };
+        for key_id in orphans.into_iter().filter(unused) {
+            let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
+            match removal.await {
+                Ok(()) => removed.push(key_id),
                 Err(failure) => failures.push(failure),
             }
         }

@@ -1,7 +1,7 @@
 //! Schedules that failed once, in their shortest form.
 
 use super::run::run;
-use super::schedule::{Deed, Direction, Mishap, Schedule, Setting, Step, Trouble, Value};
+use super::schedule::{Deed, Direction, Mishap, Schedule, Setting, Step, Trouble, Value, Which};
 
 fn runs(steps: Vec<Step>) {
     let setting = Setting {
@@ -41,4 +41,13 @@ fn what_a_person_promoted_is_told_once_it_is_delivered() {
         mishap: Mishap::Meanwhile(Deed::MoveCurrentToPending),
     };
     runs(vec![Step::RotateNow(Some(promoted))]);
+}
+
+#[test]
+fn what_a_connection_holds_is_not_swept_away_under_it() {
+    runs(vec![
+        Step::RotateNow(None),
+        Step::Person(Deed::DropKeyLabel(Which::Current)),
+        Step::Person(Deed::MoveCurrentToPrevious),
+    ]);
 }
