@@ -15,6 +15,8 @@ pub const STATE: &str = "shopmail:state";
 pub const REMINDED: &str = "shopmail:reminded";
 /// What was last found not to be as it was left, a hash of each; a drift is told when it appears.
 pub const DRIFT: &str = "shopmail:drift";
+/// The value of [`DRIFT`] where all is as it was left.
+pub const NO_DRIFT: &str = "none";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 

@@ -234,7 +234,7 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
-        let seen = tag(tags::DRIFT).unwrap_or(NO_DRIFT);
+        let seen = tag(tags::DRIFT).unwrap_or(tags::NO_DRIFT);
         let stands = drift_tag(&found);
         if seen == stands {
             return;
@@ -333,7 +333,6 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
     seen.is_some_and(|seen: i64| seen < now.as_second())
 }
 
-const NO_DRIFT: &str = "none";
 /// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
 const MOST_DRIFTS: usize = 28;
 
@@ -366,7 +365,7 @@ fn drift_tag(drift: &[Drift]) -> String {
     all.dedup();
     all.truncate(MOST_DRIFTS);
     if all.is_empty() {
-        return NO_DRIFT.to_owned();
+        return tags::NO_DRIFT.to_owned();
     }
     all.join(".")
 }

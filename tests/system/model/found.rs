@@ -51,3 +51,17 @@ fn what_a_connection_holds_is_not_swept_away_under_it() {
         Step::Person(Deed::MoveCurrentToPrevious),
     ]);
 }
+
+#[test]
+fn a_drift_that_a_rotation_mended_and_that_comes_back_is_told_again() {
+    let mistyped = Trouble {
+        at: 2,
+        mishap: Mishap::Meanwhile(Deed::PutValue(Value::Mistyped)),
+    };
+    runs(vec![
+        Step::Check(None),
+        Step::RotateNow(Some(mistyped)),
+        Step::Check(None),
+        Step::Person(Deed::MoveCurrentToPrevious),
+    ]);
+}
