@@ -119,8 +119,8 @@ pub fn backoff(attempt: u32) -> Duration {
     let full = FIRST_PAUSE
         .saturating_mul(1 << attempt.saturating_sub(1).min(10))
         .min(LONGEST_PAUSE);
-    let random = uuid::Uuid::new_v4().as_u128() as u8;
-    full / 2 + (full / 2).mul_f64(f64::from(random) / 255.0)
+    // The generator of the SDK's own jitter: pauses need not be hard to guess.
+    full / 2 + (full / 2).mul_f64(fastrand::f64())
 }
 
 /// Lambda's longest invocation.

@@ -13,8 +13,10 @@ pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
 pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
-/// What was last found not to be as it was left, as a hash; a drift is told when it appears.
+/// What was last found not to be as it was left, a hash of each; a drift is told when it appears.
 pub const DRIFT: &str = "shopmail:drift";
+/// The value of [`DRIFT`] where all is as it was left.
+pub const NO_DRIFT: &str = "none";
 /// What was last told of a superseded credential, `<keyId>:<rung>:<used>`.
 pub const SUPERSEDED: &str = "shopmail:superseded";
 /// `<AWSCURRENT version>`: that version's credential leaked.

@@ -17,7 +17,7 @@ mod life;
 mod lives;
 mod reliability;
 mod site;
-mod trouble;
+pub mod trouble;
 mod watch;
 
 use std::sync::Arc;

@@ -27,6 +27,7 @@ mod kill_matrix;
 mod leaks;
 mod links;
 mod logs;
+mod model;
 mod picture;
 mod recovery;
 mod repeated_steps;

@@ -231,18 +231,21 @@ impl Plan {
         });
     }
 
-    /// Tells a drift when it appears, and not again while it stays.
+    /// Tells a drift when it appears, and not again while it stays, whatever else comes and goes.
     fn drift<'a>(
         &mut self,
         found: Vec<Drift>,
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
-        let seen = drift_hash(&found);
-        if tag(tags::DRIFT).unwrap_or(NO_DRIFT) == seen {
+        let seen = tag(tags::DRIFT).unwrap_or(tags::NO_DRIFT);
+        let stands = drift_tag(&found);
+        if seen == stands {
             return;
         }
-        let told = found.into_iter().map(|drift| {
+        let told_before = |drift: &Drift| seen.split('.').any(|told| told == drift_hash(drift));
+        let new = found.into_iter().filter(|drift| !told_before(drift));
+        let told = new.map(|drift| {
             Action::Tell(EventKind::DriftFound {
                 what: drift.what,
                 connection: drift.connection,
@@ -252,7 +255,7 @@ impl Plan {
         self.actions.extend(told);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
-            value: seen,
+            value: stands,
         });
     }
 
@@ -334,7 +337,8 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
     seen.is_some_and(|seen: i64| seen < now.as_second())
 }
 
-const NO_DRIFT: &str = "none";
+/// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
+const MOST_DRIFTS: usize = 28;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
@@ -358,20 +362,23 @@ fn drift_now(
     Some(drift)
 }
 
-fn drift_hash(drift: &[Drift]) -> String {
-    if drift.is_empty() {
-        return NO_DRIFT.to_owned();
-    }
-    let mut all: Vec<String> = drift
-        .iter()
-        .map(|drift| {
-            let at = drift.connection.as_ref().map(ToString::to_string);
-            format!("{} {}", drift.what, at.unwrap_or_default())
-        })
-        .collect();
+/// What stands, as the tag keeps it: `<hash>.<hash>…`.
+fn drift_tag(drift: &[Drift]) -> String {
+    let mut all: Vec<String> = drift.iter().map(drift_hash).collect();
     all.sort();
-    let hash = digest(&SHA256, all.join("\n").as_bytes());
-    let (front, _) = hash.as_ref().split_at(8);
+    all.dedup();
+    all.truncate(MOST_DRIFTS);
+    if all.is_empty() {
+        return tags::NO_DRIFT.to_owned();
+    }
+    all.join(".")
+}
+
+fn drift_hash(drift: &Drift) -> String {
+    let at = drift.connection.as_ref().map(ToString::to_string);
+    let text = format!("{} {}", drift.what, at.unwrap_or_default());
+    let hash = digest(&SHA256, text.as_bytes());
+    let (front, _) = hash.as_ref().split_at(4);
     HEXLOWER.encode(front)
 }
 
@@ -590,6 +597,34 @@ mod tests {
         });
         found.secret.tags.insert(tags::DRIFT.into(), tag.unwrap());
         assert_eq!(actions(&found, "2026-11-23T06:00:00Z"), vec![Action::Sweep]);
+    }
+
+    #[test]
+    fn a_drift_that_stays_is_not_told_again_when_another_comes_or_goes() {
+        let drift = |what: &str| Drift {
+            what: what.into(),
+            connection: None,
+        };
+        let mut found = found(&[("c", &[CURRENT])]);
+        let mut told_with = |drifts: Vec<Drift>| {
+            found.probe.as_mut().unwrap().drift = drifts;
+            let mut told = Vec::new();
+            for action in actions(&found, "2026-11-23T00:00:00Z") {
+                match action {
+                    Action::Tell(EventKind::DriftFound { what, .. }) => told.push(what),
+                    Action::Tag { key, value } => {
+                        found.secret.tags.insert(key.to_owned(), value);
+                    }
+                    _ => {}
+                }
+            }
+            told
+        };
+        assert_eq!(told_with(vec![drift("a")]), vec!["a"]);
+        assert_eq!(told_with(vec![drift("a"), drift("b")]), vec!["b"]);
+        assert_eq!(told_with(vec![drift("b")]), Vec::<String>::new());
+        assert_eq!(told_with(vec![drift("b"), drift("a")]), vec!["a"]);
+        assert_eq!(told_with(Vec::new()), Vec::<String>::new());
     }
 
     #[test]

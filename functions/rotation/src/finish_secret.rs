@@ -61,8 +61,12 @@ impl Rotation {
                 self.refuse_undelivered(&run, &document).await?;
                 self.promote(&run).await?
             }
-            // Promoted by a run that died before it told: told now.
-            Permission::AlreadyCurrent | Permission::ConfigurationTest => None,
+            // Promoted by a run that died before it told: told now. Or by hand, and perhaps delivered
+            // to nobody: then it is told once it was.
+            Permission::AlreadyCurrent | Permission::ConfigurationTest => {
+                self.refuse_undelivered(&run, &document).await?;
+                None
+            }
         };
         self.tell_rotated(&run, &document, was.as_deref()).await
     }
@@ -149,16 +153,16 @@ impl Rotation {
         if emergency.is_some() && emergency == previous {
             self.retire(&run.secret.arn, run.deadline).await?;
         }
-        self.store
-            .tag(
-                &run.secret.arn,
-                &[
-                    (tags::EXPIRES_AT, document.expires_at.to_string()),
-                    (tags::STATE, "rotated".to_owned()),
-                    (tags::ROTATED_VERSION, run.token.clone()),
-                ],
-            )
-            .await?;
+        let mut green = vec![
+            (tags::EXPIRES_AT, document.expires_at.to_string()),
+            (tags::STATE, "rotated".to_owned()),
+            (tags::ROTATED_VERSION, run.token.clone()),
+        ];
+        if was.is_some() {
+            // A promotion mends whatever was found: should it come back, it is told again.
+            green.push((tags::DRIFT, tags::NO_DRIFT.to_owned()));
+        }
+        self.store.tag(&run.secret.arn, &green).await?;
         info!(key_id = %document.key_id, expires_at = %document.expires_at, "rotated");
         Ok(())
     }

@@ -13,12 +13,15 @@ use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::policy;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, PREVIOUS, key_label, superseded_label};
-use shared::secret_store::{Described, MoveLabel, Value as Current};
+use shared::secret_store::{Described, MoveLabel, Swap, Value as Current};
 use shared::tags;
 use tracing::{info, warn};
 
 use crate::person::{contact, described};
 use crate::{Rotation, event};
+
+/// So many superseded versions are marked in one second.
+const MOST_AT_ONCE: usize = 20;
 
 /// What is known about a superseded credential.
 #[derive(Debug, Clone, Copy)]
@@ -265,18 +268,23 @@ impl Rotation {
         if let Some(rotated) = rotated {
             return Ok(rotated);
         }
-        let mark = MoveLabel {
-            secret: &secret.arn,
-            label: &superseded_label(now.as_second()),
-            to: Some(version),
-            from: None,
-        };
-        self.store.swap(mark).await?;
+        // A label is on one version only: what is seen first in the same second gets a second of its own.
+        for since in (now.as_second()..).take(MOST_AT_ONCE) {
+            let mark = MoveLabel {
+                secret: &secret.arn,
+                label: &superseded_label(since),
+                to: Some(version),
+                from: None,
+            };
+            if self.store.swap(mark).await? == Swap::Done {
+                break;
+            }
+        }
         Ok(now)
     }
 
     /// What each `api` connection holds.
-    async fn look_at_held<'a>(
+    pub(crate) async fn look_at_held<'a>(
         &self,
         mailbox: &'a MailboxSecret,
         deadline: Deadline,
@@ -291,28 +299,48 @@ impl Rotation {
             let look = async {
                 let shopctrl = self.shopctrl(&logins, connection)?;
                 let held = with_retries(deadline, async || shopctrl.connection(connection).await);
-                Ok::<_, Failure>(held.await?.key_id)
+                Ok::<_, Failure>(held.await?.key_id.map_or(Holds::Unnamed, Holds::Key))
             };
             let holds = look.await.unwrap_or_else(|failure| {
-                warn!(%failure, "a connection could not be asked; only what leaked is retired");
-                None
+                warn!(%failure, "a connection could not be asked; only what leaked is removed");
+                Holds::NotAsked
             });
             Look { connection, holds }
         });
         futures_util::future::join_all(looks).await
     }
 }
-
-/// What a connection was seen to hold; `None` when it could not be asked, or when somebody entered a
-/// secret by hand: that has no id, and may be any.
-struct Look<'a> {
+/// What a connection was seen to hold.
+pub(crate) struct Look<'a> {
     connection: &'a Connection,
-    holds: Option<KeyId>,
+    holds: Holds,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    /// This credential.
+    Key(KeyId),
+    /// A secret that was entered by hand: it has no id, and may be any.
+    Unnamed,
+    /// It could not be asked.
+    NotAsked,
 }
 
 impl Look<'_> {
     fn may_hold(&self, key_id: KeyId) -> bool {
-        self.holds.is_none_or(|held| held == key_id)
+        match self.holds {
+            Holds::Key(held) => held == key_id,
+            Holds::Unnamed | Holds::NotAsked => true,
+        }
+    }
+
+    /// Whether a credential whose value was never stored may go: nobody can have entered that by hand.
+    pub(crate) fn lets_go_of_lost(&self, key_id: KeyId) -> bool {
+        match self.holds {
+            Holds::Key(held) => held != key_id,
+            Holds::Unnamed => true,
+            Holds::NotAsked => false,
+        }
     }
 }
 
@@ -323,8 +351,8 @@ fn stops(mailbox: &MailboxSecret, looks: &[Look<'_>], removed: KeyId) -> Stops {
         match look.map(|look| look.holds) {
             // Nobody can look into an attended one.
             None => Some(StoppedWhy::OnlyAttested),
-            Some(None) => Some(StoppedWhy::NotKnown),
-            Some(Some(held)) => (held == removed).then_some(StoppedWhy::HoldsIt),
+            Some(Holds::Unnamed | Holds::NotAsked) => Some(StoppedWhy::NotKnown),
+            Some(Holds::Key(held)) => (held == removed).then_some(StoppedWhy::HoldsIt),
         }
     };
     let stopped = mailbox.connections.iter().filter_map(|connection| {

@@ -74,14 +74,6 @@ impl Rotation {
                 .await
                 .err(),
         );
-        let mut removed = Vec::new();
-        for key_id in orphans(&application, &run.secret, mailbox.key_id) {
-            let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
-            match removal.await {
-                Ok(()) => removed.push(key_id),
-                Err(failure) => failures.push(failure),
-            }
-        }
         let mut needs = Vec::new();
         if run.secret.versions.in_progress().is_none() {
             match self.redeliver(&run, &mailbox).await {
@@ -90,6 +82,23 @@ impl Rotation {
             }
             match self.redeem_idle_grants(&run, &mailbox, tokens.now).await {
                 Ok(found) => needs.extend(found),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let mut removed = Vec::new();
+        let orphans = orphans(&application, &run.secret, mailbox.key_id);
+        let held = if orphans.is_empty() {
+            Vec::new()
+        } else {
+            self.look_at_held(&mailbox, deadline).await
+        };
+        // After the delivery: where labels were taken away by hand, a connection may hold one of them,
+        // and mail would stand still.
+        let unused = |key: &KeyId| held.iter().all(|look| look.lets_go_of_lost(*key));
+        for key_id in orphans.into_iter().filter(unused) {
+            let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
+            match removal.await {
+                Ok(()) => removed.push(key_id),
                 Err(failure) => failures.push(failure),
             }
         }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::aws_account::ACCOUNT_ID;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
-use crate::lambda::LambdaHost;
+use crate::lambda::Functions;
 
 const API_ID: &str = "simulated1";
 const SOURCE_IP: &str = "127.0.0.1";
@@ -27,7 +27,7 @@ const SOURCE_IP: &str = "127.0.0.1";
 /// The HTTP API before one function.
 #[derive(Debug)]
 pub struct ApiGateway {
-    host: Arc<LambdaHost>,
+    functions: Arc<dyn Functions>,
     function: String,
     clock: Arc<Clock>,
 }
@@ -35,9 +35,9 @@ pub struct ApiGateway {
 impl ApiGateway {
     /// An API whose every request goes to `function`.
     #[must_use]
-    pub fn new(host: Arc<LambdaHost>, function: &str, clock: Arc<Clock>) -> Arc<Self> {
+    pub fn new(functions: Arc<dyn Functions>, function: &str, clock: Arc<Clock>) -> Arc<Self> {
         Arc::new(Self {
-            host,
+            functions,
             function: function.to_owned(),
             clock,
         })
@@ -67,7 +67,8 @@ async fn handle(
         Err(_) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     };
     let event = event(&Request::from_parts(parts, body), &gateway.clock);
-    match gateway.host.invoke(&gateway.function, &event).await {
+    let functions = Arc::clone(&gateway.functions);
+    match functions.call(gateway.function.clone(), event).await {
         Ok(result) if result.function_error.is_none() => respond(result.payload),
         _ => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
@@ -279,7 +280,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::lambda::Function;
+    use crate::lambda::{Function, LambdaHost};
 
     fn clock() -> Arc<Clock> {
         Arc::new(Clock::starting_at("2027-01-01T06:00:00Z".parse().unwrap()))

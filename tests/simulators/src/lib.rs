@@ -15,6 +15,7 @@ pub mod graph;
 pub mod ids;
 pub mod invoker;
 pub mod lambda;
+pub mod network;
 pub mod secrets_manager;
 pub mod serve;
 pub mod shopctrl;

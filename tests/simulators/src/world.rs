@@ -1,4 +1,4 @@
-//! The whole outside world, served on loopback, with the three functions in it.
+//! The whole outside world with the three functions in it: served on loopback, or in this process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,11 @@ use crate::directory::{Directory, PublicKey};
 use crate::directory::scope::Scope;
 use crate::event_bridge::EventBridge;
 use crate::gate::{Gate, Service};
-use crate::lambda::{Function, InvocationResult, LambdaHost, function_arn};
+use crate::lambda::in_process::{InProcessHost, kill_caller};
+use crate::lambda::{
+    self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
+};
+use crate::network::Network;
 use crate::secrets_manager::{RotationRules, SecretsManager};
 use crate::serve::{bind, serve_on};
 use crate::shopctrl::employees::Role;
@@ -42,8 +46,8 @@ pub const SHOPCTRL_ADMIN: (&str, &str) = ("admin@agency.example", "Sh0p~owner-ad
 /// The name and password of somebody with the role User in ShopCtrl's screens.
 pub const SHOPCTRL_USER: (&str, &str) = ("packer@agency.example", "Sh0p~user-only");
 
-/// The world.
-pub struct World {
+/// The world. `L` is what runs the functions.
+pub struct World<L: Functions = LambdaHost> {
     /// Its clock.
     pub clock: Arc<Clock>,
     /// Its journal and faults.
@@ -59,7 +63,7 @@ pub struct World {
     /// STS's state.
     pub sts: Arc<Sts>,
     /// The functions.
-    pub lambda: Arc<LambdaHost>,
+    pub lambda: Arc<L>,
     /// The address of the HTTP API before `oauth-callback`.
     pub callback_url: String,
     /// ShopCtrl's address.
@@ -70,9 +74,9 @@ pub struct World {
 }
 
 /// A world that has ended leaves no process, no port and no connection behind.
-impl Drop for World {
+impl<L: Functions> Drop for World<L> {
     fn drop(&mut self) {
-        self.lambda.kill_all();
+        self.lambda.end();
         for server in &self.servers {
             server.abort();
         }
@@ -161,121 +165,185 @@ impl World {
         let binaries = tokio::task::spawn_blocking(binaries::build)
             .await
             .map_err(|error| error.to_string())??;
-        let clock = Arc::new(Clock::starting_at(machine_now()));
-        let gate = Arc::new(Gate::default());
-        let directory = Directory::new(Arc::clone(&clock), 1);
-        let shopctrl = ShopCtrl::new(Arc::clone(&directory), Arc::clone(&clock));
+        let mut world = Self::unserved(machine_now(), LambdaHost::new())?;
         // ShopCtrl's own checks come often, so that waiting for one takes no time worth telling.
-        shopctrl.set_check_interval(SignedDuration::from_millis(300));
-        let secrets_manager = SecretsManager::new(Arc::clone(&clock), 2);
-        let event_bridge = EventBridge::new(Arc::clone(&clock), 3);
-        let sts = Sts::new(Arc::clone(&clock), 4).map_err(|error| error.to_string())?;
-        let lambda = LambdaHost::new();
-        let gateway = ApiGateway::new(Arc::clone(&lambda), "oauth-callback", Arc::clone(&clock));
-
-        let url = async |service, servers: &mut Vec<AbortHandle>| {
-            serve_at(service, "127.0.0.1", servers).await
-        };
-        let aws = [
-            (
-                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-                secrets_manager.service(Arc::clone(&gate)),
-            ),
-            (
-                "AWS_ENDPOINT_URL_EVENTBRIDGE",
-                event_bridge.service(Arc::clone(&gate)),
-            ),
-            ("AWS_ENDPOINT_URL_STS", sts.service(Arc::clone(&gate))),
-            (
-                "AWS_ENDPOINT_URL_LAMBDA",
-                lambda.service(Arc::clone(&gate), Arc::clone(&clock)),
-            ),
-            (
-                "ENTRA_URL",
-                entra::service(
-                    Arc::clone(&directory),
-                    Arc::clone(&gate),
-                    Arc::clone(&clock),
-                ),
-            ),
-            (
-                "GRAPH_URL",
-                graph::service(
-                    Arc::clone(&directory),
-                    Arc::clone(&gate),
-                    Arc::clone(&clock),
-                ),
-            ),
-        ];
+        world
+            .shopctrl
+            .set_check_interval(SignedDuration::from_millis(300));
         let mut env = settings;
-        let mut servers = Vec::new();
-        for (name, service) in aws {
-            env.insert(name.to_owned(), url(service, &mut servers).await?);
+        for (name, service) in world.services() {
+            // Entra allows http for localhost alone (reply-url.md).
+            let host = match name {
+                CALLBACK => "localhost",
+                _ => "127.0.0.1",
+            };
+            let url = serve_at(service, host, &mut world.servers).await?;
+            env.insert(name.to_owned(), url);
         }
-        directory.set_authority(env.get("ENTRA_URL").map(String::as_str).unwrap_or_default());
-        let shopctrl_service =
-            shopctrl::service(Arc::clone(&shopctrl), Arc::clone(&gate), Arc::clone(&clock));
-        let shopctrl_url = url(shopctrl_service, &mut servers).await?;
-        shopctrl.set_base(&shopctrl_url);
+        world.is_reached_at(&mut env)?;
+        for (name, binary) in binaries {
+            let mut function = Function::new(name, binary).timeout(FUNCTION_TIMEOUT);
+            function.env.extend(env.clone());
+            if name == "rotation" {
+                function = function.env("AWS_ACCESS_KEY_ID", ROTATION_KEY);
+            }
+            world.lambda.register(function);
+        }
+        let killed = Arc::clone(&world.lambda);
+        world.gate.set_kill_switch(move || killed.kill_all());
+        Ok(world)
+    }
+}
+
+/// A world in this process, whose functions are not registered yet.
+pub struct InProcess {
+    /// The world.
+    pub world: Arc<World<InProcessHost>>,
+    /// What carries the functions' requests; it has to outlive them.
+    pub network: Arc<Network>,
+    /// The functions' settings.
+    pub env: BTreeMap<String, String>,
+}
+
+impl World<InProcessHost> {
+    /// A world that begins at `now` and that nothing of the machine is needed for, made within a
+    /// [`tokio::task::LocalSet`]. Under tokio's paused time its clock stands still but for waits, and
+    /// for what it is set forward. A kill ends the invocation that makes the call.
+    ///
+    /// # Errors
+    /// When the world cannot be furnished.
+    pub fn in_process(
+        now: Timestamp,
+        settings: BTreeMap<String, String>,
+    ) -> Result<InProcess, String> {
+        let mut world = Self::unserved(now, InProcessHost::new())?;
+        let mut env = settings;
+        let mut network = Network::default();
+        for (name, service) in world.services() {
+            let host = format!("{}.simulated", service.name);
+            env.insert(name.to_owned(), format!("https://{host}"));
+            network.add(&host, service);
+        }
+        let aws = [
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", ROTATION_KEY),
+            ("AWS_SECRET_ACCESS_KEY", "simulated"),
+        ];
+        for (name, value) in aws {
+            let value = value.to_owned();
+            env.entry(name.to_owned()).or_insert(value);
+        }
+        world.is_reached_at(&mut env)?;
+        world.gate.set_kill_switch(kill_caller);
+        Ok(InProcess {
+            world: Arc::new(world),
+            network: Arc::new(network),
+            env,
+        })
+    }
+
+    /// Adds a function, with the time that the real one has.
+    pub fn register(&self, name: &str, cold_start: lambda::in_process::ColdStart) {
+        self.lambda.register(name, FUNCTION_TIMEOUT, cold_start);
+    }
+}
+
+/// The address of the HTTP API, as the functions' setting.
+const CALLBACK: &str = "CALLBACK_URL";
+/// ShopCtrl's address: no setting of the functions, which find it in the mailbox documents.
+const SHOPCTRL: &str = "SHOPCTRL_URL";
+/// What the template gives `rotation` and `expiry-checker`.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(900);
+
+impl<L: Functions> World<L> {
+    /// The services, furnished, that nobody can reach yet.
+    fn unserved(now: Timestamp, lambda: Arc<L>) -> Result<Self, String> {
+        let clock = Arc::new(Clock::starting_at(now));
+        let directory = Directory::new(Arc::clone(&clock), 1);
+        let sts = Sts::new(Arc::clone(&clock), 4).map_err(|error| error.to_string())?;
+        let tenant = directory.add_tenant("shop.example");
+        let rotator = federated_rotator(&directory, &sts, tenant);
+        let world = Self {
+            gate: Arc::new(Gate::default()),
+            shopctrl: ShopCtrl::new(Arc::clone(&directory), Arc::clone(&clock)),
+            secrets_manager: SecretsManager::new(Arc::clone(&clock), 2),
+            event_bridge: EventBridge::new(Arc::clone(&clock), 3),
+            directory,
+            clock,
+            sts,
+            lambda,
+            callback_url: String::new(),
+            shopctrl_url: String::new(),
+            tenant,
+            rotator,
+            servers: Vec::new(),
+        };
+        let (username, password) = SHOPCTRL_LOGIN;
+        let login = json!({"username": username, "password": password}).to_string();
+        for (name, value) in [
+            ("shopmail-ticket-key", TICKET_KEY),
+            ("shopmail-shopctrl/shop.example", &login),
+        ] {
+            let created = world.secrets_manager.create(name, value, &[]);
+            created.map_err(|error| error.message)?;
+        }
         let shops: Vec<i64> = (1..100).collect();
         for ((name, password), role) in [
             (SHOPCTRL_ADMIN, Role::ShopOwnerAdmin),
             (SHOPCTRL_USER, Role::User),
         ] {
-            shopctrl.add_employee(name, password, role, &shops);
+            world.shopctrl.add_employee(name, password, role, &shops);
         }
-        // Entra allows http for localhost alone (reply-url.md).
-        let callback_url = serve_at(
-            gateway.service(Arc::clone(&gate)),
-            "localhost",
-            &mut servers,
-        )
-        .await?;
-        env.insert("CALLBACK_URL".to_owned(), callback_url.clone());
-        env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
-
-        for (name, binary) in binaries {
-            let mut function = Function::new(name, binary).timeout(Duration::from_secs(900));
-            function.env.extend(env.clone());
-            if name == "rotation" {
-                function = function.env("AWS_ACCESS_KEY_ID", ROTATION_KEY);
-            }
-            lambda.register(function);
-        }
-        secrets_manager.set_invoker(lambda.invoker());
-        event_bridge.set_invoker(lambda.invoker());
+        world.secrets_manager.set_invoker(invoker(&world.lambda));
+        world.event_bridge.set_invoker(invoker(&world.lambda));
         let pattern = json!({"source": ["shopmail"], "detail-type": ["Check Continues"]});
-        event_bridge
+        world
+            .event_bridge
             .add_rule(pattern, &function_arn("expiry-checker"))
             .map_err(|error| error.to_string())?;
-        let killed = Arc::clone(&lambda);
-        gate.set_kill_switch(move || killed.kill_all());
+        Ok(world)
+    }
 
-        let tenant = directory.add_tenant("shop.example");
-        let rotator = federated_rotator(&directory, &sts, tenant);
-        secrets_manager
-            .create("shopmail-ticket-key", TICKET_KEY, &[])
-            .map_err(|error| error.message)?;
-        let (username, password) = SHOPCTRL_LOGIN;
-        let login = json!({"username": username, "password": password}).to_string();
-        secrets_manager
-            .create("shopmail-shopctrl/shop.example", &login, &[])
-            .map_err(|error| error.message)?;
-        Ok(Self {
-            clock,
-            gate,
-            directory,
-            shopctrl,
-            secrets_manager,
-            event_bridge,
-            sts,
-            lambda,
-            callback_url,
-            shopctrl_url,
-            tenant,
-            rotator,
-            servers,
-        })
+    /// Each service, by the setting that says where it is.
+    fn services(&self) -> [(&'static str, Service); 8] {
+        let (gate, clock) = (|| Arc::clone(&self.gate), || Arc::clone(&self.clock));
+        let functions = || Arc::clone(&self.lambda) as Arc<dyn Functions>;
+        let directory = || Arc::clone(&self.directory);
+        let gateway = ApiGateway::new(functions(), "oauth-callback", clock());
+        [
+            (
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+                self.secrets_manager.service(gate()),
+            ),
+            (
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                self.event_bridge.service(gate()),
+            ),
+            ("AWS_ENDPOINT_URL_STS", self.sts.service(gate())),
+            (
+                "AWS_ENDPOINT_URL_LAMBDA",
+                lambda::service(functions(), gate(), clock()),
+            ),
+            ("ENTRA_URL", entra::service(directory(), gate(), clock())),
+            ("GRAPH_URL", graph::service(directory(), gate(), clock())),
+            (
+                SHOPCTRL,
+                shopctrl::service(Arc::clone(&self.shopctrl), gate(), clock()),
+            ),
+            (CALLBACK, gateway.service(gate())),
+        ]
+    }
+
+    /// Tells the services where they are reached, and completes the functions' settings.
+    fn is_reached_at(&mut self, env: &mut BTreeMap<String, String>) -> Result<(), String> {
+        let at = |name: &str| env.get(name).cloned().ok_or(format!("{name} is missing"));
+        self.directory.set_authority(&at("ENTRA_URL")?);
+        self.callback_url = at(CALLBACK)?;
+        self.shopctrl_url = at(SHOPCTRL)?;
+        self.shopctrl.set_base(&self.shopctrl_url);
+        env.remove(SHOPCTRL);
+        env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
+        Ok(())
     }
 
     /// Puts a mailbox into the world: app registration with a foreign credential on it, account,
@@ -469,7 +537,8 @@ impl World {
     /// # Errors
     /// When it is not there.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<InvocationResult, String> {
-        let invoked = self.lambda.invoke(function, event).await;
+        let lambda = Arc::clone(&self.lambda);
+        let invoked = lambda.call(function.to_owned(), event.clone()).await;
         invoked.map_err(|error| error.to_string())
     }
 

@@ -174,7 +174,7 @@ fn on_application(site: &Site) -> bool {
     operations.contains(&site.operation.as_str())
 }
 
-fn answer(status: u16, effect: bool, body: &str) -> Fault {
+pub fn answer(status: u16, effect: bool, body: &str) -> Fault {
     Fault::Answer {
         effect,
         status,
@@ -186,7 +186,7 @@ fn answer(status: u16, effect: bool, body: &str) -> Fault {
 const CONCURRENCY: &str = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"Error due to concurrent requests being made to the tenant."}}"#;
 
 /// Each service says it in its own words.
-fn throttled(service: &str) -> Fault {
+pub fn throttled(service: &str) -> Fault {
     let (status, body) = match service {
         "secretsmanager" | "events" => {
             (400, r#"{"__type":"ThrottlingException","message":"slow"}"#)

@@ -11,25 +11,23 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{LambdaHost, function_name};
+use super::{Functions, function_name};
 use crate::aws_account::is_signed;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 
-impl LambdaHost {
-    /// The HTTP API, `lambda` in the journal. The operation is `Invoke` and the function's name.
-    #[must_use]
-    pub fn service(self: &Arc<Self>, gate: Arc<Gate>, clock: Arc<Clock>) -> Service {
-        let path = "/2015-03-31/functions/{function}/invocations";
-        Service {
-            name: "lambda",
-            operation,
-            router: Router::new()
-                .route(path, post(invoke))
-                .with_state(Arc::clone(self)),
-            gate,
-            clock,
-        }
+/// The HTTP API, `lambda` in the journal. The operation is `Invoke` and the function's name.
+#[must_use]
+pub fn service(functions: Arc<dyn Functions>, gate: Arc<Gate>, clock: Arc<Clock>) -> Service {
+    let path = "/2015-03-31/functions/{function}/invocations";
+    Service {
+        name: "lambda",
+        operation,
+        router: Router::new()
+            .route(path, post(invoke))
+            .with_state(functions),
+        gate,
+        clock,
     }
 }
 
@@ -51,7 +49,7 @@ fn decode(segment: &str) -> String {
 }
 
 async fn invoke(
-    Shared(host): Shared<Arc<LambdaHost>>,
+    Shared(functions): Shared<Arc<dyn Functions>>,
     Path(function): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -78,8 +76,8 @@ async fn invoke(
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or("RequestResponse")
     {
-        "RequestResponse" => invoke_and_wait(&host, &function, &payload).await,
-        "Event" => invoke_later(host, function, payload),
+        "RequestResponse" => invoke_and_wait(functions, function, payload).await,
+        "Event" => invoke_later(functions, function, payload),
         other => {
             let message = format!("Not simulated: {other}");
             refusal(
@@ -92,11 +90,11 @@ async fn invoke(
 }
 
 async fn invoke_and_wait(
-    host: &Arc<LambdaHost>,
-    function: &str,
-    payload: &Value,
+    functions: Arc<dyn Functions>,
+    function: String,
+    payload: Value,
 ) -> Response<Body> {
-    let result = match host.invoke(function, payload).await {
+    let result = match functions.call(function, payload).await {
         Ok(result) => result,
         Err(unknown) => return not_found(&unknown),
     };
@@ -112,14 +110,14 @@ async fn invoke_and_wait(
     response
 }
 
-fn invoke_later(host: Arc<LambdaHost>, function: String, payload: Value) -> Response<Body> {
+fn invoke_later(functions: Arc<dyn Functions>, function: String, payload: Value) -> Response<Body> {
     let name = function_name(&function).to_owned();
-    if !host.functions().contains_key(&name) {
+    if !functions.knows(&name) {
         return not_found(&super::UnknownFunction(name));
     }
     tokio::spawn(async move {
         // Nobody waits for what comes of it.
-        let _ = host.invoke(&function, &payload).await;
+        let _ = functions.call(function, payload).await;
     });
     answer(StatusCode::ACCEPTED, String::new())
 }
@@ -156,14 +154,14 @@ fn answer(status: StatusCode, body: String) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lambda::Function;
+    use crate::lambda::{Function, LambdaHost};
 
     #[tokio::test]
     async fn the_journal_has_the_functions_name_and_the_answer_its_error() {
         let host = LambdaHost::new();
         host.register(Function::new("rotation", "/bin/false"));
         let clock = Arc::new(Clock::starting_at("2027-01-01T00:00:00Z".parse().unwrap()));
-        let service = host.service(Arc::default(), clock);
+        let service = service(host, Arc::default(), clock);
         let call = async |function: &str, kind: &str| {
             let request = Request::post(format!("/2015-03-31/functions/{function}/invocations"))
                 .header(

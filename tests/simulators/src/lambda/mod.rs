@@ -1,11 +1,12 @@
 //! Lambda: runs function binaries as processes of their own and hands them events through the Runtime
-//! API, as Lambda does.
+//! API, as Lambda does; or, in [`in_process`], as futures.
 //!
 //! A process serves one invocation at a time and is kept warm between them; a second invocation at the
 //! same time gets a second process. Asynchronous invocations are not retried. Processes need real time:
 //! under tokio's paused clock every wait for one would be over at once.
 
 mod environment;
+pub mod in_process;
 mod invoke_api;
 mod logs;
 mod runtime_api;
@@ -15,10 +16,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use self::environment::Environment;
+pub use self::invoke_api::service;
 use self::logs::Logs;
 pub use self::logs::{LogLine, Stream};
 
@@ -118,6 +121,39 @@ impl std::fmt::Display for UnknownFunction {
 
 impl std::error::Error for UnknownFunction {}
 
+/// What invokes functions, by their name, ARN or partial ARN.
+pub trait Functions: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether there is a function with this name.
+    fn knows(&self, name: &str) -> bool;
+
+    /// Invokes a function, and waits for what comes of it.
+    fn call(
+        self: Arc<Self>,
+        function: String,
+        payload: Value,
+    ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>>;
+
+    /// Ends what runs outside of this process, with the world that it runs in.
+    fn end(&self);
+}
+
+/// Invokes functions for the services that do so by themselves.
+#[must_use]
+pub fn invoker<F: Functions>(functions: &Arc<F>) -> Invoker {
+    let functions = Arc::downgrade(functions);
+    Arc::new(move |function: String, payload: Value| {
+        let functions = functions.clone();
+        Box::pin(async move {
+            let functions = functions.upgrade().ok_or("the Lambda host is gone")?;
+            match functions.call(function, payload).await {
+                Ok(result) if result.function_error.is_none() => Ok(()),
+                Ok(result) => Err(result.payload.to_string()),
+                Err(unknown) => Err(unknown.to_string()),
+            }
+        })
+    })
+}
+
 /// All functions and their processes. When it is dropped, the processes are killed.
 #[derive(Debug, Default)]
 pub struct LambdaHost {
@@ -193,18 +229,7 @@ impl LambdaHost {
     /// Invokes functions for the services that do so by themselves.
     #[must_use]
     pub fn invoker(self: &Arc<Self>) -> Invoker {
-        let host = Arc::downgrade(self);
-        Arc::new(move |function: String, payload: Value| {
-            let host = host.clone();
-            Box::pin(async move {
-                let host = host.upgrade().ok_or("the Lambda host is gone")?;
-                match host.invoke(&function, &payload).await {
-                    Ok(result) if result.function_error.is_none() => Ok(()),
-                    Ok(result) => Err(result.payload.to_string()),
-                    Err(unknown) => Err(unknown.to_string()),
-                }
-            })
-        })
+        invoker(self)
     }
 
     /// Sends SIGKILL to every live process, warm or working, before it returns.
@@ -295,6 +320,24 @@ impl LambdaHost {
         self.environments()
             .live
             .retain(|live| !Arc::ptr_eq(live, environment));
+    }
+}
+
+impl Functions for LambdaHost {
+    fn end(&self) {
+        self.kill_all();
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.functions().contains_key(name)
+    }
+
+    fn call(
+        self: Arc<Self>,
+        function: String,
+        payload: Value,
+    ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>> {
+        Box::pin(async move { self.invoke(&function, &payload).await })
     }
 }
 

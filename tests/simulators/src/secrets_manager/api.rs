@@ -48,6 +48,14 @@ pub(super) struct OfSecret {
     pub(super) secret_id: String,
 }
 
+impl OfSecret {
+    pub(super) fn of(secret: &str) -> Self {
+        Self {
+            secret_id: secret.to_owned(),
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct CreateSecret {
@@ -288,7 +296,7 @@ fn batch_get_secret_value(
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct PutSecretValue {
+pub(super) struct PutSecretValue {
     secret_id: String,
     client_request_token: Option<String>,
     secret_binary: Option<String>,
@@ -297,7 +305,23 @@ struct PutSecretValue {
     rotation_token: Option<String>,
 }
 
-fn put_secret_value(manager: &SecretsManager, asked: PutSecretValue) -> Result<Value, AwsError> {
+impl PutSecretValue {
+    pub(super) fn current(secret: &str, version: &str, text: &str) -> Self {
+        Self {
+            secret_id: secret.to_owned(),
+            client_request_token: Some(version.to_owned()),
+            secret_binary: None,
+            secret_string: Some(text.to_owned()),
+            version_stages: None,
+            rotation_token: None,
+        }
+    }
+}
+
+pub(super) fn put_secret_value(
+    manager: &SecretsManager,
+    asked: PutSecretValue,
+) -> Result<Value, AwsError> {
     let now = manager.clock.now();
     let token = version_id(manager, asked.client_request_token)?;
     let value = secret_value(asked.secret_string, asked.secret_binary)?;

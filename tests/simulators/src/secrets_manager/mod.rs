@@ -7,6 +7,7 @@
 mod api;
 #[cfg(test)]
 mod client;
+mod console;
 mod listing;
 mod rotation;
 mod schedule;
@@ -146,6 +147,11 @@ impl SecretsManager {
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         let mut state = self.state();
         change(&mut state.settings);
+        if state.settings.pending_lag_reads == 0 {
+            // A lag that ends, ends for what was put before, too.
+            let versions = state.secrets.iter_mut().flat_map(|s| &mut s.versions);
+            versions.for_each(|version| version.lagging_reads = 0);
+        }
         state.list_picture = state
             .settings
             .list_staleness

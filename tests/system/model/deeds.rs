@@ -1,0 +1,173 @@
+//! What a person does by hand, done to the world: past the functions, and past the journal.
+
+use jiff::SignedDuration;
+use serde_json::Value as Json;
+use simulators::directory::application::NewSecret;
+use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::shopctrl::Status;
+use simulators::world::Mailbox;
+use uuid::Uuid;
+
+use super::World;
+use super::schedule::{Deed, Direction, Entered, Tag, TagEdit, Value, Which};
+use super::standing::{connection_id, current_document, key_labels, labels_of};
+
+/// The policy that nobody can read.
+const NONSENSE: &str = "nonsense";
+
+/// Does it; what finds nothing to do does nothing.
+pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
+    let secrets = &world.secrets_manager;
+    let name = mailbox.secret.as_str();
+    match deed {
+        Deed::AddCredential => {
+            add_credential(world, mailbox, "somebody else's");
+        }
+        Deed::DeleteCredential(which) => {
+            if let Some(key) = key_of(world, mailbox, which) {
+                world.directory.delete_secret(mailbox.app.app_id, key);
+            }
+        }
+        Deed::EnterSecret(to, entered) => enter_secret(world, mailbox, to, entered),
+        Deed::Disable(direction) => {
+            let id = connection_id(direction);
+            let off = |c: &mut simulators::shopctrl::Connection| c.enabled = false;
+            world.shopctrl.edit(mailbox.shop_id, id, off);
+        }
+        Deed::Deauthorize(direction) => {
+            let id = connection_id(direction);
+            world
+                .shopctrl
+                .edit(mailbox.shop_id, id, |c| c.status = Status::NotAuthorized);
+        }
+        Deed::CancelRotation => drop(secrets.cancel_rotation(name)),
+        Deed::ResumeRotation => drop(secrets.resume_rotation(name)),
+        Deed::MoveCurrentToPrevious => move_current(world, mailbox, PREVIOUS),
+        Deed::MoveCurrentToPending => move_current(world, mailbox, PENDING),
+        Deed::DropPending => drop(secrets.move_label(name, PENDING, None)),
+        Deed::DropKeyLabel(which) => {
+            let key = key_of(world, mailbox, which);
+            let label = key.map(|key| format!("key-{key}"));
+            drop(label.map(|label| secrets.move_label(name, &label, None)));
+        }
+        Deed::EditTag(tag, edit) => edit_tag(world, mailbox, tag, edit),
+        Deed::PutValue(value) => put_value(world, mailbox, value),
+    }
+}
+
+/// A credential that somebody makes in the portal; none where there is no room.
+pub fn add_credential(world: &World, mailbox: &Mailbox, name: &str) -> Option<(Uuid, String)> {
+    let app = mailbox.app.app_id;
+    let registration = world.directory.application(app)?.registration;
+    let full = world.directory.credentials(app).len() >= 2;
+    if registration.sign_in_audience.includes_personal() && full {
+        return None;
+    }
+    let new = NewSecret {
+        display_name: Some(name.to_owned()),
+        end: Some(world.clock.now() + SignedDuration::from_hours(700 * 24)),
+        ..NewSecret::default()
+    };
+    world.directory.add_secret(app, new)
+}
+
+fn key_of(world: &World, mailbox: &Mailbox, which: Which) -> Option<Uuid> {
+    let labelled = |label: &str| {
+        let labels = labels_of(world, mailbox, label)?;
+        key_labels(&labels).first().copied()
+    };
+    match which {
+        Which::Current => {
+            let document = current_document(world, mailbox)?;
+            document["key_id"].as_str()?.parse().ok()
+        }
+        Which::Pending => labelled(PENDING),
+        Which::Previous => labelled(PREVIOUS),
+        Which::Foreign => {
+            let credentials = world.directory.credentials(mailbox.app.app_id);
+            let foreign = |c: &simulators::directory::application::Credential| {
+                c.display_name.as_deref() == Some("reporting job, not yours")
+            };
+            credentials.into_iter().find(foreign).map(|c| c.key_id)
+        }
+    }
+}
+
+fn enter_secret(world: &World, mailbox: &Mailbox, to: Direction, entered: Entered) {
+    let (shop, id) = (mailbox.shop_id, connection_id(to));
+    match entered {
+        Entered::Nonsense => world
+            .shopctrl
+            .enter_secret(shop, id, "nonsense~of~a~person"),
+        Entered::PreviousAndAuthorized => {
+            let secret = world.secrets_manager.snapshot(&mailbox.secret);
+            let previous = secret.as_ref().and_then(|secret| secret.labelled(PREVIOUS));
+            let document = previous.and_then(|version| version.text());
+            let document: Option<Json> = document.and_then(|d| serde_json::from_str(d).ok());
+            let Some(value) = document.as_ref().and_then(|d| d["client_secret"].as_str()) else {
+                return;
+            };
+            world.shopctrl.enter_secret(shop, id, value);
+            // With a secret that Entra refuses it stays Not authorized.
+            drop(world.shopctrl.authorize_as(shop, id, &mailbox.address));
+        }
+    }
+}
+
+fn move_current(world: &World, mailbox: &Mailbox, to: &str) {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret);
+    let to = secret.as_ref().and_then(|secret| secret.labelled(to));
+    if let Some(to) = to.filter(|version| version.value.is_some()) {
+        let secrets = &world.secrets_manager;
+        drop(secrets.move_label(&mailbox.secret, CURRENT, Some(&to.id)));
+    }
+}
+
+fn edit_tag(world: &World, mailbox: &Mailbox, tag: Tag, edit: TagEdit) {
+    let (secrets, name) = (&world.secrets_manager, mailbox.secret.as_str());
+    let secret = secrets.snapshot(name);
+    let current = secret.as_ref().and_then(|secret| secret.labelled(CURRENT));
+    let put = |value: &str| drop(secrets.put_tags(name, &[(tag.key(), value)]));
+    match (edit, current) {
+        (TagEdit::Remove, _) => drop(secrets.remove_tag(name, tag.key())),
+        (TagEdit::CurrentVersion, Some(current)) => put(&current.id),
+        (TagEdit::Nonsense | TagEdit::CurrentVersion, _) => put(NONSENSE),
+    }
+}
+
+fn put_value(world: &World, mailbox: &Mailbox, value: Value) {
+    let put = |text: &str| {
+        let stored = world.secrets_manager.store_value(&mailbox.secret, text);
+        drop(stored);
+    };
+    if value == Value::Nonsense {
+        return put(NONSENSE);
+    }
+    let Some(mut document) = current_document(world, mailbox) else {
+        return;
+    };
+    match value {
+        Value::Described => document["description"] = "ShopCtrl mail, renamed".into(),
+        Value::Mistyped => {
+            let secret = document["client_secret"].as_str().unwrap_or_default();
+            let mistyped = format!("{secret}x");
+            world.directory.note_secret(&mistyped);
+            document["client_secret"] = mistyped.into();
+        }
+        Value::MadeByHand => match add_credential(world, mailbox, "made by hand") {
+            Some((key, secret)) => enter(world, mailbox, &mut document, key, secret),
+            None => return,
+        },
+        Value::Nonsense => {}
+    }
+    put(&document.to_string());
+}
+
+/// Writes a credential into a document.
+pub fn enter(world: &World, mailbox: &Mailbox, document: &mut Json, key: Uuid, secret: String) {
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    let end = credentials.iter().find(|c| c.key_id == key).map(|c| c.end);
+    document["key_id"] = key.to_string().into();
+    document["client_secret"] = secret.into();
+    document["expires_at"] = end.unwrap_or_default().to_string().into();
+}

@@ -1,0 +1,118 @@
+//! The three functions in this process: their libraries, over a transport that needs no socket.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use expiry_checker::ExpiryChecker;
+use http::Request;
+use oauth_callback::OAuthCallback;
+use rotation::Rotation;
+use shared::config::Reader;
+use shared::failure::Failure;
+use shared::http::{Answer, Client, Limits, Transport, TransportError};
+use simulators::lambda::in_process::{ColdStart, FunctionError};
+use simulators::network::{Network, Unanswered};
+use simulators::world::InProcess;
+
+/// Puts the functions into the world.
+pub fn register(in_process: &InProcess) {
+    let world = &in_process.world;
+    world.register("rotation", rotation(in_process));
+    world.register("expiry-checker", expiry_checker(in_process));
+    world.register("oauth-callback", oauth_callback(in_process));
+}
+
+fn rotation(world: &InProcess) -> ColdStart {
+    let (env, network) = (world.env.clone(), Arc::downgrade(&world.network));
+    Arc::new(move || {
+        let settings = rotation::Settings::read(reader(&env)).unwrap();
+        let http = client(&network, settings.aws.limits);
+        let function = Rc::new(Rotation::over(settings, http));
+        Rc::new(move |event, left| {
+            let function = Rc::clone(&function);
+            Box::pin(async move { function.handle(event, left).await.map_err(error) })
+        })
+    })
+}
+
+fn expiry_checker(world: &InProcess) -> ColdStart {
+    let mut env = world.env.clone();
+    // By its key the simulated STS knows who asks: only `rotation` may.
+    env.insert("AWS_ACCESS_KEY_ID".to_owned(), "ASIACHECKER".to_owned());
+    let network = Arc::downgrade(&world.network);
+    Arc::new(move || {
+        let settings = expiry_checker::Settings::read(reader(&env)).unwrap();
+        let limits = settings.aws.limits;
+        let patient = Limits {
+            request: settings.invoke_timeout,
+            ..limits
+        };
+        let (http, patient) = (client(&network, limits), client(&network, patient));
+        let function = Rc::new(ExpiryChecker::over(settings, &http, &patient));
+        Rc::new(move |event, left| {
+            let function = Rc::clone(&function);
+            Box::pin(async move { function.handle(event, left).await.map_err(error) })
+        })
+    })
+}
+
+fn oauth_callback(world: &InProcess) -> ColdStart {
+    let mut env = world.env.clone();
+    env.insert("AWS_ACCESS_KEY_ID".to_owned(), "ASIACALLBACK".to_owned());
+    let network = Arc::downgrade(&world.network);
+    Arc::new(move || {
+        let settings = oauth_callback::Settings::read(reader(&env)).unwrap();
+        let http = client(&network, settings.aws.limits);
+        let function = Rc::new(OAuthCallback::over(settings, http));
+        Rc::new(move |event, left| {
+            let function = Rc::clone(&function);
+            Box::pin(async move {
+                let answer = function.handle(event, "model", left).await;
+                let answer = answer.map_err(error)?;
+                Ok(serde_json::to_value(answer).unwrap())
+            })
+        })
+    })
+}
+
+fn reader(env: &BTreeMap<String, String>) -> Reader<impl Fn(&str) -> Option<String>> {
+    Reader::new(|name: &str| env.get(name).cloned())
+}
+
+fn error(failure: Failure) -> FunctionError {
+    FunctionError {
+        error_type: failure.kind.error_type().to_owned(),
+        message: failure.to_string(),
+    }
+}
+
+fn client(network: &Weak<Network>, limits: Limits) -> Client {
+    Client::over(InProcessTransport {
+        network: network.clone(),
+        limit: limits.request.duration(),
+    })
+}
+
+/// Carries requests to the simulators' services, and keeps the time limit that the real client keeps.
+#[derive(Debug)]
+struct InProcessTransport {
+    network: Weak<Network>,
+    limit: Duration,
+}
+
+impl Transport for InProcessTransport {
+    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+        Box::pin(async move {
+            let network = self.network.upgrade().ok_or(TransportError::NotSent)?;
+            match tokio::time::timeout(self.limit, network.send(request)).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(Unanswered::NoSuchHost)) => Err(TransportError::NotSent),
+                Ok(Err(Unanswered::Broken)) => Err(TransportError::Broken),
+                Err(_) => Err(TransportError::TimedOut),
+            }
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! The person to whom something was handed, doing what the reports and the runbook say.
+
+use serde_json::Value as Json;
+use simulators::directory::Standing;
+use simulators::secrets_manager::{CURRENT, Version};
+use simulators::world::Mailbox;
+
+use super::World;
+use super::deeds::{add_credential, enter};
+use super::schedule::Direction;
+use super::standing::{breaches, connection_id, current_key, rotating};
+
+/// Mends what no check can.
+pub fn mend(world: &World, mailbox: &Mailbox) {
+    let (secrets, name) = (&world.secrets_manager, mailbox.secret.as_str());
+    drop(secrets.resume_rotation(name));
+    drop(secrets.remove_tag(name, "shopmail:policy"));
+    for direction in [Direction::Receiving, Direction::Sending] {
+        let id = connection_id(direction);
+        world
+            .shopctrl
+            .edit(mailbox.shop_id, id, |connection| connection.enabled = true);
+    }
+    let codes = breaches(world, mailbox);
+    let has = |what: &str| codes.iter().any(|(code, _)| *code == what);
+    if has("unreadable") || has("secret_refused") && !has("credential_missing") {
+        put_right_document(world, mailbox);
+    }
+    make_room(world, mailbox);
+    if has("secret_refused") && has("credential_missing") && !rotating(world, mailbox) {
+        drop(secrets.rotate(name));
+    }
+}
+
+/// A document that can be read, with a secret that Entra takes: that of a version before, or else one
+/// with a credential that is made for it.
+fn put_right_document(world: &World, mailbox: &Mailbox) {
+    let app = mailbox.app.app_id;
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let readable = |version: &Version| {
+        let document: Json = serde_json::from_str(version.text()?).ok()?;
+        document.is_object().then_some(document)
+    };
+    let works = |version: &&Version| {
+        let document = readable(version).unwrap_or_default();
+        let value = document["client_secret"].as_str().unwrap_or_default();
+        world.directory.standing(app, value) == Standing::Accepted
+    };
+    if let Some(version) = secret.versions.iter().rev().find(works) {
+        let back = world
+            .secrets_manager
+            .move_label(&mailbox.secret, CURRENT, Some(&version.id));
+        return back.unwrap();
+    }
+    make_room(world, mailbox);
+    let mut document = secret.versions.iter().rev().find_map(readable).unwrap();
+    let (key, value) = add_credential(world, mailbox, "put right by hand").unwrap();
+    enter(world, mailbox, &mut document, key, value);
+    let stored = world
+        .secrets_manager
+        .store_value(&mailbox.secret, &document.to_string());
+    stored.unwrap();
+}
+
+/// Where the app may have two credentials, those go that nobody uses.
+fn make_room(world: &World, mailbox: &Mailbox) {
+    let app = mailbox.app.app_id;
+    let registration = world.directory.application(app).unwrap().registration;
+    if !registration.sign_in_audience.includes_personal() {
+        return;
+    }
+    let current = current_key(world, mailbox);
+    let held: Vec<Option<String>> = world
+        .shopctrl
+        .connections()
+        .into_iter()
+        .map(|connection| connection.secret)
+        .collect();
+    for credential in world.directory.credentials(app) {
+        let key = credential.key_id;
+        let used = held.contains(&world.directory.secret_value(key));
+        let kept = Some(key) == current || used;
+        let full = world.directory.credentials(app).len() >= 2;
+        if full && !kept {
+            world.directory.delete_secret(app, key);
+        }
+    }
+}

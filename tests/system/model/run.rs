@@ -1,0 +1,475 @@
+//! Runs one schedule in a world of its own, in virtual time, and says what is wrong.
+//!
+//! After the schedule the trouble ends and the checks go on. What is not as it should be then was told,
+//! or is mended; what is left after the checks is handed to a person, who does what they were told to
+//! do; and then all has to be whole.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use simulators::directory::application::Audience;
+use simulators::directory::replication::{Lag, Replica};
+use simulators::secrets_manager::{Delivery, PENDING};
+use simulators::world::{InProcess, Mailbox, MailboxPlan};
+use tokio::task::LocalSet;
+use uuid::Uuid;
+
+use super::schedule::{Deed, Schedule, Setting, Step, Tag};
+use super::standing::{
+    Breach, breaches, connections, current_document, current_key, named_keys, orphans, rotating,
+};
+use super::watch::{LONGEST_STEP, Watch};
+use super::{World, functions, person, telling};
+
+/// Runs a schedule; `Err` says what is wrong.
+pub fn run(schedule: &Schedule) -> Result<(), String> {
+    run_with_log(schedule).0
+}
+
+/// Runs a schedule, and gives what the functions logged too.
+pub fn run_with_log(schedule: &Schedule) -> (Result<(), String>, String) {
+    // The SDK's jitter, and ours, are the same in each run of a schedule.
+    fastrand::seed(1);
+    let log = Log::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let lines = {
+        let log = log.clone();
+        shared::telemetry::lines(tracing::level_filters::LevelFilter::INFO, move || {
+            log.clone()
+        })
+    };
+    let result = tracing::subscriber::with_default(lines, || {
+        LocalSet::new().block_on(&runtime, async {
+            let mut run = Run::begin(&schedule.setting);
+            for step in &schedule.steps {
+                run.step(step).await;
+                if run.is_wrong() {
+                    return run.wrong;
+                }
+            }
+            run.close().await;
+            run.wrong.extend(telling::leaks(run.world(), &log.text()));
+            run.wrong
+        })
+    });
+    let result = match result.is_empty() {
+        true => Ok(()),
+        false => Err(result.join("\n")),
+    };
+    (result, log.text())
+}
+
+struct Run {
+    in_process: InProcess,
+    mailbox: Mailbox,
+    watch: Arc<Mutex<Watch>>,
+    /// What a check told that nothing disturbed, and when.
+    told: BTreeMap<Breach, Timestamp>,
+    /// Whether Entra and Secrets Manager may show what is out of date.
+    lags: bool,
+    wrong: Vec<String>,
+}
+
+/// Each run has the SDK's retry quota for itself: the SDK keeps one for each region.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+impl Run {
+    fn begin(setting: &Setting) -> Self {
+        let begins = "2026-11-23T09:00:00Z".parse().unwrap();
+        let region = format!("model-{}", RUNS.fetch_add(1, Ordering::SeqCst));
+        let env = BTreeMap::from([("AWS_REGION".to_owned(), region)]);
+        let in_process = World::in_process(begins, env).unwrap();
+        functions::register(&in_process);
+        let world = &in_process.world;
+        world
+            .shopctrl
+            .set_check_interval(SignedDuration::from_secs(20));
+        let plan = MailboxPlan {
+            ends_in: SignedDuration::from_hours(24 * setting.days_left),
+            ..MailboxPlan::default()
+        };
+        let mailbox = world.add_mailbox(&plan).unwrap();
+        furnish(world, &mailbox, setting);
+        let watch = Arc::new(Mutex::new(Watch::over(&mailbox)));
+        let run = Self {
+            in_process,
+            mailbox,
+            watch,
+            told: BTreeMap::new(),
+            lags: setting.lag > 0 || setting.lagging_reads > 0,
+            wrong: Vec::new(),
+        };
+        run.watch().no_room = setting.two_places && setting.foreign;
+        run.let_watch();
+        run
+    }
+
+    /// Puts the watch between the functions and their calls.
+    fn let_watch(&self) {
+        let world = Arc::downgrade(&self.in_process.world);
+        let watch = Arc::clone(&self.watch);
+        self.world().gate.direct(move |call| {
+            let world = world.upgrade()?;
+            lock(&watch).befall(&world, call)
+        });
+        let world = Arc::downgrade(&self.in_process.world);
+        let watch = Arc::clone(&self.watch);
+        self.world().gate.watch(move |call| {
+            if let Some(world) = world.upgrade() {
+                lock(&watch).answered(&world, call);
+            }
+        });
+    }
+
+    fn world(&self) -> &World {
+        &self.in_process.world
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        lock(&self.watch)
+    }
+
+    fn is_wrong(&mut self) -> bool {
+        let seen = std::mem::take(&mut self.watch().violations);
+        self.wrong.extend(seen);
+        !self.wrong.is_empty()
+    }
+
+    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.wrong.push(what());
+        }
+    }
+
+    // === The schedule ===
+
+    async fn step(&mut self, step: &Step) {
+        let trouble = match step {
+            Step::Check(trouble)
+            | Step::CheckTwice(trouble)
+            | Step::RotateNow(trouble)
+            | Step::Reattempt(trouble) => trouble.clone(),
+            Step::Wait(_) | Step::Person(_) | Step::DeliverTwice(_) => None,
+        };
+        let troubled = trouble.is_some();
+        self.watch().begin_step(trouble);
+        match step {
+            Step::Check(_) if troubled => self.check().await,
+            Step::Check(_) => self.undisturbed_check().await,
+            Step::CheckTwice(_) => {
+                let (first, second) = tokio::join!(self.world().check(), self.world().check());
+                first.unwrap();
+                second.unwrap();
+                self.settle().await;
+            }
+            Step::Wait(hours) => self.wait(SignedDuration::from_hours(*hours)),
+            Step::Person(deed) => {
+                if matches!(deed, Deed::EditTag(Tag::Drift, _)) {
+                    self.told.clear();
+                }
+                self.watch().person(self.world(), *deed);
+            }
+            Step::RotateNow(_) => {
+                drop(self.world().secrets_manager.rotate(&self.mailbox.secret));
+                self.settle().await;
+            }
+            Step::Reattempt(_) => {
+                self.world().secrets_manager.reattempt(&self.mailbox.secret);
+                self.settle().await;
+            }
+            Step::DeliverTwice(at_once) => {
+                let how = match at_once {
+                    true => Delivery::TwiceAtOnce,
+                    false => Delivery::TwiceInSequence,
+                };
+                self.world().secrets_manager.deliver_twice("*", how);
+            }
+        }
+        self.watch().begin_step(None);
+        self.watch().look(self.world());
+    }
+
+    fn wait(&self, time: SignedDuration) {
+        self.world().clock.advance(time);
+        self.watch().look(self.world());
+    }
+
+    async fn check(&mut self) {
+        let result = self.world().check().await.unwrap();
+        let broken = result.error_type() == Some("Runtime.Unknown");
+        self.expect(!broken, || "the checker panicked".to_owned());
+        self.settle().await;
+    }
+
+    /// Waits until Secrets Manager has done what it was asked for.
+    async fn settle(&mut self) {
+        let settled = self.world().secrets_manager.settled(&self.mailbox.secret);
+        let settled = tokio::time::timeout(LONGEST_STEP, settled).await.is_ok();
+        self.expect(settled, || "a rotation does not come to an end".to_owned());
+        let records = self.world().secrets_manager.records();
+        let panicked = records.iter().any(|record| {
+            let reason = record.reason.as_deref().unwrap_or_default();
+            reason.contains("Runtime.Unknown")
+        });
+        self.expect(!panicked, || "a step panicked".to_owned());
+    }
+
+    // === What one check owes ===
+
+    /// A check that nothing disturbs: what is not as it should be is found by it, told once, and no
+    /// orphan is left.
+    async fn undisturbed_check(&mut self) {
+        self.watch().look(self.world());
+        let before = self.watch().since.clone();
+        let known: Vec<Breach> = self.told.keys().cloned().collect();
+        let events = self.world().event_bridge.events().len();
+        let orphans_before = orphans(self.world(), &self.mailbox);
+        let begun = self.world().clock.now();
+        self.check().await;
+        self.watch().look(self.world());
+        self.count_checks_since_due();
+        if self.lags {
+            return;
+        }
+        let drifts = telling::drifts(self.world(), events);
+        let now_since = self.watch().since.clone();
+        self.told.retain(|breach, _| now_since.contains_key(breach));
+        for (breach, since) in &before {
+            let told_now = drifts.iter().any(|drift| telling::tells(drift, breach));
+            let told_before = known.contains(breach);
+            let again = told_now && told_before;
+            self.expect(!again, || {
+                format!("told again, though it stayed: {breach:?}")
+            });
+            let stays = now_since.get(breach) == Some(since);
+            if told_now && stays {
+                self.told.insert(breach.clone(), begun);
+            }
+            let told = told_now || told_before || self.told_since(breach, *since);
+            let heard = match breach.0 {
+                "unreadable" => telling::reported_as_failed(self.world(), &self.mailbox),
+                _ => told || !stays,
+            };
+            self.expect(heard, || format!("not found by the check: {breach:?}"));
+        }
+        let left = orphans(self.world(), &self.mailbox);
+        let readable = current_document(self.world(), &self.mailbox).is_some();
+        let stayed = orphans_before.iter().any(|key| left.contains(key));
+        self.expect(!readable || !stayed, || {
+            "an orphan is left after a check".to_owned()
+        });
+    }
+
+    /// Whether a drift was told since then, by whichever check.
+    fn told_since(&self, breach: &Breach, since: Timestamp) -> bool {
+        let told = self.world().event_bridge.details("Drift Found");
+        told.iter().any(|detail| {
+            let at: Option<Timestamp> = detail["found_at"].as_str().and_then(|t| t.parse().ok());
+            let what = detail["what"].as_str().unwrap_or_default().to_owned();
+            let connection = detail["connection"].as_str().map(str::to_owned);
+            let whole = Timestamp::from_second(since.as_second()).unwrap_or(since);
+            telling::tells(&(what, connection), breach) && at.is_some_and(|at| at >= whole)
+        })
+    }
+
+    fn count_checks_since_due(&mut self) {
+        let document = current_document(self.world(), &self.mailbox);
+        let end = document.and_then(|d| d["expires_at"].as_str()?.parse::<Timestamp>().ok());
+        let now = self.world().clock.now();
+        let due =
+            end.is_some_and(|end| end.duration_since(now) <= SignedDuration::from_hours(30 * 24));
+        let mut watch = self.watch();
+        watch.checks_since_due = if due { watch.checks_since_due + 1 } else { 0 };
+    }
+
+    // === The end ===
+
+    async fn close(&mut self) {
+        self.end_trouble();
+        self.wait(SignedDuration::from_hours(6));
+        self.settle().await;
+        self.become_whole("after the trouble").await;
+        if self.is_wrong() {
+            return;
+        }
+        // Past the quarantine: what is superseded goes, and nothing else.
+        self.wait(SignedDuration::from_hours(8 * 24));
+        self.undisturbed_check().await;
+        self.wait(SignedDuration::from_hours(8 * 24));
+        self.become_whole("after the quarantine").await;
+        let superseded = self.superseded();
+        self.expect(superseded == 0, || {
+            format!("{superseded} superseded credentials are there after the quarantine")
+        });
+        let wrong = telling::wrong(self.world(), &self.mailbox, &self.watch());
+        self.wrong.extend(wrong);
+        self.is_wrong();
+    }
+
+    /// By checks alone, or with a person who does what the reports say.
+    async fn become_whole(&mut self, when: &str) {
+        self.checks_until_nothing_moves().await;
+        if !self.lacks().is_empty() && !self.is_wrong() {
+            self.hand_to_person();
+            self.checks_until_nothing_moves().await;
+        }
+        let lacks = self.lacks();
+        self.expect(lacks.is_empty(), || format!("not whole {when}: {lacks:?}"));
+    }
+
+    fn end_trouble(&mut self) {
+        self.lags = false;
+        self.watch().begin_step(None);
+        self.world().gate.heal();
+        self.world().directory.set_graph_replicas(Vec::new());
+        self.world().directory.set_token_replicas(Vec::new());
+        self.world()
+            .secrets_manager
+            .configure(|settings| settings.pending_lag_reads = 0);
+    }
+
+    /// The schedule goes on, every six hours.
+    async fn checks_until_nothing_moves(&mut self) {
+        for _ in 0..5 {
+            self.undisturbed_check().await;
+            let moving = rotating(self.world(), &self.mailbox) || !self.lacks().is_empty();
+            self.wait(SignedDuration::from_hours(6));
+            if !moving || self.is_wrong() {
+                return;
+            }
+        }
+    }
+
+    /// What is not as it has to be when all is done.
+    fn lacks(&self) -> Vec<String> {
+        let (world, mailbox) = (self.world(), &self.mailbox);
+        let found = breaches(world, mailbox);
+        let mut lacks: Vec<String> = found
+            .iter()
+            .map(|breach| match breach {
+                (what, None) => (*what).to_owned(),
+                (what, Some(connection)) => format!("{what} {connection}"),
+            })
+            .collect();
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        if let Some(pending) = secret.unfinished_rotation() {
+            lacks.push(format!("{PENDING} on {:?}", pending.labels));
+        }
+        let key = current_key(world, mailbox);
+        if key.is_some_and(|key| !named_keys(world, mailbox).contains_key(&key)) {
+            lacks.push("the label of the current credential".to_owned());
+        }
+        if !orphans(world, mailbox).is_empty() {
+            lacks.push("a sweep".to_owned());
+        }
+        let outages = world.shopctrl.outages();
+        lacks.extend(outages.iter().map(|outage| format!("{outage:?}")));
+        for connection in connections(world, mailbox) {
+            if connection.key_id != key {
+                lacks.push(format!("a delivery to {}", connection.id));
+            }
+        }
+        if !secret.rotation.enabled {
+            lacks.push("rotation".to_owned());
+        }
+        lacks
+    }
+
+    /// What no check can mend is handed to a person, by a report that is about it.
+    fn hand_to_person(&mut self) {
+        let (world, mailbox) = (self.world(), &self.mailbox);
+        let kinds = [
+            "Drift Found",
+            "Rotation Failed",
+            "Client Secret Expiring",
+            "Client Secret Expired",
+        ];
+        let told = kinds
+            .iter()
+            .any(|kind| !world.event_bridge.details(kind).is_empty());
+        let heard = told || telling::reported_as_failed(world, mailbox);
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        // A rotation that is off and not wanted yet is nobody's trouble.
+        let only_off = !secret.rotation.enabled && self.lacks() == ["rotation"];
+        let lacks = self.lacks();
+        self.expect(heard || only_off, || {
+            format!("nobody hears of it: {lacks:?}")
+        });
+        person::mend(&self.in_process.world, &self.mailbox);
+    }
+
+    /// Credentials that labels name and that were not current for longer than the quarantine.
+    fn superseded(&self) -> usize {
+        let (world, mailbox) = (self.world(), &self.mailbox);
+        let watch = self.watch();
+        let now = world.clock.now();
+        let named = named_keys(world, mailbox);
+        let over = |key: &&Uuid| watch.quarantine_over(**key, now - SignedDuration::from_hours(24));
+        named.keys().filter(over).count()
+    }
+}
+
+fn furnish(world: &World, mailbox: &Mailbox, setting: &Setting) {
+    let app = mailbox.app.app_id;
+    if setting.two_places {
+        world
+            .directory
+            .change(app, |app| app.sign_in_audience = Audience::AnyAndPersonal);
+    }
+    if !setting.foreign {
+        world.directory.delete_secret(app, mailbox.foreign_key);
+    }
+    if setting.lag > 0 {
+        let slow = Lag::Time(SignedDuration::from_secs(setting.lag));
+        let replicas = vec![
+            Replica::default(),
+            Replica {
+                learns: slow,
+                forgets: slow,
+            },
+        ];
+        world.directory.set_token_replicas(replicas.clone());
+        world.directory.set_graph_replicas(replicas);
+    }
+    // What was made just now has spread when the schedule begins.
+    world.clock.advance(SignedDuration::from_hours(1));
+    world.secrets_manager.configure(|settings| {
+        settings.pending_lag_reads = setting.lagging_reads;
+        settings.leave_pending_on_current = setting.pending_stays;
+        settings.reattempts = setting.reattempts;
+        settings.reattempt_delay = std::time::Duration::from_secs(3600);
+    });
+}
+
+fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the functions log.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

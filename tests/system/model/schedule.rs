@@ -1,0 +1,415 @@
+//! A schedule: a world, and what happens in it, step by step. It is a value that is drawn, shrinks, and
+//! prints as a list that a person can read.
+//!
+//! No step needs another one before it: what finds nothing to do does nothing. So any part of a
+//! schedule is a schedule, and shrinking is leaving out.
+
+use std::fmt;
+
+use proptest::prelude::*;
+
+/// One run of the model.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    pub setting: Setting,
+    pub steps: Vec<Step>,
+}
+
+/// The world at the beginning: one mailbox with `api` connections in both directions.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Days until the current client secret ends.
+    pub days_left: i64,
+    /// Whether somebody else's credential is on the app registration.
+    pub foreign: bool,
+    /// Whether personal accounts may sign in: then two credentials are the most.
+    pub two_places: bool,
+    /// Seconds after which the slowest replicas of Entra know of a change.
+    pub lag: i64,
+    /// So many reads of a new pending value do not find it.
+    pub lagging_reads: u32,
+    /// AWSPENDING stays on the version that was promoted.
+    pub pending_stays: bool,
+    /// How often Secrets Manager tries a failed rotation again, an hour later each.
+    pub reattempts: u32,
+}
+
+/// What happens next.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A scheduled check, and what Secrets Manager does on its account.
+    Check(Option<Trouble>),
+    /// The same check delivered twice, at once.
+    CheckTwice(Option<Trouble>),
+    /// So many hours pass.
+    Wait(i64),
+    /// A person does something.
+    Person(Deed),
+    /// A person asks for a rotation.
+    RotateNow(Option<Trouble>),
+    /// Secrets Manager tries an unfinished rotation again.
+    Reattempt(Option<Trouble>),
+    /// The next event of a step of the rotation comes twice.
+    DeliverTwice(bool),
+}
+
+/// Something that befalls one of the calls that a step makes.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Which call, from 1.
+    pub at: u32,
+    pub mishap: Mishap,
+}
+
+/// What befalls it.
+#[derive(Debug, Clone)]
+pub enum Mishap {
+    KilledBefore,
+    KilledAfterEffect,
+    KilledAfterAnswer,
+    Throttled,
+    Unavailable {
+        effect: bool,
+    },
+    Reset {
+        effect: bool,
+    },
+    Silence {
+        effect: bool,
+    },
+    CutOff,
+    NotJson,
+    /// The service answers 503 to this call and to all others, until the step has ended.
+    Outage,
+    /// A person does something just then.
+    Meanwhile(Deed),
+}
+
+/// What a person does by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    AddCredential,
+    DeleteCredential(Which),
+    EnterSecret(Direction, Entered),
+    Disable(Direction),
+    Deauthorize(Direction),
+    CancelRotation,
+    ResumeRotation,
+    MoveCurrentToPrevious,
+    MoveCurrentToPending,
+    DropPending,
+    DropKeyLabel(Which),
+    EditTag(Tag, TagEdit),
+    PutValue(Value),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Current,
+    Pending,
+    Previous,
+    Foreign,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Receiving,
+    Sending,
+}
+
+/// What is entered as Client Secret in ShopCtrl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Something that never was a client secret.
+    Nonsense,
+    /// The secret of the version before, and then Authorize.
+    PreviousAndAuthorized,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    State,
+    ExpiresAt,
+    RotatedVersion,
+    Reminded,
+    Drift,
+    Policy,
+    Emergency,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagEdit {
+    Remove,
+    Nonsense,
+    /// The current version's id.
+    CurrentVersion,
+}
+
+/// A new current value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// The same document with another description.
+    Described,
+    /// The same document with a credential that was made in the portal.
+    MadeByHand,
+    /// The same document with a mistyped secret.
+    Mistyped,
+    /// No document at all.
+    Nonsense,
+}
+
+impl Tag {
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::State => "shopmail:state",
+            Self::ExpiresAt => "shopmail:expires-at",
+            Self::RotatedVersion => "shopmail:rotated-version",
+            Self::Reminded => "shopmail:reminded",
+            Self::Drift => "shopmail:drift",
+            Self::Policy => "shopmail:policy",
+            Self::Emergency => "shopmail:emergency",
+        }
+    }
+}
+
+// === Drawing ===
+
+/// The longest schedule, in steps.
+const STEPS: usize = 6;
+
+pub fn schedules() -> impl Strategy<Value = Schedule> {
+    (setting(), prop::collection::vec(step(), 1..=STEPS))
+        .prop_map(|(setting, steps)| Schedule { setting, steps })
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let days_left = prop_oneof![4 => Just(20_i64), 2 => Just(60_i64), 1 => Just(5_i64)];
+    (
+        days_left,
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop_oneof![3 => Just(0_i64), 1 => Just(15_i64), 1 => Just(90_i64)],
+        prop_oneof![4 => Just(0_u32), 1 => Just(2_u32)],
+        prop::bool::weighted(0.2),
+        0_u32..3,
+    )
+        .prop_map(
+            |(days_left, foreign, two_places, lag, lagging_reads, pending_stays, reattempts)| {
+                Setting {
+                    days_left,
+                    foreign,
+                    two_places,
+                    lag,
+                    lagging_reads,
+                    pending_stays,
+                    reattempts,
+                }
+            },
+        )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let trouble = || prop::option::weighted(0.6, trouble());
+    prop_oneof![
+        6 => trouble().prop_map(Step::Check),
+        3 => prop_oneof![Just(1_i64), Just(6_i64), Just(24_i64), Just(100_i64), Just(200_i64)].prop_map(Step::Wait),
+        6 => deed().prop_map(Step::Person),
+        3 => trouble().prop_map(Step::RotateNow),
+        2 => trouble().prop_map(Step::Reattempt),
+        1 => trouble().prop_map(Step::CheckTwice),
+        1 => any::<bool>().prop_map(Step::DeliverTwice),
+    ]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    // A check with its rotation makes some hundred calls, a check alone some thirty.
+    let at = prop_oneof![1_u32..12, 1_u32..40, 1_u32..110];
+    (at, mishap()).prop_map(|(at, mishap)| Trouble { at, mishap })
+}
+
+fn mishap() -> impl Strategy<Value = Mishap> {
+    prop_oneof![
+        3 => Just(Mishap::KilledBefore),
+        3 => Just(Mishap::KilledAfterEffect),
+        2 => Just(Mishap::KilledAfterAnswer),
+        1 => Just(Mishap::Throttled),
+        1 => any::<bool>().prop_map(|effect| Mishap::Unavailable { effect }),
+        1 => any::<bool>().prop_map(|effect| Mishap::Reset { effect }),
+        1 => any::<bool>().prop_map(|effect| Mishap::Silence { effect }),
+        1 => Just(Mishap::CutOff),
+        1 => Just(Mishap::NotJson),
+        2 => Just(Mishap::Outage),
+        5 => deed().prop_map(Mishap::Meanwhile),
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let which = || {
+        prop_oneof![
+            Just(Which::Current),
+            Just(Which::Pending),
+            Just(Which::Previous),
+            Just(Which::Foreign)
+        ]
+    };
+    let direction = || prop_oneof![Just(Direction::Receiving), Just(Direction::Sending)];
+    let entered = prop_oneof![
+        Just(Entered::Nonsense),
+        Just(Entered::PreviousAndAuthorized)
+    ];
+    let tag = prop_oneof![
+        Just(Tag::State),
+        Just(Tag::ExpiresAt),
+        Just(Tag::RotatedVersion),
+        Just(Tag::Reminded),
+        Just(Tag::Drift),
+        Just(Tag::Policy),
+        Just(Tag::Emergency)
+    ];
+    let edit = prop_oneof![
+        Just(TagEdit::Remove),
+        Just(TagEdit::Nonsense),
+        Just(TagEdit::CurrentVersion)
+    ];
+    let value = prop_oneof![
+        Just(Value::Described),
+        Just(Value::MadeByHand),
+        Just(Value::Mistyped),
+        Just(Value::Nonsense)
+    ];
+    prop_oneof![
+        1 => Just(Deed::AddCredential),
+        3 => which().prop_map(Deed::DeleteCredential),
+        2 => (direction(), entered).prop_map(|(to, what)| Deed::EnterSecret(to, what)),
+        1 => direction().prop_map(Deed::Disable),
+        1 => direction().prop_map(Deed::Deauthorize),
+        1 => Just(Deed::CancelRotation),
+        1 => Just(Deed::ResumeRotation),
+        1 => Just(Deed::MoveCurrentToPrevious),
+        1 => Just(Deed::MoveCurrentToPending),
+        1 => Just(Deed::DropPending),
+        2 => which().prop_map(Deed::DropKeyLabel),
+        3 => (tag, edit).prop_map(|(tag, edit)| Deed::EditTag(tag, edit)),
+        3 => value.prop_map(Deed::PutValue),
+    ]
+}
+
+// === Printing ===
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "   0. {}", self.setting)?;
+        for (at, step) in self.steps.iter().enumerate() {
+            writeln!(f, "{:4}. {step}", at + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the client secret ends in {} days", self.days_left)?;
+        if self.foreign {
+            f.write_str("; somebody else's credential is there")?;
+        }
+        if self.two_places {
+            f.write_str("; the app may have two credentials")?;
+        }
+        if self.lag > 0 {
+            write!(f, "; Entra's replicas lag by up to {} s", self.lag)?;
+        }
+        if self.lagging_reads > 0 {
+            let reads = self.lagging_reads;
+            write!(f, "; a pending value is found by the read after {reads}")?;
+        }
+        if self.pending_stays {
+            f.write_str("; AWSPENDING stays where it was promoted")?;
+        }
+        if self.reattempts > 0 {
+            write!(f, "; {} reattempts", self.reattempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, trouble) = match self {
+            Self::Check(trouble) => ("a check", trouble),
+            Self::CheckTwice(trouble) => ("a check, delivered twice at once", trouble),
+            Self::RotateNow(trouble) => ("somebody asks for a rotation", trouble),
+            Self::Reattempt(trouble) => ("Secrets Manager reattempts", trouble),
+            Self::Wait(hours) => return write!(f, "{hours} hours pass"),
+            Self::Person(deed) => return write!(f, "a person {deed}"),
+            Self::DeliverTwice(at_once) => {
+                let how = if *at_once { "at once" } else { "in a row" };
+                return write!(f, "the next step is delivered twice {how}");
+            }
+        };
+        f.write_str(what)?;
+        match trouble {
+            None => Ok(()),
+            Some(Trouble { at, mishap }) => write!(f, "; at its call {at}: {mishap}"),
+        }
+    }
+}
+
+impl fmt::Display for Mishap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = |effect: &bool| if *effect { "done, " } else { "not done, " };
+        match self {
+            Self::KilledBefore => f.write_str("killed before it takes effect"),
+            Self::KilledAfterEffect => f.write_str("killed after its effect"),
+            Self::KilledAfterAnswer => f.write_str("killed after its answer"),
+            Self::Throttled => f.write_str("throttled"),
+            Self::Unavailable { effect } => write!(f, "{}503", done(effect)),
+            Self::Reset { effect } => write!(f, "{}reset", done(effect)),
+            Self::Silence { effect } => write!(f, "{}no answer", done(effect)),
+            Self::CutOff => f.write_str("its answer is cut off"),
+            Self::NotJson => f.write_str("its answer is not JSON"),
+            Self::Outage => f.write_str("503, and to all that this service is asked in this step"),
+            Self::Meanwhile(deed) => write!(f, "just then a person {deed}"),
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddCredential => f.write_str("adds a credential in the portal"),
+            Self::DeleteCredential(which) => {
+                write!(f, "deletes the {which:?} credential in the portal")
+            }
+            Self::EnterSecret(to, Entered::Nonsense) => {
+                write!(f, "enters nonsense as Client Secret of {to:?}")
+            }
+            Self::EnterSecret(to, Entered::PreviousAndAuthorized) => {
+                write!(f, "enters the previous secret at {to:?}, and authorizes")
+            }
+            Self::Disable(direction) => write!(f, "switches {direction:?} off"),
+            Self::Deauthorize(direction) => write!(f, "leaves {direction:?} Not authorized"),
+            Self::CancelRotation => f.write_str("cancels the rotation"),
+            Self::ResumeRotation => f.write_str("switches the rotation on"),
+            Self::MoveCurrentToPrevious => f.write_str("moves AWSCURRENT to the version before"),
+            Self::MoveCurrentToPending => f.write_str("moves AWSCURRENT to the pending version"),
+            Self::DropPending => f.write_str("takes AWSPENDING away"),
+            Self::DropKeyLabel(which) => write!(f, "takes away the key- label of {which:?}"),
+            Self::EditTag(tag, TagEdit::Remove) => write!(f, "removes the tag {}", tag.key()),
+            Self::EditTag(tag, TagEdit::Nonsense) => {
+                write!(f, "sets the tag {} to nonsense", tag.key())
+            }
+            Self::EditTag(tag, TagEdit::CurrentVersion) => {
+                write!(f, "sets the tag {} to the current version", tag.key())
+            }
+            Self::PutValue(value) => {
+                let what = match value {
+                    Value::Described => "the document with another description",
+                    Value::MadeByHand => "the document with a credential of their own",
+                    Value::Mistyped => "the document with a mistyped secret",
+                    Value::Nonsense => "nonsense",
+                };
+                write!(f, "puts {what} as the current value")
+            }
+        }
+    }
+}
