@@ -58,6 +58,32 @@ pub fn paste(world: &World, mailbox: &Mailbox, id: &str, secret: &str) {
         .unwrap();
 }
 
+/// The newest link that asks for a hand-over as this mailbox.
+pub fn link_to(world: &World, mailbox: &Mailbox) -> String {
+    let asks = world.event_bridge.details(ASKED);
+    let mut asks = asks.iter().rev();
+    let ask = asks.find(|ask| ask["mailbox"] == mailbox.address);
+    let ask = ask.unwrap_or_else(|| panic!("not asked: {:?}", failures(world)));
+    ask["link"].as_str().unwrap().to_owned()
+}
+
+/// Opens the link in this browser and signs in as the mailbox: to the page that comes first.
+pub async fn come_in(world: &World, mailbox: &Mailbox, browser: &mut Browser) -> Page {
+    let start = browser.open(&link_to(world, mailbox)).await;
+    assert_eq!(start.status, 200, "{}", start.body);
+    let sign_in = start.way_on().expect("the button");
+    browser.sign_in_as_owner(&sign_in, mailbox).await
+}
+
+/// The fields of the page's form whose action ends like this.
+pub fn fields(page: &Page, action: &str) -> Vec<(String, String)> {
+    let forms = page.forms().into_iter();
+    let mut forms = forms.filter(|form| form.action.ends_with(action));
+    let form = forms.next();
+    form.unwrap_or_else(|| panic!("no form {action}: {}", page.body))
+        .fields
+}
+
 /// Says on the page what ShopCtrl shows.
 pub async fn say(browser: &mut Browser, page: &Page, said: &str) -> Page {
     browser.press(page, "/attest", &[("said", said)]).await
@@ -98,7 +124,7 @@ async fn one_link_leads_through_both_directions_to_the_end() {
     );
 
     let mut browser = Browser::new(&world);
-    let start = browser.open(&asks[0]["link"].as_str().unwrap()).await;
+    let start = browser.open(asks[0]["link"].as_str().unwrap()).await;
     assert_eq!(
         start.heading(),
         "The shop's mail needs you",

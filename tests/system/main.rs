@@ -8,6 +8,7 @@
 )]
 
 mod actions;
+mod attacks;
 mod bad_input;
 mod browser;
 mod calls;

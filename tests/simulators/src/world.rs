@@ -368,8 +368,8 @@ impl World {
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
             "connections": [connection("in", "receiving"), connection("out", "sending")],
         });
-        if plan.reveal_to_owner {
-            document["reveal_to"] = json!([oid]);
+        if let (true, Some(fields)) = (plan.reveal_to_owner, document.as_object_mut()) {
+            fields.insert("reveal_to".to_owned(), json!([oid]));
         }
         (plan.document)(&mut document);
         let name = format!("shopmail/{}", plan.name);

@@ -168,7 +168,7 @@ impl Directory {
         let roles = if resource == GRAPH {
             app.registration.app_roles.clone()
         } else {
-            BTreeSet::new()
+            app.registration.exchange_roles.clone()
         };
         let token = AccessToken {
             audience: resource,
@@ -437,12 +437,14 @@ impl World {
             "aud": token.audience, "appid": token.app_id, "exp": token.expires.as_second(),
             "wids": ["0997a1d0-0d1d-4acb-b408-d5ca73121e90"],
         });
-        if let Some(oid) = token.oid {
-            claims["oid"] = json!(oid);
-            claims["scp"] = json!(scp.join(" "));
-        }
-        if !token.roles.is_empty() {
-            claims["roles"] = json!(token.roles);
+        if let Some(fields) = claims.as_object_mut() {
+            if let Some(oid) = token.oid {
+                fields.insert("oid".to_owned(), json!(oid));
+                fields.insert("scp".to_owned(), json!(scp.join(" ")));
+            }
+            if !token.roles.is_empty() {
+                fields.insert("roles".to_owned(), json!(token.roles));
+            }
         }
         let header = part(json!({"typ": "JWT", "alg": "RS256"}));
         let signature = self.opaque("");
