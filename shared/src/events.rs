@@ -197,6 +197,9 @@ pub enum EventKind {
         key_id: KeyId,
         /// Why.
         reason: RetiredReason,
+        /// What stops working by it, where it was still in use by all that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stops: Option<Stops>,
     },
     /// A rotation failed in a way that wants an administrator.
     RotationFailed {
@@ -326,6 +329,38 @@ pub struct AskedBefore {
     pub until: Option<i64>,
     /// The rung of the ladder on which it is asked now.
     pub rung: Option<i64>,
+}
+
+/// What stops working by the removal of a credential that leaked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stops {
+    /// The connections that are not seen to hold its successor.
+    pub connections: Vec<StoppedConnection>,
+    /// For whoever is woken by it.
+    pub in_words: String,
+}
+
+/// A connection that is not seen to hold the new credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoppedConnection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// Its direction.
+    pub direction: Direction,
+    /// What is known.
+    pub why: StoppedWhy,
+}
+
+/// What is known of a connection that may stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedWhy {
+    /// ShopCtrl says that it holds the removed one.
+    HoldsIt,
+    /// A person said that it was handed over; flowing mail does not prove which secret is used.
+    OnlyAttested,
+    /// ShopCtrl could not be asked, or does not say which it holds.
+    NotKnown,
 }
 
 /// A connection that waits for a person.

@@ -430,9 +430,17 @@ fn invalid(problem: &str) -> Failure {
     .next_step("Correct the secret's value (README, \"The mailbox document\").")
 }
 
-/// What is wrong with which field, without the value: serde's own messages quote it.
+/// The fronts of serde's own messages about a value; what they end with is not of the value.
+const SERDES_OWN: [&str; 4] = [
+    "invalid type: ",
+    "invalid value: ",
+    "invalid length ",
+    "unknown variant ",
+];
+
+/// What is wrong with which field, without the value: serde's own messages quote it, and so do those of
+/// the types that are read.
 pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let path = error.path().to_string();
     let inner = error.inner();
     if inner.is_syntax() || inner.is_eof() {
         return format!(
@@ -442,25 +450,54 @@ pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>)
         );
     }
     let message = inner.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    // `missing field` and `unknown field` name a field; all else may hold a value before the last
-    // ", expected", which is ours.
-    let problem = if message.starts_with("missing field") || message.starts_with("unknown field") {
-        message
-            .split(", expected")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    } else if let Some((_, expected)) = message.rsplit_once(", expected ") {
-        format!("expected {expected}")
-    } else {
+    // A value may say " at line " and ", expected " too: what serde says comes last.
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
+    let is_unknown = message.starts_with("unknown field ");
+    let problem = if is_unknown {
+        // Its name is on the path, where it can be shown.
+        "unknown field".to_owned()
+    } else if message.starts_with("missing field ") || message.starts_with("duplicate field ") {
         message.to_owned()
-    };
-    if path == "." {
-        problem
+    } else if let Some((_, expected)) = message.rsplit_once(", expected ")
+        && SERDES_OWN.iter().any(|front| message.starts_with(front))
+    {
+        format!("expected {expected}")
+    } else if message.starts_with("not ") || message == "empty" {
+        // Our own words.
+        message.to_owned()
     } else {
-        format!("field {path}: {problem}")
+        "not in the form that it must have".to_owned()
+    };
+    let path = shown(error.path());
+    match (path.is_empty(), is_unknown) {
+        (true, _) => problem,
+        (false, true) => format!("unknown field `{path}`"),
+        (false, false) => format!("field {path}: {problem}"),
     }
+}
+
+/// The path to a field. A name in it may be anything that somebody pasted: what does not look like a
+/// name is not shown.
+fn shown(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
+    let mut shown = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => shown += &format!("[{index}]"),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                if !shown.is_empty() {
+                    shown.push('.');
+                }
+                let is_name = key.len() <= 64 && key.chars().all(plain);
+                shown += if is_name { key } else { "(not shown)" };
+            }
+            Segment::Unknown => {}
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What the checker asks of the rotation function: probe, sweep, retire.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use simulators::gate::Fault;
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys};
@@ -96,4 +99,91 @@ async fn a_promotion_taken_back_by_hand_keeps_both_credentials_that_are_in_use()
     assert!(left.contains(&mailbox.first_key), "the current document's");
     assert!(left.contains(&key), "what the connections hold");
     assert_eq!(world.shopctrl.outages(), vec![]);
+}
+
+/// What Graph says of a credential that it does not know, or not yet.
+fn no_such_credential() -> Fault {
+    Fault::Answer {
+        effect: false,
+        status: 400,
+        headers: Vec::new(),
+        body: r#"{"error":{"code":"Request_BadRequest","message":"No password credential found with keyId 'x'."}}"#.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_such_credential_is_not_believed_while_graph_still_lists_it() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.clock.advance(days(8));
+    world
+        .gate
+        .fail("graph", "POST removePassword", 0, 2, no_such_credential());
+    let retired = action(&world, &mailbox, "retire").await;
+    assert_eq!(retired["removed"], json!([mailbox.first_key]));
+    assert!(
+        !keys(&world, &mailbox).contains(&mailbox.first_key),
+        "removed in the end"
+    );
+    let told = world.event_bridge.details("Credential Retired");
+    assert_eq!(told.len(), 1);
+    assert_whole(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_such_credential_as_long_as_graph_lists_it_keeps_the_label_for_the_next_check() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.clock.advance(days(8));
+    world
+        .gate
+        .fail("graph", "POST removePassword", 0, 100, no_such_credential());
+    world.check().await.unwrap();
+    assert_eq!(
+        world.event_bridge.details("Credential Retired").len(),
+        0,
+        "not green"
+    );
+    assert!(keys(&world, &mailbox).contains(&mailbox.first_key));
+    world.gate.heal();
+    world.clock.advance(jiff::SignedDuration::from_hours(6));
+    world.check().await.unwrap();
+    assert!(!keys(&world, &mailbox).contains(&mailbox.first_key));
+    assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_a_person_removes_in_the_moment_of_its_removal_counts_as_retired() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.clock.advance(days(8));
+    let (directory, app, key) = (
+        Arc::clone(&world.directory),
+        mailbox.app.app_id,
+        mailbox.first_key,
+    );
+    world.gate.direct(move |call| {
+        if call.operation == "POST removePassword" {
+            directory.delete_secret(app, key);
+        }
+        None
+    });
+    let retired = action(&world, &mailbox, "retire").await;
+    assert_eq!(retired["removed"], json!([mailbox.first_key]));
+    assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let label = format!("key-{}", mailbox.first_key);
+    assert!(
+        secret
+            .versions
+            .iter()
+            .all(|version| !version.labels.contains(&label))
+    );
+    assert_whole(&world, &mailbox);
 }

@@ -192,3 +192,87 @@ async fn replicas_that_lag_and_disagree_are_waited_for() {
     assert_whole(&world, &mailbox);
     assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_forbids_client_secrets_is_told_with_advice_and_renewed_once_exempted() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let forbid = |forbidden: bool| {
+        world.directory.change(mailbox.app.app_id, |app| {
+            app.secrets_blocked = forbidden;
+        });
+    };
+    forbid(true);
+    for _ in 0..2 {
+        reattempt_and_check(&world, &mailbox).await;
+    }
+    let failed = world.event_bridge.details("Rotation Failed");
+    assert_eq!(failed[0]["code"], "CredentialTypeNotAllowedAsPerAppPolicy");
+    let advice = failed[0]["next_step"].as_str().unwrap();
+    assert!(advice.contains("administrator has to exempt"), "{advice}");
+    let told = crate::events::told(&world);
+    assert_eq!(
+        told.get("Rotation Failed"),
+        Some(&1),
+        "once, however often it is tried"
+    );
+    assert_eq!(
+        world.shopctrl.outages(),
+        vec![],
+        "the secret in use goes on working"
+    );
+    assert_eq!(keys(&world, &mailbox).len(), 2, "nothing was issued");
+
+    forbid(false);
+    world.clock.advance(jiff::SignedDuration::from_hours(6));
+    reattempt_and_check(&world, &mailbox).await;
+    assert_whole(&world, &mailbox);
+    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    crate::events::assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_version_that_holds_awspending_is_cleared_and_the_rotation_begins_anew() {
+    // Left by a rotation that never came to its first step: where one is due, and where none is.
+    for days_left in [20, 100] {
+        let world = World::start(short_waits()).await.unwrap();
+        let plan = MailboxPlan {
+            ends_in: jiff::SignedDuration::from_hours(24 * days_left),
+            ..MailboxPlan::default()
+        };
+        let mailbox = world.add_mailbox(&plan).unwrap();
+        begin(&world, &mailbox, TOKEN);
+        // Asking Secrets Manager to go on with it moves nothing.
+        let stuck = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
+        world.gate.fail(
+            "secretsmanager",
+            "RotateSecret",
+            0,
+            1,
+            answer(false, 400, stuck),
+        );
+        for _ in 0..2 {
+            world.check().await.unwrap();
+            world.secrets_manager.settled(&mailbox.secret).await;
+            world.clock.advance(jiff::SignedDuration::from_hours(6));
+        }
+        world.gate.heal();
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        assert!(
+            secret.unfinished_rotation().is_none(),
+            "{days_left} days left"
+        );
+        if days_left == 100 {
+            assert_eq!(
+                current_key(&world, &mailbox),
+                mailbox.first_key,
+                "none was due"
+            );
+            world.secrets_manager.rotate(&mailbox.secret).unwrap();
+            world.secrets_manager.settled(&mailbox.secret).await;
+        }
+        assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+        assert_eq!(keys(&world, &mailbox).len(), 3);
+        assert_whole(&world, &mailbox);
+    }
+}

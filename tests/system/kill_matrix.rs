@@ -1,9 +1,10 @@
-//! The kill matrix: the whole life cycle, once for each call that it makes and each trouble that can
+//! The kill matrix: whole life cycles, once for each call that they make and each trouble that can
 //! befall the call, on the real binaries. After each run all is whole, and nothing that must never be
 //! was seen on the way.
 //!
-//! The calls are recorded from a clean run: part (renewal, retirement), step or action, operation, and
-//! which of several like it. By default every call is killed before and after its effect, refused,
+//! The calls are recorded from a clean run: part (renewal, person, retirement), step, action or page,
+//! operation, and which of several like it. The first life is tried in full, the others where they
+//! differ from it (`lives/`). By default every call is killed before and after its effect, refused,
 //! deprived of its answer and left without one; the kinds of refusal and of lost answer go round among
 //! the calls, and the writes on which all hangs get every one.
 //!
@@ -12,6 +13,8 @@
 //! - `UPDATE_RELIABILITY=1`: writes docs/reliability.md, which the default run checks to be current.
 
 mod cycle;
+mod life;
+mod lives;
 mod reliability;
 mod site;
 mod trouble;
@@ -25,32 +28,44 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::steps::STEPS;
 use cycle::{Cell, Ran, run};
+use life::Life;
+use lives::LIVES;
 use site::Site;
 use trouble::Trouble;
+
+/// A cell of one life.
+type LivedCell = (&'static Life, Cell);
 
 /// So many worlds live at once: most of a run's time is waiting.
 const AT_ONCE: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
-    let clean = run(Cell::Clean).await;
-    assert_eq!(clean.mended, cycle::Mended::Nothing);
-    let cells = cells(&clean.sites);
+async fn every_call_of_each_life_cycle_may_fail_in_every_way() {
+    let mut recorded: Vec<(&'static Life, Vec<Site>)> = Vec::new();
+    for life in LIVES {
+        let clean = run(life, Cell::Clean).await;
+        assert_eq!(clean.mended, cycle::Mended::Nothing, "{}", life.name);
+        recorded.push((life, clean.sites));
+    }
+    let first = recorded[0].1.clone();
+    let all = recorded.iter().flat_map(|(life, sites)| {
+        let cells = cells(life, sites, &first).into_iter();
+        cells.map(|cell| (*life, cell))
+    });
     let only = std::env::var("MATRIX_ONLY").unwrap_or_default();
-    let cells: Vec<Cell> = cells
-        .into_iter()
-        .filter(|cell| cell.to_string().contains(&only))
+    let cells: Vec<LivedCell> = all
+        .filter(|(life, cell)| format!("{}: {cell}", life.name).contains(&only))
         .collect();
     assert!(!cells.is_empty(), "no cell is called {only}");
     let total = cells.len();
     let (mut done, mut failures) = (Vec::new(), Vec::new());
-    for (cell, ran) in run_all(cells).await {
+    for ((life, cell), ran) in run_all(cells).await {
         match ran {
             Ok(ran) => {
-                println!("{cell}: {} -> {:?}", ran.stood, ran.mended);
-                done.push((cell, ran));
+                println!("{}: {cell}: {} -> {:?}", life.name, ran.stood, ran.mended);
+                done.push((life, cell, ran));
             }
-            Err(failure) => failures.push(format!("{cell}\n    {failure}")),
+            Err(failure) => failures.push(format!("{}: {cell}\n    {failure}", life.name)),
         }
     }
     assert!(
@@ -59,6 +74,7 @@ async fn every_call_of_the_life_cycle_may_fail_in_every_way() {
         failures.len(),
         failures.join("\n")
     );
+    println!("{total} cells");
     if only.is_empty() && !is_full() {
         write_or_check(&reliability::page(&done));
     }
@@ -88,9 +104,10 @@ fn is_full() -> bool {
     std::env::var("MATRIX").is_ok_and(|matrix| matrix == "full")
 }
 
-fn cells(recorded: &[Site]) -> Vec<Cell> {
+fn cells(life: &Life, recorded: &[Site], first: &[Site]) -> Vec<Cell> {
     let full = is_full();
-    let mut sites: Vec<&Site> = recorded.iter().filter(|site| is_steady(site)).collect();
+    let tried = |site: &&Site| is_steady(site) && (life.tries)(site, first);
+    let mut sites: Vec<&Site> = recorded.iter().filter(tried).collect();
     sites.sort();
     sites.dedup();
     let of_calls = sites.iter().enumerate().flat_map(|(at, site)| {
@@ -103,6 +120,9 @@ fn cells(recorded: &[Site]) -> Vec<Cell> {
             .map(|trouble| Cell::Call((*site).clone(), trouble))
     });
     let mut cells: Vec<Cell> = of_calls.collect();
+    if !life.twice {
+        return cells;
+    }
     for step in STEPS {
         for how in [Delivery::TwiceInSequence, Delivery::TwiceAtOnce] {
             cells.push(Cell::StepTwice(step, how));
@@ -118,15 +138,15 @@ fn is_steady(site: &Site) -> bool {
 }
 
 /// Runs the cells side by side; the results come in the cells' order.
-async fn run_all(cells: Vec<Cell>) -> Vec<(Cell, Result<Ran, String>)> {
+async fn run_all(cells: Vec<LivedCell>) -> Vec<(LivedCell, Result<Ran, String>)> {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
-    for (at, cell) in cells.into_iter().enumerate() {
+    for (at, (life, cell)) in cells.into_iter().enumerate() {
         let room = Arc::clone(&room);
         running.spawn(async move {
             let _place = room.acquire_owned().await;
-            let ran = tokio::spawn(run(cell.clone())).await;
-            (at, cell, ran.map_err(why))
+            let ran = tokio::spawn(run(life, cell.clone())).await;
+            (at, (life, cell), ran.map_err(why))
         });
     }
     let mut results = running.join_all().await;

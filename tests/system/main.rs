@@ -9,16 +9,20 @@
 
 mod actions;
 mod attacks;
+mod attended;
 mod bad_input;
 mod browser;
 mod calls;
+mod chromium;
 mod configuration_test;
+mod deletions;
 mod delivery;
 mod end_state;
 mod events;
 mod expiry_checker;
 mod hand_over;
 mod id_tokens;
+mod in_a_browser;
 mod issuing;
 mod kill_matrix;
 mod leaks;
@@ -29,4 +33,5 @@ mod recovery;
 mod repeated_steps;
 mod sign_in;
 mod steps;
+mod superseded;
 mod whole_rotation;

@@ -1,10 +1,12 @@
 //! After expiry, after a leak, after somebody deleted the credential in the portal.
 
 use jiff::SignedDuration;
-use simulators::world::{MailboxPlan, World, short_waits};
+use serde_json::json;
+use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
+use crate::steps::action;
 use crate::whole_rotation::days;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,15 +53,98 @@ async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
         !keys(&world, &mailbox).contains(&mailbox.first_key),
         "gone at once"
     );
-    assert_eq!(
-        world.event_bridge.details("Credential Retired")[0]["reason"],
-        "emergency"
-    );
+    let retired = &world.event_bridge.details("Credential Retired")[0];
+    assert_eq!(retired["reason"], "emergency");
+    assert_eq!(retired["stops"]["connections"], json!([]));
+    let in_words = retired["stops"]["in_words"].as_str().unwrap();
+    assert!(in_words.contains("Whatever else used it"), "{in_words}");
     // The tag speaks of that version only: the next rotation keeps its quarantine.
     let key = current_key(&world, &mailbox);
     world.secrets_manager.rotate(&mailbox.secret).unwrap();
     world.secrets_manager.settled(&mailbox.secret).await;
     assert!(keys(&world, &mailbox).contains(&key), "in quarantine");
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_secrets_end_names_the_attended_connections_that_only_a_person_vouches_for() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        document: |document| document["connections"][1]["delivery"] = json!("attended"),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let current = secret.labelled("AWSCURRENT").unwrap().id.clone();
+    world
+        .secrets_manager
+        .put_tags(&mailbox.secret, &[("shopmail:emergency", &current)])
+        .unwrap();
+    let token = world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(current_key(&world, &mailbox), mailbox.first_key, "it waits");
+    // The person says that it is done, and it is not.
+    attest(&world, &mailbox, &token, "orders-out");
+    world.secrets_manager.reattempt(&mailbox.secret);
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert!(!keys(&world, &mailbox).contains(&mailbox.first_key), "gone");
+    assert_eq!(world.shopctrl.outages().len(), 1, "that one has stopped");
+    let stops = &world.event_bridge.details("Credential Retired")[0]["stops"];
+    assert_eq!(
+        stops["connections"],
+        json!([{"id": "orders-out", "direction": "sending", "why": "only_attested"}])
+    );
+    assert!(stops["in_words"].as_str().unwrap().contains("orders-out"));
+    assert_events_keep_their_schemas(&world);
+}
+
+/// Files a statement in the grants document, as whoever may write it does by hand.
+fn attest(world: &World, mailbox: &Mailbox, token: &str, connection: &str) {
+    let name = format!("{}/grants", mailbox.secret);
+    let secret = world.secrets_manager.snapshot(&name).unwrap();
+    let text = secret.labelled("AWSCURRENT").unwrap().text().unwrap();
+    let mut grants: serde_json::Value = serde_json::from_str(text).unwrap();
+    grants["handover"][token][connection] = json!({
+        "state": "attested", "attested_by": mailbox.oid, "at": world.clock.now(),
+        "rests_on": "Status Authorized",
+    });
+    let version = "77777777-2222-4333-8444-555555555555";
+    let store = &world.secrets_manager;
+    store
+        .place_version(&name, version, Some(&grants.to_string()), &["AWSCURRENT"])
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_secrets_end_names_the_connections_that_hold_it_or_do_not_say() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let old = world.shopctrl.connection(12, "orders-in").unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    // Later it turns out that the one before leaked, and it is back in one connection.
+    world.shopctrl.edit(12, "orders-in", |connection| {
+        connection.secret.clone_from(&old.secret);
+        connection.key_id = old.key_id;
+    });
+    world
+        .shopctrl
+        .edit(12, "orders-out", |connection| connection.key_id = None);
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let before = secret.labelled("AWSPREVIOUS").unwrap().id.clone();
+    world
+        .secrets_manager
+        .put_tags(&mailbox.secret, &[("shopmail:emergency", &before)])
+        .unwrap();
+    action(&world, &mailbox, "retire").await;
+    let stops = &world.event_bridge.details("Credential Retired")[0]["stops"];
+    assert_eq!(
+        stops["connections"],
+        json!([
+            {"id": "orders-in", "direction": "receiving", "why": "holds_it"},
+            {"id": "orders-out", "direction": "sending", "why": "not_known"},
+        ])
+    );
     assert_events_keep_their_schemas(&world);
 }
 

@@ -149,14 +149,18 @@ fn wanted(
     now: Timestamp,
     expires_at: Option<Timestamp>,
 ) -> Option<DueReason> {
-    if found.secret.tags.get(tags::EMERGENCY).map(String::as_str) == Some(current) {
-        return Some(DueReason::Emergency);
-    }
-    // Somebody deleted it in Entra, and Entra does not take it any more either.
     let drift = probe
         .map(|probe| probe.drift.as_slice())
         .unwrap_or_default();
     let has = |what: &str| drift.iter().any(|drift| drift.what == what);
+    // Nothing can be issued in an app registration that is not there: only a person can go on.
+    if has("registration_missing") {
+        return None;
+    }
+    if found.secret.tags.get(tags::EMERGENCY).map(String::as_str) == Some(current) {
+        return Some(DueReason::Emergency);
+    }
+    // Somebody deleted it in Entra, and Entra does not take it any more either.
     if has("credential_missing") && has("secret_refused") {
         return Some(DueReason::Expired);
     }

@@ -362,7 +362,11 @@ fn same_state(session: &Session, request: &Request) -> bool {
 
 /// What Microsoft's redirect says of a sign-in that failed. Its text is not read beyond the number.
 fn refused_at_microsoft(request: &Request) -> Option<Trouble> {
-    let error = request.query("error")?;
+    if !request.has_query("error") {
+        return None;
+    }
+    // Given twice it is still an error, if not one that has a name.
+    let error = request.query("error").unwrap_or_default();
     let description = request.query("error_description").unwrap_or_default();
     Some(Trouble {
         error: foreign_code(&error),

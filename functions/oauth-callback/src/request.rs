@@ -84,6 +84,11 @@ impl Request {
         only(&self.query, name)
     }
 
+    /// Whether the query has a parameter, once or more often.
+    pub fn has_query(&self, name: &str) -> bool {
+        form_urlencoded::parse(self.query.as_bytes()).any(|(key, _)| key == name)
+    }
+
     /// A field of the form.
     pub fn form(&self, name: &str) -> Option<String> {
         only(&self.form, name)

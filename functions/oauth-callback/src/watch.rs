@@ -39,6 +39,8 @@ pub(crate) struct Since {
     pub long_ago: bool,
 }
 
+/// The test mail is sent before the person says what Status shows; so long before at most.
+const TEST_MAIL: SignedDuration = SignedDuration::from_mins(30);
 /// ShopCtrl checks mail every few minutes.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(6);
 
@@ -75,8 +77,9 @@ impl OAuthCallback {
         let since = match said {
             None => None,
             Some(at) => {
+                let from = at.checked_sub(TEST_MAIL).unwrap_or(at);
                 let mails = shared::retry::with_retries(deadline, async || {
-                    shopctrl.mails_since(shop_id, at).await
+                    shopctrl.mails_since(shop_id, from).await
                 });
                 Some(since(task.connection, at, &status, mails.await?.as_deref()))
             }
@@ -123,10 +126,11 @@ fn since(
     mails: Option<&[Mail]>,
 ) -> Since {
     let arrived = || mails.unwrap_or_default().iter().filter(|mail| mail.arrived);
+    let after = |mail: &&Mail| mail.date.is_none_or(|date| date >= at);
     let own = connection.mailbox.key();
     Since {
         mail_check: status.last_mail_check.is_some_and(|last| last > at),
-        arrived: mails.map(|_| arrived().count()),
+        arrived: mails.map(|_| arrived().filter(after).count()),
         test_mail: arrived().any(|mail| mail.from.to_lowercase().contains(&own)),
         long_ago: status.now.unwrap_or_else(now).duration_since(at) >= PATIENCE,
     }

@@ -90,9 +90,17 @@ impl Rotation {
             .clear_lost(run, mailbox, &registration, &before, tokens.now)
             .await?;
 
-        let issued = self
+        let issued = match self
             .add_password(run, &registration, mailbox, tokens.now)
-            .await?;
+            .await
+        {
+            Ok(issued) => issued,
+            Err(failure) => {
+                return Err(self
+                    .refused_for_want_of_room(run, &registration, &before, failure)
+                    .await);
+            }
+        };
         info!(key_id = %issued.key_id, expires_at = %issued.end, "issued a client secret in Entra");
         let stored = self
             .store_issued(run, &registration, mailbox, &issued)
@@ -253,6 +261,36 @@ impl Rotation {
         .next_step("An Entra administrator has to allow client secrets of 7 days or more for this app registration."))
     }
 
+    /// Where Entra allows two credentials, a refusal may come of a list that did not show the second one
+    /// yet: mostly what an earlier attempt lost, and the next attempt removes.
+    async fn refused_for_want_of_room(
+        &self,
+        run: &Invocation,
+        registration: &Registration<'_>,
+        before: &Application,
+        failure: Failure,
+    ) -> Failure {
+        let Some(most) = before.most_credentials() else {
+            return failure;
+        };
+        if failure.kind != Kind::Misconfigured {
+            return failure;
+        }
+        for look in 1..=LOOKS {
+            let seen = with_retries(run.deadline, async || registration.read().await).await;
+            if seen.is_ok_and(|seen| seen.credentials.len() >= most) {
+                return Failure::new(
+                    Kind::Temporary,
+                    "adding a client secret in Entra: the app registration allows two and has two, which its list showed late",
+                );
+            }
+            if look == LOOKS || !run.deadline.sleep(backoff(look)).await {
+                break;
+            }
+        }
+        failure
+    }
+
     /// A credential whose name does not carry the marker could not be found again after a kill.
     async fn refuse_unmarked(
         &self,
@@ -339,7 +377,7 @@ impl Rotation {
     }
 }
 
-/// A version that may lag is looked at this often before its value is taken as not stored.
+/// What may lag is looked at this often before it is taken as it seems.
 const LOOKS: u32 = 4;
 
 /// The lifetime that is wanted, then the usual limits of tenants' policies below it.

@@ -30,7 +30,11 @@ impl Rotation {
         let retired = event(
             secret,
             None,
-            EventKind::CredentialRetired { key_id, reason },
+            EventKind::CredentialRetired {
+                key_id,
+                reason,
+                stops: None,
+            },
         );
         self.events.put(&[retired]).await?;
         self.remove_credential(registration, key_id, deadline)

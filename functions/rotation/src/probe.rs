@@ -66,6 +66,14 @@ impl Rotation {
             self.sign_in_once(&mailbox, deadline),
             self.look_at_connections(&mailbox, deadline),
         );
+        if entra.as_ref().err().is_some_and(says_no_such_app)
+            && signs_in.as_ref().err().is_some_and(says_no_such_app)
+        {
+            report.drift.push(Drift {
+                what: "registration_missing",
+                connection: None,
+            });
+        }
         match entra {
             Ok(seen) => {
                 report.now = Some(seen.now);
@@ -178,6 +186,12 @@ impl Rotation {
         });
         futures_util::future::join_all(looks).await
     }
+}
+
+/// Graph's code, and the token endpoint's.
+fn says_no_such_app(failure: &Failure) -> bool {
+    let code = failure.code.as_deref().unwrap_or_default();
+    code == "Request_ResourceNotFound" || code.ends_with("AADSTS700016")
 }
 
 struct Seen {

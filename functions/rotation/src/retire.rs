@@ -7,7 +7,7 @@ use shared::credential::{Credential, KeyId};
 use shared::entra::App;
 use shared::entra::credential_use::last_used;
 use shared::entra::token::Tokens;
-use shared::events::{EventKind, RetiredReason};
+use shared::events::{EventKind, RetiredReason, StoppedConnection, StoppedWhy, Stops};
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::policy;
@@ -97,11 +97,16 @@ impl Rotation {
         let registration = self.registration(&app, &tokens);
         let (application, held) = tokio::join!(
             with_retries(deadline, async || registration.read().await),
-            self.held_keys(&mailbox, deadline),
+            self.look_at_held(&mailbox, deadline),
         );
         let application = application?;
         let emergency = secret.tags.get(tags::EMERGENCY);
         let leaked = |version: &str| emergency.is_some_and(|leaked| leaked == version);
+        let retired = |key_id, reason| EventKind::CredentialRetired {
+            key_id,
+            reason,
+            stops: (reason == RetiredReason::Emergency).then(|| stops(&mailbox, &held, key_id)),
+        };
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         for (key_id, version) in superseded {
             let Some(credential) = application.credential(key_id) else {
@@ -112,7 +117,8 @@ impl Rotation {
                     } else {
                         RetiredReason::QuarantineOver
                     };
-                    self.forget(&secret, key_id, version, reason).await?;
+                    self.forget(&secret, key_id, version, retired(key_id, reason))
+                        .await?;
                     removed.push(key_id);
                 }
                 continue;
@@ -130,7 +136,7 @@ impl Rotation {
                 credential,
                 since,
                 leaked: leaked(version),
-                held: held.as_ref().is_none_or(|held| held.contains(&key_id)),
+                held: held.iter().any(|look| look.may_hold(key_id)),
                 attended,
                 used,
             };
@@ -143,7 +149,8 @@ impl Rotation {
                     self.remove_credential(&registration, key_id, deadline)
                         .await?;
                     info!(%key_id, "retired a superseded credential");
-                    self.forget(&secret, key_id, version, reason).await?;
+                    self.forget(&secret, key_id, version, retired(key_id, reason))
+                        .await?;
                     removed.push(key_id);
                 }
             }
@@ -213,14 +220,9 @@ impl Rotation {
         secret: &Described,
         key_id: KeyId,
         version: &str,
-        reason: RetiredReason,
+        retired: EventKind,
     ) -> Result<(), Failure> {
-        let retired = event(
-            secret,
-            None,
-            EventKind::CredentialRetired { key_id, reason },
-        );
-        self.events.put(&[retired]).await?;
+        self.events.put(&[event(secret, None, retired)]).await?;
         let since = secret
             .versions
             .superseded_since(version)
@@ -273,28 +275,79 @@ impl Rotation {
         Ok(now)
     }
 
-    /// The credentials that `api` connections hold; `None` when one could not be asked.
-    async fn held_keys(&self, mailbox: &MailboxSecret, deadline: Deadline) -> Option<Vec<KeyId>> {
+    /// What each `api` connection holds.
+    async fn look_at_held<'a>(
+        &self,
+        mailbox: &'a MailboxSecret,
+        deadline: Deadline,
+    ) -> Vec<Look<'a>> {
         let api = |c: &&Connection| c.delivery == Delivery::Api;
         if !mailbox.connections.iter().any(|c| api(&c)) {
-            return Some(Vec::new());
+            return Vec::new();
         }
         let logins = self.shopctrls(mailbox).await;
         let looks = mailbox.connections.iter().filter(api);
         let looks = looks.map(async |connection| {
-            let shopctrl = self.shopctrl(&logins, connection)?;
-            let held = with_retries(deadline, async || shopctrl.connection(connection).await);
-            Ok::<_, Failure>(held.await?.key_id)
-        });
-        let looks = futures_util::future::join_all(looks).await;
-        match looks.into_iter().collect::<Result<Vec<_>, Failure>>() {
-            // A secret that was entered by hand has no id: it may be any.
-            Ok(keys) => keys.into_iter().collect(),
-            Err(failure) => {
+            let look = async {
+                let shopctrl = self.shopctrl(&logins, connection)?;
+                let held = with_retries(deadline, async || shopctrl.connection(connection).await);
+                Ok::<_, Failure>(held.await?.key_id)
+            };
+            let holds = look.await.unwrap_or_else(|failure| {
                 warn!(%failure, "a connection could not be asked; only what leaked is retired");
                 None
-            }
+            });
+            Look { connection, holds }
+        });
+        futures_util::future::join_all(looks).await
+    }
+}
+
+/// What a connection was seen to hold; `None` when it could not be asked, or when somebody entered a
+/// secret by hand: that has no id, and may be any.
+struct Look<'a> {
+    connection: &'a Connection,
+    holds: Option<KeyId>,
+}
+
+impl Look<'_> {
+    fn may_hold(&self, key_id: KeyId) -> bool {
+        self.holds.is_none_or(|held| held == key_id)
+    }
+}
+
+/// What stops working once a credential is gone that leaked: it goes whether it is in use or not.
+fn stops(mailbox: &MailboxSecret, looks: &[Look<'_>], removed: KeyId) -> Stops {
+    let why = |connection: &Connection| {
+        let look = looks.iter().find(|look| look.connection == connection);
+        match look.map(|look| look.holds) {
+            // Nobody can look into an attended one.
+            None => Some(StoppedWhy::OnlyAttested),
+            Some(None) => Some(StoppedWhy::NotKnown),
+            Some(Some(held)) => (held == removed).then_some(StoppedWhy::HoldsIt),
         }
+    };
+    let stopped = mailbox.connections.iter().filter_map(|connection| {
+        Some(StoppedConnection {
+            id: connection.id.clone(),
+            direction: connection.direction,
+            why: why(connection)?,
+        })
+    });
+    let connections: Vec<StoppedConnection> = stopped.collect();
+    let named: Vec<&str> = connections.iter().map(|c| c.id.as_str()).collect();
+    let of_the_document = match named.as_slice() {
+        [] => "Every connection holds the new secret.".to_owned(),
+        named => format!(
+            "Not seen to hold the new secret, and without mail until they do: {}.",
+            named.join(", ")
+        ),
+    };
+    Stops {
+        connections,
+        in_words: format!(
+            "The leaked secret is gone. {of_the_document} Whatever else used it has stopped working: scripts, reports, shops that the document does not name."
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use simulators::world::SHOPCTRL_ADMIN;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::browser::heading;
@@ -85,6 +86,7 @@ fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
         .fact(Fact::new("link", asked.link.clone()).shown_as("below")),
     )?;
     story.teller.link(&asked.link)?;
+    show_shopctrl(story)?;
     let seconds = CHECK_EVERY.as_secs();
     story.tell(
         Told::new(
@@ -92,6 +94,23 @@ fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
             format!("This goes on telling what happens; the daily check comes every {seconds} s. Press Ctrl-C to stop."),
         )
         .tone(Tone::Waiting),
+    )
+}
+
+/// ShopCtrl's screens are there to look at, and to do there what the manual page says.
+fn show_shopctrl(story: &mut Story) -> Result<(), Stop> {
+    let (login, password) = SHOPCTRL_ADMIN;
+    story.teller.allow(password);
+    let screens = story.world.shopctrl_url.clone();
+    story.tell(
+        Told::new(
+            "shopctrl_screens",
+            "ShopCtrl's screens can be looked at too: Sales Channels, the shop, Settings, Communication, E-mail. Log in as this invented user with Shop owner admin permissions:",
+        )
+        .tone(Tone::Person)
+        .fact(Fact::new("screens", screens))
+        .fact(Fact::new("login", login))
+        .fact(Fact::new("password", password)),
     )
 }
 

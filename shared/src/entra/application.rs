@@ -352,7 +352,9 @@ fn next_step(status: u16, code: &str) -> Option<&'static str> {
         (404, "ErrorItemNotFound" | "MailboxNotEnabledForRESTAPI") => {
             "The account has no Exchange Online mailbox: check its licence."
         }
-        (404, _) => "Check client_id and tenant_id: the app registration may have been deleted.",
+        (404, _) => {
+            "Check client_id and tenant_id: the app registration may have been deleted. For 30 days it can be restored in the Entra portal."
+        }
         _ => return None,
     })
 }

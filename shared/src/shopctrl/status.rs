@@ -27,6 +27,8 @@ pub struct Mail {
     pub arrived: bool,
     /// Its sender's address.
     pub from: String,
+    /// When it came or went, by ShopCtrl's clock.
+    pub date: Option<Timestamp>,
 }
 
 /// The folder of what came in and is not handled yet.
@@ -37,6 +39,7 @@ const UNHANDLED: i64 = 1;
 struct MailEntry {
     mailbox_id: Option<i64>,
     from_address: Option<String>,
+    date: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +98,7 @@ impl ShopCtrl {
         let mails = entries.into_iter().map(|entry| Mail {
             arrived: entry.mailbox_id == Some(UNHANDLED),
             from: entry.from_address.unwrap_or_default(),
+            date: entry.date.and_then(|text| text.parse().ok()),
         });
         Ok(Some(mails.collect()))
     }

@@ -110,6 +110,7 @@ pub(crate) struct World {
     pub(crate) rng: StdRng,
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) applications: Vec<Application>,
+    pub(crate) deleted_applications: Vec<Application>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) consents: BTreeMap<(Uuid, Uuid), BTreeSet<Scope>>,
     pub(crate) codes: HashMap<String, AuthorizationCode>,
@@ -142,6 +143,7 @@ impl Directory {
                     consent_policy: ConsentPolicy::Users,
                 }],
                 applications: Vec::new(),
+                deleted_applications: Vec::new(),
                 accounts: Vec::new(),
                 consents: BTreeMap::new(),
                 codes: HashMap::new(),
@@ -236,6 +238,32 @@ impl Directory {
     pub fn change(&self, app_id: Uuid, change: impl FnOnce(&mut Registration)) {
         if let Some(app) = self.world().app_mut(app_id) {
             change(&mut app.registration);
+        }
+    }
+
+    /// Deletes an app with its service principal; it can be restored.
+    pub fn delete_registration(&self, app_id: Uuid) {
+        let mut world = self.world();
+        let found = world
+            .applications
+            .iter()
+            .position(|app| app.ids.app_id == app_id);
+        if let Some(at) = found {
+            let app = world.applications.remove(at);
+            world.deleted_applications.push(app);
+        }
+    }
+
+    /// Restores a deleted app as it was.
+    pub fn restore_registration(&self, app_id: Uuid) {
+        let mut world = self.world();
+        let found = world
+            .deleted_applications
+            .iter()
+            .position(|app| app.ids.app_id == app_id);
+        if let Some(at) = found {
+            let app = world.deleted_applications.remove(at);
+            world.applications.push(app);
         }
     }
 

@@ -12,6 +12,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::gate::{Dropped, Service};
 
@@ -25,9 +26,9 @@ pub async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Serves `service` on `listener` until the runtime ends.
-pub fn serve_on(listener: TcpListener, service: Service) {
-    tokio::spawn(accept(listener, service));
+/// Serves `service` on `listener` until the runtime ends or the task is aborted; its connections end with it.
+pub fn serve_on(listener: TcpListener, service: Service) -> AbortHandle {
+    tokio::spawn(accept(listener, service)).abort_handle()
 }
 
 /// Serves `service` until the runtime ends, and returns its address.
@@ -41,9 +42,11 @@ pub async fn serve(service: Service) -> std::io::Result<SocketAddr> {
 }
 
 async fn accept(listener: TcpListener, service: Service) {
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
         let service = service.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let handle = service_fn(move |request| answer(service.clone(), request));
             // A dropped connection is what the faults are for.
             let _ = hyper::server::conn::http1::Builder::new()

@@ -1,12 +1,20 @@
 //! ShopCtrl: its documented interface (`rest`), the contract that this project asks of it
-//! (`connections`), and what a person does in its screens ([`screens`]), drawn in `pages`.
+//! (`connections`), what a person does in its screens ([`screens`]), and the screens themselves for a
+//! browser: login ([`employees`]), Sales Channels, the lists of mailboxes, Mailbox details.
 //! Held to facts/shopctrl.md and infra/shopctrl-connections.openapi.yaml.
 
 mod connections;
+pub mod employees;
 mod mail_check;
-mod pages;
+mod mailbox_details;
+mod mailbox_list;
 mod rest;
+mod sales_channels;
 pub mod screens;
+mod test_mail;
+#[cfg(test)]
+mod visitor;
+mod window;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,7 +35,10 @@ use crate::clock::Clock;
 use crate::directory::scope::OUTLOOK;
 use crate::directory::{Directory, Standing};
 use crate::gate::{Gate, Service};
+use employees::Employee;
+use mailbox_details::Unconfirmed;
 use screens::PendingSignIn;
+pub use test_mail::SentMail;
 
 /// Receiving or sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +54,36 @@ impl Direction {
         match self {
             Self::Receiving => "receiving",
             Self::Sending => "sending",
+        }
+    }
+
+    /// The entry of the topic menu.
+    fn topic(self) -> &'static str {
+        match self {
+            Self::Receiving => "Receiving email",
+            Self::Sending => "Sending email",
+        }
+    }
+
+    /// The last part of the topic's address.
+    fn segment(self) -> &'static str {
+        match self {
+            Self::Receiving => "Receiving",
+            Self::Sending => "Sending",
+        }
+    }
+
+    fn of_segment(segment: &str) -> Option<Self> {
+        [Self::Receiving, Self::Sending]
+            .into_iter()
+            .find(|direction| direction.segment() == segment)
+    }
+
+    /// What the Protocol field of Mailbox details offers (facts/shopctrl.md, 2.2).
+    fn protocols(self) -> &'static [Protocol] {
+        match self {
+            Self::Receiving => &[Protocol::Graph, Protocol::Pop3, Protocol::Imap],
+            Self::Sending => &[Protocol::Graph, Protocol::Smtp],
         }
     }
 }
@@ -67,6 +108,16 @@ impl Protocol {
             Self::Imap => "imap",
             Self::Pop3 => "pop3",
             Self::Smtp => "smtp",
+        }
+    }
+
+    /// The entry of the Protocol field.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Graph => "Microsoft Graph API",
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+            Self::Smtp => "SMTP",
         }
     }
 
@@ -102,6 +153,17 @@ impl Status {
     }
 }
 
+/// Server, Port and Use SSL.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MailServer {
+    /// Server.
+    pub name: String,
+    /// Port.
+    pub port: String,
+    /// Use SSL.
+    pub ssl: bool,
+}
+
 /// A mail connection of a shop.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -117,6 +179,16 @@ pub struct Connection {
     pub mailbox: String,
     /// The Enable switch.
     pub enabled: bool,
+    /// Server, Port and Use SSL: for the e-mail protocols only.
+    pub server: MailServer,
+    /// Priority, of SMTP connections: Send test mail tries the lowest number first.
+    pub priority: i64,
+    /// Disable Chunking, of SMTP connections. It changes nothing here.
+    pub disable_chunking: bool,
+    /// Auto Reply, of receiving connections: every sender of a mail that comes in gets a mail.
+    pub auto_reply: bool,
+    /// Delete mail from server, of receiving connections. It changes nothing here.
+    pub delete_from_server: bool,
     /// Whether it is authorized.
     pub status: Status,
     /// Tenant ID.
@@ -156,6 +228,11 @@ impl Connection {
             protocol,
             mailbox: mailbox.to_owned(),
             enabled: true,
+            server: MailServer::default(),
+            priority: 0,
+            disable_chunking: false,
+            auto_reply: false,
+            delete_from_server: false,
             status: Status::NotAuthorized,
             tenant_id,
             client_id,
@@ -210,6 +287,8 @@ pub enum OutageCause {
     NotAuthorized,
     /// The Enable switch is off.
     Disabled,
+    /// The shop's Check mail is off: nothing is fetched by any receiving connection.
+    CheckMailOff,
     /// Entra refuses the secret that it holds, everywhere or at some replicas.
     SecretRefused(Standing),
 }
@@ -243,6 +322,10 @@ struct Shop {
     id: i64,
     name: String,
     active: bool,
+    /// The Check mail box of Receiving email.
+    check_mail: bool,
+    /// The Mail address of Sending email: the "Sent From".
+    mail_address: String,
     /// The mail checks' grid starts here.
     started: Timestamp,
     last_mail_check: Timestamp,
@@ -265,6 +348,12 @@ struct State {
     shops: Vec<Shop>,
     connections: Vec<Connection>,
     sign_ins: HashMap<String, PendingSignIn>,
+    employees: Vec<Employee>,
+    /// By session cookie: the employee's login.
+    sessions: HashMap<String, String>,
+    unconfirmed: HashMap<String, Unconfirmed>,
+    mail_override: Option<String>,
+    sent: Vec<SentMail>,
     next_email: i64,
     check_interval: SignedDuration,
     offset: Offset,
@@ -296,6 +385,11 @@ impl ShopCtrl {
                 shops: Vec::new(),
                 connections: Vec::new(),
                 sign_ins: HashMap::new(),
+                employees: Vec::new(),
+                sessions: HashMap::new(),
+                unconfirmed: HashMap::new(),
+                mail_override: None,
+                sent: Vec::new(),
                 next_email: 1,
                 check_interval: SignedDuration::from_mins(5),
                 offset: Offset::constant(1),
@@ -346,6 +440,8 @@ impl ShopCtrl {
             id,
             name: name.to_owned(),
             active: true,
+            check_mail: true,
+            mail_address: String::new(),
             started: now,
             last_mail_check: now,
             reckoned: now,
@@ -363,6 +459,28 @@ impl ShopCtrl {
     pub fn set_check_interval(&self, interval: SignedDuration) {
         self.check_mail();
         self.state().check_interval = interval.max(SignedDuration::from_secs(1));
+    }
+
+    /// Turns the Check mail box of the shop's Receiving email on or off. While it is off no mailbox of
+    /// the shop is checked, and `LastMailCheck` stands still.
+    pub fn set_check_mail(&self, shop_id: i64, on: bool) {
+        self.check_mail();
+        if let Some(shop) = self.state().shop_mut(shop_id) {
+            shop.check_mail = on;
+        }
+    }
+
+    /// Whether the shop's Check mail is on; none if there is no such shop.
+    #[must_use]
+    pub fn checks_mail(&self, shop_id: i64) -> Option<bool> {
+        let state = self.state();
+        state.shop(shop_id).map(|shop| shop.check_mail)
+    }
+
+    /// Makes this ShopCtrl an acceptance server, whose Mail override sends every mail to this address
+    /// instead, and calls it sent (facts/shopctrl.md, 2.2); none makes it a production server.
+    pub fn set_mail_override(&self, instead: Option<&str>) {
+        self.state().mail_override = instead.map(str::to_owned);
     }
 
     /// Sets the local time's offset from UTC.
@@ -446,6 +564,11 @@ impl ShopCtrl {
         if !connection.enabled {
             return Some(OutageCause::Disabled);
         }
+        if connection.direction == Direction::Receiving
+            && self.checks_mail(connection.shop_id) == Some(false)
+        {
+            return Some(OutageCause::CheckMailOff);
+        }
         let standing = connection
             .secret
             .as_ref()
@@ -518,6 +641,14 @@ impl State {
             .find(|connection| connection.shop_id == shop_id && connection.id == id)
     }
 
+    fn shop(&self, id: i64) -> Option<&Shop> {
+        self.shops.iter().find(|shop| shop.id == id)
+    }
+
+    fn shop_mut(&mut self, id: i64) -> Option<&mut Shop> {
+        self.shops.iter_mut().find(|shop| shop.id == id)
+    }
+
     fn email_id(&mut self) -> i64 {
         let id = self.next_email;
         self.next_email += 1;
@@ -539,15 +670,10 @@ pub fn service(shopctrl: Arc<ShopCtrl>, gate: Arc<Gate>, clock: Arc<Clock>) -> S
         .route(connection, get(connections::get).put(connections::put))
         .route(&format!("{connection}/test"), post(connections::test))
         .route("/Mail/Microsoft365/Auth.aspx", get(screens::auth))
-        .route("/Shops/{shop_id}/Settings/E-mail", get(pages::settings))
-        .route(
-            "/Shops/{shop_id}/Settings/E-mail/{connection_id}/authorize",
-            post(pages::authorize),
-        )
-        .route(
-            "/Shops/{shop_id}/Settings/E-mail/{connection_id}/test",
-            post(pages::test),
-        )
+        .merge(employees::screens())
+        .merge(sales_channels::screens())
+        .merge(mailbox_list::screens())
+        .merge(mailbox_details::screens())
         .with_state(shopctrl);
     Service {
         name: "shopctrl",
@@ -564,9 +690,12 @@ fn operation(request: &Request<Bytes>) -> String {
         ["v1", "Shops", _, "MailConnections", _] => "connection",
         ["v1", "Shops", _, "MailConnections", _, "test"] => "connection test",
         ["v1", "Shops", _, "Emails"] => "Emails",
-        ["Shops", _, "Settings", "E-mail"] => "settings",
-        ["Shops", _, "Settings", "E-mail", _, "authorize"] => "settings authorize",
-        ["Shops", _, "Settings", "E-mail", _, "test"] => "settings test",
+        ["Shops", _] => "shop",
+        ["Shops", _, "Settings"] => "settings",
+        ["Shops", _, "Settings", "E-mail", "Receiving"] => "settings receiving",
+        ["Shops", _, "Settings", "E-mail", "Sending"] => "settings sending",
+        ["Shops", _, "Settings", "E-mail", _, "Mailboxes", _] => "settings mailbox",
+        ["Shops", _, "Settings", "E-mail", .., last] => last,
         [.., last] => last,
         [] => "",
     };

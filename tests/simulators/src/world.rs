@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::api_gateway::ApiGateway;
@@ -22,6 +23,7 @@ use crate::gate::{Gate, Service};
 use crate::lambda::{Function, InvocationResult, LambdaHost, function_arn};
 use crate::secrets_manager::{RotationRules, SecretsManager};
 use crate::serve::{bind, serve_on};
+use crate::shopctrl::employees::Role;
 use crate::shopctrl::{Connection, Direction, Protocol, ShopCtrl};
 use crate::sts::{Principal, Sts};
 use crate::{entra, graph, shopctrl};
@@ -34,6 +36,11 @@ const ROTATION_KEY: &str = "ASIAROTATION";
 pub const TICKET_KEY: &str = "ticket-key-of-the-simulated-world-0123456789";
 /// The name and password of the ShopCtrl API login.
 pub const SHOPCTRL_LOGIN: (&str, &str) = ("api@shop.example", "Basic-P4ss~word");
+
+/// The name and password of somebody with Shop owner admin permissions in ShopCtrl's screens.
+pub const SHOPCTRL_ADMIN: (&str, &str) = ("admin@agency.example", "Sh0p~owner-admin");
+/// The name and password of somebody with the role User in ShopCtrl's screens.
+pub const SHOPCTRL_USER: (&str, &str) = ("packer@agency.example", "Sh0p~user-only");
 
 /// The world.
 pub struct World {
@@ -59,6 +66,17 @@ pub struct World {
     pub shopctrl_url: String,
     tenant: Uuid,
     rotator: AppIds,
+    servers: Vec<AbortHandle>,
+}
+
+/// A world that has ended leaves no process, no port and no connection behind.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.lambda.kill_all();
+        for server in &self.servers {
+            server.abort();
+        }
+    }
 }
 
 /// A mailbox to be put into the world.
@@ -155,7 +173,9 @@ impl World {
         let lambda = LambdaHost::new();
         let gateway = ApiGateway::new(Arc::clone(&lambda), "oauth-callback", Arc::clone(&clock));
 
-        let url = |service| serve_at(service, "127.0.0.1");
+        let url = async |service, servers: &mut Vec<AbortHandle>| {
+            serve_at(service, "127.0.0.1", servers).await
+        };
         let aws = [
             (
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -188,19 +208,29 @@ impl World {
             ),
         ];
         let mut env = settings;
+        let mut servers = Vec::new();
         for (name, service) in aws {
-            env.insert(name.to_owned(), url(service).await?);
+            env.insert(name.to_owned(), url(service, &mut servers).await?);
         }
         directory.set_authority(env.get("ENTRA_URL").map(String::as_str).unwrap_or_default());
-        let shopctrl_url = url(shopctrl::service(
-            Arc::clone(&shopctrl),
-            Arc::clone(&gate),
-            Arc::clone(&clock),
-        ))
-        .await?;
+        let shopctrl_service =
+            shopctrl::service(Arc::clone(&shopctrl), Arc::clone(&gate), Arc::clone(&clock));
+        let shopctrl_url = url(shopctrl_service, &mut servers).await?;
         shopctrl.set_base(&shopctrl_url);
+        let shops: Vec<i64> = (1..100).collect();
+        for ((name, password), role) in [
+            (SHOPCTRL_ADMIN, Role::ShopOwnerAdmin),
+            (SHOPCTRL_USER, Role::User),
+        ] {
+            shopctrl.add_employee(name, password, role, &shops);
+        }
         // Entra allows http for localhost alone (reply-url.md).
-        let callback_url = serve_at(gateway.service(Arc::clone(&gate)), "localhost").await?;
+        let callback_url = serve_at(
+            gateway.service(Arc::clone(&gate)),
+            "localhost",
+            &mut servers,
+        )
+        .await?;
         env.insert("CALLBACK_URL".to_owned(), callback_url.clone());
         env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
 
@@ -244,6 +274,7 @@ impl World {
             shopctrl_url,
             tenant,
             rotator,
+            servers,
         })
     }
 
@@ -367,10 +398,8 @@ impl World {
             "key_id": key, "client_secret": secret, "expires_at": end,
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
             "connections": [connection("in", "receiving"), connection("out", "sending")],
+            "reveal_to": plan.reveal_to_owner.then_some(oid).into_iter().collect::<Vec<_>>(),
         });
-        if let (true, Some(fields)) = (plan.reveal_to_owner, document.as_object_mut()) {
-            fields.insert("reveal_to".to_owned(), json!([oid]));
-        }
         (plan.document)(&mut document);
         let name = format!("shopmail/{}", plan.name);
         let tags = [
@@ -501,9 +530,13 @@ fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -
     rotator
 }
 
-async fn serve_at(service: Service, host: &str) -> Result<String, String> {
+async fn serve_at(
+    service: Service,
+    host: &str,
+    servers: &mut Vec<AbortHandle>,
+) -> Result<String, String> {
     let (listener, address) = bind().await.map_err(|error| error.to_string())?;
-    serve_on(listener, service);
+    servers.push(serve_on(listener, service));
     Ok(format!("http://{host}:{}", address.port()))
 }
 

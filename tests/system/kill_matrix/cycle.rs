@@ -9,14 +9,16 @@ use serde_json::Value;
 use simulators::directory::replication::{Lag, Replica};
 use simulators::gate::{Call, Fault};
 use simulators::secrets_manager::{Delivery, PENDING};
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::world::{Mailbox, World, short_waits};
 use tokio::sync::watch;
 
+use super::life::{Life, Person};
 use super::site::{Locator, Part, Site};
 use super::trouble::Trouble;
 use super::watch::{Violations, Watch, watch_mail};
-use crate::end_state::{assert_whole, current_key, keys, orphans, tag};
+use crate::end_state::{assert_one_secret_everywhere, current_key, keys, orphans, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
+use crate::picture::grant;
 
 /// What is done to one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub fn twice(how: Delivery) -> &'static str {
 pub enum Mended {
     /// The run that met the trouble went on by itself.
     Nothing,
+    /// The person, who tried again so often.
+    Person(u32),
     /// Secrets Manager's own reattempt, so many of them.
     Reattempt(u32),
     /// Scheduled checks, so many of them.
@@ -82,6 +86,7 @@ struct Script {
 }
 
 struct Cycle {
+    life: &'static Life,
     /// What the check cannot tell for as long as the trouble lasts, while the renewal makes it moot.
     overtaken: Option<&'static str>,
     world: Arc<World>,
@@ -93,30 +98,45 @@ struct Cycle {
 }
 
 /// Runs one cell.
-pub async fn run(cell: Cell) -> Ran {
-    let cycle = Cycle::begin(&cell).await;
+pub async fn run(life: &'static Life, cell: Cell) -> Ran {
+    let cycle = Cycle::begin(life, &cell).await;
     let looking = tokio::spawn(watch_mail(
         Arc::clone(&cycle.world),
         cycle.violations.clone(),
     ));
     let both = cell == Cell::CheckTwice;
+    let met_in = |part| matches!(&cell, Cell::Call(site, _) if site.part == part);
 
     cycle.check(both).await;
     cycle.end_trouble(Part::Renewal);
     let mut stood = cycle.stands();
     let mut mended = cycle.mend_renewal().await;
+    if let Some((_, person)) = life.person {
+        cycle.begin_part(Part::Person);
+        let done = cycle.act(person).await;
+        cycle.end_trouble(Part::Person);
+        if met_in(Part::Person) {
+            assert_eq!(mended, Mended::Nothing, "there was no trouble before");
+            stood = cycle.stands();
+        }
+        let again = match done {
+            true => Mended::Nothing,
+            false => cycle.act_again(person).await,
+        };
+        mended = mended.max(again).max(cycle.mend_renewal().await);
+    }
     // The schedule goes on; what it has nothing to do for is left alone.
     cycle.world.clock.advance(SignedDuration::from_hours(6));
     cycle.check(false).await;
 
-    cycle.begin_retirement();
+    cycle.begin_part(Part::Retirement);
     cycle
         .world
         .clock
         .advance(SignedDuration::from_hours(8 * 24));
     cycle.check(both).await;
     cycle.end_trouble(Part::Retirement);
-    if matches!(&cell, Cell::Call(site, _) if site.part == Part::Retirement) {
+    if met_in(Part::Retirement) {
         assert_eq!(mended, Mended::Nothing, "there was no trouble before");
         stood = cycle.stands();
     }
@@ -136,7 +156,7 @@ pub async fn run(cell: Cell) -> Ran {
 }
 
 impl Cycle {
-    async fn begin(cell: &Cell) -> Self {
+    async fn begin(life: &'static Life, cell: &Cell) -> Self {
         let mut settings: BTreeMap<String, String> = short_waits();
         // The checker waits as long as Lambda lets it; here no longer than it takes.
         let waits =
@@ -144,7 +164,8 @@ impl Cycle {
         let patience = if waits { "PT4S" } else { "PT60S" };
         settings.insert("INVOKE_TIMEOUT".to_owned(), patience.to_owned());
         let world = Arc::new(World::start(settings).await.unwrap());
-        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+        let mailbox = world.add_mailbox(&(life.plan)()).unwrap();
+        (life.prepare)(&world, &mailbox);
         if let Cell::StepTwice(step, how) = cell {
             world.secrets_manager.deliver_twice(step, *how);
         }
@@ -161,6 +182,7 @@ impl Cycle {
             met: false,
         }));
         let cycle = Self {
+            life,
             overtaken: overtaken(cell),
             world,
             mailbox,
@@ -223,10 +245,38 @@ impl Cycle {
             .await;
     }
 
-    fn begin_retirement(&self) {
+    fn begin_part(&self, part: Part) {
         let mut script = self.script();
-        script.locator.part = Part::Retirement;
+        script.locator.part = part;
         script.recording = true;
+    }
+
+    /// The person does it, and then what Secrets Manager was asked for by that. Whether the person saw
+    /// it done.
+    async fn act(&self, person: Person) -> bool {
+        self.open.send_replace(false);
+        {
+            let mut script = self.script();
+            script.locator.step = None;
+            script.locator.page = Some(String::new());
+        }
+        let done = person(Arc::clone(&self.world), self.mailbox.clone()).await;
+        self.script().locator.page = None;
+        self.open.send_replace(true);
+        self.world
+            .secrets_manager
+            .settled(&self.mailbox.secret)
+            .await;
+        done
+    }
+
+    async fn act_again(&self, person: Person) -> Mended {
+        for again in 1..=2 {
+            if self.act(person).await {
+                return Mended::Person(again);
+            }
+        }
+        self.give_up("done by the person", &self.renewal_lacks())
     }
 
     /// The trouble ends with the run that met it; and it was met.
@@ -248,6 +298,7 @@ impl Cycle {
             return Mended::Nothing;
         }
         for attempt in 1..=2 {
+            self.world.clock.advance(self.life.reattempt_after);
             if !self.world.secrets_manager.reattempt(&self.mailbox.secret) {
                 break;
             }
@@ -302,10 +353,17 @@ impl Cycle {
         )
     }
 
-    /// What is not yet as a renewal leaves it.
+    /// What is not yet as a renewal leaves it; until a person has acted, one that waits.
     fn renewal_lacks(&self) -> Vec<String> {
         let (world, mailbox) = (&self.world, &self.mailbox);
         let mut lacks = Vec::new();
+        let part = self.script().locator.part;
+        if let (Some((asked, _)), Part::Renewal) = (self.life.person, part) {
+            if !told(world).contains_key(asked) {
+                lacks.push(asked.to_owned());
+            }
+            return lacks;
+        }
         let mut lack = |is: bool, what: &str| {
             if is {
                 lacks.push(what.to_owned());
@@ -383,6 +441,12 @@ impl Cycle {
                 false => "new secret current, not yet said",
             };
         }
+        if self.script().locator.part == Part::Person {
+            return match grant(world, mailbox) {
+                Some(_) => "grant stored, not gone on",
+                None => "waiting for the owner",
+            };
+        }
         let Some(pending) = secret.labelled(PENDING) else {
             return "no rotation begun";
         };
@@ -396,7 +460,8 @@ impl Cycle {
     fn assert_all_is_well(&self) {
         let (world, mailbox) = (&self.world, &self.mailbox);
         assert_eq!(self.violations.all(), Vec::<String>::new());
-        assert_whole(world, mailbox);
+        assert_one_secret_everywhere(world, mailbox);
+        (self.life.ends_with)(world, mailbox);
         let mut left = keys(world, mailbox);
         left.retain(|key| *key != mailbox.foreign_key);
         assert_eq!(
@@ -410,8 +475,13 @@ impl Cycle {
         let told = told(world);
         let rotated = told.get("Client Secret Rotated");
         assert_eq!(rotated, Some(&1), "one promotion: {told:?}");
+        let asks = self.life.person.map(|(asked, _)| asked);
+        if let Some(asked) = asks {
+            assert_eq!(told.get(asked), Some(&1), "nobody is asked twice");
+        }
         let known = |kind: &&String| {
-            RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
+            asks == Some(kind.as_str())
+                || RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
                 || ["Credential Retired", "Fleet Report"].contains(&kind.as_str())
         };
         let others: Vec<&String> = told.keys().filter(|kind| !known(kind)).collect();

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::cycle::{Cell, Mended, Ran, twice};
+use super::life::Life;
+use super::lives::LIVES;
 use super::site::{Part, Site};
 use super::trouble::Trouble;
 
@@ -18,12 +20,44 @@ const COLUMNS: [&str; 6] = [
     "for longer",
 ];
 
-/// The page.
-pub fn page(ran: &[(Cell, Ran)]) -> String {
+/// One cell and how it went.
+pub type Done = (&'static Life, Cell, Ran);
+
+/// The page: a section for each life.
+pub fn page(done: &[Done]) -> String {
     let mut page = INTRODUCTION.to_owned();
-    summary(&mut page, ran);
+    let _ = writeln!(
+        page,
+        "\n| life | calls | runs | mended | not mended |\n|---|---|---|---|---|"
+    );
+    for life in LIVES {
+        let of_life: Vec<&Done> = done
+            .iter()
+            .filter(|(of, ..)| of.name == life.name)
+            .collect();
+        let _ = writeln!(page, "{}", summary(life, &of_life));
+    }
+    for life in LIVES {
+        let of_life: Vec<&Done> = done
+            .iter()
+            .filter(|(of, ..)| of.name == life.name)
+            .collect();
+        let mut name = life.name.to_owned();
+        if let Some(front) = name.get_mut(..1) {
+            front.make_ascii_uppercase();
+        }
+        let _ = writeln!(page, "\n## {name}\n\n{}", life.told);
+        calls(&mut page, &of_life);
+        if life.twice {
+            delivered_twice(&mut page, &of_life);
+        }
+    }
+    page
+}
+
+fn calls(page: &mut String, done: &[&Done]) {
     let mut tables: BTreeMap<(Part, usize), (String, Table<'_>)> = BTreeMap::new();
-    for (cell, ran) in ran {
+    for (_, cell, ran) in done {
         if let Cell::Call(site, trouble) = cell {
             let key = (site.part, place(&site.step));
             let (_, table) = tables
@@ -35,10 +69,12 @@ pub fn page(ran: &[(Cell, Ran)]) -> String {
     }
     for ((part, _), (step, table)) in tables {
         let when = match part {
+            Part::Renewal | Part::Person if is_page(&step) => ", a page",
             Part::Renewal => "",
+            Part::Person => ", gone on",
             Part::Retirement => ", after the quarantine",
         };
-        let _ = writeln!(page, "\n## {step}{when}\n");
+        let _ = writeln!(page, "\n### {step}{when}\n");
         let _ = writeln!(page, "| call | {} |", COLUMNS.join(" | "));
         let _ = writeln!(page, "|---|{}", "---|".repeat(COLUMNS.len()));
         for (site, columns) in table {
@@ -49,12 +85,15 @@ pub fn page(ran: &[(Cell, Ran)]) -> String {
             let _ = writeln!(page, "| {} | {} |", call(site), cells.join(" | "));
         }
     }
-    let _ = writeln!(page, "\n## Delivered twice\n");
+}
+
+fn delivered_twice(page: &mut String, done: &[&Done]) {
+    let _ = writeln!(page, "\n### Delivered twice\n");
     let _ = writeln!(
         page,
         "| event | how | right after | mended by |\n|---|---|---|---|"
     );
-    for (cell, ran) in ran {
+    for (_, cell, ran) in done {
         let (event, how) = match cell {
             Cell::StepTwice(step, how) => (*step, twice(*how)),
             Cell::CheckTwice => ("check", "twice at once"),
@@ -63,7 +102,6 @@ pub fn page(ran: &[(Cell, Ran)]) -> String {
         let mended = mended(ran.mended);
         let _ = writeln!(page, "| {event} | {how} | {} | {mended} |", ran.stood);
     }
-    page
 }
 
 /// Where the page is.
@@ -77,52 +115,48 @@ const INTRODUCTION: &str = "# What happens when a call fails
 
 Written by a test run, and checked by every other one to be current (`tests/system/kill_matrix.rs`). Do not edit.
 
-One mailbox goes through its whole life: a check finds its client secret due, Secrets Manager runs the four
+A mailbox goes through its whole life: a check finds its client secret due, Secrets Manager runs the four
 steps, and after the quarantine a check has the old credential removed. Each call that the functions make on the
 way goes wrong once, in a run of its own, with the real binaries. Then the trouble ends, Secrets Manager
-reattempts as it does, and the checks come every six hours.
+reattempts as it does, and the checks come every six hours. There is a section for each kind of life.
 
 After every run: one current secret, valid in Entra and held by both directions; nothing pending, no credential
-that nobody knows, the foreign one untouched; each event told, none of them untrue; nobody asked for anything. At no moment
-of any run did mail stand still, or was the removal of a credential asked for that is foreign, current, pending
-or in quarantine.
+that nobody knows, the foreign one untouched; each event told, none of them untrue; nobody asked for anything but the one
+thing that a life needs a person for, and for that once. At no moment of any run did mail stand still, was a good grant lost,
+or was the removal of a credential asked for that is foreign, current, pending or in quarantine.
 
 A cell says what was done to the call, how things stood right after, and what mended them: *itself* (the run that met the
-trouble went on), *reattempt* n (so many of Secrets Manager's), *check* n (so many scheduled checks). *For longer* is what
+trouble went on), *person* n (so many tries more of the person), *reattempt* n (so many of Secrets Manager's), *check* n (so many scheduled checks). *For longer* is what
 does not end with the one call: reads that lag, or 503 to every call of the kind until the run has failed; – where it is not
 tried in the default run.
 ";
 
-fn summary(page: &mut String, ran: &[(Cell, Ran)]) {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+fn summary(life: &Life, done: &[&Done]) -> String {
+    let mut counts: BTreeMap<Mended, usize> = BTreeMap::new();
     let mut calls: Vec<&Site> = Vec::new();
-    for (cell, ran) in ran {
-        *counts.entry(mended(ran.mended)).or_default() += 1;
+    for (_, cell, ran) in done {
+        *counts.entry(ran.mended).or_default() += 1;
         if let Cell::Call(site, _) = cell
             && !calls.contains(&site)
         {
             calls.push(site);
         }
     }
-    let _ = writeln!(
-        page,
-        "\n| calls | runs | mended by {} | not mended |",
-        counts.keys().cloned().collect::<Vec<_>>().join(" | by ")
-    );
-    let _ = writeln!(page, "|{}", "---|".repeat(counts.len() + 3));
-    let each: Vec<String> = counts.values().map(ToString::to_string).collect();
-    let _ = writeln!(
-        page,
-        "| {} | {} | {} | 0 |",
-        calls.len(),
-        ran.len(),
-        each.join(" | ")
-    );
+    let by = |(by, times): (&Mended, &usize)| format!("{times} by {}", mended(*by));
+    let by: Vec<String> = counts.iter().map(by).collect();
+    let (calls, runs, by) = (calls.len(), done.len(), by.join(", "));
+    format!("| {} | {calls} | {runs} | {by} | 0 |", life.name)
+}
+
+fn is_page(step: &str) -> bool {
+    ["authorize", "callback"].contains(&step)
 }
 
 /// In the order of the life cycle.
 fn place(step: &str) -> usize {
     let order = [
+        "authorize",
+        "callback",
         "check",
         "probe",
         "sweep",
@@ -170,6 +204,7 @@ fn entry(trouble: Trouble, ran: &Ran) -> String {
 fn mended(by: Mended) -> String {
     match by {
         Mended::Nothing => "itself".to_owned(),
+        Mended::Person(times) => format!("person {times}"),
         Mended::Reattempt(times) => format!("reattempt {times}"),
         Mended::Check(times) => format!("check {times}"),
     }

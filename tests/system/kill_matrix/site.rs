@@ -7,11 +7,13 @@ use std::fmt;
 use serde_json::Value;
 use simulators::gate::Call;
 
-/// The two halves of the life cycle.
+/// The parts of a life cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
     /// A check finds the secret due; Secrets Manager runs the four steps.
     Renewal,
+    /// A person does what the renewal waits for, and it goes on.
+    Person,
     /// After the quarantine a check has the old credential removed.
     Retirement,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
             Part::Renewal => "",
+            Part::Person => " with the person",
             Part::Retirement => " after the quarantine",
         };
         write!(
@@ -54,6 +57,8 @@ pub struct Locator {
     pub part: Part,
     /// The step that Secrets Manager is delivering.
     pub step: Option<String>,
+    /// The page that a person has asked our callback for, while a person acts.
+    pub page: Option<String>,
     /// What the checker invoked `rotation` for last.
     action: String,
     counts: HashMap<(Part, String, String), usize>,
@@ -64,6 +69,7 @@ impl Default for Locator {
         Self {
             part: Part::Renewal,
             step: None,
+            page: None,
             action: String::new(),
             counts: HashMap::new(),
         }
@@ -73,17 +79,25 @@ impl Default for Locator {
 impl Locator {
     /// The site of the call that is being made now; `None` for calls that no function makes.
     pub fn locate(&mut self, call: &Call) -> Option<Site> {
-        if matches!(call.service, "api-gateway") {
+        if call.service == "api-gateway" {
+            let path = call.operation.rsplit('/').next().unwrap_or_default();
+            if let Some(page) = &mut self.page {
+                path.clone_into(page);
+            }
+            return None;
+        }
+        if self.page.is_some() && is_the_browsers(call) {
             return None;
         }
         let operation = describe(call);
         if call.service == "lambda" {
             self.action = invoked_for(&body(call));
         }
-        let step = match (&self.step, is_checkers(call)) {
-            (_, true) => "check".to_owned(),
-            (Some(step), false) => step.clone(),
-            (None, false) => self.action.clone(),
+        let step = match (&self.page, &self.step, is_checkers(call)) {
+            (Some(page), _, _) => page.clone(),
+            (None, _, true) => "check".to_owned(),
+            (None, Some(step), false) => step.clone(),
+            (None, None, false) => self.action.clone(),
         };
         let counted = (self.part, step.clone(), operation.clone());
         let nth = self.counts.entry(counted).or_default();
@@ -96,6 +110,12 @@ impl Locator {
             nth: *nth,
         })
     }
+}
+
+/// A person's way through Microsoft's pages.
+fn is_the_browsers(call: &Call) -> bool {
+    let pages = ["GET authorize", "POST login", "POST consent"];
+    call.service == "entra" && pages.contains(&call.operation.as_str())
 }
 
 /// The checker speaks to AWS alone, and not with the key that `rotation` signs with.

@@ -14,6 +14,7 @@ use simulators::world::{Mailbox, World};
 use uuid::Uuid;
 
 use crate::end_state::current_key;
+use crate::picture::grant;
 
 const QUARANTINE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -41,6 +42,8 @@ pub struct Watch {
     pub violations: Violations,
     /// Since when another credential than the first is current.
     promoted: Option<Timestamp>,
+    /// Whether a grant was ever there.
+    granted: bool,
 }
 
 impl Watch {
@@ -48,6 +51,7 @@ impl Watch {
         Self {
             violations,
             promoted: None,
+            granted: false,
         }
     }
 
@@ -55,6 +59,15 @@ impl Watch {
         if self.promoted.is_none() && current_key(world, mailbox) != mailbox.first_key {
             self.promoted = Some(world.clock.now());
         }
+        let grant = grant(world, mailbox);
+        let works = grant.as_ref().is_some_and(|grant| {
+            let token = grant["refresh_token"].as_str().unwrap_or_default();
+            world.directory.refresh_token_works(token)
+        });
+        if self.granted && !works {
+            self.violations.note("a good grant was lost".to_owned());
+        }
+        self.granted |= works;
         match (call.service, call.operation.as_str()) {
             ("graph", "POST removePassword") => {
                 let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();

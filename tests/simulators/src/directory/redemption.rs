@@ -433,19 +433,11 @@ impl World {
     fn issue_access_token(&mut self, token: AccessToken) -> String {
         let part = |claims: Value| BASE64URL_NOPAD.encode(claims.to_string().as_bytes());
         let scp: Vec<&str> = token.scopes.iter().map(String::as_str).collect();
-        let mut claims = json!({
+        let claims = json!({
             "aud": token.audience, "appid": token.app_id, "exp": token.expires.as_second(),
             "wids": ["0997a1d0-0d1d-4acb-b408-d5ca73121e90"],
+            "oid": token.oid, "scp": scp.join(" "), "roles": token.roles,
         });
-        if let Some(fields) = claims.as_object_mut() {
-            if let Some(oid) = token.oid {
-                fields.insert("oid".to_owned(), json!(oid));
-                fields.insert("scp".to_owned(), json!(scp.join(" ")));
-            }
-            if !token.roles.is_empty() {
-                fields.insert("roles".to_owned(), json!(token.roles));
-            }
-        }
         let header = part(json!({"typ": "JWT", "alg": "RS256"}));
         let signature = self.opaque("");
         let text = format!("{header}.{}.{signature}", part(claims));

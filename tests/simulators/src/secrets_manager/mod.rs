@@ -218,6 +218,26 @@ impl SecretsManager {
         Ok(())
     }
 
+    /// Marks a secret for deletion after so many days, as `DeleteSecret` does. Nothing is documented to
+    /// become of its rotation: the attempt that is running goes on, and is refused.
+    ///
+    /// # Errors
+    /// When there is no such secret.
+    pub fn schedule_deletion(&self, secret: &str, days: i64) -> Result<(), AwsError> {
+        let end = self.clock.now() + SignedDuration::from_hours(24 * days);
+        self.state().live_secret_mut(secret)?.deleted = Some(end);
+        Ok(())
+    }
+
+    /// Takes the mark away, as `RestoreSecret` does.
+    ///
+    /// # Errors
+    /// When there is no such secret any more.
+    pub fn restore(&self, secret: &str) -> Result<(), AwsError> {
+        self.state().secret_mut(secret)?.deleted = None;
+        Ok(())
+    }
+
     /// A copy of everything about the secret with this name or ARN.
     #[must_use]
     pub fn snapshot(&self, secret: &str) -> Option<Secret> {

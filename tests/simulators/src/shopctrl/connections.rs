@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Connection, Direction, Email, ShopCtrl, Status};
+use super::{Connection, Direction, ShopCtrl, Status};
 use crate::directory::denial::Denial;
 use crate::directory::redemption::{Client, Proof, Tokens};
 
@@ -171,7 +171,11 @@ impl ShopCtrl {
         Some(self.try_connection(&connection, send_to))
     }
 
-    fn try_connection(&self, connection: &Connection, send_to: Option<&str>) -> Result<(), String> {
+    pub(super) fn try_connection(
+        &self,
+        connection: &Connection,
+        send_to: Option<&str>,
+    ) -> Result<(), String> {
         if connection.status == Status::NotAuthorized {
             return Err("Not authorized".to_owned());
         }
@@ -222,18 +226,14 @@ impl ShopCtrl {
             held.refresh_token = tokens.refresh_token;
         }
         if connection.direction == Direction::Sending {
-            let id = state.email_id();
-            let shops = &mut state.shops;
-            if let Some(shop) = shops.iter_mut().find(|shop| shop.id == connection.shop_id) {
-                shop.emails.push(Email {
-                    id,
-                    mailbox_id: 3,
-                    from: connection.mailbox.clone(),
-                    to: send_to.unwrap_or(&connection.mailbox).to_owned(),
-                    subject: "Test mail".to_owned(),
-                    date,
-                });
-            }
+            let to = send_to.unwrap_or(&connection.mailbox);
+            state.send(
+                connection.shop_id,
+                &connection.mailbox,
+                to,
+                "Test mail",
+                date,
+            );
         }
         Ok(())
     }

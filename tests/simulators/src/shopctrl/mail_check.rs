@@ -15,10 +15,14 @@ impl ShopCtrl {
             let mut state = self.state();
             let interval = state.check_interval;
             let connections = state.connections.clone();
+            let mut replies = Vec::new();
             for shop in &mut state.shops {
                 let since = std::mem::replace(&mut shop.reckoned, now);
-                let shop_id = shop.id;
-                for connection in connections.iter().filter(|one| one.shop_id == shop_id) {
+                let (shop_id, checks_mail) = (shop.id, shop.check_mail);
+                let mine = connections.iter().filter(|one| one.shop_id == shop_id);
+                for connection in
+                    mine.filter(|one| checks_mail || one.direction == Direction::Sending)
+                {
                     let Some((from, until)) = self.works(connection, since + interval) else {
                         continue;
                     };
@@ -29,10 +33,22 @@ impl ShopCtrl {
                         continue;
                     };
                     if connection.direction == Direction::Receiving {
-                        shop.fetch(check);
+                        let senders = shop.fetch(check);
+                        let sends = |one: &Connection| {
+                            one.shop_id == shop_id
+                                && one.direction == Direction::Sending
+                                && self.works(one, check).is_some()
+                        };
+                        if connection.auto_reply && connections.iter().any(sends) {
+                            let reply = |to| (shop_id, connection.mailbox.clone(), to, check);
+                            replies.extend(senders.into_iter().map(reply));
+                        }
                     }
                     used.push((connection.clone(), check));
                 }
+            }
+            for (shop_id, from, to, date) in replies {
+                state.send(shop_id, &from, &to, "Auto Reply", date);
             }
         }
         // A shop sends all day, so sending connections too use their secret and renew their token.
@@ -75,14 +91,16 @@ impl ShopCtrl {
 }
 
 impl Shop {
-    /// One mail check: what has arrived by then is brought in.
-    fn fetch(&mut self, check: Timestamp) {
+    /// One mail check: what has arrived by then is brought in. Gives the senders.
+    fn fetch(&mut self, check: Timestamp) -> Vec<String> {
         self.last_mail_check = self.last_mail_check.max(check);
         let (arrived, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.on_the_way)
             .into_iter()
             .partition(|email| email.date <= check);
+        let senders = arrived.iter().map(|email| email.from.clone()).collect();
         self.emails.extend(arrived);
         self.on_the_way = waiting;
+        senders
     }
 }
 

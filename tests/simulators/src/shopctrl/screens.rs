@@ -1,19 +1,22 @@
-//! What a person does in ShopCtrl's screens: the Auth Parameters pane, Save and Authorize with
-//! Microsoft's sign-in, and the page that it comes back to (facts/shopctrl.md, 2.2).
+//! What a person does in ShopCtrl's screens, for tests that need no browser: the Auth Parameters pane,
+//! Save and Authorize with Microsoft's sign-in, and the page that it comes back to
+//! (facts/shopctrl.md, 2.2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::connections::NewSecret;
-use super::{Connection, ShopCtrl, Status, pages};
+use super::{Connection, ShopCtrl, Status, mailbox_list, window};
 use crate::directory::denial::Denial;
 use crate::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
 use crate::directory::sign_in::{Decision, Step};
+use crate::entra::escape;
 
 /// How long a sign-in that was begun can be finished.
 const SIGN_IN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -122,10 +125,15 @@ impl ShopCtrl {
         )
     }
 
-    fn shop_of_sign_in(&self, query: &BTreeMap<String, String>) -> Option<i64> {
+    /// The list that Back to Shop Settings leads to.
+    fn list_of_sign_in(&self, query: &BTreeMap<String, String>) -> Option<String> {
         let state = self.state();
         let pending = state.sign_ins.get(query.get("state")?)?;
-        Some(pending.shop_id)
+        let connection = state.connection(pending.shop_id, &pending.connection_id)?;
+        Some(mailbox_list::address(
+            connection.shop_id,
+            connection.direction,
+        ))
     }
 
     /// The way back from Microsoft: gives the account that access was granted for.
@@ -202,7 +210,8 @@ impl ShopCtrl {
     }
 }
 
-/// `Auth.aspx`, the redirect URI.
+/// `Auth.aspx`, the redirect URI. It needs no login of ShopCtrl's: `state` says whose sign-in it is.
+/// Whether the real one does is not known (facts/shopctrl.md, 2.4), as is the wording of both windows.
 pub(super) async fn auth(
     State(shopctrl): State<Arc<ShopCtrl>>,
     OriginalUri(uri): OriginalUri,
@@ -210,6 +219,24 @@ pub(super) async fn auth(
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
-    let shop_id = shopctrl.shop_of_sign_in(&query);
-    pages::outcome(shop_id, shopctrl.come_back(&query))
+    let list = shopctrl.list_of_sign_in(&query);
+    let (status, title, text) = match shopctrl.come_back(&query) {
+        Ok(account) => (
+            StatusCode::OK,
+            "Success",
+            format!("<p>Access was granted for {}.</p>", escape(&account)),
+        ),
+        Err(reason) => (
+            StatusCode::BAD_REQUEST,
+            "Access was not granted",
+            format!(
+                "<p>{}</p><p>Correct the errors and proceed with the same steps.</p>",
+                escape(&reason)
+            ),
+        ),
+    };
+    let back = list
+        .map(|list| format!(r#"<p><a href="{list}">Back to Shop Settings</a></p>"#))
+        .unwrap_or_default();
+    (status, window::draw(title, &format!("{text}{back}"))).into_response()
 }

@@ -1,0 +1,27 @@
+//! What may be said of a foreign answer: a bounded code, and nothing else of it.
+
+use shared::failure::Failure;
+use shared::retry::CallError;
+
+/// Entra's `error`, ` AADSTS` and a number, at the longest.
+const LONGEST_CODE: usize = 64 + 7 + 20;
+/// Our own sentences, a code in them.
+const LONGEST_SENTENCE: usize = 500;
+
+/// No control character, no markup, nothing long.
+pub fn assert_fit_for_logs_and_mails(failure: &Failure) {
+    let said = failure.to_string();
+    assert!(said.len() <= LONGEST_SENTENCE, "{} bytes", said.len());
+    assert!(!said.chars().any(char::is_control), "{said:?}");
+    if let Some(code) = &failure.code {
+        assert!(code.len() <= LONGEST_CODE, "{code}");
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+        assert!(code.chars().all(plain), "{code:?}");
+    }
+}
+
+/// The error is the same as that of an answer which says the code and nothing else: so nothing else
+/// of the answer got into it.
+pub fn assert_all_comes_of_the_code(error: &CallError, of_the_code_alone: &CallError) {
+    assert_eq!(format!("{error:?}"), format!("{of_the_code_alone:?}"));
+}

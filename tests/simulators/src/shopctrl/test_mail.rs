@@ -1,0 +1,192 @@
+//! What leaves ShopCtrl: Send test mail over the sending connections of a shop by their priority, and
+//! the Mail override of an acceptance server.
+
+use jiff::Timestamp;
+
+use super::{Connection, Direction, Email, ShopCtrl, State};
+
+/// A mail that left ShopCtrl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMail {
+    /// The shop.
+    pub shop_id: i64,
+    /// The mailbox that it was sent from.
+    pub from: String,
+    /// Whom it was meant for.
+    pub meant_for: String,
+    /// Whom it went to, which is another where there is a Mail override.
+    pub went_to: String,
+    /// Its subject.
+    pub subject: String,
+}
+
+impl ShopCtrl {
+    /// Presses Send test mail: why it failed. The sending connections that are enabled are tried by
+    /// priority until one sends the mail, and which one it was is not told. The priority is
+    /// documented; that the next one steps in without a word is a choice here: the worst that it can
+    /// mean for somebody who relies on the test.
+    ///
+    /// # Errors
+    /// What the popup says.
+    pub fn send_test_mail(&self, shop_id: i64, to: &str) -> Result<(), String> {
+        let mut sending: Vec<Connection> = self.connections();
+        sending.retain(|connection| {
+            connection.shop_id == shop_id
+                && connection.direction == Direction::Sending
+                && connection.enabled
+        });
+        sending.sort_by_key(|connection| connection.priority);
+        let mut refused = None;
+        for connection in sending {
+            match self.try_connection(&connection, Some(to)) {
+                Ok(()) => return Ok(()),
+                Err(reason) => refused = refused.or(Some(reason)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| "No mailbox is enabled".to_owned()))
+    }
+
+    /// All mail that left ShopCtrl.
+    #[must_use]
+    pub fn sent_mail(&self) -> Vec<SentMail> {
+        self.check_mail();
+        self.state().sent.clone()
+    }
+}
+
+impl State {
+    /// Sends a mail and files it with the sent ones. The rest of ShopCtrl sees whom it went to.
+    pub(super) fn send(
+        &mut self,
+        shop_id: i64,
+        from: &str,
+        to: &str,
+        subject: &str,
+        date: Timestamp,
+    ) {
+        let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
+        let id = self.email_id();
+        let comes_back = self.connections.iter().any(|one| {
+            let own = one.mailbox.eq_ignore_ascii_case(&went_to);
+            one.shop_id == shop_id && one.direction == Direction::Receiving && own
+        });
+        let arrives = self.email_id();
+        if let Some(shop) = self.shop_mut(shop_id) {
+            // Mail servers keep an automatic reply from answering itself (RFC 3834).
+            if comes_back && subject != "Auto Reply" {
+                shop.on_the_way.push(Email {
+                    id: arrives,
+                    mailbox_id: 1,
+                    from: from.to_owned(),
+                    to: went_to.clone(),
+                    subject: subject.to_owned(),
+                    date,
+                });
+            }
+            shop.emails.push(Email {
+                id,
+                mailbox_id: 3,
+                from: from.to_owned(),
+                to: went_to.clone(),
+                subject: subject.to_owned(),
+                date,
+            });
+        }
+        self.sent.push(SentMail {
+            shop_id,
+            from: from.to_owned(),
+            meant_for: to.to_owned(),
+            went_to,
+            subject: subject.to_owned(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::shopctrl::visitor::{SENDING, Visitor, shop};
+    use crate::shopctrl::{Connection, Direction, Protocol};
+    use crate::test_world::{MAILBOX, ask};
+
+    const REAL: &str = "me@agency.example";
+
+    #[tokio::test]
+    async fn a_connection_of_lower_priority_hides_a_failure() {
+        let world = shop();
+        let shopctrl = &world.shopctrl;
+        shopctrl.fail_tests(12, "out", Some("refused"));
+        assert_eq!(shopctrl.send_test_mail(12, REAL), Err("refused".to_owned()));
+        let other = "info@shop.example";
+        let person = crate::directory::account::Person::with_mailbox(other, "another password");
+        let oid = world.directory.add_account(world.tenant, person);
+        let app = world.app.app_id;
+        world.directory.consent(
+            oid,
+            app,
+            "offline_access https://outlook.office.com/SMTP.Send",
+        );
+        let kind = (Direction::Sending, Protocol::Smtp);
+        shopctrl.add_connection(Connection::new(12, "spare", kind, other, world.tenant, app));
+        shopctrl.edit(12, "spare", |spare| spare.priority = 10);
+        shopctrl.enter_secret(12, "spare", &world.secret().1);
+        shopctrl.authorize_as(12, "spare", other).unwrap();
+        assert_eq!(shopctrl.send_test_mail(12, REAL), Ok(()));
+        assert_eq!(
+            shopctrl.sent_mail()[0].from,
+            other,
+            "not the one that was meant"
+        );
+        shopctrl.fail_tests(12, "out", None);
+        assert_eq!(shopctrl.send_test_mail(12, REAL), Ok(()));
+        assert_eq!(shopctrl.sent_mail()[1].from, MAILBOX);
+        shopctrl.edit(12, "out", |out| out.enabled = false);
+        shopctrl.edit(12, "spare", |spare| spare.enabled = false);
+        assert!(
+            shopctrl.send_test_mail(12, REAL).is_err(),
+            "no one is enabled"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_acceptance_server_says_sent_and_sends_elsewhere() {
+        let world = shop();
+        let elsewhere = "override@shopctrl.example";
+        world.shopctrl.set_mail_override(Some(elsewhere));
+        let mut admin = Visitor::admin(&world).await;
+        let list = admin.open(SENDING).await;
+        assert!(list.text.contains("Mail override is on"), "{}", list.text);
+        let to = [("to", REAL)];
+        let sent = admin.post(&format!("{SENDING}/SendTestMail"), &to).await;
+        assert!(sent.text.contains("The test mail was sent."));
+        let mail = world.shopctrl.sent_mail().pop().unwrap();
+        assert_eq!(
+            (mail.meant_for.as_str(), mail.went_to.as_str()),
+            (REAL, elsewhere)
+        );
+        let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
+        let path = "/v1/Shops/12/Emails?mailboxId=3";
+        let emails = ask(&world.shop, "GET", path, &headers, "").await;
+        assert_eq!(emails.json()[0]["ToAddress"], elsewhere);
+    }
+
+    #[tokio::test]
+    async fn auto_reply_answers_every_mail_that_comes_in() {
+        let world = shop();
+        let shopctrl = &world.shopctrl;
+        shopctrl.receive_mail(12, "one@a.example", MAILBOX, "canary");
+        world.wait(301);
+        assert_eq!(shopctrl.sent_mail(), [], "it is off");
+        shopctrl.edit(12, "in", |receiving| receiving.auto_reply = true);
+        shopctrl.receive_mail(12, "two@a.example", MAILBOX, "canary");
+        world.wait(301);
+        let replies = shopctrl.sent_mail();
+        assert_eq!(
+            (replies.len(), replies[0].went_to.as_str()),
+            (1, "two@a.example")
+        );
+        shopctrl.edit(12, "out", |sending| sending.enabled = false);
+        shopctrl.receive_mail(12, "three@a.example", MAILBOX, "canary");
+        world.wait(301);
+        assert_eq!(shopctrl.sent_mail().len(), 1, "nothing can be sent");
+    }
+}

@@ -1,0 +1,347 @@
+//! The attended hand-over in a real browser: a person between our pages, Microsoft's and ShopCtrl's.
+
+use simulators::directory::account::ConsentPolicy;
+use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, World};
+
+use crate::chromium::{self, Key, Window};
+use crate::end_state::{assert_whole, current_key};
+use crate::events::assert_events_keep_their_schemas;
+use crate::hand_over::{ASKED, attended, pending_secret, waiting};
+use crate::in_a_browser::{assert_good_page, log_in, sign_in, sign_in_as_owner};
+use crate::picture::assert_granted;
+
+const RECEIVING: &str = "Receiving mail: enter the new client secret";
+const SENDING: &str = "Sending mail: enter the new client secret";
+const PROVING: &str = "Thank you: now it is proved";
+const DONE: &str = "Done: mail goes on with the new secret";
+
+fn link(world: &World) -> String {
+    let asks = world.event_bridge.details(ASKED);
+    asks.last().unwrap()["link"].as_str().unwrap().to_owned()
+}
+
+/// From the link to the first connection's steps.
+async fn begin(window: &Window, world: &World, mailbox: &Mailbox) {
+    window.open(&link(world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    sign_in_as_owner(window, mailbox).await;
+    window.until_heading(RECEIVING).await;
+}
+
+/// In ShopCtrl, logged in: to the connection's Auth Parameters.
+async fn find_connection(window: &Window, world: &World, topic: &str) {
+    window.open(&world.shopctrl_url).await;
+    window.click("Shop orders").await;
+    window.click("Settings").await;
+    window.click(topic).await;
+    window
+        .click("orders@shop.example (Microsoft Graph API)")
+        .await;
+    window.click("Edit").await;
+    window.click("Auth Parameters").await;
+}
+
+/// Save and Authorize, confirmed; Microsoft meets the account that has just signed in.
+async fn save_and_authorize(window: &Window, mailbox: &Mailbox) {
+    window.click("Save and Authorize").await;
+    window.click("Yes").await;
+    window.until_heading("Success").await;
+    assert!(window.text().await.contains(&mailbox.address));
+    window.click("Back to Shop Settings").await;
+}
+
+/// What ShopCtrl's Status shows.
+async fn status(window: &Window, world: &World, topic: &str) -> String {
+    find_connection(window, world, topic).await;
+    window.value_of("Status").await
+}
+
+async fn until_promoted(window: &Window, world: &World, mailbox: &Mailbox) {
+    world.secrets_manager.settled(&mailbox.secret).await;
+    window.click("Look again").await;
+    window.until_heading(DONE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_goes_the_whole_way_with_one_link() {
+    let test = "a_person_goes_the_whole_way_with_one_link";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    window.open(&link(&world)).await;
+    assert_eq!(window.heading().await, "The shop's mail needs you");
+    assert_eq!(window.value_of("This page's link").await, link(&world));
+    window
+        .click("Microsoft shows an error and does not lead back here?")
+        .await;
+    let redirect_uri = format!("{}/callback", world.callback_url);
+    assert_eq!(window.value_of("Redirect URI").await, redirect_uri);
+    assert_good_page(&window, "hand_over_start").await;
+    begin(&window, &world, &mailbox).await;
+    assert_good_page(&window, "hand_over_receiving").await;
+    let secret = pending_secret(&world, &mailbox);
+    assert!(!window.text().await.contains(&secret), "covered");
+
+    // The link opens ShopCtrl beside our page.
+    let host = world.shopctrl_url.split("://").last().unwrap();
+    window.click(&format!("open ShopCtrl at {host}")).await;
+    window.in_tab(1).await;
+    log_in(&window, &world, SHOPCTRL_ADMIN).await;
+    for (topic, steps, next) in [
+        ("Receiving email", RECEIVING, SENDING),
+        ("Sending email", SENDING, PROVING),
+    ] {
+        window.in_tab(0).await;
+        window.until_heading(steps).await;
+        window.click("Show").await;
+        assert_eq!(window.value_of("Client Secret").await, secret);
+        if topic == "Receiving email" {
+            assert_good_page(&window, "hand_over_shown").await;
+        }
+        window.click("Copy Client Secret").await;
+        window.in_tab(1).await;
+        find_connection(&window, &world, topic).await;
+        window.paste_into("Client Secret").await;
+        assert_eq!(window.value_of("Client Secret").await, secret, "copied");
+        save_and_authorize(&window, &mailbox).await;
+        assert_eq!(status(&window, &world, topic).await, "Authorized");
+        if topic == "Sending email" {
+            window.click("Cancel").await;
+            window.click("Send test mail").await;
+            window.fill("E-mail address", &mailbox.address).await;
+            window.click("Send").await;
+        }
+        window.in_tab(0).await;
+        window.click("Status shows Authorized").await;
+        window.until_heading(next).await;
+    }
+    assert_good_page(&window, "hand_over_proving").await;
+    until_promoted(&window, &world, &mailbox).await;
+    assert_good_page(&window, "hand_over_done").await;
+    let text = window.text().await;
+    assert!(text.contains("The test mail has arrived."), "{text}");
+    assert!(
+        window
+            .has("Put these dates into my calendar (a file)")
+            .await
+    );
+    assert_whole(&world, &mailbox);
+    assert_granted(&world, &mailbox);
+    assert_events_keep_their_schemas(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard() {
+    let test = "a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    window.as_phone(360).await;
+    window.without_scripts(true).await;
+    begin(&window, &world, &mailbox).await;
+    assert!(
+        !window.has("Copy Tenant ID").await,
+        "a button that would do nothing"
+    );
+    let secret = pending_secret(&world, &mailbox);
+    for (id, steps, next) in [
+        ("orders-in", RECEIVING, SENDING),
+        ("orders-out", SENDING, PROVING),
+    ] {
+        tab_to(&window, "Show").await;
+        window.press(Key::Enter).await;
+        window.until_heading(steps).await;
+        window
+            .until("the secret is shown", || async {
+                window.has("Client Secret").await
+            })
+            .await;
+        let shown = window.value_of("Client Secret").await;
+        assert_eq!(shown, secret);
+        assert_eq!(window.overhang().await, 0);
+        crate::hand_over::paste(&world, &mailbox, id, &shown);
+        tab_to(&window, "Status shows Authorized").await;
+        window.press(Key::Enter).await;
+        window.until_heading(next).await;
+    }
+    until_promoted(&window, &world, &mailbox).await;
+    assert_whole(&world, &mailbox);
+}
+
+/// Presses Tab until the focus is there; every control is reached, and in order.
+async fn tab_to(window: &Window, name: &str) {
+    for _ in 0..30 {
+        if window.focused().await == name {
+            return;
+        }
+        window.press(Key::Tab).await;
+    }
+    panic!("{name} is not reached with Tab");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_value_is_seen_said_and_mended() {
+    let test = "a_wrong_value_is_seen_said_and_mended";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    begin(&window, &world, &mailbox).await;
+    window.new_tab().await;
+    log_in(&window, &world, SHOPCTRL_ADMIN).await;
+    find_connection(&window, &world, "Receiving email").await;
+    window.fill("Client Secret", "the wrong value").await;
+    window.click("Save and Authorize").await;
+    window.click("Yes").await;
+    window.until_heading("Access was not granted").await;
+    window.in_tab(0).await;
+    window.click("It shows something else").await;
+    window.until_heading(RECEIVING).await;
+    let text = window.text().await;
+    for hint in [
+        "That did not work yet",
+        "the whole value",
+        "Enable",
+        "Check mail",
+    ] {
+        assert!(text.contains(hint), "{hint} in {text}");
+    }
+    assert_good_page(&window, "hand_over_failed").await;
+    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
+    let said = world.event_bridge.details("Hand-over Attested");
+    assert_eq!(said[0]["state"], "failed");
+
+    window.click("Show").await;
+    let secret = window.value_of("Client Secret").await;
+    crate::hand_over::paste(&world, &mailbox, "orders-in", &secret);
+    window.click("Status shows Authorized").await;
+    window.until_heading(SENDING).await;
+    assert!(!window.text().await.contains("That did not work yet"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over() {
+    let test = "a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    begin(&window, &world, &mailbox).await;
+    window.click("Show").await;
+    drop(window);
+    world.check().await.unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_eq!(world.shopctrl.outages(), vec![], "mail flows");
+    assert_eq!(current_key(&world, &mailbox), mailbox.first_key, "and yet");
+    assert!(
+        world
+            .event_bridge
+            .details("Client Secret Rotated")
+            .is_empty()
+    );
+    assert!(world.event_bridge.details("Hand-over Attested").is_empty());
+    assert_eq!(world.event_bridge.details(ASKED).len(), 1, "asked once");
+
+    // Back another day, with the same link.
+    let window = chromium::session_or_say(test).await.unwrap();
+    begin(&window, &world, &mailbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_may_not_see_the_secret_is_told_how_it_is_read() {
+    let test = "an_account_that_may_not_see_the_secret_is_told_how_it_is_read";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let plan = MailboxPlan {
+        reveal_to_owner: false,
+        ..attended()
+    };
+    let (world, mailbox) = waiting(&plan).await;
+    begin(&window, &world, &mailbox).await;
+    assert!(!window.has("Show").await);
+    let command = window
+        .value_of("Command for a person with access to AWS")
+        .await;
+    assert!(command.contains(&mailbox.arn), "{command}");
+    let text = window.text().await;
+    assert!(text.contains(&mailbox.oid.to_string()), "{text}");
+    assert_good_page(&window, "hand_over_not_revealed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
+    let test = "whoever_needs_an_administrators_approval_gets_the_link_to_pass_on";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    let (directory, app) = (&world.directory, mailbox.app.app_id);
+    directory.withdraw_consent(mailbox.oid, app);
+    directory.set_consent_policy(world.tenant(), ConsentPolicy::Admins);
+    window.open(&link(&world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    sign_in_as_owner(&window, &mailbox).await;
+    // Where the person goes on from is Microsoft's own page.
+    window.until_heading("Need admin approval").await;
+    window
+        .click("Return to the application without granting consent")
+        .await;
+    window.until_heading("An administrator has to agree").await;
+    let consent = window
+        .value_of("Link for an administrator of Microsoft 365")
+        .await;
+    assert!(
+        consent.contains("/v2.0/adminconsent?client_id="),
+        "{consent}"
+    );
+    assert!(consent.contains(&world.tenant().to_string()));
+    assert_good_page(&window, "admin_approval").await;
+    for (query, heading) in [
+        (
+            "admin_consent=True&tenant=x&state=admin-consent",
+            "Thank you",
+        ),
+        (
+            "admin_consent=True&error=consent_required&error_description=AADSTS65004",
+            "The permission was not granted",
+        ),
+    ] {
+        window
+            .open(&format!("{}/callback?{query}", world.callback_url))
+            .await;
+        assert_eq!(window.heading().await, heading);
+        assert!(!window.text().await.contains("AADSTS"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
+    let test = "another_accounts_sign_in_leads_back_to_microsofts_form";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    let admin = ("admin@shop.example", "Pa55~admin");
+    let person = simulators::directory::account::Person::with_mailbox(admin.0, admin.1);
+    world.directory.add_account(world.tenant(), person);
+    window.open(&link(&world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    sign_in(&window, admin.0, admin.1).await;
+    if window.has("Accept").await {
+        window.click("Accept").await;
+    }
+    window.until_heading("That was another account").await;
+    window.click("Sign in again").await;
+    // Asked anew, though somebody is signed in.
+    sign_in_as_owner(&window, &mailbox).await;
+    window.until_heading(RECEIVING).await;
+}

@@ -1,0 +1,36 @@
+//! A life cycle of a mailbox: what sets it apart from the others. Each is one file in `lives/`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use simulators::world::{Mailbox, MailboxPlan, World};
+
+use super::site::Site;
+
+/// What a person does, told how it ended: whether all was done that there was to do. Called again, it
+/// does what a person does who saw it fail.
+pub type Person = fn(Arc<World>, Mailbox) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// A life cycle.
+#[derive(Debug, Clone, Copy)]
+pub struct Life {
+    /// In the cells' names and as a heading.
+    pub name: &'static str,
+    /// For docs/reliability.md: what happens in it, and which of its calls are tried.
+    pub told: &'static str,
+    /// The mailbox.
+    pub plan: fn() -> MailboxPlan,
+    /// What is different in its world.
+    pub prepare: fn(&World, &Mailbox),
+    /// What the renewal waits for: the event that asks a person, and the person.
+    pub person: Option<(&'static str, Person)>,
+    /// After what time Secrets Manager tries again.
+    pub reattempt_after: SignedDuration,
+    /// Whether a call is tried; `first` has the calls of the first life.
+    pub tries: fn(&Site, first: &[Site]) -> bool,
+    /// Whether events and checks are delivered twice in it too.
+    pub twice: bool,
+    /// What must hold at the end, beside what holds in every life.
+    pub ends_with: fn(&World, &Mailbox),
+}

@@ -1,0 +1,14 @@
+//! The life cycles. Another one is another file here, and a line.
+
+mod by_itself;
+mod owner_signs_in;
+mod two_client_secrets;
+
+use super::life::Life;
+
+/// In the order of docs/reliability.md. The first is tried in full.
+pub const LIVES: [&Life; 3] = [
+    &by_itself::LIFE,
+    &owner_signs_in::LIFE,
+    &two_client_secrets::LIFE,
+];

@@ -1,0 +1,23 @@
+//! Nobody is needed: the connections are `api`, and the owner has given a grant.
+
+use jiff::SignedDuration;
+use simulators::world::MailboxPlan;
+
+use crate::end_state::assert_foreign_is_untouched;
+use crate::kill_matrix::life::Life;
+use crate::picture::assert_granted;
+
+pub const LIFE: Life = Life {
+    name: "by itself",
+    told: "The connections are `api`, and the owner signed in long ago. Every call is tried.",
+    plan: MailboxPlan::default,
+    prepare: |_, _| {},
+    person: None,
+    reattempt_after: SignedDuration::ZERO,
+    tries: |_, _| true,
+    twice: true,
+    ends_with: |world, mailbox| {
+        assert_granted(world, mailbox);
+        assert_foreign_is_untouched(world, mailbox);
+    },
+};
