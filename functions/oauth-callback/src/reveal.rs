@@ -89,23 +89,16 @@ impl OAuthCallback {
         let mut it = self.of_session(session, key).await?;
         let refused = match refusal(&it) {
             Some(refused) => Some(refused),
-            None => self.worth_more_than_the_mailbox(&it).await?,
+            None => match self.worth_more_than_the_mailbox(&it).await {
+                Ok(refused) => refused,
+                Err(ending) => {
+                    self.tell_refused(&it, NotShown::NotChecked).await?;
+                    return Err(ending);
+                }
+            },
         };
-        let (key_id, by, at) = (it.document.key_id, it.session.oid.clone(), now());
         if let Some(refused) = refused {
-            let reason = refused.name().to_owned();
-            if refused.is_misconfigured() {
-                warn!(reason, "the secret is not shown: misconfigured");
-            } else {
-                info!(reason, "the secret is not shown");
-            }
-            let told = it.event(EventKind::RevealRefused {
-                key_id,
-                by,
-                at,
-                reason,
-            });
-            self.events.put(&[told]).await?;
+            self.tell_refused(&it, refused).await?;
             let ending = Ending::new(
                 "reveal-refused",
                 texts::not_shown(refused, &it.ticket.mailbox),
@@ -127,6 +120,7 @@ impl OAuthCallback {
             return Err(Ending::new("no-such-connection", texts::start_again()));
         };
         // Told before it is shown: what is not told must not have been seen.
+        let (key_id, by, at) = (it.document.key_id, it.session.oid.clone(), now());
         let told = it.event(EventKind::ClientSecretRevealed {
             key_id,
             connection: connection.clone(),
@@ -152,6 +146,22 @@ impl OAuthCallback {
         let secret = &it.document.client_secret;
         let shown = screens::task(&it, &tasks, at, &seen, Some(secret));
         Ok(Reply::Page(shown.with_cookie(cookie)))
+    }
+
+    async fn tell_refused(&self, it: &HandingOver, refused: NotShown) -> Result<(), Ending> {
+        let reason = refused.name().to_owned();
+        if refused.is_misconfigured() {
+            warn!(reason, "the secret is not shown: misconfigured");
+        } else {
+            info!(reason, "the secret is not shown");
+        }
+        let told = it.event(EventKind::RevealRefused {
+            key_id: it.document.key_id,
+            by: it.session.oid.clone(),
+            at: now(),
+            reason,
+        });
+        Ok(self.events.put(&[told]).await?)
     }
 
     /// Entra's own word on what the secret is worth: an app-only token carries the application
