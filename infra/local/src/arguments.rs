@@ -9,7 +9,8 @@ Nothing leaves this machine, and no account is needed.
 Usage: cargo run -p local [-- OPTIONS]
 
 Options:
-  --interactive  stop at the sign-in, print the link for your browser, and stay until Ctrl-C
+  --interactive  stop at the sign-in, print two links for your browser (a sign-in, and a hand-over to
+                 ShopCtrl), and stay until Ctrl-C
   --json         one JSON object a line instead of text
   --help         this
 

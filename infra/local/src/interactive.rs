@@ -1,10 +1,11 @@
 //! The same beginning, and then a real person at a real browser.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::world::SHOPCTRL_ADMIN;
+use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::browser::heading;
@@ -25,7 +26,10 @@ const PAUSE_BEFORE_TIME_PASSES: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Stop`].
 pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+    let attended = put_attended_mailbox(story).await?;
     invite(story, asked)?;
+    invite_to_hand_over(story, &attended)?;
+    say_that_it_stays(story)?;
     let mut seen = Seen::new(story);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,7 +43,12 @@ pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
             if seen.is_news(&event) {
                 story.tell(of_event(&event))?;
             }
-            if text(&event, "detail-type") == "Client Secret Rotated" {
+            if text(&event, "detail-type") == "Hand-over Required" {
+                story.teller.link(link_of(&event))?;
+            }
+            let of_the_story = event.pointer("/detail/secret").and_then(Value::as_str)
+                == Some(&story.mailbox.secret);
+            if of_the_story && text(&event, "detail-type") == "Client Secret Rotated" {
                 promoted = Some(Instant::now());
                 tell_promoted(story)?;
             }
@@ -85,8 +94,10 @@ fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
         .fact(Fact::new("password", password))
         .fact(Fact::new("link", asked.link.clone()).shown_as("below")),
     )?;
-    story.teller.link(&asked.link)?;
-    show_shopctrl(story)?;
+    story.teller.link(&asked.link)
+}
+
+fn say_that_it_stays(story: &mut Story) -> Result<(), Stop> {
     let seconds = CHECK_EVERY.as_secs();
     story.tell(
         Told::new(
@@ -97,6 +108,59 @@ fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     )
 }
 
+/// A second mailbox, whose secret a person enters in ShopCtrl, led by our pages.
+async fn put_attended_mailbox(story: &mut Story) -> Result<Mailbox, Stop> {
+    let plan = MailboxPlan {
+        name: "sales".to_owned(),
+        address: "sales@shop.example".to_owned(),
+        shop_id: 13,
+        delivery: "attended".to_owned(),
+        reveal_to_owner: true,
+        ..MailboxPlan::default()
+    };
+    let mailbox = story.add_mailbox(&plan)?;
+    let rotate = story.world.secrets_manager.rotate(&mailbox.secret);
+    rotate.map_err(|error| Stop::World(error.message))?;
+    let (world, secret) = (Arc::clone(&story.world), mailbox.secret.clone());
+    let rests = async move { world.secrets_manager.settled(&secret).await };
+    story
+        .patiently(
+            "the renewal of a second mailbox, up to its hand-over",
+            rests,
+        )
+        .await?;
+    Ok(mailbox)
+}
+
+fn invite_to_hand_over(story: &mut Story, mailbox: &Mailbox) -> Result<(), Stop> {
+    let asks = story.world.event_bridge.events();
+    let asked = asks.iter().find(|event| {
+        text(event, "detail-type") == "Hand-over Required"
+            && event.pointer("/detail/secret").and_then(Value::as_str) == Some(&mailbox.secret)
+    });
+    let asked = asked.ok_or_else(|| Stop::NotSeen("the request for a hand-over".to_owned()))?;
+    story.teller.allow(&mailbox.password);
+    story.tell(
+        Told::new(
+            "hand_over_this",
+            "A second mailbox is attended: ShopCtrl gets its new secret from a person. Open this link in a private window, and use this invented account where Microsoft is to sign in:",
+        )
+        .tone(Tone::Person)
+        .fact(Fact::new("account", mailbox.address.clone()))
+        .fact(Fact::new("password", mailbox.password.clone()))
+        .fact(Fact::new("link", link_of(asked)).shown_as("below")),
+    )?;
+    story.teller.link(link_of(asked))?;
+    show_shopctrl(story)
+}
+
+fn link_of(event: &Value) -> &str {
+    event
+        .pointer("/detail/link")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
 /// ShopCtrl's screens are there to look at, and to do there what the manual page says.
 fn show_shopctrl(story: &mut Story) -> Result<(), Stop> {
     let (login, password) = SHOPCTRL_ADMIN;
@@ -105,7 +169,7 @@ fn show_shopctrl(story: &mut Story) -> Result<(), Stop> {
     story.tell(
         Told::new(
             "shopctrl_screens",
-            "ShopCtrl's screens can be looked at too: Sales Channels, the shop, Settings, Communication, E-mail. Log in as this invented user with Shop owner admin permissions:",
+            "The page leads through ShopCtrl's screens. Log in there as this invented user with Shop owner admin permissions:",
         )
         .tone(Tone::Person)
         .fact(Fact::new("screens", screens))

@@ -39,6 +39,23 @@ pub fn of_event(event: &Value) -> Told {
             "A person has to hand the new secret to ShopCtrl, led by a link.",
         )
         .tone(Tone::Person),
+        "Client Secret Revealed" => Told::new(
+            "revealed",
+            "The page showed the new client secret to the mailbox's owner.",
+        )
+        .tone(Tone::Person),
+        "Hand-over Attested" => Told::new(
+            "attested",
+            format!(
+                "The person says of {} mail: {}.",
+                text(detail, "direction"),
+                match text(detail, "state") {
+                    "attested" => "Status shows Authorized",
+                    _ => "Status does not show Authorized",
+                }
+            ),
+        )
+        .tone(Tone::Person),
         "Client Secret Rotated" => Told::new(
             "rotated",
             "The new client secret is the current one from now on.",

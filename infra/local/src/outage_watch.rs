@@ -1,4 +1,4 @@
-//! How long mail stood still, seen by looking at ShopCtrl all the time.
+//! How long a shop's mail stood still, seen by looking at ShopCtrl all the time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,14 +52,15 @@ pub struct OutageWatch {
 
 impl OutageWatch {
     /// Begins to look.
-    pub fn over(world: Arc<World>) -> Self {
+    pub fn over(world: Arc<World>, shop_id: i64) -> Self {
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let mine = Arc::clone(&seen);
         let looking = tokio::spawn(async move {
             loop {
                 // The time first: an outage that begins in between is counted a little long.
                 let now = world.clock.now();
-                let outages = world.shopctrl.outages();
+                let mut outages = world.shopctrl.outages();
+                outages.retain(|outage| outage.shop_id == shop_id);
                 lock(&mine).look(now, &outages);
                 tokio::time::sleep(LOOK_EVERY).await;
             }

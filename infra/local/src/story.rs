@@ -81,21 +81,12 @@ impl Story {
             ..MailboxPlan::default()
         };
         let mailbox = world.add_mailbox(&plan).map_err(Stop::World)?;
-        // What is there is known everywhere by then; what comes is not, at first.
-        world.clock.advance(SignedDuration::from_mins(1));
-        world.directory.set_token_replicas(
-            ENTRA_LEARNS_AFTER
-                .map(|lag| Replica {
-                    learns: Lag::Time(SignedDuration::from_millis(lag)),
-                    forgets: Lag::None,
-                })
-                .to_vec(),
-        );
+        let_entra_lag(&world);
         teller.tell(Told::new(
             "started",
             "They are built, and the simulated world is up.",
         ))?;
-        let mail = OutageWatch::over(Arc::clone(&world));
+        let mail = OutageWatch::over(Arc::clone(&world), mailbox.shop_id);
         Ok(Self {
             world,
             mailbox,
@@ -104,6 +95,18 @@ impl Story {
             steps_by_hand: Vec::new(),
             told: BTreeSet::new(),
         })
+    }
+
+    /// Puts another mailbox into the world.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, Stop> {
+        let at_once = vec![Replica::default()];
+        self.world.directory.set_token_replicas(at_once);
+        let mailbox = self.world.add_mailbox(plan).map_err(Stop::World)?;
+        let_entra_lag(&self.world);
+        Ok(mailbox)
     }
 
     /// Tells one thing.
@@ -228,7 +231,11 @@ impl Story {
     /// [`Stop::NotSeen`] when it did not.
     pub fn see_mail_flowing(&self) -> Result<(), Stop> {
         let seen = self.mail.seen();
-        let flows = self.world.shopctrl.outages().is_empty() && seen.first.is_none();
+        let now = self.world.shopctrl.outages();
+        let flows = now
+            .iter()
+            .all(|outage| outage.shop_id != self.mailbox.shop_id)
+            && seen.first.is_none();
         let what = format!(
             "mail flowing without a break ({:.1} s of outage, first: {})",
             seen.seconds,
@@ -236,6 +243,17 @@ impl Story {
         );
         see(flows, &what)
     }
+}
+
+/// What is there is known everywhere; what comes from now on is not, at first.
+fn let_entra_lag(world: &World) {
+    world.clock.advance(SignedDuration::from_mins(1));
+    let lag = |millis| Replica {
+        learns: Lag::Time(SignedDuration::from_millis(millis)),
+        forgets: Lag::None,
+    };
+    let replicas = ENTRA_LEARNS_AFTER.map(lag);
+    world.directory.set_token_replicas(replicas.to_vec());
 }
 
 /// What is told again, by a step that runs again, has the same `detail.id`.

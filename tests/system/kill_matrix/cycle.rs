@@ -18,7 +18,6 @@ use super::trouble::Trouble;
 use super::watch::{Violations, Watch, watch_mail};
 use crate::end_state::{assert_one_secret_everywhere, current_key, keys, orphans, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
-use crate::picture::grant;
 
 /// What is done to one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +102,7 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
     let looking = tokio::spawn(watch_mail(
         Arc::clone(&cycle.world),
         cycle.violations.clone(),
+        life.attended,
     ));
     let both = cell == Cell::CheckTwice;
     let met_in = |part| matches!(&cell, Cell::Call(site, _) if site.part == part);
@@ -442,10 +442,7 @@ impl Cycle {
             };
         }
         if self.script().locator.part == Part::Person {
-            return match grant(world, mailbox) {
-                Some(_) => "grant stored, not gone on",
-                None => "waiting for the owner",
-            };
+            return (self.life.stands)(world, mailbox);
         }
         let Some(pending) = secret.labelled(PENDING) else {
             return "no rotation begun";
@@ -481,6 +478,7 @@ impl Cycle {
         }
         let known = |kind: &&String| {
             asks == Some(kind.as_str())
+                || self.life.person_tells.contains(&kind.as_str())
                 || RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
                 || ["Credential Retired", "Fleet Report"].contains(&kind.as_str())
         };

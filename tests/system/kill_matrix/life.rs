@@ -25,6 +25,13 @@ pub struct Life {
     pub prepare: fn(&World, &Mailbox),
     /// What the renewal waits for: the event that asks a person, and the person.
     pub person: Option<(&'static str, Person)>,
+    /// What else is told by what the person does.
+    pub person_tells: &'static [&'static str],
+    /// How the person's part stands, in words.
+    pub stands: fn(&World, &Mailbox) -> &'static str,
+    /// Whether a person delivers: what they take between Client Secret and Authorized is no outage that
+    /// could be avoided.
+    pub attended: bool,
     /// After what time Secrets Manager tries again.
     pub reattempt_after: SignedDuration,
     /// Whether a call is tried; `first` has the calls of the first life.

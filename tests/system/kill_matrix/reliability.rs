@@ -122,7 +122,8 @@ reattempts as it does, and the checks come every six hours. There is a section f
 
 After every run: one current secret, valid in Entra and held by both directions; nothing pending, no credential
 that nobody knows, the foreign one untouched; each event told, none of them untrue; nobody asked for anything but the one
-thing that a life needs a person for, and for that once. At no moment of any run did mail stand still, was a good grant lost,
+thing that a life needs a person for, and for that once. At no moment of any run did mail stand still (but for what a
+person takes between entering a secret in ShopCtrl and Authorized), was a good grant lost,
 or was the removal of a credential asked for that is foreign, current, pending or in quarantine.
 
 A cell says what was done to the call, how things stood right after, and what mended them: *itself* (the run that met the
@@ -149,14 +150,26 @@ fn summary(life: &Life, done: &[&Done]) -> String {
 }
 
 fn is_page(step: &str) -> bool {
-    ["authorize", "callback"].contains(&step)
+    [
+        "start",
+        "authorize",
+        "callback",
+        "handover",
+        "reveal",
+        "attest",
+    ]
+    .contains(&step)
 }
 
 /// In the order of the life cycle.
 fn place(step: &str) -> usize {
     let order = [
+        "start",
         "authorize",
         "callback",
+        "handover",
+        "reveal",
+        "attest",
         "check",
         "probe",
         "sweep",

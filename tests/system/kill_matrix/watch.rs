@@ -127,11 +127,16 @@ fn tells(call: &Call, kind: &str) -> bool {
 }
 
 /// Looks at ShopCtrl every few milliseconds, until it is aborted.
-pub async fn watch_mail(world: Arc<World>, violations: Violations) {
+pub async fn watch_mail(world: Arc<World>, violations: Violations, attended: bool) {
     loop {
         for outage in world.shopctrl.outages() {
-            // Replicas that disagree for a moment are not ours to mend.
-            if outage.cause != OutageCause::SecretRefused(Standing::Disputed) {
+            let avoidable = match outage.cause {
+                // Replicas that disagree for a moment are not ours to mend.
+                OutageCause::SecretRefused(Standing::Disputed) => false,
+                OutageCause::NotAuthorized => !attended,
+                _ => true,
+            };
+            if avoidable {
                 violations.note(format!(
                     "mail stood still at {}: {:?}",
                     outage.connection_id, outage.cause

@@ -10,7 +10,7 @@ use crate::browser::{Browser, link_in};
 use crate::end_state::assert_foreign_is_untouched;
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
-use crate::picture::assert_granted;
+use crate::picture::{assert_granted, grant};
 
 const ASKED: &str = "Authorization Required";
 
@@ -25,6 +25,12 @@ pub const LIFE: Life = Life {
     },
     prepare: |_, _| {},
     person: Some((ASKED, |world, mailbox| Box::pin(sign_in(world, mailbox)))),
+    person_tells: &[],
+    stands: |world, mailbox| match grant(world, mailbox) {
+        Some(_) => "grant stored, not gone on",
+        None => "waiting for the owner",
+    },
+    attended: false,
     reattempt_after: SignedDuration::ZERO,
     tries,
     twice: false,

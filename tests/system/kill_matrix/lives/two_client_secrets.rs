@@ -22,6 +22,9 @@ pub const LIFE: Life = Life {
         });
     },
     person: None,
+    person_tells: &[],
+    stands: |_, _| "no person has a part",
+    attended: false,
     reattempt_after: SignedDuration::from_mins(5),
     tries: |site, _| site.part == Part::Renewal && site.step == "createSecret",
     twice: false,
