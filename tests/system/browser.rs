@@ -17,6 +17,9 @@ use url::Url;
 /// The cookie of a sign-in under way.
 pub const SESSION: &str = "__Host-shopmail";
 
+/// The cookie of a hand-over.
+pub const SIGNED_IN: &str = "__Host-shopmail-hand-over";
+
 /// A browser of somebody's.
 pub struct Browser {
     http: Client,
@@ -194,18 +197,28 @@ impl Browser {
         page.location().unwrap()
     }
 
-    /// The session cookie, if there is one.
+    /// The cookie of a sign-in under way, if there is one.
     pub fn session(&self) -> Option<String> {
-        let of_session = |((_, name), value): (&(String, String), &String)| {
-            (name == SESSION).then(|| value.clone())
-        };
-        self.cookies.iter().find_map(of_session)
+        self.cookie(SESSION)
     }
 
-    /// Puts a session cookie there, as somebody would who stole one.
+    /// Puts one there, as somebody would who stole one.
     pub fn set_session(&mut self, value: &str) {
+        self.set_cookie(SESSION, value);
+    }
+
+    /// A cookie, if there is one.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let named = |((_, known), value): (&(String, String), &String)| {
+            (known == name).then(|| value.clone())
+        };
+        self.cookies.iter().find_map(named)
+    }
+
+    /// Puts a cookie of ours there.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
         let url = Url::parse(&self.ours).unwrap();
-        let key = (authority(&url), SESSION.to_owned());
+        let key = (authority(&url), name.to_owned());
         self.cookies.insert(key, value.to_owned());
     }
 

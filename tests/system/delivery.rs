@@ -163,33 +163,6 @@ async fn a_connection_that_wants_a_person_waits_for_one_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_pasted_anything_and_mail_flows_is_never_green() {
-    let world = World::start(short_waits()).await.unwrap();
-    let plan = MailboxPlan {
-        delivery: "attended".to_owned(),
-        ..MailboxPlan::default()
-    };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    for _ in 0..4 {
-        world.check().await.unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
-        world.clock.advance(jiff::SignedDuration::from_hours(6));
-    }
-    assert_eq!(world.shopctrl.outages(), vec![], "mail flows");
-    assert_eq!(
-        current_key(&world, &mailbox),
-        mailbox.first_key,
-        "and nothing was promoted"
-    );
-    assert_eq!(world.event_bridge.details("Client Secret Rotated").len(), 0);
-    let asked = world.event_bridge.details("Hand-over Required");
-    assert_eq!(asked.len(), 1, "asked once");
-    assert_eq!(asked[0]["connections"].as_array().unwrap().len(), 2);
-    assert_eq!(asked[0]["contact"], "owner@agency.example");
-    crate::events::assert_events_keep_their_schemas(&world);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_switched_off_is_not_promoted_unproved() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();

@@ -14,6 +14,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, Page, link_in, ticket_of};
 use crate::end_state::assert_whole;
+use crate::hand_over::{attended, come_in, field, fields, paste, pending_secret, reveal, say};
 use crate::links::Forged;
 use crate::sign_in::without_grant;
 
@@ -95,14 +96,17 @@ fn the_search_finds_a_secret_in_every_guise() {
     assert!(!guises.is_in(&BASE64.encode(b"something else that is long enough to be one")));
 }
 
-/// A whole run: rotations with and without sign-in, sign-ins that fail, a retirement, and rotations
-/// that fail at every service whose errors quote what they got.
+/// A whole run: rotations with and without sign-in, one that is handed over, sign-ins that fail, a
+/// retirement, and rotations that fail at every service whose errors quote what they got.
 struct Run {
     world: World,
     orders: Mailbox,
     sales: Mailbox,
+    support: Mailbox,
     answers: Vec<Page>,
     results: Vec<Value>,
+    /// The secret that a page showed.
+    shown: String,
 }
 
 impl Run {
@@ -120,20 +124,30 @@ impl Run {
                 ..MailboxPlan::default()
             })
             .unwrap();
+        let support = world
+            .add_mailbox(&MailboxPlan {
+                name: "support".to_owned(),
+                address: "support@shop.example".to_owned(),
+                shop_id: 14,
+                ..attended()
+            })
+            .unwrap();
         let colleague = Person::with_mailbox("colleague@shop.example", "Pa55~colleague");
         world.directory.add_account(world.tenant(), colleague);
         Self {
             world,
             orders,
             sales,
+            support,
             answers: Vec::new(),
             results: Vec::new(),
+            shown: String::new(),
         }
     }
 
     async fn check(&mut self) {
         self.results.push(self.world.check().await.unwrap().payload);
-        for mailbox in [&self.orders, &self.sales] {
+        for mailbox in [&self.orders, &self.sales, &self.support] {
             self.world.secrets_manager.settled(&mailbox.secret).await;
         }
     }
@@ -201,6 +215,42 @@ impl Run {
         self.keep(browser);
         let store = &self.world.secrets_manager;
         store.settled(&self.orders.secret).await;
+    }
+
+    /// A whole hand-over, in which the secret is asked for in wrong ways and shown once.
+    async fn hand_over(&mut self) {
+        let (world, mailbox) = (&self.world, &self.support);
+        let mut browser = Browser::new(world);
+        let page = come_in(world, mailbox, &mut browser).await;
+        let url = |path: &str| format!("{}{path}", world.callback_url);
+        let statement = fields(&page, "/attest");
+        browser.get(&url("/reveal")).await;
+        browser.post(&url("/reveal"), &statement[1..]).await;
+        let quote = Fault::Answer {
+            effect: false,
+            status: 400,
+            headers: Vec::new(),
+            body: json!({"__type": "InvalidRequestException", "message": QUOTED}).to_string(),
+        };
+        world.gate.fail_next("events", "PutEvents", quote);
+        let untold = reveal(&mut browser, &page).await;
+        assert!(untold.status >= 500, "{}", untold.body);
+        let shown = reveal(&mut browser, &page).await;
+        let secret = field(&shown, "client-secret").expect("it is shown");
+        let page = say(&mut browser, &shown, "other").await;
+        paste(world, mailbox, "support-in", &secret);
+        let page = say(&mut browser, &page, "authorized").await;
+        paste(world, mailbox, "support-out", &secret);
+        assert_eq!(secret, pending_secret(world, mailbox));
+        say(&mut browser, &page, "authorized").await;
+        world.secrets_manager.settled(&mailbox.secret).await;
+        browser.get(&url("/handover")).await;
+        let calendar = browser.get(&url("/calendar")).await;
+        assert_eq!(calendar.status, 200, "{}", calendar.body);
+        browser.post(&url("/reveal"), &statement).await;
+        assert_whole(world, mailbox);
+        self.shown = secret;
+        self.keep(browser);
     }
 
     /// One attempt after the other fails at another service; each answer quotes a secret.
@@ -319,7 +369,7 @@ impl Run {
             let open = format!("{:?} {:?}", secret.tags, labels.collect::<Vec<_>>());
             add(format!("tags and labels of {}", secret.name), open);
         }
-        for mailbox in [&self.orders, &self.sales] {
+        for mailbox in [&self.orders, &self.sales, &self.support] {
             for credential in world.directory.credentials(mailbox.app.app_id) {
                 let name = credential.display_name.unwrap_or_default();
                 add("a credential's name".to_owned(), name);
@@ -350,7 +400,15 @@ impl Run {
                     add(format!("the call of {operation}"), sent);
                     add(format!("the answer to {operation}"), answered);
                 }
-                "api-gateway" => add(format!("the answer to {operation}"), answered),
+                "api-gateway" => {
+                    add(format!("the answer to {operation}"), answered);
+                    let path = call.uri.split('?').next().unwrap_or_default();
+                    // The requests of a hand-over have no secret, code or ticket in them.
+                    if ["/handover", "/reveal", "/attest", "/calendar"].contains(&path) {
+                        let asked = format!("{} {sent}", call.uri);
+                        add(format!("the request {operation}"), asked);
+                    }
+                }
                 "graph" | "events" | "sts" => {
                     add(format!("the body of {service} {operation}"), sent)
                 }
@@ -367,6 +425,7 @@ async fn no_secret_is_found_outside_its_place_in_any_guise() {
     run.check().await;
     run.failing_sign_ins().await;
     run.sign_in().await;
+    run.hand_over().await;
     assert_whole(&run.world, &run.orders);
     assert_whole(&run.world, &run.sales);
     run.world.clock.advance(SignedDuration::from_hours(8 * 24));
@@ -398,11 +457,14 @@ async fn no_secret_is_found_outside_its_place_in_any_guise() {
     let secrets = world.secret_strings();
     assert!(secrets.len() > 50, "{}", secrets.len());
     let guises: Vec<Guises> = secrets.iter().map(|secret| Guises::of(secret)).collect();
+    assert_shown_in_one_answer(&run);
     let mut leaks = Vec::new();
     let mut seen = BTreeSet::new();
     for found in all.iter().filter(|found| seen.insert(found.text.as_str())) {
         for guise in &guises {
-            if guise.is_in(&found.text) {
+            let its_answer = ["the page at /reveal", "the answer to POST /reveal"];
+            let shown = guise.secret == run.shown && its_answer.contains(&found.place.as_str());
+            if guise.is_in(&found.text) && !shown {
                 leaks.push(format!(
                     "{} in {}: {}",
                     guise.secret, found.place, found.text
@@ -420,36 +482,77 @@ async fn no_secret_is_found_outside_its_place_in_any_guise() {
     assert_eq!(all.iter().filter(hinted).count(), 0);
 }
 
-/// A ticket is in links and in the form for a new one; a session in its cookie; state and nonce on the way to
-/// Microsoft: nowhere else.
+/// The secret that was handed over is in the answer to the one POST that asked for it rightly.
+fn assert_shown_in_one_answer(run: &Run) {
+    assert!(!run.shown.is_empty());
+    let answers = run.answers.iter();
+    let shown: Vec<&Page> = answers
+        .filter(|answer| answer.body.contains(&run.shown))
+        .collect();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].url.path(), "/reveal");
+    assert_eq!(shown[0].headers["cache-control"], "no-store");
+    assert_eq!(shown[0].body.matches(&run.shown).count(), 1);
+}
+
+/// A ticket is in links, on the page behind it and in the form for a new one: nowhere else.
 fn assert_places_of_links(run: &Run, all: &[Found]) {
-    let events = run.world.event_bridge.details("Authorization Required");
-    assert!(!events.is_empty());
-    for event in events {
-        let ticket = ticket_of(event["link"].as_str().unwrap());
-        let parts: Vec<&str> = ticket.split('.').collect();
-        // The signature is what makes it one.
-        for part in [ticket.as_str(), parts[2]] {
-            for found in all.iter().filter(|found| found.text.contains(part)) {
-                let told = [
-                    "the event \"Authorization Required\"",
-                    "the body of events PutEvents",
+    for kind in ["Authorization Required", "Hand-over Required"] {
+        let events = run.world.event_bridge.details(kind);
+        assert!(!events.is_empty());
+        for event in events {
+            let ticket = ticket_of(event["link"].as_str().unwrap());
+            assert_places_of_ticket(kind, &ticket, all);
+        }
+    }
+    assert_places_of_sessions(run, all);
+}
+
+fn assert_places_of_ticket(kind: &str, ticket: &str, all: &[Found]) {
+    let told = [
+        format!("the event \"{kind}\""),
+        "the body of events PutEvents".to_owned(),
+    ];
+    let on_page = [
+        format!("name=\"ticket\" value=\"{ticket}\""),
+        format!("href=\"/authorize?ticket={ticket}\""),
+        format!("href=\"/authorize?ticket={ticket}&amp;anew=1\""),
+    ];
+    let start = ["the page at /start", "the answer to GET /start"];
+    // The signature is what makes it one.
+    let signature = ticket.rsplit('.').next().unwrap();
+    for part in [ticket, signature] {
+        for found in all.iter().filter(|found| found.text.contains(part)) {
+            let times = found.text.matches(part).count();
+            let link = told.contains(&found.place) && times == 1;
+            let way_on = on_page.iter().any(|place| found.text.contains(place)) && times == 1;
+            // The first screen has its own link to copy too, for a private window.
+            let itself = start.contains(&found.place.as_str()) && times == 2;
+            assert!(
+                link || way_on || itself,
+                "a ticket in {}: {}",
+                found.place,
+                found.text
+            );
+        }
+    }
+}
+
+/// A session is in its cookie, what ties its forms to it in its pages, state and nonce on the way to
+/// Microsoft: nowhere else.
+fn assert_places_of_sessions(run: &Run, all: &[Found]) {
+    for page in &run.answers {
+        let forms = page.forms().into_iter().flat_map(|form| form.fields);
+        for (_, value) in forms.filter(|(name, _)| name == "form") {
+            for found in all.iter().filter(|found| found.text.contains(&value)) {
+                let place = found.place.split(" /").next().unwrap();
+                let known = [
+                    "the page at",
+                    "the answer to GET",
+                    "the answer to POST",
+                    "the request POST",
                 ];
-                let link =
-                    told.contains(&found.place.as_str()) && found.text.matches(part).count() == 1;
-                let on_page = [
-                    format!("name=\"ticket\" value=\"{ticket}\""),
-                    format!("href=\"/authorize?ticket={ticket}\""),
-                    format!("href=\"/authorize?ticket={ticket}&amp;anew=1\""),
-                ];
-                let way_on = on_page.iter().any(|place| found.text.contains(place))
-                    && found.text.matches(part).count() == 1;
-                assert!(
-                    link || way_on,
-                    "a ticket in {}: {}",
-                    found.place,
-                    found.text
-                );
+                assert!(known.contains(&place), "{}", found.place);
             }
         }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod actions;
+mod attacks;
 mod attended;
 mod bad_input;
 mod browser;
@@ -31,6 +32,7 @@ mod model;
 mod picture;
 mod recovery;
 mod repeated_steps;
+mod security_table;
 mod sign_in;
 mod steps;
 mod superseded;

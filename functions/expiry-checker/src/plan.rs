@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use shared::events::{DueReason, EventKind, FleetState};
+use shared::mailbox_secret::MailboxAddress;
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::tags;
@@ -130,7 +131,8 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         plan.actions.push(Action::Retire);
     }
     if let Some(end) = plan.expires_at {
-        plan.remind(current, &tag, now, end);
+        let contact = contact(tag(tags::CONTACT), probe);
+        plan.remind(current, &tag, now, end, contact);
     }
     let added = next
         .into_iter()
@@ -197,8 +199,8 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
         end: Timestamp,
+        contact: Option<String>,
     ) {
-        let contact = tag(tags::CONTACT).map(str::to_owned);
         let (rung, event) = match policy::rung(now, end) {
             Some(rung) => (
                 rung,
@@ -328,6 +330,14 @@ impl Plan {
     }
 }
 
+/// Whom to tell; never one of the mailboxes whose mail may stand still.
+fn contact(tag: Option<&str>, probe: Option<&Probe>) -> Option<String> {
+    let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
+    let address = tag.and_then(MailboxAddress::read);
+    let own = address.is_some_and(|contact| mailboxes.unwrap_or_default().contains(&contact));
+    tag.filter(|_| !own).map(str::to_owned)
+}
+
 /// Whether an earlier check found this rotation standing, and it has not moved since. A check that is
 /// delivered twice has one time, and does not count twice.
 fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
@@ -428,6 +438,7 @@ mod tests {
                 issued_here: false,
                 start: None,
                 expires_at: at(end),
+                mailboxes: Vec::new(),
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),

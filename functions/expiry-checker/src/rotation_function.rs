@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::aws::sorted;
 use shared::failure::{Failure, Kind, foreign_code};
-use shared::mailbox_secret::ConnectionId;
+use shared::mailbox_secret::{ConnectionId, MailboxAddress};
 
 /// The rotation function.
 #[derive(Debug, Clone)]
@@ -27,6 +27,9 @@ pub struct Probe {
     pub start: Option<Timestamp>,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The accounts whose mail may stand still.
+    #[serde(default)]
+    pub mailboxes: Vec<MailboxAddress>,
     /// What is not as it was left.
     pub drift: Vec<Drift>,
     /// What could not be looked at.

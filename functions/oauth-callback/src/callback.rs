@@ -50,6 +50,15 @@ struct SignIn {
     app: App,
 }
 
+impl SignIn {
+    /// The account's connections to which a person delivers.
+    fn attended(&self) -> impl Iterator<Item = &Connection> {
+        self.mailbox.connections.iter().filter(|connection| {
+            connection.delivery == Delivery::Attended && connection.mailbox == self.ticket.mailbox
+        })
+    }
+}
+
 impl OAuthCallback {
     pub(crate) async fn callback(&self, request: &Request, deadline: Deadline) -> Answer {
         if request.query("admin_consent").is_some() {
@@ -134,27 +143,33 @@ impl OAuthCallback {
         };
         file(&store, mailbox, &grant).await?;
         info!(%mailbox, "stored a grant");
-        match self.lead_on(sign_in, key, &grant.oid).await? {
+        match self.lead_on(sign_in, key, &grant.oid, &grants).await? {
             Some(reply) => Ok(reply),
             None => Err(self.push_on(sign_in).await),
         }
     }
 
-    /// To the hand-over, where this account has something to do in it.
+    /// To the hand-over, where this account has something to do in it or has done it.
     async fn lead_on(
         &self,
         sign_in: &SignIn,
         key: &TicketKey,
         oid: &DirectoryId,
+        grants: &Grants,
     ) -> Result<Option<Reply>, Ending> {
-        let mailbox = &sign_in.ticket.mailbox;
         let authorize = self.offer(sign_in).await;
-        let attended = sign_in.mailbox.connections.iter().any(|connection| {
-            connection.delivery == Delivery::Attended && connection.mailbox == *mailbox
-        });
-        let attended = attended && sign_in.ticket.purpose == Purpose::Rotate;
-        if !attended && authorize.is_empty() {
+        let rotates = sign_in.ticket.purpose == Purpose::Rotate;
+        let attended: Vec<&Connection> = sign_in.attended().filter(|_| rotates).collect();
+        if attended.is_empty() && authorize.is_empty() {
             return Ok(None);
+        }
+        let version = &sign_in.ticket.version;
+        let all_said = attended
+            .iter()
+            .all(|connection| grants.attested(version, connection.id.as_str()));
+        if all_said && authorize.is_empty() {
+            // Only this sign-in was waited for.
+            self.push_on(sign_in).await;
         }
         let ticket = sign_in.session.ticket.clone();
         let session = SignedIn::begin(ticket, oid.clone(), authorize, now())?;
@@ -170,6 +185,11 @@ impl OAuthCallback {
     /// the account's owner is here: where ShopCtrl needs a sign-in of its own, its address comes back.
     /// What fails here is tried again by the rotation.
     async fn offer(&self, sign_in: &SignIn) -> BTreeMap<String, String> {
+        let rotating = sign_in.secret.versions.in_progress().is_some();
+        if sign_in.ticket.purpose == Purpose::Connect && rotating {
+            // A connection may hold the pending secret already: it is not given the current one back.
+            return BTreeMap::new();
+        }
         let mine = sign_in.mailbox.connections.iter().filter(|connection| {
             connection.delivery == Delivery::Api && connection.mailbox == sign_in.ticket.mailbox
         });
@@ -209,7 +229,7 @@ impl OAuthCallback {
             Swapped::PersonNeeded { authorize_url } => {
                 let trusted = may_lead_to(&authorize_url, sign_in, connection);
                 if !trusted {
-                    warn!(connection = %connection.id, "ShopCtrl named an address to authorize at that is neither Microsoft's nor its own");
+                    warn!(connection = %connection.id, "ShopCtrl named an address to authorize at that is neither Microsoft's for this app nor its own");
                 }
                 Ok(trusted.then_some(authorize_url))
             }
@@ -326,8 +346,7 @@ impl OAuthCallback {
                 warn!(failure = %error.failure, "the rotation was not pushed on; the next check does it")
             }
         }
-        let attended = |c: &Connection| c.delivery == Delivery::Attended && c.mailbox == *mailbox;
-        if sign_in.mailbox.connections.iter().any(attended) {
+        if sign_in.attended().next().is_some() {
             return Ending::new("hand-over-remains", texts::hand_over_remains(mailbox));
         }
         Ending::new("rotation-goes-on", texts::rotation_goes_on(mailbox))
@@ -367,23 +386,28 @@ fn admin_came_back(request: &Request) -> Ending {
     }
 }
 
-/// Whether a person may be sent to an address that ShopCtrl names: Microsoft's sign-in of this cloud,
-/// or ShopCtrl itself.
+/// Whether a person may be sent to an address that ShopCtrl names: Microsoft's sign-in of this cloud
+/// for this very app, or ShopCtrl itself. Another app's sign-in would ask for a consent of its own.
 fn may_lead_to(address: &str, sign_in: &SignIn, connection: &Connection) -> bool {
-    let origin = |text: &str| {
+    let web = |text: &str| {
         let url = Url::parse(text).ok()?;
-        let web = matches!(url.scheme(), "https" | "http") && url.username().is_empty();
-        web.then(|| url.origin())
+        let bare = url.username().is_empty() && url.password().is_none();
+        (matches!(url.scheme(), "https" | "http") && bare).then_some(url)
     };
-    let trusted = [
-        sign_in.app.endpoints.authority.as_str(),
-        connection.shopctrl.ui.as_str(),
-        connection.shopctrl.api.as_str(),
-    ];
-    let at = origin(address);
-    at.is_some()
-        && address.len() <= LONGEST_ADDRESS
-        && trusted.into_iter().any(|url| origin(url) == at)
+    let at_one_of = |at: &Url, trusted: &[&str]| {
+        let origins = trusted.iter().filter_map(|text| web(text));
+        origins.into_iter().any(|url| url.origin() == at.origin())
+    };
+    let Some(at) = web(address).filter(|_| address.len() <= LONGEST_ADDRESS) else {
+        return false;
+    };
+    if at_one_of(&at, &[sign_in.app.endpoints.authority.as_str()]) {
+        let client_id = sign_in.app.client_id.as_str();
+        let mut named = at.query_pairs().filter(|(name, _)| name == "client_id");
+        return named.next().is_some_and(|(_, id)| id == client_id) && named.next().is_none();
+    }
+    let place = &connection.shopctrl;
+    at_one_of(&at, &[place.ui.as_str(), place.api.as_str()])
 }
 
 pub(crate) fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {

@@ -124,6 +124,12 @@ impl HandingOver {
             && self.secret.versions.current() == Some(&self.ticket.version)
     }
 
+    /// Whether the account that signed in is the mailbox's, also now.
+    pub fn is_the_owners(&self) -> bool {
+        let grant = self.grants.of(&self.ticket.mailbox);
+        grant.is_some_and(|grant| grant.oid == self.session.oid)
+    }
+
     /// Whether connections of other accounts wait for their own hand-over.
     pub fn others_wait(&self) -> bool {
         let others = self.document.connections.iter().filter(|connection| {
@@ -204,6 +210,14 @@ impl OAuthCallback {
             Some("other") => HandOverState::Failed,
             _ => return Err(Ending::new("said-nothing", texts::start_again())),
         };
+        // Said again, it is no news: nothing is written, told or begun a second time.
+        let news = match &task.how {
+            How::Enter { said } => said.is_none_or(|said| said.state != state),
+            How::Authorize { done, .. } => !done,
+        };
+        if !news {
+            return Ok(Reply::to(on));
+        }
         let connection = task.connection.clone();
         let mut reply = Reply::to(on);
         match task.how {
@@ -219,7 +233,8 @@ impl OAuthCallback {
         Ok(reply)
     }
 
-    /// Records what was said, by compare-and-swap, and tells it.
+    /// Tells what was said and records it, by compare-and-swap. Told first: what is recorded and not
+    /// told could not be told later, because said again it would be no news.
     async fn note(
         &self,
         it: &mut HandingOver,
@@ -235,6 +250,15 @@ impl OAuthCallback {
             at: at.unwrap_or_else(now),
             rests_on: texts::rests_on(state, connection.direction).to_owned(),
         };
+        let told = it.event(EventKind::HandOverAttested {
+            connection: connection.id.clone(),
+            direction: connection.direction,
+            state,
+            by: said.attested_by.clone(),
+            at: said.at,
+            rests_on: said.rests_on.clone(),
+        });
+        self.events.put(&[told]).await?;
         let versions = &it.secret.versions;
         let live = [versions.current(), versions.in_progress()];
         let token = it.ticket.version.clone();
@@ -249,17 +273,9 @@ impl OAuthCallback {
             })
             .await?;
         let all = it.grants.handover.entry(token).or_default();
-        all.insert(connection.id.to_string(), said.clone());
+        all.insert(connection.id.to_string(), said);
         info!(connection = %connection.id, ?state, "attested");
-        let told = it.event(EventKind::HandOverAttested {
-            connection: connection.id.clone(),
-            direction: connection.direction,
-            state,
-            by: said.attested_by,
-            at: said.at,
-            rests_on: said.rests_on,
-        });
-        Ok(self.events.put(&[told]).await?)
+        Ok(())
     }
 
     /// Has the rotation go on that waits. If that fails, the next check does it.
@@ -281,6 +297,20 @@ impl OAuthCallback {
         session: Option<SignedIn>,
         key: TicketKey,
     ) -> Result<HandingOver, Ending> {
+        let it = self.of_session(session, key).await?;
+        if it.is_the_owners() {
+            return Ok(it);
+        }
+        let wrong = Ending::new("wrong-account", texts::wrong_account(&it.ticket.mailbox));
+        Err(wrong.or_sign_in_anew(&it.session.ticket))
+    }
+
+    /// The same, whosever the mailbox is by now.
+    pub(crate) async fn of_session(
+        &self,
+        session: Option<SignedIn>,
+        key: TicketKey,
+    ) -> Result<HandingOver, Ending> {
         let Some(session) = session else {
             return Err(Ending::new("no-session", texts::session_over()));
         };
@@ -291,7 +321,6 @@ impl OAuthCallback {
                 return Err(Ending::new("invalid-ticket", texts::invalid_link()));
             }
         };
-        let again = session.ticket.clone();
         let span = tracing::Span::current();
         span.record("secret", &ticket.secret);
         span.record("token", &ticket.version);
@@ -307,13 +336,6 @@ impl OAuthCallback {
         };
         let document = MailboxSecret::read(&value.text)?;
         let grants = GrantStore::of(&self.store, &secret.name).read().await?;
-        let same = grants
-            .of(&ticket.mailbox)
-            .is_some_and(|grant| grant.oid == session.oid);
-        if !same {
-            let wrong = Ending::new("wrong-account", texts::wrong_account(&ticket.mailbox));
-            return Err(wrong.or_sign_in_anew(&again));
-        }
         Ok(HandingOver {
             session,
             key,

@@ -82,7 +82,7 @@ pub fn hand_over_remains(mailbox: &MailboxAddress) -> Text {
         good: true,
         title: "Signed in; one thing is left".to_owned(),
         happened: format!("{mailbox} is signed in, and the permission is stored."),
-        next: "The new client secret still has to be entered in ShopCtrl; the person who runs this system hands it over.".to_owned(),
+        next: "The new client secret still has to be entered in ShopCtrl; the link for that was sent in a message of its own.".to_owned(),
         button: SIGN_IN,
         pass_on: FOR_AN_ADMINISTRATOR,
     }
@@ -251,6 +251,7 @@ pub fn session_over() -> Text {
 /// Why the secret is not shown.
 pub fn not_shown(why: NotShown, mailbox: &MailboxAddress) -> Text {
     match why {
+        NotShown::AnotherAccount => wrong_account(mailbox),
         NotShown::NotPending => already_done(),
         NotShown::OldSignIn => bad(
             403,

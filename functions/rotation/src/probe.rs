@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::credential::{Credential, KeyId, Marker};
 use shared::entra::token::TokenError;
 use shared::failure::Failure;
-use shared::mailbox_secret::{ConnectionId, Delivery, MailboxSecret};
+use shared::mailbox_secret::{ConnectionId, Delivery, MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::CURRENT;
 
@@ -28,6 +28,8 @@ struct Report {
     start: Option<Timestamp>,
     /// When it ends: Entra's word, or else the document's.
     expires_at: Timestamp,
+    /// The accounts whose mail may stand still.
+    mailboxes: Vec<MailboxAddress>,
     /// What is not as it was left, as codes.
     drift: Vec<Drift>,
     /// What could not be looked at.
@@ -51,6 +53,11 @@ impl Rotation {
             now: None,
             start: None,
             expires_at: mailbox.expires_at,
+            mailboxes: mailbox
+                .connections
+                .iter()
+                .map(|c| c.mailbox.clone())
+                .collect(),
             drift: Vec::new(),
             problems: Vec::new(),
         };

@@ -247,6 +247,15 @@ impl TokenEndpoint {
     /// # Errors
     /// [`TokenError`].
     pub async fn client_credentials(&self) -> Result<Tokens, TokenError> {
+        let scope = self.app.endpoints.graph_scope(".default");
+        self.app_only(scope).await
+    }
+
+    /// An app-only token for a resource, which is named by its scope `.default`.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn app_only(&self, scope: String) -> Result<Tokens, TokenError> {
         let seen = Mutex::default();
         let client = self.client()?;
         let mut request = client.exchange_client_credentials();
@@ -254,7 +263,7 @@ impl TokenEndpoint {
             request = request.add_extra_param(name, value);
         }
         let answer = request
-            .add_scope(Scope::new(self.app.endpoints.graph_scope(".default")))
+            .add_scope(Scope::new(scope))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
         sorted(answer, seen)

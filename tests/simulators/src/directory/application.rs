@@ -52,6 +52,8 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// Application permissions on Graph with admin consent: the `roles` of app-only tokens.
     pub app_roles: BTreeSet<String>,
+    /// The same on Exchange Online: `IMAP.AccessAsApp`, `full_access_as_app`, …
+    pub exchange_roles: BTreeSet<String>,
     /// Delegated permissions that an administrator granted for everyone.
     pub admin_consent: BTreeSet<Scope>,
     /// Resources that the registration lists; others give 650057.
@@ -81,6 +83,7 @@ impl Default for Registration {
             sign_in_audience: Audience::MyOrg,
             redirect_uris: Vec::new(),
             app_roles: BTreeSet::new(),
+            exchange_roles: BTreeSet::new(),
             admin_consent: BTreeSet::new(),
             resources: [GRAPH, OUTLOOK, OUTLOOK_365].map(str::to_owned).into(),
             owners: BTreeSet::new(),

@@ -168,7 +168,7 @@ impl Directory {
         let roles = if resource == GRAPH {
             app.registration.app_roles.clone()
         } else {
-            BTreeSet::new()
+            app.registration.exchange_roles.clone()
         };
         let token = AccessToken {
             audience: resource,

@@ -1,0 +1,50 @@
+//! docs/security.md names a test for each attack: they exist, and no test of `attacks` is missing in it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap()
+}
+
+/// The tests in a file: the functions behind the attribute.
+fn tests_in(file: &str) -> BTreeSet<String> {
+    let text = read(&format!("system/{file}.rs"));
+    let functions = text.split("#[").filter_map(|rest| {
+        let (attribute, rest) = rest.split_once("]\n")?;
+        let named = rest.trim_start_matches("async ").strip_prefix("fn ")?;
+        let (name, _) = named.split_once('(')?;
+        let test = attribute == "test" || attribute.starts_with("tokio::test");
+        test.then(|| name.to_owned())
+    });
+    functions.collect()
+}
+
+#[test]
+fn the_table_of_attacks_and_the_tests_are_the_same() {
+    let files = [
+        "attacks",
+        "bad_input",
+        "hand_over",
+        "id_tokens",
+        "leaks",
+        "links",
+        "sign_in",
+    ];
+    let known: BTreeSet<String> = files.into_iter().flat_map(tests_in).collect();
+    let table = read("../docs/security.md");
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let named: BTreeSet<String> = rows
+        .filter_map(|row| row.trim_end_matches(" |").rsplit_once(" | "))
+        .flat_map(|(_, tests)| tests.split(", "))
+        .filter_map(|test| test.strip_prefix('`')?.strip_suffix('`'))
+        .map(str::to_owned)
+        .collect();
+    let missing: Vec<&String> = named.difference(&known).collect();
+    assert!(missing.is_empty(), "no such test: {missing:?}");
+    let attacks = tests_in("attacks");
+    assert!(attacks.len() >= 20, "{attacks:?}");
+    let untold: Vec<&String> = attacks.difference(&named).collect();
+    assert!(untold.is_empty(), "not in the table: {untold:?}");
+}
