@@ -1,13 +1,18 @@
 //! The attended hand-over in a real browser: a person between our pages, Microsoft's and ShopCtrl's.
 
+use std::collections::BTreeSet;
+
 use simulators::directory::account::ConsentPolicy;
+use simulators::directory::sign_in::Decision;
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, World};
 
+use crate::browser::log_of_reference;
 use crate::chromium::{self, Key, Window};
 use crate::end_state::{assert_whole, current_key};
 use crate::events::assert_events_keep_their_schemas;
 use crate::hand_over::{ASKED, attended, pending_secret, waiting};
 use crate::in_a_browser::{assert_good_page, log_in, sign_in, sign_in_as_owner};
+use crate::links::{Attempt, attempts, clear_the_way, invite};
 use crate::picture::assert_granted;
 
 const RECEIVING: &str = "Receiving mail: enter the new client secret";
@@ -344,4 +349,75 @@ async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
     // Asked anew, though somebody is signed in.
     sign_in_as_owner(&window, &mailbox).await;
     window.until_heading(RECEIVING).await;
+}
+
+/// Goes on at Microsoft as somebody who does not get any further, until a page of ours comes.
+async fn give_in(window: &Window, world: &World, decision: Decision) {
+    for _ in 0..4 {
+        if window.url().await.starts_with(&world.callback_url) {
+            return;
+        }
+        let ways = match decision {
+            Decision::Accept => ["Accept", "Return to the application"],
+            Decision::Cancel => ["Cancel", "Return to the application"],
+        };
+        let ways = ways
+            .into_iter()
+            .chain(["Return to the application without granting consent", "Back"]);
+        for way in ways {
+            if window.has(way).await {
+                window.click(way).await;
+                break;
+            }
+        }
+    }
+    panic!("it ends at Microsoft: {}", window.text().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_way_on() {
+    let test = "every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_way_on";
+    let Some(first) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    invite(&world);
+    world.directory.set_refusals_redirect(true);
+    let mut seen = BTreeSet::new();
+    // There is one mailbox in this world.
+    let here = |attempt: &Attempt| attempt.address != "sales@shop.example";
+    for attempt in attempts().into_iter().filter(here) {
+        (attempt.prepare)(&world, &mailbox);
+        let window = first.private().await;
+        window.open(&link(&world)).await;
+        window
+            .click(&format!("Sign in as {}", mailbox.address))
+            .await;
+        let owner = attempt.address == mailbox.address;
+        let password = if owner {
+            mailbox.password.as_str()
+        } else {
+            "Pa55~somebody"
+        };
+        sign_in(&window, attempt.address, password).await;
+        give_in(&window, &world, attempt.decision).await;
+        let reference = window
+            .evaluate("return document.querySelector('.reference code').textContent")
+            .await;
+        let lines = log_of_reference(&world, reference.as_str().unwrap()).await;
+        let outcome = lines.iter().find_map(|line| line["outcome"].as_str());
+        let (_, expected) = attempt.expected;
+        assert_eq!(outcome, Some(expected), "{}", attempt.what);
+        assert!(window.has("Sign in again").await, "{}", attempt.what);
+        assert!(!window.text().await.contains("AADSTS"));
+        if seen.insert(expected) {
+            assert_good_page(&window, &format!("sign_in_{expected}")).await;
+        }
+        clear_the_way(&world, &mailbox);
+        let consents = "openid profile offline_access User.Read Mail.Read Mail.Send";
+        world
+            .directory
+            .consent(mailbox.oid, mailbox.app.app_id, consents);
+    }
+    assert!(seen.len() >= 9, "{seen:?}");
 }

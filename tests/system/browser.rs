@@ -391,6 +391,11 @@ fn assert_guarded(page: &Page) {
 
 /// The log lines of the request with the page's reference, the last one included.
 pub async fn log_of(world: &World, page: &Page) -> Vec<Value> {
+    log_of_reference(world, page.reference()).await
+}
+
+/// The log lines of the request with this reference, the last one included.
+pub async fn log_of_reference(world: &World, reference: &str) -> Vec<Value> {
     // A line comes through a pipe, and may come a moment after the answer.
     let mut news = world.lambda.subscribe();
     loop {
@@ -398,13 +403,13 @@ pub async fn log_of(world: &World, page: &Page) -> Vec<Value> {
         let lines: Vec<Value> = lines
             .filter(|line| line.function == "oauth-callback")
             .map(|line| serde_json::from_str::<Value>(&line.line).expect("a JSON object a line"))
-            .filter(|line| line["span"]["reference"] == page.reference())
+            .filter(|line| line["span"]["reference"] == reference)
             .collect();
         if lines.iter().any(|line| line["outcome"].is_string()) {
             return lines;
         }
         let wait = tokio::time::timeout(std::time::Duration::from_secs(10), news.recv()).await;
-        wait.unwrap_or_else(|_| panic!("{} is not in the log: {}", page.url, page.body))
+        wait.unwrap_or_else(|_| panic!("{reference} is not in the log"))
             .ok();
     }
 }

@@ -488,17 +488,17 @@ async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in(
 }
 
 /// A sign-in that does not succeed: what was prepared, who signs in, what our page says.
-struct Attempt {
-    what: &'static str,
-    prepare: fn(&World, &Mailbox),
-    address: &'static str,
-    decision: Decision,
-    expected: (u16, &'static str),
+pub struct Attempt {
+    pub what: &'static str,
+    pub prepare: fn(&World, &Mailbox),
+    pub address: &'static str,
+    pub decision: Decision,
+    pub expected: (u16, &'static str),
 }
 
 fn nothing(_: &World, _: &Mailbox) {}
 
-fn attempts() -> Vec<Attempt> {
+pub fn attempts() -> Vec<Attempt> {
     let wrong = (403, "wrong-account");
     let attempt = |what, address, expected| Attempt {
         what,
@@ -590,7 +590,7 @@ fn stand(world: &World, mailbox: &Mailbox, obstacle: Obstacle) {
         .change_account(mailbox.oid, |person| person.obstacle = Some(obstacle));
 }
 
-fn clear_the_way(world: &World, mailbox: &Mailbox) {
+pub fn clear_the_way(world: &World, mailbox: &Mailbox) {
     let directory = &world.directory;
     directory.change_account(mailbox.oid, |person| person.obstacle = None);
     directory.change(mailbox.app.app_id, |app| app.assigned = None);
@@ -598,7 +598,7 @@ fn clear_the_way(world: &World, mailbox: &Mailbox) {
     directory.set_token_replicas(vec![Replica::default()]);
 }
 
-fn invite(world: &World) {
+pub fn invite(world: &World) {
     let directory = &world.directory;
     let tenant = world.tenant();
     let person = |address: &str| Person::with_mailbox(address, "Pa55~somebody");

@@ -29,7 +29,11 @@ pub const LIFE: Life = Life {
         });
     },
     person: Some((ASKED, |world, mailbox| Box::pin(hand_over(world, mailbox)))),
-    person_tells: &["Client Secret Revealed", "Hand-over Attested"],
+    person_tells: &[
+        "Client Secret Revealed",
+        "Hand-over Attested",
+        "Reveal Refused",
+    ],
     stands,
     attended: true,
     reattempt_after: SignedDuration::ZERO,
