@@ -421,3 +421,66 @@ async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_w
     }
     assert!(seen.len() >= 9, "{seen:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on() {
+    let test = "a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    world.directory.change_account(mailbox.oid, |person| {
+        person.second_factor = Some("123456".to_owned());
+    });
+    window.open(&link(&world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    sign_in_as_owner(&window, &mailbox).await;
+    window.until_heading("Enter code").await;
+    window.click("Cancel").await;
+    assert!(window.url().await.starts_with(&world.callback_url));
+    assert_good_page(&window, "second_factor_not_completed").await;
+    assert!(window.has("Sign in again").await);
+
+    let window = window.private().await;
+    window.open(&link(&world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    sign_in_as_owner(&window, &mailbox).await;
+    window.until_heading("Enter code").await;
+    window
+        .fill("Code from your authenticator app", "123456")
+        .await;
+    window.click("Verify").await;
+    window.until_heading(RECEIVING).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_first_page() {
+    let test = "who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_first_page";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&attended()).await;
+    world.directory.change(mailbox.app.app_id, |app| {
+        app.redirect_uris.clear();
+    });
+    window.open(&link(&world)).await;
+    window
+        .click(&format!("Sign in as {}", mailbox.address))
+        .await;
+    assert!(!window.url().await.starts_with(&world.callback_url));
+    assert!(window.text().await.contains("AADSTS50011"));
+    assert!(!window.has("Return to the application").await);
+    window.open(&link(&world)).await;
+    window
+        .click("Microsoft shows an error and does not lead back here?")
+        .await;
+    assert!(window.text().await.contains("AADSTS50011"));
+    let missing = window.value_of("Redirect URI").await;
+    assert_eq!(missing, format!("{}/callback", world.callback_url));
+    let app = window.value_of("Client ID").await;
+    assert_eq!(app, mailbox.app.app_id.to_string());
+}

@@ -15,6 +15,9 @@ use crate::sign_in::{waiting, without_grant};
 const ASKED: &str = "Authorization Required";
 /// A page of ours with all that it needs, in bytes.
 const LARGEST: u64 = 30 * 1024;
+/// The width of the narrowest text, in pixels.
+const NARROWEST: &str = "return Math.min(...[...document.querySelectorAll('p, li, dd, h1, h2')]\
+    .filter(text => text.clientWidth > 0).map(text => text.clientWidth))";
 /// A small phone, in pixels.
 const PHONE: u32 = 360;
 
@@ -30,6 +33,11 @@ pub async fn assert_good_page(window: &Window, name: &str) {
     assert!((500..LARGEST).contains(&size), "{size} bytes");
     window.as_phone(PHONE).await;
     assert_eq!(window.overhang().await, 0, "on a phone");
+    let narrowest = window.evaluate(NARROWEST).await.as_i64().unwrap();
+    assert!(
+        narrowest >= 100,
+        "a text is squeezed into {narrowest} pixels"
+    );
     window.picture(name).await;
     window.as_desktop().await;
 }

@@ -60,7 +60,10 @@ pub(crate) fn hints(task: &Task<'_>, seen: Option<&Seen>) -> Vec<Hint> {
         Hint::AnotherSmtp,
         !receiving && connection.protocol == Protocol::Smtp && (failed || no_test_mail),
     );
-    suspect(Hint::AutoReply, since.is_some_and(|since| since.test_mail));
+    suspect(
+        Hint::AutoReply,
+        receiving && since.is_some_and(|since| since.test_mail),
+    );
     hints
 }
 
@@ -182,6 +185,8 @@ mod tests {
             hints(&task(&receiving, SAID), Some(&came)),
             vec![Hint::AutoReply]
         );
+        let sending = connection("sending", "graph", UI);
+        assert_eq!(hints(&task(&sending, SAID), Some(&came)), vec![]);
     }
 
     #[test]

@@ -227,7 +227,7 @@ pub(crate) fn done(
     let content = html! {
         p { (texts::done(&it.ticket.mailbox)) }
         (standing_list(&standing(tasks, seen), None))
-        dl { @for (term, what) in texts::next_dates(it.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
+        dl.dates { @for (term, what) in texts::next_dates(it.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
         p { (texts::NOTHING_LEFT) }
         p { a href="/calendar" { (texts::CALENDAR) } }
     };

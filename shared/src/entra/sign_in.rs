@@ -180,7 +180,7 @@ impl Obstacle {
             Some(50_020 | 90_072) => Self::ForeignAccount,
             Some(50_105) => Self::NotAssigned,
             Some(53_000..=53_003 | 530_032 | 530_035) => Self::BlockedByPolicy,
-            Some(50_072 | 50_074 | 50_076 | 50_078 | 50_079) => Self::MoreProof,
+            Some(50_072 | 50_074 | 50_076 | 50_078 | 50_079 | 500_121) => Self::MoreProof,
             Some(50_053 | 50_055 | 50_057 | 50_126) => Self::AccountTrouble,
             Some(7_000_215 | 7_000_222 | 7_000_218) => Self::ClientRefused,
             Some(
