@@ -25,12 +25,17 @@ fn link(world: &World) -> String {
     asks.last().unwrap()["link"].as_str().unwrap().to_owned()
 }
 
-/// From the link to the first connection's steps.
-async fn begin(window: &Window, world: &World, mailbox: &Mailbox) {
+/// From the link to Microsoft's sign-in.
+async fn go_to_sign_in(window: &Window, world: &World, mailbox: &Mailbox) {
     window.open(&link(world)).await;
     window
         .click(&format!("Sign in as {}", mailbox.address))
         .await;
+}
+
+/// From the link to the first connection's steps.
+async fn begin(window: &Window, world: &World, mailbox: &Mailbox) {
+    go_to_sign_in(window, world, mailbox).await;
     sign_in_as_owner(window, mailbox).await;
     window.until_heading(RECEIVING).await;
 }
@@ -288,10 +293,7 @@ async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
     let (directory, app) = (&world.directory, mailbox.app.app_id);
     directory.withdraw_consent(mailbox.oid, app);
     directory.set_consent_policy(world.tenant(), ConsentPolicy::Admins);
-    window.open(&link(&world)).await;
-    window
-        .click(&format!("Sign in as {}", mailbox.address))
-        .await;
+    go_to_sign_in(&window, &world, &mailbox).await;
     sign_in_as_owner(&window, &mailbox).await;
     // Where the person goes on from is Microsoft's own page.
     window.until_heading("Need admin approval").await;
@@ -336,10 +338,7 @@ async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
     let admin = ("admin@shop.example", "Pa55~admin");
     let person = simulators::directory::account::Person::with_mailbox(admin.0, admin.1);
     world.directory.add_account(world.tenant(), person);
-    window.open(&link(&world)).await;
-    window
-        .click(&format!("Sign in as {}", mailbox.address))
-        .await;
+    go_to_sign_in(&window, &world, &mailbox).await;
     sign_in(&window, admin.0, admin.1).await;
     if window.has("Accept").await {
         window.click("Accept").await;
@@ -389,10 +388,7 @@ async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_w
     for attempt in attempts().into_iter().filter(here) {
         (attempt.prepare)(&world, &mailbox);
         let window = first.private().await;
-        window.open(&link(&world)).await;
-        window
-            .click(&format!("Sign in as {}", mailbox.address))
-            .await;
+        go_to_sign_in(&window, &world, &mailbox).await;
         let owner = attempt.address == mailbox.address;
         let password = if owner {
             mailbox.password.as_str()
@@ -432,10 +428,7 @@ async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on(
     world.directory.change_account(mailbox.oid, |person| {
         person.second_factor = Some("123456".to_owned());
     });
-    window.open(&link(&world)).await;
-    window
-        .click(&format!("Sign in as {}", mailbox.address))
-        .await;
+    go_to_sign_in(&window, &world, &mailbox).await;
     sign_in_as_owner(&window, &mailbox).await;
     window.until_heading("Enter code").await;
     window.click("Cancel").await;
@@ -444,10 +437,7 @@ async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on(
     assert!(window.has("Sign in again").await);
 
     let window = window.private().await;
-    window.open(&link(&world)).await;
-    window
-        .click(&format!("Sign in as {}", mailbox.address))
-        .await;
+    go_to_sign_in(&window, &world, &mailbox).await;
     sign_in_as_owner(&window, &mailbox).await;
     window.until_heading("Enter code").await;
     window
@@ -467,10 +457,7 @@ async fn who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_firs
     world.directory.change(mailbox.app.app_id, |app| {
         app.redirect_uris.clear();
     });
-    window.open(&link(&world)).await;
-    window
-        .click(&format!("Sign in as {}", mailbox.address))
-        .await;
+    go_to_sign_in(&window, &world, &mailbox).await;
     assert!(!window.url().await.starts_with(&world.callback_url));
     assert!(window.text().await.contains("AADSTS50011"));
     assert!(!window.has("Return to the application").await);

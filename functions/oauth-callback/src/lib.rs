@@ -10,6 +10,7 @@ mod calendar;
 mod callback;
 mod hand_over;
 mod hints;
+mod link;
 mod new_link;
 mod page;
 mod request;

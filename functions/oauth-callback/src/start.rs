@@ -3,20 +3,14 @@
 use shared::mailbox_secret::MailboxSecret;
 use shared::secret_store::versions::CURRENT;
 
-use crate::authorize::refusal;
+use crate::link::Link;
 use crate::page::Reply;
 use crate::request::Request;
-use crate::{Answer, Ending, OAuthCallback, now, screens, texts};
+use crate::{Answer, OAuthCallback, now, screens};
 
 impl OAuthCallback {
     pub(crate) async fn start(&self, request: &Request) -> Answer {
-        let Some(text) = request.query("ticket") else {
-            return Err(Ending::new("no-ticket", texts::invalid_link()));
-        };
-        let key = self.ticket_key().await?;
-        let ticket = key
-            .verify(&text, now())
-            .map_err(|refused| refusal(refused, &text))?;
+        let Link { text, ticket, .. } = self.link(request).await?;
         let (bound, current) = tokio::join!(
             self.bound(&ticket),
             self.store.value_with_label(&ticket.secret, CURRENT),
