@@ -50,22 +50,29 @@ impl Rotation {
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<(), Failure> {
+        let mut refused = None;
         for _ in 0..REMOVALS {
             let removal = with_retries(deadline, async || {
                 registration.remove_password(key_id).await
             });
             match removal.await? {
                 Removal::Removed => return Ok(()),
-                Removal::NotFound => {
+                not_found @ Removal::NotFound(_) => {
                     if self.is_gone(registration, key_id, deadline).await? {
                         return Ok(());
                     }
+                    refused = not_found.refused();
                 }
             }
         }
-        Err(Failure::new(
-            Kind::Temporary,
-            "removing a client secret in Entra: its replicas do not agree yet",
+        Err(refused.map_or_else(
+            || {
+                Failure::new(
+                    Kind::Temporary,
+                    "removing a client secret in Entra: its replicas do not agree yet",
+                )
+            },
+            |refusal| refusal.failure,
         ))
     }
 

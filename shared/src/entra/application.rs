@@ -1,11 +1,13 @@
 //! An app registration in Microsoft Graph: its credentials, adding one, removing one.
 
+use std::str::FromStr;
+
 use ::http::{Method, Request, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
@@ -55,13 +57,25 @@ pub struct Issued {
 }
 
 /// How a removal ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Removal {
     /// Graph removed it.
     Removed,
-    /// Graph knows no such credential: removed before, or added so lately that this replica has
-    /// not heard of it. Only a look, more than once, tells.
-    NotFound,
+    /// Graph answers 400 or 404, mostly because it knows no such credential: removed before, or added
+    /// so lately that this replica has not heard of it. Which words it uses is not documented
+    /// (graph-docs, application-removepassword), so only a look, more than once, tells.
+    NotFound(CallError),
+}
+
+impl Removal {
+    /// What Graph refused for another reason than that it knows no such credential.
+    #[must_use]
+    pub fn refused(self) -> Option<CallError> {
+        match self {
+            Self::NotFound(error) if !error.has_code(NO_SUCH_PASSWORD) => Some(error),
+            Self::NotFound(_) | Self::Removed => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -75,10 +89,41 @@ struct ApplicationBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CredentialBody {
+    // As they are: somebody else's entry may hold what we cannot read, such as an end in the year 9999,
+    // and that must cost nothing but this field.
+    #[serde(default)]
+    key_id: Value,
+    #[serde(default)]
+    display_name: Value,
+    #[serde(default)]
+    start_date_time: Value,
+    #[serde(default)]
+    end_date_time: Value,
+}
+
+impl CredentialBody {
+    /// `None` for an entry without an id, with which nothing can be done.
+    fn read(&self) -> Option<Credential> {
+        Some(Credential {
+            key_id: parsed_text(&self.key_id)?,
+            display_name: parsed_text(&self.display_name),
+            start: parsed_text(&self.start_date_time),
+            end: parsed_text(&self.end_date_time),
+        })
+    }
+}
+
+fn parsed_text<T: FromStr>(value: &Value) -> Option<T> {
+    value.as_str()?.parse().ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IssuedBody {
     key_id: Option<KeyId>,
     display_name: Option<String>,
-    start_date_time: Option<Timestamp>,
-    end_date_time: Option<Timestamp>,
+    #[serde(default)]
+    end_date_time: Value,
     secret_text: Option<ClientSecret>,
 }
 
@@ -105,16 +150,9 @@ impl Registration<'_> {
         let request = self.request(Method::GET, select, Bytes::new());
         let response = self.send(what, request).await?;
         let body: ApplicationBody = parsed(what, &response)?;
-        let credentials = body.password_credentials.into_iter().filter_map(|c| {
-            Some(Credential {
-                key_id: c.key_id?,
-                display_name: c.display_name,
-                start: c.start_date_time,
-                end: c.end_date_time,
-            })
-        });
+        let credentials = body.password_credentials.iter();
         Ok(Application {
-            credentials: credentials.collect(),
+            credentials: credentials.filter_map(CredentialBody::read).collect(),
             audience: body.sign_in_audience,
         })
     }
@@ -133,7 +171,7 @@ impl Registration<'_> {
         }});
         let request = self.request(Method::POST, "/addPassword", body.to_string().into());
         let response = self.send(what, request).await?;
-        let body: CredentialBody = parsed(what, &response)?;
+        let body: IssuedBody = parsed(what, &response)?;
         let issued = body
             .key_id
             .zip(body.secret_text)
@@ -141,7 +179,7 @@ impl Registration<'_> {
                 key_id,
                 secret,
                 name: body.display_name,
-                end: body.end_date_time.unwrap_or(end),
+                end: parsed_text(&body.end_date_time).unwrap_or(end),
             });
         issued.ok_or_else(|| unreadable(what, response.status().as_u16()))
     }
@@ -156,7 +194,9 @@ impl Registration<'_> {
         let request = self.request(Method::POST, "/removePassword", body.into());
         match self.send(what, request).await {
             Ok(_) => Ok(Removal::Removed),
-            Err(error) if error.has_code(NO_SUCH_PASSWORD) => Ok(Removal::NotFound),
+            Err(error) if error.again.is_none() && matches!(error.status, Some(400 | 404)) => {
+                Ok(Removal::NotFound(error))
+            }
             Err(error) => Err(error),
         }
     }
@@ -369,6 +409,22 @@ mod tests {
             .body(Bytes::from(body.to_owned()))
             .unwrap();
         refusal("adding a client secret in Entra", &response)
+    }
+
+    #[test]
+    fn somebody_elses_odd_entry_costs_nothing_but_what_is_odd_in_it() {
+        let body = r#"{"signInAudience": "AzureADMyOrg", "passwordCredentials": [
+            {"keyId": "00000000-0000-4000-8000-000000000001", "displayName": "for ever",
+             "endDateTime": "9999-12-31T23:59:59.9999999Z", "secretText": ""},
+            {"keyId": "no id", "endDateTime": 7},
+            {"keyId": "00000000-0000-4000-8000-000000000002", "displayName": null,
+             "startDateTime": "2026-03-29T13:23:55Z", "endDateTime": "2026-09-29T13:23:55Z"}]}"#;
+        let body: ApplicationBody = serde_json::from_str(body).unwrap();
+        let read = body.password_credentials.iter().map(CredentialBody::read);
+        let ends: Vec<_> = read.map(|c| c.map(|c| (c.display_name, c.end))).collect();
+        let end = "2026-09-29T13:23:55Z".parse().ok();
+        let for_ever = Some("for ever".to_owned());
+        assert_eq!(ends, [Some((for_ever, None)), None, Some((None, end))]);
     }
 
     #[test]

@@ -82,8 +82,12 @@ impl Tokens {
     }
 }
 
+/// Without the resource in front, which Microsoft's examples show percent-encoded, too (entra-docs,
+/// v2-oauth2-auth-code-flow).
 fn bare(scope: &str) -> String {
-    scope.rsplit('/').next().unwrap_or(scope).to_lowercase()
+    let scope = scope.to_lowercase();
+    let name = scope.rsplit('/').next().unwrap_or(&scope);
+    name.rsplit("%2f").next().unwrap_or(name).to_owned()
 }
 
 /// Why the token endpoint gave nothing. Microsoft asks apps to react to `error` (and `suberror`)
@@ -266,7 +270,7 @@ impl TokenEndpoint {
             .add_scope(Scope::new(scope))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen)
+        sorted(answer, seen, &[])
     }
 
     /// Redeems a refresh token for one resource's scopes. The old refresh token stays valid, so
@@ -290,7 +294,7 @@ impl TokenEndpoint {
             .add_scopes(scopes.iter().cloned().map(Scope::new))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen)
+        sorted(answer, seen, scopes)
     }
 
     /// Redeems an authorization code, once: it is never sent twice.
@@ -314,7 +318,7 @@ impl TokenEndpoint {
         let answer = request
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen)
+        sorted(answer, seen, code.scopes)
     }
 
     fn client(&self) -> Result<OAuthClient, TokenError> {
@@ -386,20 +390,25 @@ async fn carry(
 fn sorted(
     answer: Result<Answer, RequestTokenError<TransportError, ErrorBody>>,
     seen: Mutex<Seen>,
+    asked: &[String],
 ) -> Result<Tokens, TokenError> {
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     match answer {
         Ok(answer) => {
             // Entra's clock counts; an answer without Date (a proxy may drop it) leaves ours.
             let now = seen.date.unwrap_or_else(crate::clock::machine);
-            let scopes = answer.scopes().into_iter().flatten();
+            // Left out where it is what was asked for (RFC 6749, 5.1).
+            let granted = match answer.scopes() {
+                Some(scopes) => scopes.iter().map(|scope| bare(scope)).collect(),
+                None => asked.iter().map(|scope| bare(scope)).collect(),
+            };
             Ok(Tokens {
                 access: answer.access_token().secret().to_owned().into(),
                 refresh: answer
                     .refresh_token()
                     .map(|token| token.secret().to_owned().into()),
                 id_token: answer.extra_fields().id_token.clone().map(Into::into),
-                scopes: scopes.map(|scope| bare(scope)).collect(),
+                scopes: granted,
                 now,
             })
         }
@@ -484,6 +493,30 @@ mod tests {
             error_codes: vec![7_000_215],
             correlation_id: None,
         }
+    }
+
+    #[test]
+    fn a_granted_scope_is_known_however_it_is_echoed() {
+        for echoed in [
+            "Mail.Read",
+            "https://graph.microsoft.com/mail.read",
+            "https%3A%2F%2Fgraph.microsoft.com%2Fmail.read",
+        ] {
+            assert_eq!(bare(echoed), "mail.read");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_names_no_scopes_grants_what_was_asked() {
+        let asked = ["https://graph.microsoft.com/Mail.Read".to_owned()];
+        let granted = |scope: &str| {
+            let answer = format!(r#"{{"access_token":"a","token_type":"Bearer"{scope}}}"#);
+            let answer: Answer = serde_json::from_str(&answer).unwrap();
+            let tokens = sorted(Ok(answer), Mutex::default(), &asked).unwrap();
+            tokens.grants("Mail.Read")
+        };
+        assert!(granted(""));
+        assert!(!granted(r#","scope":"User.Read""#));
     }
 
     #[test]

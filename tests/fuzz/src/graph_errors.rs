@@ -60,7 +60,7 @@ fn remove_password(answer: Canned) -> Result<(), CallError> {
     let success = answer.is_success();
     on_registration(answer, |registration| {
         let removal = at_once(registration.remove_password(KeyId(uuid::Uuid::nil())))?;
-        assert_eq!(removal == Removal::Removed, success);
+        assert_eq!(matches!(removal, Removal::Removed), success);
         Ok(())
     })
 }
