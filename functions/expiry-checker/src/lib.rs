@@ -205,7 +205,7 @@ impl ExpiryChecker {
                 let mut all_told = true;
                 for action in &actions {
                     // What could not be told is told by the next check.
-                    if action.marks_as_told() && !all_told {
+                    if action.follows_what_was_told() && !all_told {
                         continue;
                     }
                     info!(%action, "acting");

@@ -6,7 +6,7 @@ use shared::secret_store::versions::PENDING;
 use shared::secret_store::{Described, MoveLabel};
 
 use crate::ExpiryChecker;
-use crate::plan::Action;
+use crate::plan::{Action, Step};
 
 impl ExpiryChecker {
     pub(crate) async fn perform(&self, secret: &Described, action: &Action) -> Result<(), Failure> {
@@ -36,9 +36,9 @@ impl ExpiryChecker {
                 self.store.tag(arn, &[(key, value.clone())]).await?;
                 Ok(())
             }
-            Action::Rotate => self.rotate(secret).await,
+            Action::Rotate { .. } => self.rotate(secret).await,
             Action::Reattempt { token } => Ok(self.store.rotate(arn, Some(token)).await?),
-            Action::Continue { token } => self.go_on(arn, token).await,
+            Action::Continue { token, first } => self.go_on(arn, token, *first).await,
         }
     }
 
@@ -70,10 +70,14 @@ impl ExpiryChecker {
         Ok(())
     }
 
-    /// The steps after createSecret, as Secrets Manager would call them: one after the other, until
-    /// one fails. Each is guarded by the labels and may be repeated.
-    async fn go_on(&self, arn: &str, token: &str) -> Result<(), Failure> {
-        for step in ["setSecret", "testSecret", "finishSecret"] {
+    /// The steps as Secrets Manager would call them: one after the other, until one fails. Each is
+    /// guarded by the labels and may be repeated.
+    async fn go_on(&self, arn: &str, token: &str, first: Step) -> Result<(), Failure> {
+        let steps: &[&str] = match first {
+            Step::CreateSecret => &["createSecret", "setSecret", "testSecret", "finishSecret"],
+            Step::SetSecret => &["setSecret", "testSecret", "finishSecret"],
+        };
+        for &step in steps {
             let done = self.rotation.step(step, arn, token).await;
             done.map_err(|failure| match failure.kind {
                 Kind::WaitingForPerson => failure,

@@ -40,11 +40,20 @@ pub enum Action {
     /// Set a tag.
     Tag { key: &'static str, value: String },
     /// Ask Secrets Manager for a rotation.
-    Rotate,
+    Rotate { reason: DueReason },
     /// Ask Secrets Manager to go on with a rotation that stands still.
     Reattempt { token: String },
     /// Invoke the remaining steps of a rotation ourselves: asking did not move it.
-    Continue { token: String },
+    Continue { token: String, first: Step },
+}
+
+/// The step that a rotation which goes on begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// What was issued may not have been told: createSecret tells it, and issues nothing again.
+    CreateSecret,
+    /// It was delivered at least once.
+    SetSecret,
 }
 
 /// What is to be done about one mailbox secret.
@@ -59,9 +68,23 @@ pub struct Plan {
 }
 
 impl Action {
-    /// Whether it notes that something was told, which then must have been.
-    pub fn marks_as_told(&self) -> bool {
-        matches!(self, Self::Tag { key, .. } if [tags::REMINDED, tags::DRIFT].contains(key))
+    /// Whether it is put off while something could not be told: what notes that something was told, and
+    /// a rotation that can wait, which is announced once, when it is asked for.
+    pub fn follows_what_was_told(&self) -> bool {
+        match self {
+            Self::Tag { key, .. } => [tags::REMINDED, tags::DRIFT].contains(key),
+            Self::Rotate { reason } => match reason {
+                DueReason::Due => true,
+                DueReason::Expired | DueReason::Emergency => false,
+            },
+            Self::Sweep
+            | Self::Retire
+            | Self::TellRotated { .. }
+            | Self::DropPending { .. }
+            | Self::Tell(_)
+            | Self::Reattempt { .. }
+            | Self::Continue { .. } => false,
+        }
     }
 }
 
@@ -79,9 +102,9 @@ impl fmt::Display for Action {
             }
             Self::Tell(event) => write!(f, "tell: {}", event.detail_type()),
             Self::Tag { key, value } => write!(f, "set tag {key} to {value}"),
-            Self::Rotate => f.write_str("start a rotation"),
+            Self::Rotate { .. } => f.write_str("start a rotation"),
             Self::Reattempt { token } => write!(f, "have rotation {token} reattempted"),
-            Self::Continue { token } => {
+            Self::Continue { token, .. } => {
                 write!(f, "invoke the remaining steps of rotation {token}")
             }
         }
@@ -298,7 +321,13 @@ impl Plan {
             FleetState::Due
         };
         if issued && (waits || stood_still) {
-            return vec![Action::Continue { token }];
+            // A rotation that waits for a person was told long ago.
+            let first = if waits {
+                Step::SetSecret
+            } else {
+                Step::CreateSecret
+            };
+            return vec![Action::Continue { token, first }];
         }
         let stalled = Action::Tag {
             key: tags::STATE,
@@ -326,7 +355,7 @@ impl Plan {
         }
         self.state = FleetState::Due;
         let due = EventKind::RotationDue { expires_at, reason };
-        vec![Action::Tell(due), Action::Rotate]
+        vec![Action::Tell(due), Action::Rotate { reason }]
     }
 }
 
@@ -392,10 +421,11 @@ fn drift_hash(drift: &Drift) -> String {
     HEXLOWER.encode(front)
 }
 
-/// Whether labels name credentials on versions that are neither current nor being made.
+/// Whether labels name credentials, or call them retired, on versions that are neither current nor being made.
 fn has_superseded(secret: &Described) -> bool {
     let versions = &secret.versions;
-    versions.keys().iter().any(|(_, version)| {
+    let all = versions.keys_with_retired();
+    all.iter().any(|(_, version)| {
         Some(*version) != versions.current() && Some(*version) != versions.in_progress()
     })
 }
@@ -454,6 +484,10 @@ mod tests {
         plan(found, at(now)).unwrap().actions
     }
 
+    fn starts(action: &Action) -> bool {
+        matches!(action, Action::Rotate { .. })
+    }
+
     #[test]
     fn a_fresh_secret_is_swept_and_left_alone() {
         assert_eq!(
@@ -473,7 +507,7 @@ mod tests {
             })
             .collect();
         assert_eq!(told, vec!["Client Secret Expiring", "Rotation Due"]);
-        assert_eq!(actions.last(), Some(&Action::Rotate));
+        assert!(actions.last().is_some_and(starts));
     }
 
     #[test]
@@ -515,12 +549,16 @@ mod tests {
         let moves = |action: &Action| {
             matches!(
                 action,
-                Action::Reattempt { .. } | Action::Continue { .. } | Action::Rotate
+                Action::Reattempt { .. } | Action::Continue { .. } | Action::Rotate { .. }
             )
         };
         assert!(!again.iter().any(moves), "the same check, delivered twice");
         let next = actions(&found, "2027-01-05T06:00:00Z");
-        assert_eq!(next.last(), Some(&Action::Continue { token: "t".into() }));
+        let on = Action::Continue {
+            token: "t".into(),
+            first: Step::CreateSecret,
+        };
+        assert_eq!(next.last(), Some(&on));
     }
 
     #[test]
@@ -540,10 +578,8 @@ mod tests {
             "not due: no new rotation"
         );
         let due = actions(&found, "2027-01-05T00:00:00Z");
-        assert_eq!(
-            (due.first(), due.last()),
-            (Some(&drop), Some(&Action::Rotate))
-        );
+        assert_eq!(due.first(), Some(&drop));
+        assert!(due.last().is_some_and(starts));
     }
 
     #[test]
@@ -560,7 +596,7 @@ mod tests {
                 version: "t".into()
             })
         );
-        assert!(!frozen.contains(&Action::Rotate));
+        assert!(!frozen.iter().any(starts));
         // Past the hard stop it goes on all the same.
         found.policy = found
             .policy
@@ -586,10 +622,10 @@ mod tests {
         };
         let probe = found.probe.as_mut().unwrap();
         probe.drift = vec![drift("credential_missing"), drift("secret_refused")];
-        assert!(actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate));
+        assert!(actions(&found, "2026-11-23T00:00:00Z").iter().any(starts));
         found.probe.as_mut().unwrap().drift.pop();
         assert!(
-            !actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate),
+            !actions(&found, "2026-11-23T00:00:00Z").iter().any(starts),
             "one stale read"
         );
     }
@@ -652,7 +688,7 @@ mod tests {
         found.secret.rotation_enabled = false;
         let plan = plan(&found, at("2027-01-05T00:00:00Z")).unwrap();
         assert_eq!(plan.state, FleetState::Failed);
-        assert!(!plan.actions.contains(&Action::Rotate));
+        assert!(!plan.actions.iter().any(starts));
         let off = |action: &Action| matches!(action, Action::Tell(EventKind::DriftFound { what, .. }) if what == "rotation_off");
         assert!(plan.actions.iter().any(off));
     }
@@ -680,13 +716,13 @@ mod tests {
             .with_tag(Some("freeze=2026-11-01/2026-12-28"))
             .unwrap();
         found.secret.tags.insert(tags::EMERGENCY.into(), "c".into());
-        assert!(actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate));
+        assert!(actions(&found, "2026-11-23T00:00:00Z").iter().any(starts));
         found
             .secret
             .tags
             .insert(tags::EMERGENCY.into(), "before".into());
         assert!(
-            !actions(&found, "2026-11-23T00:00:00Z").contains(&Action::Rotate),
+            !actions(&found, "2026-11-23T00:00:00Z").iter().any(starts),
             "another version"
         );
     }
