@@ -180,6 +180,9 @@ pub enum EventKind {
         key_id: KeyId,
         /// How it got there.
         delivery: Delivery,
+        /// Outside of a rotation: when the system began to give the current secret back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        put_back_at: Option<Timestamp>,
     },
     /// The new secret is the current one.
     ClientSecretRotated {
@@ -407,9 +410,18 @@ impl EventKind {
         match self {
             Self::RotationDue { expires_at, reason } => format!("{expires_at} {reason:?}"),
             Self::ClientSecretExpired { expires_at, .. } => expires_at.to_string(),
-            Self::RotationStarted { key_id, .. }
-            | Self::ClientSecretRotated { key_id, .. }
-            | Self::CredentialRetired { key_id, .. } => key_id.to_string(),
+            Self::RotationStarted { key_id, .. } | Self::ClientSecretRotated { key_id, .. } => {
+                key_id.to_string()
+            }
+            // What stops is a look at that moment; told again, it may be another one.
+            Self::CredentialRetired {
+                key_id,
+                reason,
+                stops,
+            } => {
+                let stops = stops.as_ref().map(|stops| stops.in_words.as_str());
+                format!("{key_id} {reason:?} {}", stops.unwrap_or_default())
+            }
             Self::AuthorizationRequired { mailbox, asked, .. }
             | Self::GrantExpiring { mailbox, asked, .. } => {
                 format!("{} {:?} {:?}", mailbox.key(), asked.until, asked.rung)
@@ -436,8 +448,14 @@ impl EventKind {
             } => format!("{connection} {state:?} {by} {at}"),
             Self::SupersededSecretEnding { key_id, rung, .. } => format!("{key_id} {rung}"),
             Self::ConnectionDelivered {
-                connection, key_id, ..
-            } => format!("{connection} {key_id}"),
+                connection,
+                key_id,
+                put_back_at,
+                ..
+            } => match put_back_at {
+                None => format!("{connection} {key_id}"),
+                Some(at) => format!("{connection} {key_id} {at}"),
+            },
             Self::RotationFailed {
                 step,
                 error_type,

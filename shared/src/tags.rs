@@ -19,6 +19,8 @@ pub const DRIFT: &str = "shopmail:drift";
 pub const NO_DRIFT: &str = "none";
 /// What was last told of a superseded credential, `<keyId>:<rung>:<used>`.
 pub const SUPERSEDED: &str = "shopmail:superseded";
+/// The deliveries outside of a rotation that were begun and not told, `<version>:<begun>:<hash>.<hash>…`.
+pub const REDELIVERY: &str = "shopmail:redelivery";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use simulators::directory::replication::{Lag, Replica};
 use simulators::gate::Fault;
 use simulators::world::{MailboxPlan, World, short_waits};
 
@@ -177,13 +178,40 @@ async fn a_credential_that_a_person_removes_in_the_moment_of_its_removal_counts_
     let retired = action(&world, &mailbox, "retire").await;
     assert_eq!(retired["removed"], json!([mailbox.first_key]));
     assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
-    let label = format!("key-{}", mailbox.first_key);
-    assert!(
-        secret
-            .versions
-            .iter()
-            .all(|version| !version.labels.contains(&label))
-    );
+    assert_whole(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_labels_of_what_was_removed_go_once_no_replica_shows_it_and_it_is_told_once() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world.clock.advance(days(8));
+    let of_the_old = || {
+        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        let labels = secret.versions.into_iter().flat_map(|v| v.labels);
+        let old = mailbox.first_key.to_string();
+        labels.filter(|label| label.ends_with(&old)).count()
+    };
+    action(&world, &mailbox, "retire").await;
+    assert_eq!(of_the_old(), 2, "key- and retired-");
+    let lags = Lag::Time(jiff::SignedDuration::from_hours(1));
+    let lagging = Replica {
+        forgets: lags,
+        ..Replica::default()
+    };
+    world
+        .directory
+        .set_graph_replicas(vec![Replica::default(), lagging]);
+    for _ in 0..3 {
+        action(&world, &mailbox, "sweep").await;
+        action(&world, &mailbox, "retire").await;
+        assert_eq!(of_the_old(), 2, "a replica shows it");
+    }
+    world.clock.advance(days(1));
+    action(&world, &mailbox, "retire").await;
+    assert_eq!(of_the_old(), 0);
+    assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
     assert_whole(&world, &mailbox);
 }

@@ -61,9 +61,14 @@ impl Browser {
             connect: Period::seconds(5),
             request: Period::seconds(60),
         };
+        Self::over(Client::new(limits).unwrap(), &world.callback_url)
+    }
+
+    /// One that reaches the world by this client, and our callback at `ours`.
+    pub fn over(http: Client, ours: &str) -> Self {
         Self {
-            http: Client::new(limits).unwrap(),
-            ours: world.callback_url.clone(),
+            http,
+            ours: ours.to_owned(),
             cookies: BTreeMap::new(),
             answers: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! What must be true when all is done, checked in full.
 
+use simulators::lambda::Functions;
 use simulators::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{Mailbox, World};
 use uuid::Uuid;
@@ -90,7 +91,7 @@ pub fn tag(world: &World, mailbox: &Mailbox, key: &str) -> Option<String> {
 }
 
 /// The credential ids on the app registration.
-pub fn keys(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
+pub fn keys<L: Functions>(world: &World<L>, mailbox: &Mailbox) -> Vec<Uuid> {
     let credentials = world.directory.credentials(mailbox.app.app_id);
     credentials.iter().map(|c| c.key_id).collect()
 }

@@ -37,7 +37,7 @@ use trouble::Trouble;
 type LivedCell = (&'static Life, Cell);
 
 /// So many worlds live at once: most of a run's time is waiting.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_each_life_cycle_may_fail_in_every_way() {

@@ -26,6 +26,7 @@ mod in_a_browser;
 mod issuing;
 mod kill_matrix;
 mod leaks;
+mod leftovers;
 mod links;
 mod logs;
 mod model;

@@ -16,6 +16,7 @@
 mod deeds;
 mod found;
 mod functions;
+mod owner;
 mod person;
 mod run;
 mod schedule;

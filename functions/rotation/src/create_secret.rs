@@ -58,7 +58,7 @@ impl Rotation {
         // The label decides: the value can lag it.
         if !run.secret.versions.keys_of(token).is_empty() {
             info!("the pending version holds a credential already");
-            return self.tell_started(&run, pending.as_ref()).await;
+            return self.tell_started(&run, pending).await;
         }
         if pending.is_some() {
             // Versions are immutable, so nothing can be stored here any more.
@@ -125,9 +125,10 @@ impl Rotation {
     }
 
     /// Issued by an earlier run, which may have died before it told.
-    async fn tell_started(&self, run: &Invocation, pending: Option<&Value>) -> Result<(), Failure> {
-        let Some(pending) = pending else {
-            return Ok(());
+    async fn tell_started(&self, run: &Invocation, pending: Option<Value>) -> Result<(), Failure> {
+        let pending = match pending {
+            Some(pending) => pending,
+            None => self.lagging_value(run).await?,
         };
         let document = MailboxSecret::read(&pending.text)?;
         let started = run.event(EventKind::RotationStarted {
@@ -167,12 +168,20 @@ impl Rotation {
         application: &Application,
         now: Timestamp,
     ) -> Result<Vec<KeyId>, Failure> {
-        let mut lost = self.lost(run, &run.secret, mailbox, application, now);
-        if !lost.is_empty() {
+        let look = |secret: &Described| {
+            let orphans = orphans(application, secret, mailbox.key_id);
+            (orphans, self.own_lost(run, secret, application, now))
+        };
+        let (mut orphans, mut own) = look(&run.secret);
+        if !orphans.is_empty() || !own.is_empty() {
             // Labels may have been set since the secret was described.
-            let secret = self.store.describe(&run.secret.arn).await?;
-            lost = self.lost(run, &secret, mailbox, application, now);
+            (orphans, own) = look(&self.store.describe(&run.secret.arn).await?);
         }
+        let may_go_yet = !orphans.is_empty();
+        let mut lost = self
+            .lost_for_good(&run.secret, mailbox, orphans, run.deadline)
+            .await?;
+        lost.extend(own);
         for key_id in &lost {
             self.remove_orphan(&run.secret, registration, *key_id, run.deadline)
                 .await?;
@@ -189,7 +198,7 @@ impl Rotation {
             .credentials
             .iter()
             .any(|credential| run.issued(credential) && !lost.contains(&credential.key_id));
-        Err(if twin {
+        Err(if twin || may_go_yet {
             Failure::new(Kind::Temporary, what)
         } else {
             Failure::new(Kind::Misconfigured, what).next_step(
@@ -198,13 +207,12 @@ impl Rotation {
         })
     }
 
-    /// Orphans, and those of this very rotation that are too old for a twin of this invocation to be
-    /// about to store them.
-    fn lost(
+    /// Those of this very rotation that are too old for a twin of this invocation to be about to store
+    /// them.
+    fn own_lost(
         &self,
         run: &Invocation,
         secret: &Described,
-        mailbox: &MailboxSecret,
         application: &Application,
         now: Timestamp,
     ) -> Vec<KeyId> {
@@ -215,9 +223,9 @@ impl Rotation {
         };
         let own = application.credentials.iter();
         let own = own.filter(|credential| unstored && run.issued(credential));
-        let mut lost = orphans(application, secret, mailbox.key_id);
-        lost.extend(own.filter(settled).map(|credential| credential.key_id));
-        lost
+        own.filter(settled)
+            .map(|credential| credential.key_id)
+            .collect()
     }
 
     /// Adds a credential; where the tenant's policy forbids the lifetime, a shorter one.

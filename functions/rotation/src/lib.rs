@@ -13,6 +13,7 @@ mod finish_secret;
 mod permission;
 mod person;
 mod probe;
+mod redeliver;
 mod retire;
 mod set_secret;
 mod settings;

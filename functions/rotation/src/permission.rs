@@ -44,6 +44,9 @@ pub fn permission(step: Step, token: &str, secret: &Described) -> Result<Permiss
     if !secret.versions.has(token, PENDING) {
         return refuse("the version with this token is not AWSPENDING");
     }
+    if secret.versions.leftover() == Some(token) {
+        return refuse("the version with this token was current before, and was replaced");
+    }
     let issued = !secret.versions.keys_of(token).is_empty();
     match (step, issued) {
         (Step::Create, _) | (Step::Set | Step::Test | Step::Finish, true) => Ok(Permission::Run),

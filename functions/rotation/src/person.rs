@@ -273,7 +273,7 @@ impl fmt::Display for Asked {
     }
 }
 
-fn short_hash(text: &str) -> String {
+pub(crate) fn short_hash(text: &str) -> String {
     let hash = digest(&SHA256, text.as_bytes());
     let (front, _) = hash.as_ref().split_at(4);
     HEXLOWER.encode(front)

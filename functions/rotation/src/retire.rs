@@ -12,7 +12,7 @@ use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::policy;
 use shared::retry::{Deadline, with_retries};
-use shared::secret_store::versions::{CURRENT, PREVIOUS, key_label, superseded_label};
+use shared::secret_store::versions::{CURRENT, PREVIOUS, retired_label, superseded_label};
 use shared::secret_store::{Described, MoveLabel, Swap, Value as Current};
 use shared::tags;
 use tracing::{info, warn};
@@ -72,6 +72,7 @@ fn verdict(
     if of.leaked {
         return Some(RetiredReason::Emergency);
     }
+    // The quarantine keeps the way back open, and there is none to what has ended.
     let ended = of.credential.end.is_some_and(|end| end <= now);
     let quarantine_over = now.duration_since(of.since) >= quarantine;
     let proved = match of.used {
@@ -79,8 +80,7 @@ fn verdict(
         Use::Unknown => !of.attended,
         Use::Since => false,
     };
-    let unused = ended || (proved && !of.held);
-    (quarantine_over && unused).then_some(RetiredReason::QuarantineOver)
+    (ended || quarantine_over && proved && !of.held).then_some(RetiredReason::QuarantineOver)
 }
 
 impl Rotation {
@@ -112,20 +112,30 @@ impl Rotation {
         };
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         for (key_id, version) in superseded {
+            let told = secret.versions.has(version, &retired_label(key_id));
             let Some(credential) = application.credential(key_id) else {
                 // Removed by an earlier run or by a person, or this replica of Graph lags.
                 if self.is_gone(&registration, key_id, deadline).await? {
-                    let reason = if leaked(version) {
-                        RetiredReason::Emergency
-                    } else {
-                        RetiredReason::QuarantineOver
-                    };
-                    self.forget(&secret, key_id, version, retired(key_id, reason))
-                        .await?;
+                    if !told {
+                        let reason = if leaked(version) {
+                            RetiredReason::Emergency
+                        } else {
+                            RetiredReason::QuarantineOver
+                        };
+                        let retired = event(&secret, None, retired(key_id, reason));
+                        self.events.put(&[retired]).await?;
+                    }
+                    self.forget(&secret, key_id, version).await?;
                     removed.push(key_id);
                 }
                 continue;
             };
+            if told {
+                // A replica that lags; and should it be there indeed, it goes now.
+                let removal = async || registration.remove_password(key_id).await;
+                with_retries(deadline, removal).await?;
+                continue;
+            }
             let since = self
                 .superseded_since(&secret, &current, version, credential, tokens.now)
                 .await?;
@@ -152,8 +162,9 @@ impl Rotation {
                     self.remove_credential(&registration, key_id, deadline)
                         .await?;
                     info!(%key_id, "retired a superseded credential");
-                    self.forget(&secret, key_id, version, retired(key_id, reason))
-                        .await?;
+                    let retired = event(&secret, None, retired(key_id, reason));
+                    self.events.put(&[retired]).await?;
+                    self.mark_retired(&secret, key_id, version).await?;
                     removed.push(key_id);
                 }
             }
@@ -217,23 +228,40 @@ impl Rotation {
         Ok(())
     }
 
-    /// Told first, then the labels go: a kill between the two repeats the event.
+    /// After the event: a kill between the two repeats it.
+    async fn mark_retired(
+        &self,
+        secret: &Described,
+        key_id: KeyId,
+        version: &str,
+    ) -> Result<(), Failure> {
+        let mark = MoveLabel {
+            secret: &secret.arn,
+            label: &retired_label(key_id),
+            to: Some(version),
+            from: None,
+        };
+        self.store.swap(mark).await?;
+        Ok(())
+    }
+
+    /// Drops the labels of a credential that no replica shows. `retired-` goes last: a kill on the way
+    /// does not have the removal told again.
     async fn forget(
         &self,
         secret: &Described,
         key_id: KeyId,
         version: &str,
-        retired: EventKind,
     ) -> Result<(), Failure> {
-        self.events.put(&[event(secret, None, retired)]).await?;
-        let since = secret
-            .versions
-            .superseded_since(version)
-            .map(superseded_label);
-        for label in [since, Some(key_label(key_id))].into_iter().flatten() {
+        let versions = &secret.versions;
+        let mut labels = versions.superseded_labels(version);
+        labels.extend(versions.labels_naming(version, key_id));
+        let retired = retired_label(key_id);
+        labels.extend(versions.has(version, &retired).then_some(retired.as_str()));
+        for label in labels {
             let drop = MoveLabel {
                 secret: &secret.arn,
-                label: &label,
+                label,
                 to: None,
                 from: Some(version),
             };
@@ -424,7 +452,7 @@ impl Warning {
     }
 }
 
-/// The credentials that labels name on versions that are neither current nor being made, and that
+/// The credentials that labels name, or call retired, on versions that are neither current nor being made, and that
 /// the current document does not name either.
 fn superseded<'a>(secret: &'a Described, mailbox: &MailboxSecret) -> Vec<(KeyId, &'a str)> {
     let versions = &secret.versions;
@@ -437,7 +465,7 @@ fn superseded<'a>(secret: &'a Described, mailbox: &MailboxSecret) -> Vec<(KeyId,
             .iter()
             .any(|(other, v)| *other == key && in_use(v))
     };
-    let all = versions.keys().into_iter();
+    let all = versions.keys_with_retired().into_iter();
     all.filter(|(key, version)| !in_use(version) && *key != mailbox.key_id && !named_twice(*key))
         .collect()
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use shared::entra::token::Tokens;
 use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, with_retries};
-use shared::secret_store::versions::{CURRENT, PENDING, key_label};
+use shared::secret_store::versions::{CURRENT, PENDING};
 use shared::secret_store::{MoveLabel, Value};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
@@ -40,13 +42,19 @@ pub(crate) enum Begun {
 }
 
 impl Invocation {
-    pub(crate) fn delivered(&self, connection: &Connection, document: &MailboxSecret) -> Event {
+    pub(crate) fn delivered(
+        &self,
+        connection: &Connection,
+        document: &MailboxSecret,
+        put_back_at: Option<Timestamp>,
+    ) -> Event {
         info!(connection = %connection.id, key_id = %document.key_id, "delivered");
         self.event(EventKind::ConnectionDelivered {
             connection: connection.id.clone(),
             direction: connection.direction,
             key_id: document.key_id,
             delivery: connection.delivery,
+            put_back_at,
         })
     }
 }
@@ -75,13 +83,17 @@ impl Rotation {
         let (mut told, mut for_person, mut failure) = (Vec::new(), Vec::new(), None);
         for (connection, delivered) in deliveries {
             match delivered {
-                Ok(Delivered::Yes) => told.push(run.delivered(connection, &pending)),
+                Ok(Delivered::Yes) => told.push(run.delivered(connection, &pending, None)),
                 Ok(Delivered::PersonNeeded) => for_person.push(connection.clone()),
                 Err(error) => failure = Some(error),
             }
         }
         let (attested, open) = self.attended(&run, &pending).await?;
-        told.extend(attested.into_iter().map(|c| run.delivered(c, &pending)));
+        told.extend(
+            attested
+                .into_iter()
+                .map(|c| run.delivered(c, &pending, None)),
+        );
         for_person.extend(open.into_iter().cloned());
         self.events.put(&told).await?;
         // What a person has to do is asked for before what only has to be tried again.
@@ -171,7 +183,7 @@ impl Rotation {
 
     /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
     /// the value is there.
-    async fn lagging_value(&self, run: &Invocation) -> Result<Value, Failure> {
+    pub(crate) async fn lagging_value(&self, run: &Invocation) -> Result<Value, Failure> {
         for look in 1..=LAGGING_LOOKS {
             if !run.deadline.sleep(backoff(look)).await {
                 break;
@@ -213,9 +225,15 @@ impl Rotation {
             Refused::Client(failure) => failure,
             Refused::Other(failure) => return failure,
         };
-        match self.is_dead(run, pending).await {
-            Ok(false) => failure,
-            Ok(true) => match self.give_up(run, pending).await {
+        let look = async {
+            let current = self.current_document(run).await?;
+            let tokens = self.rotators.token(&current, run.deadline).await?;
+            let dead = self.is_dead(run, pending, &tokens).await?;
+            Ok::<_, Failure>(dead.then_some(tokens.now))
+        };
+        match look.await {
+            Ok(None) => failure,
+            Ok(Some(now)) => match self.give_up(run, now).await {
                 Ok(failure) | Err(failure) => failure,
             },
             Err(looking) => {
@@ -225,35 +243,41 @@ impl Rotation {
         }
     }
 
-    async fn is_dead(&self, run: &Invocation, pending: &MailboxSecret) -> Result<bool, Failure> {
-        let current = self.current_document(run).await?;
-        let tokens = self.rotators.token(&current, run.deadline).await?;
+    async fn is_dead(
+        &self,
+        run: &Invocation,
+        pending: &MailboxSecret,
+        tokens: &Tokens,
+    ) -> Result<bool, Failure> {
         if pending.expires_at <= tokens.now {
             return Ok(true);
         }
         let app = self.app(pending);
-        let registration = self.registration(&app, &tokens);
+        let registration = self.registration(&app, tokens);
         self.is_gone(&registration, pending.key_id, run.deadline)
             .await
     }
 
-    /// Connections that took the dead secret get the current one back; then the version gives up its
-    /// labels, and the next check starts a new rotation.
-    async fn give_up(&self, run: &Invocation, pending: &MailboxSecret) -> Result<Failure, Failure> {
-        let current = self.current_document(run).await?;
-        let logins = self.shopctrls(&current).await;
-        let api = |c: &&Connection| c.delivery == Delivery::Api;
-        for connection in pending.connections.iter().filter(api) {
-            // What cannot be put back now is delivered again by the next rotation or sweep.
-            match self
-                .put_back(run, &logins, connection, pending, &current)
-                .await
-            {
-                Ok(()) => {}
-                Err(failure) => {
-                    warn!(connection = %connection.id, %failure, "the connection was not put back");
-                }
-            }
+    /// Connections that took the dead secret get the current one back; then the version gives up
+    /// AWSPENDING, and the next check starts a new rotation.
+    async fn give_up(&self, run: &Invocation, now: Timestamp) -> Result<Failure, Failure> {
+        let current = self
+            .store
+            .value_with_label(&run.secret.arn, CURRENT)
+            .await?;
+        let mailbox = MailboxSecret::read(&current.text)?;
+        let of_current = Invocation {
+            secret: run.secret.clone(),
+            token: current.version,
+            rotation_token: None,
+            deadline: run.deadline,
+        };
+        // What cannot be put back now is delivered again by the next rotation or sweep.
+        let beside = Some(run.token.as_str());
+        match self.redeliver(&of_current, &mailbox, now, beside).await {
+            Ok(needs) if needs.is_empty() => {}
+            Ok(_) => warn!("a connection was not put back: it wants a person's sign-in"),
+            Err(failure) => warn!(%failure, "a connection was not put back"),
         }
         let gone = Failure::new(
             Kind::Temporary,
@@ -268,33 +292,15 @@ impl Rotation {
             next_step: gone.next_step.clone(),
         });
         self.events.put(&[failed]).await?;
-        for label in [PENDING.to_owned(), key_label(pending.key_id)] {
-            let drop = MoveLabel {
-                secret: &run.secret.arn,
-                label: &label,
-                to: None,
-                from: Some(&run.token),
-            };
-            self.store.swap(drop).await?;
-        }
+        // Its `key-` label stays: `retire` removes what Entra may still show of the credential.
+        let drop = MoveLabel {
+            secret: &run.secret.arn,
+            label: PENDING,
+            to: None,
+            from: Some(&run.token),
+        };
+        self.store.swap(drop).await?;
         Ok(gone)
-    }
-
-    async fn put_back(
-        &self,
-        run: &Invocation,
-        logins: &ShopCtrls,
-        connection: &Connection,
-        pending: &MailboxSecret,
-        current: &MailboxSecret,
-    ) -> Result<(), Failure> {
-        let shopctrl = self.shopctrl(logins, connection)?;
-        let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
-        if held.await?.key_id == Some(pending.key_id) {
-            let back = self.deliver(run, logins, connection, current).await?;
-            warn!(connection = %connection.id, ?back, "put the connection back to the current secret");
-        }
-        Ok(())
     }
 
     // === Delivering ===

@@ -7,28 +7,38 @@ use serde_json::{Value, json};
 use shared::credential::{KeyId, Marker, secret_suffix};
 use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, PENDING, key_label};
 use shared::secret_store::{Described, MoveLabel};
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
-use crate::connections::ShopCtrls;
 use crate::person::{Need, Request};
-use crate::set_secret::Delivered;
 use crate::test_secret::Unproved;
 use crate::{Invocation, Rotation};
 
+/// A credential of ours that nothing names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Orphan {
+    pub(crate) key_id: KeyId,
+    /// The version that it was issued for.
+    version: String,
+}
+
 /// The credentials with our marker that no version's label names, and the current document does not
-/// name either. Their values are gone for good.
+/// name either.
 ///
 /// Left out are those of a rotation whose pending version holds nothing yet: a running createSecret
 /// may be about to store one. createSecret itself removes the others once it has stored its own.
 ///
 /// `secret` must have been described after `application` was read: a label is set after its
 /// credential was added, so a credential that was seen and is not named then is in flight or lost.
-pub(crate) fn orphans(application: &Application, secret: &Described, current: KeyId) -> Vec<KeyId> {
+pub(crate) fn orphans(
+    application: &Application,
+    secret: &Described,
+    current: KeyId,
+) -> Vec<Orphan> {
     let ours = secret_suffix(&secret.arn);
     let named: Vec<KeyId> = secret
         .versions
@@ -36,16 +46,17 @@ pub(crate) fn orphans(application: &Application, secret: &Described, current: Ke
         .into_iter()
         .map(|(key, _)| key)
         .collect();
-    let lost = application.credentials.iter().filter(|credential| {
-        let marker = credential.display_name.as_deref().and_then(Marker::read);
-        marker.is_some_and(|marker| {
-            let in_flight = secret.versions.has(&marker.token, PENDING)
-                && secret.versions.keys_of(&marker.token).is_empty();
-            let in_use = credential.key_id == current || named.contains(&credential.key_id);
-            marker.secret == ours && !in_use && !in_flight
+    let orphans = application.credentials.iter().filter_map(|credential| {
+        let marker = Marker::read(credential.display_name.as_deref()?)?;
+        let in_flight = secret.versions.has(&marker.token, PENDING)
+            && secret.versions.keys_of(&marker.token).is_empty();
+        let in_use = credential.key_id == current || named.contains(&credential.key_id);
+        (marker.secret == ours && !in_use && !in_flight).then_some(Orphan {
+            key_id: credential.key_id,
+            version: marker.token,
         })
     });
-    lost.map(|credential| credential.key_id).collect()
+    orphans.collect()
 }
 
 impl Rotation {
@@ -69,6 +80,7 @@ impl Rotation {
         };
         // What fails does not keep the rest.
         let mut failures = Vec::new();
+        failures.extend(self.drop_leftovers(&run.secret).await.err());
         failures.extend(
             self.adopt_current(&run.secret, &mailbox, &application, &registration, deadline)
                 .await
@@ -76,7 +88,7 @@ impl Rotation {
         );
         let mut needs = Vec::new();
         if run.secret.versions.in_progress().is_none() {
-            match self.redeliver(&run, &mailbox).await {
+            match self.redeliver(&run, &mailbox, tokens.now, None).await {
                 Ok(found) => needs.extend(found),
                 Err(failure) => failures.push(failure),
             }
@@ -87,15 +99,15 @@ impl Rotation {
         }
         let mut removed = Vec::new();
         let orphans = orphans(&application, &run.secret, mailbox.key_id);
-        let held = if orphans.is_empty() {
+        // After the delivery, which may take one of them away from a connection.
+        let lost = self
+            .lost_for_good(&run.secret, &mailbox, orphans, deadline)
+            .await;
+        let lost = lost.unwrap_or_else(|failure| {
+            failures.push(failure);
             Vec::new()
-        } else {
-            self.look_at_held(&mailbox, deadline).await
-        };
-        // After the delivery: where labels were taken away by hand, a connection may hold one of them,
-        // and mail would stand still.
-        let unused = |key: &KeyId| held.iter().all(|look| look.lets_go_of_lost(*key));
-        for key_id in orphans.into_iter().filter(unused) {
+        });
+        for key_id in lost {
             let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
             match removal.await {
                 Ok(()) => removed.push(key_id),
@@ -114,6 +126,63 @@ impl Rotation {
             Some(failure) => Err(failure),
             None => Ok(json!({ "removed": removed })),
         }
+    }
+
+    /// Of the credentials that nothing names, those whose values are gone for good. One that its
+    /// version stores gets the label back that somebody took away; one that a connection holds, or
+    /// may hold, stays.
+    pub(crate) async fn lost_for_good(
+        &self,
+        secret: &Described,
+        mailbox: &MailboxSecret,
+        orphans: Vec<Orphan>,
+        deadline: Deadline,
+    ) -> Result<Vec<KeyId>, Failure> {
+        let mut lost = Vec::new();
+        for Orphan { key_id, version } in orphans {
+            let stored = self.store.value_of(&secret.arn, &version).await?;
+            let stored = stored.and_then(|value| MailboxSecret::read(&value.text).ok());
+            if stored.is_none_or(|document| document.key_id != key_id) {
+                lost.push(key_id);
+                continue;
+            }
+            warn!(%key_id, version, "a version's key label was taken away; it gets it back");
+            let name = MoveLabel {
+                secret: &secret.arn,
+                label: &key_label(key_id),
+                to: Some(&version),
+                from: None,
+            };
+            self.store.swap(name).await?;
+        }
+        if !lost.is_empty() {
+            let held = self.look_at_held(mailbox, deadline).await;
+            lost.retain(|key| held.iter().all(|look| look.lets_go_of_lost(*key)));
+        }
+        Ok(lost)
+    }
+
+    /// Drops AWSPENDING where a finished rotation left it, for RotateSecret takes it for one in progress
+    /// once it is not on AWSCURRENT any more; and the mark of a version that was superseded and is the
+    /// current one again, for its quarantine would count from then.
+    async fn drop_leftovers(&self, secret: &Described) -> Result<(), Failure> {
+        let versions = &secret.versions;
+        let pending = versions.leftover().map(|version| (PENDING, version));
+        let current = versions.current().into_iter();
+        let marks = current.flat_map(|version| {
+            let marks = versions.superseded_labels(version).into_iter();
+            marks.map(move |label| (label, version))
+        });
+        for (label, version) in pending.into_iter().chain(marks) {
+            let drop = MoveLabel {
+                secret: &secret.arn,
+                label,
+                to: None,
+                from: Some(version),
+            };
+            self.store.swap(drop).await?;
+        }
+        Ok(())
     }
 
     /// Labels the current version with the credential that its document names, so that an imported
@@ -152,64 +221,6 @@ impl Rotation {
         };
         self.store.swap(adopt).await?;
         Ok(())
-    }
-
-    /// Gives the current secret to `api` connections that hold another, or are not Authorized.
-    async fn redeliver(
-        &self,
-        run: &Invocation,
-        mailbox: &MailboxSecret,
-    ) -> Result<Vec<Need>, Failure> {
-        let api = || {
-            mailbox
-                .connections
-                .iter()
-                .filter(|c| c.delivery == Delivery::Api)
-        };
-        if api().next().is_none() {
-            return Ok(Vec::new());
-        }
-        let logins = self.shopctrls(mailbox).await;
-        let (mut needs, mut failure) = (Vec::new(), None);
-        for connection in api() {
-            // One that cannot be mended does not keep the others.
-            match self.redeliver_one(run, &logins, connection, mailbox).await {
-                Ok(need) => needs.extend(need),
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            Some(failure) if needs.is_empty() => Err(failure),
-            _ => Ok(needs),
-        }
-    }
-
-    async fn redeliver_one(
-        &self,
-        run: &Invocation,
-        logins: &ShopCtrls,
-        connection: &Connection,
-        mailbox: &MailboxSecret,
-    ) -> Result<Option<Need>, Failure> {
-        let shopctrl = self.shopctrl(logins, connection)?;
-        let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
-        if held.await?.has(mailbox.key_id) {
-            return Ok(None);
-        }
-        // A rotation that has begun since would have its delivery taken back.
-        let now = self.store.describe(&run.secret.arn).await?.versions;
-        if now.in_progress().is_some() || now.current() != Some(&run.token) {
-            return Ok(None);
-        }
-        warn!(connection = %connection.id, "the connection does not work with the current secret; delivering it");
-        match self.deliver(run, logins, connection, mailbox).await? {
-            Delivered::Yes => {
-                let delivered = run.delivered(connection, mailbox);
-                self.events.put(&[delivered]).await?;
-                Ok(None)
-            }
-            Delivered::PersonNeeded => Ok(Some(Need::HandOver(vec![connection.clone()]))),
-        }
     }
 
     /// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh
@@ -298,6 +309,10 @@ mod tests {
         }
     }
 
+    fn keys(orphans: Vec<Orphan>) -> Vec<KeyId> {
+        orphans.into_iter().map(|orphan| orphan.key_id).collect()
+    }
+
     #[test]
     fn only_our_own_unnamed_credentials_are_orphans() {
         let secret = secret(vec![
@@ -312,14 +327,14 @@ mod tests {
             credential(5, Some("prod key")),
             credential(6, None),
         ]);
-        assert_eq!(orphans(&application, &secret, key(9)), vec![key(3)]);
+        assert_eq!(keys(orphans(&application, &secret, key(9))), vec![key(3)]);
     }
 
     #[test]
     fn the_current_documents_credential_is_no_orphan_though_its_label_was_taken_away() {
         let secret = secret(vec![("cur", vec![CURRENT.into()])]);
         let application = application(vec![credential(1, Some("smr1/AbC123/cur mail"))]);
-        assert_eq!(orphans(&application, &secret, key(1)), vec![]);
+        assert_eq!(keys(orphans(&application, &secret, key(1))), vec![]);
     }
 
     #[test]
@@ -329,12 +344,12 @@ mod tests {
             ("t", vec![PENDING.into()]),
         ]);
         let application = application(vec![credential(1, Some("smr1/AbC123/t mail"))]);
-        assert_eq!(orphans(&application, &in_flight, key(9)), vec![]);
+        assert_eq!(keys(orphans(&application, &in_flight, key(9))), vec![]);
         let stored = secret(vec![
             ("cur", vec![CURRENT.into()]),
             ("t", vec![PENDING.into(), key_label(key(2))]),
         ]);
-        assert_eq!(orphans(&application, &stored, key(9)), vec![key(1)]);
+        assert_eq!(keys(orphans(&application, &stored, key(9))), vec![key(1)]);
     }
 
     proptest! {
@@ -351,7 +366,7 @@ mod tests {
             let labels: Vec<String> = named.iter().map(|n| key_label(key(*n))).collect();
             let secret = secret(vec![("cur", labels)]);
             let credentials = names.iter().zip(0_u8..).map(|(name, n)| credential(n, Some(name)));
-            for lost in orphans(&application(credentials.collect()), &secret, key(9)) {
+            for lost in keys(orphans(&application(credentials.collect()), &secret, key(9))) {
                 let n = (0_u8..8).find(|n| key(*n) == lost).unwrap();
                 prop_assert!(!named.contains(&n));
                 prop_assert!(names[usize::from(n)].starts_with("smr1/AbC123/"));

@@ -362,6 +362,14 @@ impl Directory {
         world.sessions.retain(|_, signed_in| *signed_in != oid);
     }
 
+    /// Lets one refresh token be as if unused for 90 days (700082).
+    pub fn expire_refresh_token(&self, token: &str) {
+        let long_ago = self.clock.now() - REFRESH_TOKEN_LIFETIME;
+        if let Some(token) = self.world().refresh_tokens.get_mut(token) {
+            token.issued = long_ago;
+        }
+    }
+
     /// Lets a person's refresh tokens for an app be as if unused for 90 days (700082).
     pub fn expire_refresh_tokens(&self, oid: Uuid, app_id: Uuid) {
         let long_ago = self.clock.now() - REFRESH_TOKEN_LIFETIME;

@@ -136,6 +136,8 @@ pub struct Mailbox {
     pub oid: Uuid,
     /// The shop's number.
     pub shop_id: i64,
+    /// `api` or `attended`.
+    pub delivery: String,
     /// The credential that it begins with.
     pub first_key: Uuid,
     /// A credential on the same app that is somebody else's.
@@ -403,6 +405,7 @@ impl<L: Functions> World<L> {
             password,
             oid,
             shop_id: plan.shop_id,
+            delivery: plan.delivery.clone(),
             first_key,
             foreign_key,
         })

@@ -86,8 +86,6 @@ struct Script {
 
 struct Cycle {
     life: &'static Life,
-    /// What the check cannot tell for as long as the trouble lasts, while the renewal makes it moot.
-    overtaken: Option<&'static str>,
     world: Arc<World>,
     mailbox: Mailbox,
     script: Arc<Mutex<Script>>,
@@ -140,7 +138,17 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
         assert_eq!(mended, Mended::Nothing, "there was no trouble before");
         stood = cycle.stands();
     }
-    mended = mended.max(cycle.mend_retirement().await);
+    mended = mended.max(cycle.mend_retirement(Part::Retirement).await);
+
+    cycle.begin_part(Part::LettingGo);
+    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle.check(both).await;
+    cycle.end_trouble(Part::LettingGo);
+    if met_in(Part::LettingGo) {
+        assert_eq!(mended, Mended::Nothing, "there was no trouble before");
+        stood = cycle.stands();
+    }
+    mended = mended.max(cycle.mend_retirement(Part::LettingGo).await);
     // One more, which must find nothing to do.
     cycle.world.clock.advance(SignedDuration::from_hours(6));
     cycle.check(false).await;
@@ -183,7 +191,6 @@ impl Cycle {
         }));
         let cycle = Self {
             life,
-            overtaken: overtaken(cell),
             world,
             mailbox,
             script,
@@ -320,9 +327,9 @@ impl Cycle {
         self.give_up("renewed", &self.renewal_lacks())
     }
 
-    async fn mend_retirement(&self) -> Mended {
+    async fn mend_retirement(&self, part: Part) -> Mended {
         for attempt in 0..=3 {
-            if self.retirement_lacks().is_empty() {
+            if self.retirement_lacks(part).is_empty() {
                 return match attempt {
                     0 => Mended::Nothing,
                     checks => Mended::Check(checks),
@@ -331,7 +338,7 @@ impl Cycle {
             self.world.clock.advance(SignedDuration::from_hours(6));
             self.check(false).await;
         }
-        self.give_up("retired", &self.retirement_lacks())
+        self.give_up("retired", &self.retirement_lacks(part))
     }
 
     fn give_up(&self, what: &str, lacks: &[String]) -> ! {
@@ -386,23 +393,23 @@ impl Cycle {
         );
         let told = told(world);
         for (kind, times) in RENEWAL_TELLS {
-            let overtaken = self.overtaken == Some(kind);
-            lack(told.get(kind) < Some(&times) && !overtaken, kind);
+            lack(told.get(kind) < Some(&times), kind);
         }
         lacks
     }
 
     /// What is not yet as a retirement leaves it.
-    fn retirement_lacks(&self) -> Vec<String> {
+    fn retirement_lacks(&self, part: Part) -> Vec<String> {
         let (world, mailbox) = (&self.world, &self.mailbox);
         let mut lacks = Vec::new();
-        let label = format!("key-{}", mailbox.first_key);
+        let first = mailbox.first_key.to_string();
+        let old = |label: &String| label.ends_with(&first) || label.starts_with("superseded-");
         let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
         if keys(world, mailbox).contains(&mailbox.first_key) {
             lacks.push("the old credential's end".to_owned());
         }
-        if secret.versions.iter().any(|v| v.labels.contains(&label)) {
-            lacks.push("the old label's end".to_owned());
+        if part == Part::LettingGo && secret.versions.iter().any(|v| v.labels.iter().any(old)) {
+            lacks.push("the old labels' end".to_owned());
         }
         if !self.retired_is_told() {
             lacks.push("Credential Retired".to_owned());
@@ -425,14 +432,18 @@ impl Cycle {
     fn stands(&self) -> &'static str {
         let (world, mailbox) = (&self.world, &self.mailbox);
         let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
-        if self.script().locator.part == Part::Retirement {
+        let part = self.script().locator.part;
+        if [Part::Retirement, Part::LettingGo].contains(&part) {
             return match (
                 keys(world, mailbox).contains(&mailbox.first_key),
-                self.retirement_lacks().is_empty(),
+                self.retirement_lacks(part).is_empty(),
+                part,
             ) {
-                (true, _) => "old credential still there",
-                (false, false) => "old credential removed, not yet said",
-                (false, true) => "old credential retired",
+                (true, _, _) => "old credential still there",
+                (false, true, Part::LettingGo) => "its labels gone",
+                (false, false, Part::LettingGo) => "its labels still there",
+                (false, false, _) => "old credential removed, not yet said",
+                (false, true, _) => "old credential retired",
             };
         }
         if current_key(world, mailbox) != mailbox.first_key {
@@ -467,7 +478,7 @@ impl Cycle {
             "rotated exactly once"
         );
         assert_eq!(self.renewal_lacks(), Vec::<String>::new());
-        assert_eq!(self.retirement_lacks(), Vec::<String>::new());
+        assert_eq!(self.retirement_lacks(Part::LettingGo), Vec::<String>::new());
         assert_events_keep_their_schemas(world);
         let told = told(world);
         let rotated = told.get("Client Secret Rotated");
@@ -498,15 +509,6 @@ impl Cycle {
             assert!(!found, "a secret in the log of {}", line.function);
         }
     }
-}
-
-fn overtaken(cell: &Cell) -> Option<&'static str> {
-    let Cell::Call(site, Trouble::Outage) = cell else {
-        return None;
-    };
-    let announced = ["Client Secret Expiring", "Rotation Due"];
-    let untold = |kind: &&str| site.step == "check" && site.operation.contains(kind);
-    announced.into_iter().find(untold)
 }
 
 /// What a renewal tells, and how often at least.

@@ -73,6 +73,7 @@ fn calls(page: &mut String, done: &[&Done]) {
             Part::Renewal => "",
             Part::Person => ", gone on",
             Part::Retirement => ", after the quarantine",
+            Part::LettingGo => ", after the removal",
         };
         let _ = writeln!(page, "\n### {step}{when}\n");
         let _ = writeln!(page, "| call | {} |", COLUMNS.join(" | "));
@@ -116,8 +117,8 @@ const INTRODUCTION: &str = "# What happens when a call fails
 Written by a test run, and checked by every other one to be current (`tests/system/kill_matrix.rs`). Do not edit.
 
 A mailbox goes through its whole life: a check finds its client secret due, Secrets Manager runs the four
-steps, and after the quarantine a check has the old credential removed. Each call that the functions make on the
-way goes wrong once, in a run of its own, with the real binaries. Then the trouble ends, Secrets Manager
+steps, after the quarantine a check has the old credential removed, and the next one lets go of its labels. Each call
+that the functions make on the way goes wrong once, in a run of its own, with the real binaries. Then the trouble ends, Secrets Manager
 reattempts as it does, and the checks come every six hours. There is a section for each kind of life.
 
 After every run: one current secret, valid in Entra and held by both directions; nothing pending, no credential

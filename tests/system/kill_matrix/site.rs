@@ -16,6 +16,8 @@ pub enum Part {
     Person,
     /// After the quarantine a check has the old credential removed.
     Retirement,
+    /// The check after that sees it on no replica of Entra any more, and its labels go.
+    LettingGo,
 }
 
 /// One call of the cycle.
@@ -38,6 +40,7 @@ impl fmt::Display for Site {
             Part::Renewal => "",
             Part::Person => " with the person",
             Part::Retirement => " after the quarantine",
+            Part::LettingGo => " after the removal",
         };
         write!(
             f,

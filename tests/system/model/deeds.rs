@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::World;
 use super::schedule::{Deed, Direction, Entered, Tag, TagEdit, Value, Which};
-use super::standing::{connection_id, current_document, key_labels, labels_of};
+use super::standing::{
+    connection_id, connections, current_document, is_attended, key_labels, labels_of,
+};
 
 /// The policy that nobody can read.
 const NONSENSE: &str = "nonsense";
@@ -27,6 +29,9 @@ pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
             if let Some(key) = key_of(world, mailbox, which) {
                 world.directory.delete_secret(mailbox.app.app_id, key);
             }
+        }
+        // What a person delivers, and then breaks by hand, nobody can see: they mend it themselves.
+        Deed::EnterSecret(..) | Deed::Disable(_) | Deed::Deauthorize(_) if is_attended(mailbox) => {
         }
         Deed::EnterSecret(to, entered) => enter_secret(world, mailbox, to, entered),
         Deed::Disable(direction) => {
@@ -51,7 +56,13 @@ pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
             drop(label.map(|label| secrets.move_label(name, &label, None)));
         }
         Deed::EditTag(tag, edit) => edit_tag(world, mailbox, tag, edit),
-        Deed::PutValue(value) => put_value(world, mailbox, value),
+        Deed::PutValue(value) => {
+            put_value(world, mailbox, value);
+            if value == Value::MadeByHand {
+                hand_over_current(world, mailbox);
+            }
+        }
+        Deed::LoseGrant => lose_grant(world, mailbox),
     }
 }
 
@@ -114,12 +125,63 @@ fn enter_secret(world: &World, mailbox: &Mailbox, to: Direction, entered: Entere
     }
 }
 
+/// Who makes another secret the current one by hand delivers it by hand too.
+pub fn hand_over_current(world: &World, mailbox: &Mailbox) {
+    let Some(document) = current_document(world, mailbox).filter(|_| is_attended(mailbox)) else {
+        return;
+    };
+    let secret = document["client_secret"].as_str().unwrap_or_default();
+    for connection in connections(world, mailbox) {
+        hand_over(world, mailbox, &connection.id, secret);
+    }
+}
+
+/// Where a replica of Entra does not know the secret yet, a person tries again after a minute.
+pub fn hand_over(world: &World, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
+    for _ in 0..3 {
+        if enter_and_authorize(world, mailbox, id, secret) {
+            return true;
+        }
+        world.clock.advance(SignedDuration::from_mins(1));
+    }
+    false
+}
+
+/// Enters a secret at ShopCtrl and presses Authorize; where that fails, puts back what was there.
+fn enter_and_authorize(world: &World, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
+    let shop = mailbox.shop_id;
+    let Some(before) = world.shopctrl.connection(shop, id) else {
+        return false;
+    };
+    world.shopctrl.enter_secret(shop, id, secret);
+    let authorized = world.shopctrl.authorize_as(shop, id, &mailbox.address);
+    if authorized.is_err() {
+        world
+            .shopctrl
+            .edit(shop, id, |connection| *connection = before);
+    }
+    authorized.is_ok()
+}
+
+fn lose_grant(world: &World, mailbox: &Mailbox) {
+    let secret = world
+        .secrets_manager
+        .snapshot(&format!("{}/grants", mailbox.secret));
+    let current = secret.as_ref().and_then(|secret| secret.labelled(CURRENT));
+    let grants = current.and_then(|version| serde_json::from_str(version.text()?).ok());
+    let grants: Json = grants.unwrap_or_default();
+    if let Some(token) = grants["grants"][&mailbox.address]["refresh_token"].as_str() {
+        world.directory.expire_refresh_token(token);
+    }
+}
+
 fn move_current(world: &World, mailbox: &Mailbox, to: &str) {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let to = secret.as_ref().and_then(|secret| secret.labelled(to));
     if let Some(to) = to.filter(|version| version.value.is_some()) {
         let secrets = &world.secrets_manager;
         drop(secrets.move_label(&mailbox.secret, CURRENT, Some(&to.id)));
+        hand_over_current(world, mailbox);
     }
 }
 

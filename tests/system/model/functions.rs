@@ -13,9 +13,13 @@ use rotation::Rotation;
 use shared::config::Reader;
 use shared::failure::Failure;
 use shared::http::{Answer, Client, Limits, Transport, TransportError};
+use shared::period::Period;
 use simulators::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
 use simulators::world::InProcess;
+
+/// The request id of every page.
+const REFERENCE: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Puts the functions into the world.
 pub fn register(in_process: &InProcess) {
@@ -70,12 +74,21 @@ fn oauth_callback(world: &InProcess) -> ColdStart {
         Rc::new(move |event, left| {
             let function = Rc::clone(&function);
             Box::pin(async move {
-                let answer = function.handle(event, "model", left).await;
+                let answer = function.handle(event, REFERENCE, left).await;
                 let answer = answer.map_err(error)?;
                 Ok(serde_json::to_value(answer).unwrap())
             })
         })
     })
+}
+
+/// What carries a person's requests: they wait as long as a page takes.
+pub fn of_a_person(network: &Arc<Network>) -> Client {
+    let limits = Limits {
+        connect: Period::seconds(5),
+        request: Period::seconds(1000),
+    };
+    client(&Arc::downgrade(network), limits)
 }
 
 fn reader(env: &BTreeMap<String, String>) -> Reader<impl Fn(&str) -> Option<String>> {

@@ -2,13 +2,13 @@
 
 use serde_json::Value as Json;
 use simulators::directory::Standing;
-use simulators::secrets_manager::{CURRENT, Version};
+use simulators::secrets_manager::{CURRENT, PENDING, Version};
 use simulators::world::Mailbox;
 
 use super::World;
-use super::deeds::{add_credential, enter};
+use super::deeds::{add_credential, enter, hand_over_current};
 use super::schedule::Direction;
-use super::standing::{breaches, connection_id, current_key, rotating};
+use super::standing::{breaches, connection_id, current_key, key_labels, labels_of, rotating};
 
 /// Mends what no check can.
 pub fn mend(world: &World, mailbox: &Mailbox) {
@@ -25,6 +25,11 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
     let has = |what: &str| codes.iter().any(|(code, _)| *code == what);
     if has("unreadable") || has("secret_refused") && !has("credential_missing") {
         put_right_document(world, mailbox);
+    }
+    // What was handed over of a rotation that was given up goes back before there is room again.
+    let pending = labels_of(world, mailbox, PENDING).unwrap_or_default();
+    if !rotating(world, mailbox) || key_labels(&pending).is_empty() {
+        hand_over_current(world, mailbox);
     }
     make_room(world, mailbox);
     if has("secret_refused") && has("credential_missing") && !rotating(world, mailbox) {
@@ -70,6 +75,8 @@ fn make_room(world: &World, mailbox: &Mailbox) {
         return;
     }
     let current = current_key(world, mailbox);
+    let pending = labels_of(world, mailbox, PENDING).unwrap_or_default();
+    let pending = key_labels(&pending);
     let held: Vec<Option<String>> = world
         .shopctrl
         .connections()
@@ -79,7 +86,7 @@ fn make_room(world: &World, mailbox: &Mailbox) {
     for credential in world.directory.credentials(app) {
         let key = credential.key_id;
         let used = held.contains(&world.directory.secret_value(key));
-        let kept = Some(key) == current || used;
+        let kept = Some(key) == current || pending.contains(&key) || used;
         let full = world.directory.credentials(app).len() >= 2;
         if full && !kept {
             world.directory.delete_secret(app, key);

@@ -15,11 +15,15 @@ pub struct Schedule {
     pub steps: Vec<Step>,
 }
 
-/// The world at the beginning: one mailbox with `api` connections in both directions.
+/// The world at the beginning: one mailbox with connections in both directions.
 #[derive(Debug, Clone)]
 pub struct Setting {
     /// Days until the current client secret ends.
     pub days_left: i64,
+    /// Whether a person delivers to the connections, and not the system.
+    pub attended: bool,
+    /// Whether the mailbox's owner has signed in before.
+    pub granted: bool,
     /// Whether somebody else's credential is on the app registration.
     pub foreign: bool,
     /// Whether personal accounts may sign in: then two credentials are the most.
@@ -51,6 +55,21 @@ pub enum Step {
     Reattempt(Option<Trouble>),
     /// The next event of a step of the rotation comes twice.
     DeliverTwice(bool),
+    /// The mailbox's owner opens the newest link that they were sent.
+    Owner(Owner, Option<Trouble>),
+}
+
+/// How far the owner goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Does all that is asked.
+    Helps,
+    /// Has the secret shown, enters it nowhere and closes the page.
+    Looks,
+    /// Hands over to the first connection, and closes the page.
+    StopsHalfWay,
+    /// Enters the secret, and says that ShopCtrl does not show Authorized.
+    SaysItFails,
 }
 
 /// Something that befalls one of the calls that a step makes.
@@ -101,6 +120,8 @@ pub enum Deed {
     DropKeyLabel(Which),
     EditTag(Tag, TagEdit),
     PutValue(Value),
+    /// Entra forgets the grant, as after 90 idle days.
+    LoseGrant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +207,7 @@ fn setting() -> impl Strategy<Value = Setting> {
     let days_left = prop_oneof![4 => Just(20_i64), 2 => Just(60_i64), 1 => Just(5_i64)];
     (
         days_left,
+        (prop::bool::weighted(0.35), prop::bool::weighted(0.85)),
         any::<bool>(),
         prop::bool::weighted(0.2),
         prop_oneof![3 => Just(0_i64), 1 => Just(15_i64), 1 => Just(90_i64)],
@@ -194,9 +216,20 @@ fn setting() -> impl Strategy<Value = Setting> {
         0_u32..3,
     )
         .prop_map(
-            |(days_left, foreign, two_places, lag, lagging_reads, pending_stays, reattempts)| {
+            |(
+                days_left,
+                (attended, granted),
+                foreign,
+                two_places,
+                lag,
+                lagging_reads,
+                pending_stays,
+                reattempts,
+            )| {
                 Setting {
                     days_left,
+                    attended,
+                    granted,
                     foreign,
                     two_places,
                     lag,
@@ -218,6 +251,16 @@ fn step() -> impl Strategy<Value = Step> {
         2 => trouble().prop_map(Step::Reattempt),
         1 => trouble().prop_map(Step::CheckTwice),
         1 => any::<bool>().prop_map(Step::DeliverTwice),
+        4 => (owner(), trouble()).prop_map(|(how, trouble)| Step::Owner(how, trouble)),
+    ]
+}
+
+fn owner() -> impl Strategy<Value = Owner> {
+    prop_oneof![
+        4 => Just(Owner::Helps),
+        1 => Just(Owner::Looks),
+        1 => Just(Owner::StopsHalfWay),
+        1 => Just(Owner::SaysItFails),
     ]
 }
 
@@ -291,6 +334,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => which().prop_map(Deed::DropKeyLabel),
         3 => (tag, edit).prop_map(|(tag, edit)| Deed::EditTag(tag, edit)),
         3 => value.prop_map(Deed::PutValue),
+        1 => Just(Deed::LoseGrant),
     ]
 }
 
@@ -309,6 +353,12 @@ impl fmt::Display for Schedule {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the client secret ends in {} days", self.days_left)?;
+        if self.attended {
+            f.write_str("; a person delivers")?;
+        }
+        if !self.granted {
+            f.write_str("; the owner never signed in")?;
+        }
         if self.foreign {
             f.write_str("; somebody else's credential is there")?;
         }
@@ -339,6 +389,15 @@ impl fmt::Display for Step {
             Self::CheckTwice(trouble) => ("a check, delivered twice at once", trouble),
             Self::RotateNow(trouble) => ("somebody asks for a rotation", trouble),
             Self::Reattempt(trouble) => ("Secrets Manager reattempts", trouble),
+            Self::Owner(how, trouble) => {
+                let what = match how {
+                    Owner::Helps => "the owner opens the link and does all that is asked",
+                    Owner::Looks => "the owner opens the link, looks at the secret and goes",
+                    Owner::StopsHalfWay => "the owner opens the link, and stops half-way",
+                    Owner::SaysItFails => "the owner opens the link, and says that it fails",
+                };
+                (what, trouble)
+            }
             Self::Wait(hours) => return write!(f, "{hours} hours pass"),
             Self::Person(deed) => return write!(f, "a person {deed}"),
             Self::DeliverTwice(at_once) => {
@@ -410,6 +469,7 @@ impl fmt::Display for Deed {
                 };
                 write!(f, "puts {what} as the current value")
             }
+            Self::LoseGrant => f.write_str("has left the grant unused for 90 days"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use simulators::directory::Standing;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::{Connection, Status};
 use simulators::world::Mailbox;
 use uuid::Uuid;
@@ -67,27 +67,53 @@ pub fn connections(world: &World, mailbox: &Mailbox) -> Vec<Connection> {
     all
 }
 
+/// Whether a connection holds this credential's secret. What a person entered has no id.
+pub fn holds(world: &World, mailbox: &Mailbox, connection: &Connection, key: Uuid) -> bool {
+    match is_attended(mailbox) {
+        true => {
+            connection.secret.is_some() && connection.secret == world.directory.secret_value(key)
+        }
+        false => connection.key_id == Some(key),
+    }
+}
+
+/// Whether a person delivers: then no function can look into the connections.
+pub fn is_attended(mailbox: &Mailbox) -> bool {
+    mailbox.delivery == "attended"
+}
+
 /// Whether a rotation is under way, or was left standing.
 pub fn rotating(world: &World, mailbox: &Mailbox) -> bool {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
-    secret.is_some_and(|secret| secret.unfinished_rotation().is_some())
+    let unfinished = secret.as_ref().and_then(|s| s.unfinished_rotation());
+    // Secrets Manager takes it for unfinished, too, where a person has replaced what was promoted.
+    unfinished.is_some_and(|version| !version.labels.contains(PREVIOUS))
+}
+
+/// Whether Entra accepts the current secret.
+pub fn standing(world: &World, mailbox: &Mailbox) -> Standing {
+    let document = current_document(world, mailbox).unwrap_or_default();
+    let secret = document["client_secret"].as_str().unwrap_or_default();
+    world.directory.standing(mailbox.app.app_id, secret)
 }
 
 /// What `Drift Found` has codes for, as it is now.
 pub fn breaches(world: &World, mailbox: &Mailbox) -> BTreeSet<Breach> {
     let mut found = BTreeSet::new();
-    let Some(document) = current_document(world, mailbox) else {
+    if current_document(world, mailbox).is_none() {
         return [("unreadable", None)].into();
-    };
+    }
     let app = mailbox.app.app_id;
     let key = current_key(world, mailbox);
     let credentials = world.directory.credentials(app);
     if !credentials.iter().any(|c| Some(c.key_id) == key) {
         found.insert(("credential_missing", None));
     }
-    let secret = document["client_secret"].as_str().unwrap_or_default();
-    if world.directory.standing(app, secret) == Standing::Refused {
+    if standing(world, mailbox) == Standing::Refused {
         found.insert(("secret_refused", None));
+    }
+    if is_attended(mailbox) {
+        return found;
     }
     for connection in connections(world, mailbox) {
         let what = if connection.status != Status::Authorized {

@@ -9,7 +9,10 @@ use serde_json::Value as Json;
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
+use crate::end_state::keys;
+
 use super::World;
+use super::schedule::{Deed, Tag};
 use super::standing::{Breach, current_key};
 use super::watch::Watch;
 
@@ -32,12 +35,7 @@ pub fn wrong(world: &World, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
             wrong.push("the promotion of the current credential was not told".to_owned());
         }
     }
-    let left: BTreeSet<Uuid> = world
-        .directory
-        .credentials(mailbox.app.app_id)
-        .iter()
-        .map(|c| c.key_id)
-        .collect();
+    let left = keys(world, mailbox);
     let retired = of_kind("Credential Retired");
     if retired.iter().any(|key| left.contains(key)) {
         wrong.push("a credential was told as retired, and is there".to_owned());
@@ -52,7 +50,10 @@ pub fn wrong(world: &World, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
         let told = told.iter().any(|detail| {
             detail["connection"] == connection.as_str() && detail["key_id"] == key.as_str()
         });
-        if !told && current_key(world, mailbox).is_some_and(|current| current.to_string() == key) {
+        // What a person made the current one was perhaps delivered by a rotation that they stopped.
+        let current = current_key(world, mailbox).filter(|current| current.to_string() == key);
+        let ours = |key: &Uuid| watch.promoted.contains(key) || !watch.moved_current();
+        if !told && current.as_ref().is_some_and(ours) {
             wrong.push(format!("the delivery to {connection} was not told"));
         }
     }
@@ -94,8 +95,9 @@ fn contradictions(events: &[Json], watch: &Watch) -> Vec<String> {
         let mut detail = event["detail"].clone();
         if let Some(fields) = detail.as_object_mut() {
             fields.retain(|field, _| !PASSING.contains(&field.as_str()));
-            // Told again after somebody took a promotion back: AWSPREVIOUS is another one then.
-            if watch.moved_current() {
+            // Told again after somebody took a promotion back, or the label or the tag that says it
+            // away: AWSPREVIOUS is another one then, or does not say what it holds.
+            if watch.moved_current() || watch.deeds.iter().any(hides_previous) {
                 fields.remove("previous_key_id");
             }
         }
@@ -113,6 +115,13 @@ fn contradictions(events: &[Json], watch: &Watch) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn hides_previous(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::DropKeyLabel(_) | Deed::EditTag(Tag::RotatedVersion, _)
+    )
 }
 
 thread_local! {

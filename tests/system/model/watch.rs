@@ -16,9 +16,11 @@ use uuid::Uuid;
 
 use super::World;
 use super::deeds;
+use super::owner::ASKS;
 use super::schedule::{Deed, Mishap, Tag, Trouble};
 use super::standing::{
-    Breach, breaches, connection_id, connections, current_key, key_labels, named_keys,
+    Breach, breaches, connection_id, connections, current_key, holds, is_attended, key_labels,
+    named_keys, standing,
 };
 use crate::kill_matrix::trouble::{answer, throttled};
 
@@ -34,8 +36,12 @@ pub struct Watch {
     pub deeds: Vec<Deed>,
     /// Since when what is not as it should be is so.
     pub since: BTreeMap<Breach, Timestamp>,
+    /// When all of Entra accepted the current secret last.
+    pub accepted: Option<Timestamp>,
     /// The credentials that the functions promoted, or told that they are.
     pub promoted: BTreeSet<Uuid>,
+    /// The credential that each connection's person said is entered and Authorized, last.
+    pub said: BTreeMap<String, Uuid>,
     /// Whether there is no room for another credential until a person makes some.
     pub no_room: bool,
     /// So many undisturbed checks were made since the client secret was due.
@@ -99,6 +105,8 @@ impl Watch {
 
     /// Before a call: what is done to it.
     pub fn befall(&mut self, world: &World, call: &Call) -> Option<Fault> {
+        // A person's own requests are not a function's calls.
+        in_process::caller()?;
         self.calls += 1;
         self.look_after_change(world, call);
         let due = self.trouble.as_ref().is_some_and(|t| t.at == self.calls);
@@ -172,6 +180,9 @@ impl Watch {
         if let Some(key) = current_key(world, &mailbox) {
             self.last_current.insert(key, now);
         }
+        if standing(world, &mailbox) == Standing::Accepted {
+            self.accepted = Some(now);
+        }
         let found = breaches(world, &mailbox);
         self.since.retain(|breach, _| found.contains(breach));
         for breach in found {
@@ -183,7 +194,8 @@ impl Watch {
         let key = current_key(world, &mailbox);
         let right = |id: &String| {
             let connection = world.shopctrl.connection(mailbox.shop_id, id);
-            connection.is_some_and(|connection| connection.key_id == key)
+            let held = connection.zip(key);
+            held.is_some_and(|(connection, key)| holds(world, &mailbox, &connection, key))
         };
         self.out_by_hand.retain(|id| out(id) || !right(id));
         for outage in outages {
@@ -205,7 +217,11 @@ impl Watch {
             .and_then(|connection| connection.secret)
             .and_then(|secret| world.directory.credential_with_value(&secret));
         let ended = credential.is_some_and(|credential| credential.end <= world.clock.now());
-        ended && (!self.deeds.is_empty() || self.no_room || self.checks_since_due < FAIR)
+        // A person who was asked has it in their hands.
+        let asked = ASKS
+            .iter()
+            .any(|kind| !world.event_bridge.details(kind).is_empty());
+        ended && (asked || !self.deeds.is_empty() || self.no_room || self.checks_since_due < FAIR)
     }
 
     fn judge(&mut self, world: &World, call: &Call) {
@@ -252,10 +268,19 @@ impl Watch {
         };
         self.promoted.insert(key);
         for connection in connections(world, mailbox) {
+            let holds = holds(world, mailbox, &connection, key);
             let id = connection.id;
-            if connection.status != Status::Authorized || connection.key_id != Some(key) {
+            let proofs = match is_attended(mailbox) {
+                true => &self.said,
+                false => &self.proved,
+            };
+            if is_attended(mailbox) && self.moved_current() {
+                // Who makes another secret the current one enters that one by hand, whatever was said.
+                continue;
+            }
+            if connection.status != Status::Authorized || !holds {
                 self.violation(format!("promoted while {id} does not hold the new secret"));
-            } else if self.proved.get(&id) != Some(&key) {
+            } else if proofs.get(&id) != Some(&key) {
                 self.violation(format!("promoted while {id} was not proved"));
             }
         }
@@ -267,7 +292,7 @@ impl Watch {
             return;
         };
         let held = |c: &simulators::shopctrl::Connection| {
-            c.status == Status::Authorized && c.key_id == Some(key)
+            c.status == Status::Authorized && holds(world, mailbox, c, key)
         };
         let delivered = connections(world, mailbox).iter().all(held);
         if !self.promoted.contains(&key) && !delivered {
@@ -299,21 +324,29 @@ impl Watch {
         if Some(key) == current_key(world, mailbox) {
             return Some("the current credential");
         }
-        let labels = named_keys(world, mailbox).remove(&key);
         let credentials = world.directory.credentials(mailbox.app.app_id);
-        let credential = credentials.iter().find(|c| c.key_id == key);
-        let name = credential.and_then(|c| c.display_name.as_deref());
+        // What is gone, and only shown by a replica that lags, comes to no harm.
+        let credential = credentials.iter().find(|c| c.key_id == key)?;
+        let name = credential.display_name.as_deref();
         let ours = name.is_some_and(|name| name.starts_with("smr1/"));
-        let Some(labels) = labels else {
-            return (credential.is_some() && !ours).then_some("a foreign credential");
+        let Some(labels) = named_keys(world, mailbox).remove(&key) else {
+            return (!ours).then_some("a foreign credential");
         };
         if labels.contains(PENDING) && !labels.contains(CURRENT) {
             return Some("the pending credential");
         }
         let leaked = leaked(world, mailbox, key);
+        let value = world.directory.secret_value(key);
+        let held = |c: &simulators::shopctrl::Connection| c.secret.is_some() && c.secret == value;
+        if leaked || credential.end <= world.clock.now() {
+            return None;
+        }
+        if is_attended(mailbox) && connections(world, mailbox).iter().any(held) {
+            return Some("what an attended connection holds");
+        }
         self.last_current.get(&key)?;
         let over = self.quarantine_over(key, world.clock.now());
-        (!over && !leaked).then_some("a credential in quarantine")
+        (!over).then_some("a credential in quarantine")
     }
 }
 
