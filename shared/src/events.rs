@@ -247,6 +247,9 @@ pub enum EventKind {
         connection: Option<ConnectionId>,
         /// When it was seen first.
         found_at: Timestamp,
+        /// What tells this time from another one that the same is found.
+        #[serde(skip)]
+        time: String,
     },
     /// The report of one check.
     FleetReport {
@@ -469,8 +472,9 @@ impl EventKind {
             Self::DriftFound {
                 what,
                 connection,
-                found_at,
-            } => format!("{what} {connection:?} {found_at}"),
+                time,
+                ..
+            } => format!("{what} {connection:?} {time}"),
             Self::FleetReport { cursor, .. } => cursor.clone().unwrap_or_default(),
             Self::CheckContinues { cursor, .. } => cursor.clone(),
         }

@@ -13,9 +13,10 @@ pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
 pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
-/// What was last found not to be as it was left, a hash of each; a drift is told when it appears.
+/// What was last found not to be as it was left, `<hash>.<hash>…@<time>`; a drift is told when it
+/// appears. The time is of the last change: a check's in Unix seconds, or a promoted version.
 pub const DRIFT: &str = "shopmail:drift";
-/// The value of [`DRIFT`] where all is as it was left.
+/// What [`DRIFT`] has before its time where all is as it was left.
 pub const NO_DRIFT: &str = "none";
 /// What was last told of a superseded credential, `<keyId>:<rung>:<used>`.
 pub const SUPERSEDED: &str = "shopmail:superseded";

@@ -263,7 +263,8 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
-        let seen = tag(tags::DRIFT).unwrap_or(tags::NO_DRIFT);
+        let last = tag(tags::DRIFT).unwrap_or(tags::NO_DRIFT);
+        let seen = last.split_once('@').map_or(last, |(seen, _)| seen);
         let stands = drift_tag(&found);
         if seen == stands {
             return;
@@ -275,12 +276,14 @@ impl Plan {
                 what: drift.what,
                 connection: drift.connection,
                 found_at: now,
+                // Told again after a kill, it is the same time: the tag was not set.
+                time: last.to_owned(),
             })
         });
         self.actions.extend(told);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
-            value: stands,
+            value: format!("{stands}@{}", now.as_second()),
         });
     }
 
@@ -377,7 +380,7 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
 }
 
 /// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
-const MOST_DRIFTS: usize = 28;
+const MOST_DRIFTS: usize = 26;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
@@ -401,7 +404,7 @@ fn drift_now(
     Some(drift)
 }
 
-/// What stands, as the tag keeps it: `<hash>.<hash>…`.
+/// What stands, as the tag keeps it before its time: `<hash>.<hash>…`.
 fn drift_tag(drift: &[Drift]) -> String {
     let mut all: Vec<String> = drift.iter().map(drift_hash).collect();
     all.sort();
@@ -644,6 +647,40 @@ mod tests {
         });
         found.secret.tags.insert(tags::DRIFT.into(), tag.unwrap());
         assert_eq!(actions(&found, "2026-11-23T06:00:00Z"), vec![Action::Sweep]);
+    }
+
+    #[test]
+    fn a_drift_told_again_after_a_kill_is_the_same_and_one_that_came_back_is_another() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        let refused = Drift {
+            what: "secret_refused".into(),
+            connection: None,
+        };
+        // What is told, and then the tag, at a check that sees these.
+        let mut at_check = |drifts: &[Drift], hour: i64, tagged: bool| {
+            found.probe.as_mut().unwrap().drift = drifts.to_vec();
+            let now = at("2026-11-23T00:00:00Z") + jiff::SignedDuration::from_hours(hour);
+            let mut told = None;
+            for action in actions(&found, &now.to_string()) {
+                match action {
+                    Action::Tell(EventKind::DriftFound { time, .. }) => told = Some(time),
+                    Action::Tag { key, value } if tagged => {
+                        found.secret.tags.insert(key.to_owned(), value);
+                    }
+                    _ => {}
+                }
+            }
+            told
+        };
+        let refused = [refused];
+        let killed = at_check(&refused, 0, false).unwrap();
+        assert_eq!(
+            at_check(&refused, 6, true).as_deref(),
+            Some(killed.as_str())
+        );
+        assert_eq!(at_check(&[], 12, true), None);
+        let back = at_check(&refused, 18, true).unwrap();
+        assert_ne!(back, killed);
     }
 
     #[test]

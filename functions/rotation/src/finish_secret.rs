@@ -160,7 +160,7 @@ impl Rotation {
         ];
         if was.is_some() {
             // A promotion mends whatever was found: should it come back, it is told again.
-            green.push((tags::DRIFT, tags::NO_DRIFT.to_owned()));
+            green.push((tags::DRIFT, format!("{}@{}", tags::NO_DRIFT, run.token)));
         }
         self.store.tag(&run.secret.arn, &green).await?;
         info!(key_id = %document.key_id, expires_at = %document.expires_at, "rotated");

@@ -219,6 +219,7 @@ impl Rotation {
                 what: "superseded_secret_in_use".to_owned(),
                 connection: None,
                 found_at: of.since,
+                time: key_id.to_string(),
             };
             events.push(event(secret, None, drift));
         }

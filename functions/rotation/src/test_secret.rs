@@ -341,6 +341,8 @@ impl Rotation {
             what: "connection_disabled".to_owned(),
             connection: Some(connection.id.clone()),
             found_at: since,
+            // Once in a rotation, whose token is in the id.
+            time: String::new(),
         });
         self.events.put(&[drift]).await?;
         let what = format!("proving connection {}: it is switched off", connection.id);

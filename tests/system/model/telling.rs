@@ -86,7 +86,7 @@ fn delivered(world: &World) -> BTreeSet<(String, String)> {
 /// One id tells one thing; and no two events say what cannot both be.
 fn contradictions(events: &[Json], watch: &Watch) -> Vec<String> {
     // What may differ when the same is told again.
-    const PASSING: [&str; 3] = ["link", "link_expires_at", "days_left"];
+    const PASSING: [&str; 4] = ["link", "link_expires_at", "days_left", "found_at"];
     let mut by_id: BTreeMap<&str, Json> = BTreeMap::new();
     let mut rotated: BTreeMap<&str, &str> = BTreeMap::new();
     let mut wrong = Vec::new();
