@@ -282,11 +282,15 @@ impl Page {
                 });
                 Form {
                     method: attribute(tag, "method").unwrap_or_default(),
-                    action: attribute(tag, "action").unwrap_or_default(),
+                    action: self.absolute(&attribute(tag, "action").unwrap_or_default()),
                     fields: fields.collect(),
                 }
             })
             .collect()
+    }
+
+    fn absolute(&self, address: &str) -> String {
+        self.url.join(address).unwrap().into()
     }
 
     /// Whether there is a form whose action ends like this.
@@ -385,6 +389,12 @@ fn assert_guarded(page: &Page) {
         page.body
     );
     assert!(!page.body.contains("style="), "{}", page.body);
+    let absolute = ["href=\"/", "action=\"/"];
+    assert!(
+        absolute.iter().all(|address| !page.body.contains(address)),
+        "a gateway may serve it below a path of its own: {}",
+        page.body
+    );
     assert!(
         page.body.len() < 30 * 1024,
         "{} is {} bytes",

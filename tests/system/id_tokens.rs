@@ -8,7 +8,7 @@ use ring::rsa::PublicKeyComponents;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use shared::config::Reader;
-use shared::entra::id_token::{Issuer, account};
+use shared::entra::id_token::{Account, Issuer, account};
 use shared::entra::{App, Cloud, MicrosoftSettings};
 use shared::mailbox_secret::DirectoryId;
 
@@ -53,6 +53,10 @@ fn modulus(key: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn check(token: &str) -> Result<String, &'static str> {
+    checked(token).map(|account| account.oid.to_string())
+}
+
+fn checked(token: &str) -> Result<Account, &'static str> {
     let (n, e) = modulus(ENTRA);
     let keys = json!({"keys": [{
         "kty": "RSA", "use": "sig", "kid": "k-1",
@@ -70,7 +74,6 @@ fn check(token: &str) -> Result<String, &'static str> {
     let now = Timestamp::from_second(NOW + 10).unwrap();
     let nonce = "n-1".to_owned().into();
     account(&token.to_owned().into(), &issuer, &app, &nonce, now)
-        .map(|account| account.oid.to_string())
 }
 
 #[test]
@@ -93,6 +96,11 @@ fn a_token_with_any_claim_wrong_is_refused() {
         ("iss", Value::Null),
         ("aud", json!("44444444-4444-4444-8444-444444444444")),
         ("aud", Value::Null),
+        (
+            "aud",
+            json!([CLIENT, "44444444-4444-4444-8444-444444444444"]),
+        ),
+        ("azp", json!("44444444-4444-4444-8444-444444444444")),
         ("nonce", json!("n-2")),
         ("nonce", Value::Null),
         ("exp", json!(NOW - 600)),
@@ -111,6 +119,25 @@ fn a_token_with_any_claim_wrong_is_refused() {
         let refused = check(&signed(ENTRA, &header, &altered));
         assert!(refused.is_err(), "{claim} = {wrong}: {refused:?}");
     }
+}
+
+#[test]
+fn a_token_of_another_tenant_is_told_as_that_tenants_and_none_passes_for_ours() {
+    const OTHER: &str = "55555555-5555-4555-8555-555555555555";
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": "k-1"});
+    let mut theirs = claims();
+    theirs["iss"] = json!(ISSUER.replace(TENANT, OTHER));
+    assert!(check(&signed(ENTRA, &header, &theirs)).is_err(), "our tid");
+    theirs["tid"] = json!(OTHER);
+    assert_eq!(
+        checked(&signed(ENTRA, &header, &theirs))
+            .unwrap()
+            .tid
+            .as_str(),
+        OTHER
+    );
+    theirs["tid"] = Value::Null;
+    assert!(check(&signed(ENTRA, &header, &theirs)).is_err());
 }
 
 #[test]

@@ -121,7 +121,7 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
     window.press(Key::Tab).await;
     assert_eq!(window.focused().await, "Send a new link");
     window.press(Key::Enter).await;
-    window.until_heading("A new link is on its way").await;
+    window.until_heading("A new link was asked for").await;
 
     window.open(&link_in(&world, ASKED)).await;
     sign_in_as_owner(&window, &mailbox).await;

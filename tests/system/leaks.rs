@@ -515,8 +515,8 @@ fn assert_places_of_ticket(kind: &str, ticket: &str, all: &[Found]) {
     ];
     let on_page = [
         format!("name=\"ticket\" value=\"{ticket}\""),
-        format!("href=\"/authorize?ticket={ticket}\""),
-        format!("href=\"/authorize?ticket={ticket}&amp;anew=1\""),
+        format!("href=\"authorize?ticket={ticket}\""),
+        format!("href=\"authorize?ticket={ticket}&amp;anew=1\""),
     ];
     let start = ["the page at /start", "the answer to GET /start"];
     // The signature is what makes it one.

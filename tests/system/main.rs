@@ -37,4 +37,5 @@ mod security_table;
 mod sign_in;
 mod steps;
 mod superseded;
+mod ways_on;
 mod whole_rotation;

@@ -15,7 +15,7 @@
 
 mod deeds;
 mod found;
-mod functions;
+pub mod functions;
 mod owner;
 mod person;
 mod run;

@@ -35,11 +35,21 @@ use crate::{Answer, Ending, OAuthCallback, now, texts};
 const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// After these outcomes the same account would be signed in again without a question.
 const ANOTHER_ACCOUNT: [&str; 3] = ["wrong-account", "personal-account", "foreign-account"];
+/// The outcome where Microsoft refuses the secret that is in use.
+const CURRENT_REFUSED: &str = "current-secret-refused";
 /// ShopCtrl may take this long to answer an offer; the person waits meanwhile.
 const OFFER: Duration = Duration::from_secs(10);
 /// A cookie has 4 KiB.
-const MOST_OFFERS: usize = 2;
-const LONGEST_ADDRESS: usize = 700;
+const LONGEST_ADDRESSES: usize = 1400;
+
+/// What came of offering the secret to ShopCtrl.
+#[derive(Default)]
+struct Offers {
+    /// By connection: where ShopCtrl wants the owner's own sign-in.
+    addresses: BTreeMap<String, String>,
+    /// Something could not be offered, or its address cannot be led to.
+    failed: bool,
+}
 
 /// A sign-in that came back.
 struct SignIn {
@@ -102,6 +112,8 @@ impl OAuthCallback {
             .await
             .map_err(|ending| match ending.text.good {
                 true => ending,
+                // No sign-in with this link can end well any more.
+                false if ending.outcome == CURRENT_REFUSED => ending,
                 false if ANOTHER_ACCOUNT.contains(&ending.outcome) => {
                     ending.or_sign_in_anew(&again)
                 }
@@ -130,7 +142,18 @@ impl OAuthCallback {
             store.read(),
         );
         let (tokens, issuer, grants) = (tokens?, issuer?, grants?);
-        let account = whose(sign_in, &tokens, &issuer)?;
+        let account = match whose(sign_in, &tokens, &issuer) {
+            // Published since, or by a replica that lags (OpenID Connect Core, 10.1.1).
+            Err(id_token::UNKNOWN_KEY) => {
+                let issuer = self.issuer(&sign_in.app, deadline).await?;
+                whose(sign_in, &tokens, &issuer)
+            }
+            account => account,
+        };
+        let account = account.map_err(|check| {
+            let what = format!("checking the id token: {check}");
+            Failure::new(Kind::Temporary, what)
+        })?;
         self.refuse_other_accounts(sign_in, &tokens, &account, &grants, deadline)
             .await?;
         let refresh_token = refuse_incomplete_consent(sign_in, &tokens)?;
@@ -143,21 +166,36 @@ impl OAuthCallback {
         };
         file(&store, mailbox, &grant).await?;
         info!(%mailbox, "stored a grant");
-        match self.lead_on(sign_in, key, &grant.oid, &grants).await? {
-            Some(reply) => Ok(reply),
-            None => Err(self.push_on(sign_in).await),
+        let offers = self.offer(sign_in, deadline).await;
+        let none_led = offers.addresses.is_empty();
+        match self.lead_on(sign_in, key, &grant.oid, &grants, offers.addresses)? {
+            Some((reply, waits)) => {
+                if !waits {
+                    self.push_on(sign_in).await;
+                }
+                Ok(reply)
+            }
+            None => {
+                let done = self.push_on(sign_in).await;
+                if offers.failed && none_led {
+                    let text = texts::authorize_remains(mailbox);
+                    return Err(Ending::new("authorize-remains", text));
+                }
+                Err(done)
+            }
         }
     }
 
-    /// To the hand-over, where this account has something to do in it or has done it.
-    async fn lead_on(
+    /// To the hand-over, where this account has something to do in it or has done it; and whether the
+    /// rotation waits for what it does there, and not only for this sign-in.
+    fn lead_on(
         &self,
         sign_in: &SignIn,
         key: &TicketKey,
         oid: &DirectoryId,
         grants: &Grants,
-    ) -> Result<Option<Reply>, Ending> {
-        let authorize = self.offer(sign_in).await;
+        authorize: BTreeMap<String, String>,
+    ) -> Result<Option<(Reply, bool)>, Ending> {
         let rotates = sign_in.ticket.purpose == Purpose::Rotate;
         let attended: Vec<&Connection> = sign_in.attended().filter(|_| rotates).collect();
         if attended.is_empty() && authorize.is_empty() {
@@ -167,10 +205,7 @@ impl OAuthCallback {
         let all_said = attended
             .iter()
             .all(|connection| grants.attested(version, connection.id.as_str()));
-        if all_said && authorize.is_empty() {
-            // Only this sign-in was waited for.
-            self.push_on(sign_in).await;
-        }
+        let waits = !all_said || !authorize.is_empty();
         let ticket = sign_in.session.ticket.clone();
         let session = SignedIn::begin(ticket, oid.clone(), authorize, now())?;
         let on = format!("{}/handover", self.settings.callback_url);
@@ -178,46 +213,61 @@ impl OAuthCallback {
             .with_cookie(SESSION.end())
             .with_cookie(session.cookie(key)?);
         info!("to the hand-over");
-        Ok(Some(reply))
+        Ok(Some((reply, waits)))
     }
 
     /// Offers the version's secret to this account's `api` connections that do not have it, now that
     /// the account's owner is here: where ShopCtrl needs a sign-in of its own, its address comes back.
     /// What fails here is tried again by the rotation.
-    async fn offer(&self, sign_in: &SignIn) -> BTreeMap<String, String> {
+    async fn offer(&self, sign_in: &SignIn, deadline: Deadline) -> Offers {
+        let mut offers = Offers::default();
         let rotating = sign_in.secret.versions.in_progress().is_some();
         if sign_in.ticket.purpose == Purpose::Connect && rotating {
             // A connection may hold the pending secret already: it is not given the current one back.
-            return BTreeMap::new();
+            return offers;
         }
+        let deadline = deadline.at_most(OFFER);
         let mine = sign_in.mailbox.connections.iter().filter(|connection| {
             connection.delivery == Delivery::Api && connection.mailbox == sign_in.ticket.mailbox
         });
-        let offers = mine.map(async |connection| {
-            let offer = self.offer_one(sign_in, connection);
-            match tokio::time::timeout(OFFER, offer).await {
-                Ok(Ok(url)) => url.map(|url| (connection.id.to_string(), url)),
+        let made = mine.map(async |connection| {
+            let offer = self.offer_one(sign_in, connection, deadline);
+            let answer = tokio::time::timeout(OFFER, offer).await;
+            (connection, answer)
+        });
+        let mut room = LONGEST_ADDRESSES;
+        for (connection, answer) in futures_util::future::join_all(made).await {
+            match answer {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(url))) if url.len() <= room => {
+                    room -= url.len();
+                    offers.addresses.insert(connection.id.to_string(), url);
+                }
+                Ok(Ok(Some(_))) => {
+                    warn!(connection = %connection.id, "ShopCtrl's address to authorize at is too long");
+                    offers.failed = true;
+                }
                 Ok(Err(failure)) => {
                     info!(connection = %connection.id, %failure, "not offered now");
-                    None
+                    offers.failed = true;
                 }
                 Err(_) => {
                     info!(connection = %connection.id, "not offered now: ShopCtrl takes too long");
-                    None
+                    offers.failed = true;
                 }
             }
-        });
-        let offers = futures_util::future::join_all(offers).await;
-        offers.into_iter().flatten().take(MOST_OFFERS).collect()
+        }
+        offers
     }
 
     async fn offer_one(
         &self,
         sign_in: &SignIn,
         connection: &Connection,
+        deadline: Deadline,
     ) -> Result<Option<String>, Failure> {
         let shopctrl = self.shopctrl(connection).await?;
-        let held = shopctrl.connection(connection).await?;
+        let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
         if held.has(sign_in.mailbox.key_id) {
             return Ok(None);
         }
@@ -227,19 +277,24 @@ impl OAuthCallback {
         {
             Swapped::Authorized(_) | Swapped::ChangedMeanwhile => Ok(None),
             Swapped::PersonNeeded { authorize_url } => {
-                let trusted = may_lead_to(&authorize_url, sign_in, connection);
-                if !trusted {
-                    warn!(connection = %connection.id, "ShopCtrl named an address to authorize at that is neither Microsoft's for this app nor its own");
+                if may_lead_to(&authorize_url, sign_in, connection) {
+                    return Ok(Some(authorize_url));
                 }
-                Ok(trusted.then_some(authorize_url))
+                Err(Failure::new(
+                    Kind::Misconfigured,
+                    "ShopCtrl named an address to authorize at that is neither Microsoft's for this app nor its own",
+                ))
             }
         }
     }
 
     /// The page for a sign-in that did not succeed, with the link that an administrator needs.
     fn obstacle(&self, trouble: &Trouble, sign_in: &SignIn) -> Ending {
-        let mailbox = &sign_in.ticket.mailbox;
+        let (mailbox, purpose) = (&sign_in.ticket.mailbox, sign_in.ticket.purpose);
         let ending = obstacle(trouble, mailbox);
+        if (Obstacle::of(trouble), purpose) == (Obstacle::ClientRefused, Purpose::Connect) {
+            return Ending::new(CURRENT_REFUSED, texts::current_secret_refused());
+        }
         let pass_on = match Obstacle::of(trouble) {
             Obstacle::AdminApproval | Obstacle::Declined => {
                 let scopes = scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox);
@@ -338,7 +393,8 @@ impl OAuthCallback {
             Purpose::Connect => sign_in.secret.versions.in_progress(),
         };
         let Some(token) = waiting else {
-            return Ending::new("connected", texts::connected(mailbox));
+            let attended = sign_in.attended().next().is_some();
+            return Ending::new("connected", texts::connected(mailbox, attended));
         };
         match self.store.rotate(&sign_in.secret.arn, Some(token)).await {
             Ok(()) => info!("the rotation goes on"),
@@ -349,7 +405,8 @@ impl OAuthCallback {
         if sign_in.attended().next().is_some() {
             return Ending::new("hand-over-remains", texts::hand_over_remains(mailbox));
         }
-        Ending::new("rotation-goes-on", texts::rotation_goes_on(mailbox))
+        let text = texts::rotation_goes_on(sign_in.ticket.purpose, mailbox);
+        Ending::new("rotation-goes-on", text)
     }
 }
 
@@ -398,7 +455,7 @@ fn may_lead_to(address: &str, sign_in: &SignIn, connection: &Connection) -> bool
         let origins = trusted.iter().filter_map(|text| web(text));
         origins.into_iter().any(|url| url.origin() == at.origin())
     };
-    let Some(at) = web(address).filter(|_| address.len() <= LONGEST_ADDRESS) else {
+    let Some(at) = web(address) else {
         return false;
     };
     if at_one_of(&at, &[sign_in.app.endpoints.authority.as_str()]) {
@@ -420,17 +477,10 @@ pub(crate) fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
     Ending::new(obstacle.name(), texts::obstacle(obstacle, mailbox))
 }
 
-fn whose(sign_in: &SignIn, tokens: &Tokens, issuer: &Issuer) -> Result<Account, Ending> {
-    let refuse = |check: &str| {
-        let what = format!("checking the id token: {check}");
-        Ending::from(Failure::new(Kind::Temporary, what))
-    };
-    let id_token = tokens
-        .id_token
-        .as_ref()
-        .ok_or_else(|| refuse("there is none"))?;
+fn whose(sign_in: &SignIn, tokens: &Tokens, issuer: &Issuer) -> Result<Account, &'static str> {
+    let id_token = tokens.id_token.as_ref().ok_or("there is none")?;
     let nonce = &sign_in.session.secrets.nonce;
-    id_token::account(id_token, issuer, &sign_in.app, nonce, tokens.now).map_err(refuse)
+    id_token::account(id_token, issuer, &sign_in.app, nonce, tokens.now)
 }
 
 /// The refresh token is the proof of `offline_access`, which Entra does not echo; scopes of another

@@ -40,6 +40,7 @@ use shared::secret_store::versions::CURRENT;
 use shared::secret_store::{Described, SecretStore};
 use shared::ticket::{Purpose, Ticket, TicketKey};
 use tracing::{Instrument, error, info, info_span, warn};
+use url::Url;
 
 use page::{Reply, WayOn, page};
 use request::Request;
@@ -184,6 +185,8 @@ impl OAuthCallback {
         let request = Request::read(event).inspect_err(|failure| {
             error!(kind = failure.kind.error_type(), %failure, "failed");
         })?;
+        let base = Url::parse(self.settings.callback_url.as_str());
+        let request = request.below(base.as_ref().map_or("", Url::path));
         let span = info_span!(
             "request",
             reference,
@@ -191,9 +194,14 @@ impl OAuthCallback {
             secret = tracing::field::Empty,
             token = tracing::field::Empty,
         );
-        let deadline = Deadline::within(left.saturating_sub(Duration::from_secs(2)));
+        let left = left.saturating_sub(Duration::from_secs(2));
+        let deadline = Deadline::within(left);
         let work = async {
-            let answer = Box::pin(self.route(&request, deadline)).await;
+            let answer = Box::pin(self.route(&request, deadline));
+            // A person is told in time, whatever hangs: Lambda's own end would be the gateway's page.
+            let answer = tokio::time::timeout(left, answer)
+                .await
+                .unwrap_or_else(|_| Err(Ending::new("out-of-time", texts::out_of_time())));
             let reply = answer.unwrap_or_else(|ending| {
                 info!(
                     outcome = ending.outcome,
@@ -218,6 +226,11 @@ impl OAuthCallback {
             ("GET", "/authorize") => self.authorize(request).await,
             ("GET", "/callback") => self.callback(request, deadline).await,
             ("GET", "/handover") => self.hand_over(request, deadline).await,
+            // Somebody pressed Enter in the address bar, or the browser opened the tab again.
+            ("GET", "/reveal" | "/attest") => Ok(Reply::to(format!(
+                "{}/handover",
+                self.settings.callback_url
+            ))),
             ("POST", "/reveal") => self.reveal(request, deadline).await,
             ("POST", "/attest") => self.attest(request, deadline).await,
             ("GET", "/calendar") => self.calendar(request).await,

@@ -18,6 +18,7 @@ if (watched) {
   setInterval(async () => {
     try {
       const answer = await fetch(location.pathname, { cache: "no-store" });
+      if (answer.status === 429 || answer.status >= 500) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const now = page.querySelector("[data-watch]");
       if (!now || now.dataset.watch !== watched.dataset.watch) location.reload();

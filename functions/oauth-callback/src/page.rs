@@ -188,22 +188,23 @@ pub fn page(text: &Text, way_on: &WayOn, pass_on: Option<&str>) -> Page {
         @if let Some(address) = pass_on { (copied("pass-on", text.pass_on, address)) }
         @match way_on {
             WayOn::None => {}
+            // Relative, like all addresses on our pages: a gateway may serve them below a path of its own.
             // Links, not forms: form-action holds for redirects too, and these go on to Microsoft. A
             // ticket is a JWT, so it needs no encoding.
             WayOn::SignIn { ticket } => {
-                p { a.button href={ "/authorize?ticket=" (ticket) } { (text.button) } }
+                p { a.button href={ "authorize?ticket=" (ticket) } { (text.button) } }
             }
             WayOn::SignInAnew { ticket } => {
-                p { a.button href={ "/authorize?ticket=" (ticket) "&anew=1" } { (text.button) } }
+                p { a.button href={ "authorize?ticket=" (ticket) "&anew=1" } { (text.button) } }
             }
             WayOn::NewLink { ticket } => {
-                form method="post" action="/ticket" {
+                form method="post" action="ticket" {
                     input type="hidden" name="ticket" value=(ticket);
                     button { (text.button) }
                 }
             }
             WayOn::Back => {
-                p { a.button href="/handover" { (crate::texts::BACK) } }
+                p { a.button href="handover" { (crate::texts::BACK) } }
             }
         }
     };

@@ -64,6 +64,18 @@ impl Request {
         })
     }
 
+    /// The request as it is below `base`, the path of the address at which people reach us.
+    pub fn below(self, base: &str) -> Self {
+        let below = self.path.strip_prefix(base.trim_end_matches('/'));
+        match below.filter(|rest| rest.starts_with('/')) {
+            Some(path) => Self {
+                path: path.to_owned(),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// The step's name in the log.
     pub fn step(&self) -> &'static str {
         match self.path.as_str() {

@@ -53,14 +53,14 @@ pub(crate) fn start(of: &Start<'_>) -> Page {
         dl {
             @for (term, what) in texts::what_it_is_about(&mine, mailbox) { dt { (term) } dd { (what) } }
         }
-        p { (texts::why_now(of.ends, of.ended)) }
+        p { (texts::why_now(of.ticket.purpose, of.ends, of.ended)) }
         h2 { (texts::WHAT_IS_ASKED) }
         ol { @for step in texts::what_is_asked(mailbox, &mine, enters) { li { (marked(&step)) } } }
         p { (texts::what_is_needed(mailbox)) }
         h2 { (texts::PRIVATE_WINDOW) }
         p { (marked(texts::WHY_PRIVATE)) }
         (copied("link", texts::THIS_LINK, &format!("{}/start?ticket={}", of.callback_url, of.text)))
-        p { a.button href={ "/authorize?ticket=" (of.text) } { (texts::sign_in_as(mailbox)) } }
+        p { a.button href={ "authorize?ticket=" (of.text) } { (texts::sign_in_as(mailbox)) } }
         details {
             summary { (texts::NEVER_CAME_BACK) }
             p { (texts::never_came_back()) }
@@ -147,7 +147,7 @@ fn client_secret(
     let label = html! { span.label { (texts::CLIENT_SECRET) } };
     match refusal(it) {
         None => html! {
-            form method="post" action="/reveal#secret" {
+            form method="post" action="reveal#secret" {
                 (label)
                 (hidden(it, connection))
                 div.row { span.covered aria-hidden="true" { "••••••••••••" } button.small { (texts::SHOW_SECRET) } }
@@ -155,7 +155,7 @@ fn client_secret(
         },
         Some(NotShown::OldSignIn) => html! {
             (label)
-            p { (texts::SIGN_IN_TO_SEE) " " a href={ "/authorize?ticket=" (it.session.ticket) } { (texts::SIGN_IN_AGAIN) } }
+            p { (texts::SIGN_IN_TO_SEE) " " a href={ "authorize?ticket=" (it.session.ticket) } { (texts::SIGN_IN_AGAIN) } }
         },
         Some(NotShown::NotInRevealTo) => html! {
             (label)
@@ -193,7 +193,7 @@ fn hidden(it: &HandingOver, connection: &Connection) -> Markup {
 
 fn attest(it: &HandingOver, connection: &Connection, yes: &str, no: Option<&str>) -> Markup {
     html! {
-        form.attest method="post" action="/attest" {
+        form.attest method="post" action="attest" {
             h2 { (texts::WHAT_DOES_IT_SHOW) }
             (hidden(it, connection))
             button name="said" value="authorized" { (yes) }
@@ -212,7 +212,7 @@ pub(crate) fn watching(it: &HandingOver, tasks: &[Task<'_>], seen: &[Option<Seen
             (standing_list(&lines, Some(it)))
             @if it.others_wait() { p { (texts::OTHERS_WAIT) } }
         }
-        p { a.button href="/handover" { (texts::LOOK_AGAIN) } }
+        p { a.button href="handover" { (texts::LOOK_AGAIN) } }
     };
     page(texts::watching_title(it.ticket.purpose), content)
 }
@@ -229,7 +229,7 @@ pub(crate) fn done(
         (standing_list(&standing(tasks, seen), None))
         dl.dates { @for (term, what) in texts::next_dates(it.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
         p { (texts::NOTHING_LEFT) }
-        p { a href="/calendar" { (texts::CALENDAR) } }
+        p { a href="calendar" { (texts::CALENDAR) } }
     };
     page(texts::DONE.to_owned(), content)
 }
@@ -265,7 +265,7 @@ fn standing_list(lines: &[Standing<'_>], proving: Option<&HandingOver>) -> Marku
                     @for says in &line.says { " " span { (says) } }
                     (line.traps)
                     @if let (Some(it), How::Enter { .. }) = (proving, &line.task.how) {
-                        form method="post" action="/attest" {
+                        form method="post" action="attest" {
                             (hidden(it, line.task.connection))
                             button.plain.small name="said" value="other" { (texts::NOT_AUTHORIZED_AFTER_ALL) }
                         }

@@ -63,12 +63,17 @@ fn bad(status: i64, title: &str, happened: impl Into<String>, next: impl Into<St
 }
 
 /// The sign-in succeeded, and a rotation goes on.
-pub fn rotation_goes_on(mailbox: &MailboxAddress) -> Text {
+pub fn rotation_goes_on(purpose: Purpose, mailbox: &MailboxAddress) -> Text {
     Text {
         status: 200,
         good: true,
         title: "Thank you, that was all".to_owned(),
-        happened: format!("{mailbox} is signed in, and the new client secret works for it."),
+        happened: match purpose {
+            Purpose::Rotate => {
+                format!("{mailbox} is signed in, and the new client secret works for it.")
+            }
+            Purpose::Connect => format!("{mailbox} is signed in, and the permission is stored."),
+        },
         next: "The change goes on by itself now; you can close this window.".to_owned(),
         button: SIGN_IN,
         pass_on: FOR_AN_ADMINISTRATOR,
@@ -88,15 +93,31 @@ pub fn hand_over_remains(mailbox: &MailboxAddress) -> Text {
     }
 }
 
-/// The sign-in succeeded; nothing was waiting for it.
-pub fn connected(mailbox: &MailboxAddress) -> Text {
+/// The sign-in succeeded; ShopCtrl wants one of its own, and could not be asked where.
+pub fn authorize_remains(mailbox: &MailboxAddress) -> Text {
+    bad(
+        503,
+        "Signed in; ShopCtrl still needs you",
+        format!(
+            "{mailbox} is signed in, and the permission is stored. ShopCtrl did not say where it is to be authorized there."
+        ),
+        "Sign in again in a few minutes. If this page comes again, open the mailbox's settings in ShopCtrl and press Authorize there.",
+    )
+}
+
+/// The sign-in succeeded; nothing was waiting for it. `attended`: a person enters new secrets in ShopCtrl.
+pub fn connected(mailbox: &MailboxAddress, attended: bool) -> Text {
     Text {
         status: 200,
         good: true,
         title: "The mailbox is connected".to_owned(),
         happened: format!("{mailbox} is signed in, and the permission is stored."),
-        next: "You can close this window; client secrets are renewed without you from now on."
-            .to_owned(),
+        next: if attended {
+            "You can close this window. When a new client secret has to be entered in ShopCtrl, a message with a link comes in good time."
+        } else {
+            "You can close this window; client secrets are renewed without you from now on."
+        }
+        .to_owned(),
         button: SIGN_IN,
         pass_on: FOR_AN_ADMINISTRATOR,
     }
@@ -138,17 +159,37 @@ pub fn expired() -> Text {
     }
 }
 
-/// A new link is on its way.
+/// A new link was asked for.
 pub fn new_link_sent() -> Text {
     Text {
         status: 202,
         good: true,
-        title: "A new link is on its way".to_owned(),
-        happened: "It goes to the contact that is set for this mailbox.".to_owned(),
-        next: "It should arrive within a few minutes; you can close this window.".to_owned(),
+        title: "A new link was asked for".to_owned(),
+        happened: "If you are still needed, it goes to the contact that is set for this mailbox.".to_owned(),
+        next: "Mostly that takes a few minutes, else until the next check, some hours. You can close this window.".to_owned(),
         button: SIGN_IN,
         pass_on: FOR_AN_ADMINISTRATOR,
     }
+}
+
+/// Lambda would have ended the request.
+pub fn out_of_time() -> Text {
+    bad(
+        503,
+        "This took too long",
+        "A service that is needed did not answer in time. What you did may have been done all the same.",
+        "Open the link again in a few minutes: what was done is not asked for again.",
+    )
+}
+
+/// Microsoft refuses the secret that is in use: no sign-in can be completed with it.
+pub fn current_secret_refused() -> Text {
+    bad(
+        409,
+        "The sign-in cannot be completed with this link",
+        "Microsoft does not accept the client secret that is in use: it has ended, or was removed.",
+        "Use the newest message about this mailbox. If none comes within some hours, tell the person who runs this system this page's reference.",
+    )
 }
 
 /// The link is not one of ours.
@@ -452,7 +493,10 @@ pub fn start_title(ended: bool) -> String {
 }
 
 /// Why now.
-pub fn why_now(ends: Timestamp, ended: bool) -> String {
+pub fn why_now(purpose: Purpose, ends: Timestamp, ended: bool) -> String {
+    if purpose == Purpose::Connect {
+        return "ShopCtrl shows that it is not authorized for this mailbox, and wants the sign-in of its owner. Until then no mail flows where it does.".to_owned();
+    }
     if ended {
         return format!(
             "The client secret with which ShopCtrl reaches this mailbox ended on {}, and mail has stood still since then. A new one is ready.",

@@ -8,6 +8,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::App;
@@ -28,11 +29,17 @@ pub struct Account {
     pub preferred_username: Option<String>,
 }
 
+/// The check that fails where the token's key is not among the issuer's: these may have changed.
+pub const UNKNOWN_KEY: &str = "unknown signing key";
+
 /// Clocks may differ by this much.
 const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Deserialize)]
 struct Claims {
+    iss: String,
+    aud: Value,
+    azp: Option<String>,
     oid: Option<DirectoryId>,
     tid: Option<DirectoryId>,
     nonce: Option<String>,
@@ -100,7 +107,8 @@ async fn get<T: for<'de> Deserialize<'de>>(
     })
 }
 
-/// Checks an id token and says whose it is. `now` is Entra's clock.
+/// Checks an id token and says whose it is. `now` is Entra's clock. An account of another tenant is
+/// told as that: only one with the app's own `tid` comes from `issuer`.
 ///
 /// # Errors
 /// The name of the check that failed.
@@ -117,21 +125,30 @@ pub fn account(
     let key = issuer
         .keys
         .find(kid.as_deref().unwrap_or_default())
-        .ok_or("signing key")?;
+        .ok_or(UNKNOWN_KEY)?;
     let AlgorithmParameters::RSA(rsa) = &key.algorithm else {
         return Err("signing key");
     };
     let key = DecodingKey::from_rsa_components(&rsa.n, &rsa.e).map_err(|_| "signing key")?;
     let mut checks = Validation::new(Algorithm::RS256);
     checks.set_audience(&[app.client_id.as_str()]);
-    checks.set_issuer(&[&issuer.name]);
     checks.set_required_spec_claims(&["exp", "iss", "aud"]);
     // By Entra's clock, below.
     checks.validate_exp = false;
     checks.validate_nbf = false;
     let claims: Claims = decode(token, &key, &checks)
-        .map_err(|_| "signature, issuer or audience")?
+        .map_err(|_| "signature or audience")?
         .claims;
+    // For us and for nobody else (OpenID Connect Core, 3.1.3.7, points 3 to 5).
+    let only_audience = claims.aud.as_array().is_none_or(|all| all.len() == 1);
+    let ours = |party: &String| party == app.client_id.as_str();
+    if !only_audience || !claims.azp.as_ref().is_none_or(ours) {
+        return Err("audience");
+    }
+    // Another tenant's token has that tenant's issuer: whose it is, its caller refuses by name.
+    if claims.iss != issuer.name && claims.tid.as_ref().is_none_or(|tid| *tid == app.tenant) {
+        return Err("issuer");
+    }
     let time = |seconds| Timestamp::from_second(seconds).map_err(|_| "time");
     if now.duration_since(time(claims.exp)?) > LEEWAY {
         return Err("expiry");

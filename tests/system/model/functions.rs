@@ -16,7 +16,8 @@ use shared::http::{Answer, Client, Limits, Transport, TransportError};
 use shared::period::Period;
 use simulators::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
-use simulators::world::InProcess;
+use simulators::world::{InProcess, World};
+use tokio::task::LocalSet;
 
 /// The request id of every page.
 const REFERENCE: &str = "00000000-0000-4000-8000-000000000000";
@@ -64,13 +65,9 @@ fn expiry_checker(world: &InProcess) -> ColdStart {
 }
 
 fn oauth_callback(world: &InProcess) -> ColdStart {
-    let mut env = world.env.clone();
-    env.insert("AWS_ACCESS_KEY_ID".to_owned(), "ASIACALLBACK".to_owned());
-    let network = Arc::downgrade(&world.network);
+    let (env, network) = (world.env.clone(), Arc::downgrade(&world.network));
     Arc::new(move || {
-        let settings = oauth_callback::Settings::read(reader(&env)).unwrap();
-        let http = client(&network, settings.aws.limits);
-        let function = Rc::new(OAuthCallback::over(settings, http));
+        let function = callback_over(&env, &network);
         Rc::new(move |event, left| {
             let function = Rc::clone(&function);
             Box::pin(async move {
@@ -80,6 +77,37 @@ fn oauth_callback(world: &InProcess) -> ColdStart {
             })
         })
     })
+}
+
+fn callback_over(env: &BTreeMap<String, String>, network: &Weak<Network>) -> Rc<OAuthCallback> {
+    let mut env = env.clone();
+    env.insert("AWS_ACCESS_KEY_ID".to_owned(), "ASIACALLBACK".to_owned());
+    let settings = oauth_callback::Settings::read(reader(&env)).unwrap();
+    let http = client(network, settings.aws.limits);
+    Rc::new(OAuthCallback::over(settings, http))
+}
+
+/// `oauth-callback` with settings of its own.
+pub fn door(world: &InProcess, settings: &[(&str, &str)]) -> Rc<OAuthCallback> {
+    let mut env = world.env.clone();
+    let settings = settings.iter();
+    env.extend(settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    callback_over(&env, &Arc::downgrade(&world.network))
+}
+
+/// Runs a test in a world in this process, whose time stands still but for waits.
+pub fn in_virtual_time<F: Future<Output = ()>>(test: impl FnOnce(InProcess) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let begins = "2026-11-23T09:00:00Z".parse().unwrap();
+        let world = World::in_process(begins, BTreeMap::new()).unwrap();
+        register(&world);
+        test(world).await;
+    });
 }
 
 /// What carries a person's requests: they wait as long as a page takes.

@@ -1,0 +1,186 @@
+//! No page leaves a person without a way on, or says what is not so: behind other gateways, beside
+//! services that hang, and where a link cannot help any more.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Method;
+use oauth_callback::OAuthCallback;
+use serde_json::{Value, json};
+use simulators::gate::Fault;
+use simulators::world::{MailboxPlan, World, short_waits};
+
+use crate::browser::{Browser, link_in, outcome, ticket_of};
+use crate::hand_over::attended;
+use crate::model::functions::{door, in_virtual_time};
+use crate::picture::assert_granted;
+use crate::sign_in::{waiting, without_grant};
+
+const ASKED: &str = "Authorization Required";
+
+/// A request as API Gateway sends it.
+fn request(path: &str, query: &str, stage: &str) -> Value {
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query,
+        "headers": {}, "isBase64Encoded": false,
+        "requestContext": {"http": {"method": "GET", "path": path, "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1", "userAgent": ""}, "stage": stage, "requestId": "r"},
+    })
+}
+
+async fn text_of(door: &Rc<OAuthCallback>, event: Value, left: Duration) -> (i64, String) {
+    let answer = door.handle(event, "r", left).await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    let body = answer["body"].as_str().unwrap_or_default();
+    (answer["statusCode"].as_i64().unwrap(), body.to_owned())
+}
+
+#[test]
+fn below_a_path_of_the_gateways_every_page_is_found_and_leads_on_below_it() {
+    in_virtual_time(|world| async move {
+        let mailbox = world.world.add_mailbox(&attended()).unwrap();
+        world.world.secrets_manager.rotate(&mailbox.secret).unwrap();
+        world.world.secrets_manager.settled(&mailbox.secret).await;
+        let asked = world.world.event_bridge.details("Hand-over Required");
+        let ticket = ticket_of(asked[0]["link"].as_str().unwrap());
+        let door = door(&world, &[("CALLBACK_URL", "https://mail.example/shop")]);
+        let left = Duration::from_secs(29);
+        for (path, stage) in [
+            ("/shop/start", "shop"),
+            ("/shop/start", "$default"),
+            ("/start", "$default"),
+        ] {
+            let query = format!("ticket={ticket}");
+            let (status, body) = text_of(&door, request(path, &query, stage), left).await;
+            assert_eq!(status, 200, "{path}: {body}");
+            assert!(
+                body.contains(&format!("href=\"authorize?ticket={ticket}\"")),
+                "{body}"
+            );
+            assert!(
+                body.contains("https://mail.example/shop/callback"),
+                "{body}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_service_that_hangs_ends_on_a_page_before_lambda_ends_the_request() {
+    in_virtual_time(|world| async move {
+        let door = door(&world, &[]);
+        let hangs = Fault::Hang { effect: false };
+        world
+            .world
+            .gate
+            .fail("secretsmanager", "GetSecretValue", 0, 100, hangs);
+        let begun = tokio::time::Instant::now();
+        let event = request("/start", "ticket=t", "$default");
+        let (status, body) = text_of(&door, event, Duration::from_secs(29)).await;
+        assert_eq!(status, 503);
+        assert!(body.contains("This took too long"), "{body}");
+        assert_eq!(begun.elapsed().as_secs(), 27, "with time left to say so");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_a_forms_page_opened_anew_leads_back_to_the_hand_over() {
+    let world = World::start(short_waits()).await.unwrap();
+    for path in ["/reveal", "/attest"] {
+        let url = format!("{}{path}", world.callback_url);
+        let page = Browser::new(&world).get(&url).await;
+        let on = format!("{}/handover", world.callback_url);
+        assert_eq!((page.status, page.location()), (303, Some(on)), "{path}");
+        let page = Browser::new(&world).send(Method::HEAD, &url, "", &[]).await;
+        assert_ne!(page.status, 500);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_published_since_they_were_read_are_read_again() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let old = Fault::Answer {
+        effect: false,
+        status: 200,
+        headers: Vec::new(),
+        body: r#"{"keys":[]}"#.to_owned(),
+    };
+    world.gate.fail_next("entra", "GET keys", old);
+    let mut browser = Browser::new(&world);
+    let link = link_in(&world, ASKED);
+    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    assert_eq!(
+        outcome(&world, &page).await,
+        "rotation-goes-on",
+        "{}",
+        page.body
+    );
+    assert_granted(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_secret_in_use_is_refused_the_page_does_not_ask_to_try_again_for_ever() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&without_grant()).unwrap();
+    world
+        .secrets_manager
+        .test_rotation(&mailbox.secret)
+        .unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    world
+        .directory
+        .delete_secret(mailbox.app.app_id, mailbox.first_key);
+    let link = link_in(&world, ASKED);
+    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    assert_eq!(outcome(&world, &page).await, "current-secret-refused");
+    assert_eq!(page.status, 409);
+    assert_eq!(page.way_on(), None, "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_will_have_to_hand_over_is_not_told_that_all_goes_without_them() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        granted: false,
+        ..attended()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    world
+        .secrets_manager
+        .test_rotation(&mailbox.secret)
+        .unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    let link = link_in(&world, ASKED);
+    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    assert_eq!(outcome(&world, &page).await, "connected");
+    assert!(!page.body.contains("without you"), "{}", page.body);
+    assert!(page.body.contains("a message with a link"), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_shopctrl_does_not_say_where_to_authorize_the_person_is_not_thanked_and_let_go() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    world.shopctrl.edit(mailbox.shop_id, "orders-out", |c| {
+        c.refresh_token = Some("dead".to_owned());
+    });
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+    let link = link_in(&world, "Hand-over Required");
+    let down = Fault::Answer {
+        effect: false,
+        status: 503,
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    world.gate.fail("shopctrl", "PUT connection", 0, 100, down);
+    let mut browser = Browser::new(&world);
+    let sign_in = browser.open(&link).await.way_on().unwrap();
+    let page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    assert_eq!(outcome(&world, &page).await, "authorize-remains");
+    world.gate.heal();
+    // The same link again leads there.
+    let again = page.way_on().expect("a button");
+    let page = browser.sign_in_as_owner(&again, &mailbox).await;
+    assert_eq!(page.url.path(), "/handover", "{}", page.body);
+}
