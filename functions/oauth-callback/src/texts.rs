@@ -93,15 +93,15 @@ pub fn hand_over_remains(mailbox: &MailboxAddress) -> Text {
     }
 }
 
-/// The sign-in succeeded; ShopCtrl wants one of its own, and could not be asked where.
+/// The sign-in succeeded; whether ShopCtrl wants one of its own, and where, could not be learned.
 pub fn authorize_remains(mailbox: &MailboxAddress) -> Text {
     bad(
         503,
-        "Signed in; ShopCtrl still needs you",
+        "Signed in; ShopCtrl could not be asked",
         format!(
-            "{mailbox} is signed in, and the permission is stored. ShopCtrl did not say where it is to be authorized there."
+            "{mailbox} is signed in, and the permission is stored. ShopCtrl did not say whether it wants a sign-in of its own, and where."
         ),
-        "Sign in again in a few minutes. If this page comes again, open the mailbox's settings in ShopCtrl and press Authorize there.",
+        "Sign in again in a few minutes. If this page comes again, open the mailbox's settings in ShopCtrl: where Status is Not authorized, press Authorize.",
     )
 }
 
