@@ -111,6 +111,11 @@ impl FromStr for BaseUrl {
     type Err = NotABaseUrl;
 
     fn from_str(text: &str) -> Result<Self, NotABaseUrl> {
+        // Host names beyond ASCII go as punycode: `idna` is built without Unicode's tables, and its stand-in
+        // asserts in a debug build that it is not asked for them.
+        if !text.is_ascii() {
+            return Err(NotABaseUrl);
+        }
         let url = url::Url::parse(text).map_err(|_| NotABaseUrl)?;
         let web = matches!(url.scheme(), "http" | "https") && url.has_host();
         let bare = url.username().is_empty()

@@ -447,7 +447,7 @@ fn admin_came_back(request: &Request) -> Ending {
 /// for this very app, or ShopCtrl itself. Another app's sign-in would ask for a consent of its own.
 fn may_lead_to(address: &str, sign_in: &SignIn, connection: &Connection) -> bool {
     let web = |text: &str| {
-        let url = Url::parse(text).ok()?;
+        let url = text.is_ascii().then(|| Url::parse(text).ok())??;
         let bare = url.username().is_empty() && url.password().is_none();
         (matches!(url.scheme(), "https" | "http") && bare).then_some(url)
     };
