@@ -198,21 +198,11 @@ impl GrantStore {
             .await?;
         // A version with a label is kept for ever; its secret should go when it is superseded. The swap
         // is done, whatever becomes of this: `tidy` drops what stays.
-        if let Err(failure) = self.drop_label(&candidate, &version).await {
-            warn!(%failure, "a candidate's label stays for now");
+        let tidied = self.store.drop_label(&self.secret, &candidate, &version);
+        if let Err(error) = tidied.await {
+            warn!(failure = %error.failure, "a candidate's label stays for now");
         }
         Ok(swapped)
-    }
-
-    async fn drop_label(&self, label: &str, version: &str) -> Result<(), Failure> {
-        let drop = MoveLabel {
-            secret: &self.secret,
-            label,
-            to: None,
-            from: Some(version),
-        };
-        self.store.swap(drop).await?;
-        Ok(())
     }
 
     /// Drops the labels that a writer left behind that was killed between its calls.
@@ -223,7 +213,7 @@ impl GrantStore {
         let versions = self.store.describe(&self.secret).await?.versions;
         for (version, labels) in &versions.0 {
             for label in labels.iter().filter(|l| l.starts_with("candidate-")) {
-                self.drop_label(label, version).await?;
+                self.store.drop_label(&self.secret, label, version).await?;
             }
         }
         Ok(())

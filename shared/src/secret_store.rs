@@ -174,6 +174,44 @@ impl SecretStore {
         }
     }
 
+    /// Drops a label, if this version has it.
+    ///
+    /// # Errors
+    /// As [`SecretStore::swap`].
+    pub async fn drop_label(
+        &self,
+        secret: &str,
+        label: &str,
+        version: &str,
+    ) -> Result<Swap, CallError> {
+        let drop = MoveLabel {
+            secret,
+            label,
+            to: None,
+            from: Some(version),
+        };
+        self.swap(drop).await
+    }
+
+    /// Sets a label, if no version has it.
+    ///
+    /// # Errors
+    /// As [`SecretStore::swap`].
+    pub async fn set_label(
+        &self,
+        secret: &str,
+        label: &str,
+        version: &str,
+    ) -> Result<Swap, CallError> {
+        let set = MoveLabel {
+            secret,
+            label,
+            to: Some(version),
+            from: None,
+        };
+        self.swap(set).await
+    }
+
     /// Sets tags.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use simulators::gate::Fault;
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys};
-use crate::steps::action;
+use crate::steps::{action, rotate};
 use crate::whole_rotation::days;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,8 +53,7 @@ async fn a_superseded_credential_that_shopctrl_still_holds_is_not_retired() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     let old = world.shopctrl.connection(12, "orders-in").unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     // A person puts the old secret back into one connection.
     world.shopctrl.edit(12, "orders-in", |connection| {
@@ -77,8 +76,7 @@ async fn a_superseded_credential_that_shopctrl_still_holds_is_not_retired() {
 async fn a_promotion_taken_back_by_hand_keeps_both_credentials_that_are_in_use() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     let key = current_key(&world, &mailbox);
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
     let previous = secret.labelled("AWSPREVIOUS").unwrap();
@@ -116,8 +114,7 @@ fn no_such_credential() -> Fault {
 async fn no_such_credential_is_not_believed_while_graph_still_lists_it() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     world.clock.advance(days(8));
     world
         .gate
@@ -137,8 +134,7 @@ async fn no_such_credential_is_not_believed_while_graph_still_lists_it() {
 async fn no_such_credential_as_long_as_graph_lists_it_keeps_the_label_for_the_next_check() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     world.clock.advance(days(8));
     world
         .gate
@@ -161,8 +157,7 @@ async fn no_such_credential_as_long_as_graph_lists_it_keeps_the_label_for_the_ne
 async fn a_credential_that_a_person_removes_in_the_moment_of_its_removal_counts_as_retired() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     world.clock.advance(days(8));
     let (directory, app, key) = (
         Arc::clone(&world.directory),
@@ -185,8 +180,7 @@ async fn a_credential_that_a_person_removes_in_the_moment_of_its_removal_counts_
 async fn the_labels_of_what_was_removed_go_once_no_replica_shows_it_and_it_is_told_once() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     world.clock.advance(days(8));
     let of_the_old = || {
         let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();

@@ -8,6 +8,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, orphans};
 use crate::events::{assert_events_keep_their_schemas, told};
+use crate::steps::rotate;
 use crate::whole_rotation::days;
 
 async fn checks(world: &World, mailbox: &Mailbox, times: usize) {
@@ -44,8 +45,7 @@ async fn a_rotation_whose_secret_is_marked_for_deletion_goes_on_after_its_restor
         let world = World::start(short_waits()).await.unwrap();
         let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
         delete_before(&world, &mailbox, operation);
-        world.secrets_manager.rotate(&mailbox.secret).unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        rotate(&world, &mailbox).await;
         let marked = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
         assert!(marked.deleted.is_some(), "{operation} was reached");
         let before = marked.versions;
@@ -139,8 +139,7 @@ async fn a_rotation_whose_app_registration_is_deleted_ends_with_advice_and_goes_
             }
             None
         });
-        world.secrets_manager.rotate(&mailbox.secret).unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        rotate(&world, &mailbox).await;
         for _ in 0..3 {
             world.secrets_manager.reattempt(&mailbox.secret);
             world.secrets_manager.settled(&mailbox.secret).await;

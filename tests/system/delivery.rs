@@ -7,7 +7,7 @@ use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key};
-use crate::steps::{TOKEN, begin, step, succeeded};
+use crate::steps::{TOKEN, begin, rotate, step, succeeded};
 
 /// The secret that a connection holds.
 fn holds(world: &World, mailbox: &Mailbox, id: &str) -> Option<String> {
@@ -105,8 +105,7 @@ async fn a_connection_that_takes_the_secret_and_fails_its_test_is_put_back() {
     world
         .shopctrl
         .fail_tests_with_next_secret(mailbox.shop_id, "orders-in", "no connection");
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_eq!(
         current_key(&world, &mailbox),
         mailbox.first_key,
@@ -134,8 +133,7 @@ async fn a_connection_that_wants_a_person_waits_for_one_and_changes_nothing() {
     world.shopctrl.edit(mailbox.shop_id, "orders-out", |c| {
         c.refresh_token = Some("dead".into())
     });
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     let asked = world.event_bridge.details("Hand-over Required");
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0]["connections"][0]["id"], "orders-out");
@@ -171,8 +169,7 @@ async fn a_connection_that_was_switched_off_is_not_promoted_unproved() {
         .edit(mailbox.shop_id, "orders-in", |connection| {
             connection.enabled = false
         });
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
     let drift = world.event_bridge.details("Drift Found");
     assert_eq!(drift[0]["what"], json!("connection_disabled"));

@@ -7,6 +7,7 @@ use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, orphans, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
+use crate::steps::rotate;
 use crate::whole_rotation::days;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,8 +190,7 @@ async fn a_freeze_holds_a_rotation_back_until_its_hard_stop() {
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
     // Somebody presses "rotate now": nothing is issued, and the next check clears what it left.
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_eq!(keys(&world, &mailbox).len(), 2, "nothing was issued");
     world.check().await.unwrap();
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
@@ -245,8 +245,7 @@ async fn a_rotation_that_died_is_continued_by_the_checks_alone() {
         "PUT connection",
         simulators::gate::Fault::Kill { effect: true },
     );
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     let stuck = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
     let token = stuck.labelled(PENDING).unwrap().id.clone();
     assert_ne!(stuck.labelled(CURRENT).unwrap().id, token);

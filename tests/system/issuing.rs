@@ -5,7 +5,7 @@ use simulators::gate::Fault;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, orphans};
-use crate::steps::{TOKEN, begin, step};
+use crate::steps::{TOKEN, begin, rotate, step};
 
 fn answer(effect: bool, status: u16, body: &str) -> Fault {
     Fault::Answer {
@@ -94,8 +94,7 @@ async fn whatever_becomes_of_add_password_no_orphan_is_left_and_the_rotation_end
         let world = World::start(short_waits()).await.unwrap();
         let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
         world.gate.fail_next("graph", "POST addPassword", fault);
-        world.secrets_manager.rotate(&mailbox.secret).unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        rotate(&world, &mailbox).await;
         reattempt_and_check(&world, &mailbox).await;
         println!("{name}");
         assert_whole(&world, &mailbox);
@@ -116,8 +115,7 @@ async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_
     world.directory.change(mailbox.app.app_id, |app| {
         app.max_secret_lifetime = Some(limit)
     });
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     let key = current_key(&world, &mailbox);
     let credentials = world.directory.credentials(mailbox.app.app_id);
@@ -187,8 +185,7 @@ async fn replicas_that_lag_and_disagree_are_waited_for() {
         .directory
         .set_token_replicas(vec![lag(0), lag(300), lag(900)]);
     world.directory.set_graph_replicas(vec![lag(0), lag(1500)]);
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
 }
@@ -268,8 +265,7 @@ async fn an_empty_version_that_holds_awspending_is_cleared_and_the_rotation_begi
                 mailbox.first_key,
                 "none was due"
             );
-            world.secrets_manager.rotate(&mailbox.secret).unwrap();
-            world.secrets_manager.settled(&mailbox.secret).await;
+            rotate(&world, &mailbox).await;
         }
         assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
         assert_eq!(keys(&world, &mailbox).len(), 3);

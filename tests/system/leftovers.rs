@@ -7,13 +7,9 @@ use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_one_secret_everywhere, assert_whole, current_key, keys};
-use crate::steps::{TOKEN, action, begin, step};
+use crate::kill_matrix::trouble::answer;
+use crate::steps::{TOKEN, action, begin, rotate, step};
 use crate::whole_rotation::days;
-
-async fn rotate(world: &World, mailbox: &Mailbox) {
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-}
 
 fn labels(world: &World, mailbox: &Mailbox, label: &str) -> Vec<String> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
@@ -152,24 +148,14 @@ async fn a_removal_whose_answer_was_lost_counts_though_graph_words_the_next_one_
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     rotate(&world, &mailbox).await;
     world.clock.advance(days(8));
-    let other_words = |status| {
-        Fault::Answer {
-        effect: false,
-        status,
-        headers: Vec::new(),
-        body: r#"{"error":{"code":"Request_ResourceNotFound","message":"Resource 'x' does not exist."}}"#.to_owned(),
-    }
-    };
-    let lost = Fault::Answer {
-        effect: true,
-        status: 504,
-        headers: Vec::new(),
-        body: String::new(),
-    };
-    world.gate.fail("graph", "POST removePassword", 0, 1, lost);
+    let other_words =
+        r#"{"error":{"code":"Request_ResourceNotFound","message":"Resource 'x' does not exist."}}"#;
+    let remove = ("graph", "POST removePassword");
+    let lost = answer(504, true, "");
+    world.gate.fail(remove.0, remove.1, 0, 1, lost);
     world
         .gate
-        .fail("graph", "POST removePassword", 0, 1, other_words(404));
+        .fail(remove.0, remove.1, 0, 1, answer(404, false, other_words));
     let retired = action(&world, &mailbox, "retire").await;
     assert_eq!(retired["removed"], json!([mailbox.first_key]));
     assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
@@ -187,12 +173,8 @@ async fn what_was_issued_is_told_though_secrets_manager_never_calls_create_secre
     let killed = step(&world, &mailbox, "createSecret", TOKEN).await;
     assert!(killed.function_error.is_some());
     assert_eq!(world.event_bridge.details("Rotation Started").len(), 0);
-    let refused = Fault::Answer {
-        effect: false,
-        status: 400,
-        headers: Vec::new(),
-        body: r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#.to_owned(),
-    };
+    let refusal = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
+    let refused = answer(400, false, refusal);
     world
         .gate
         .fail("secretsmanager", "RotateSecret", 0, 100, refused);

@@ -6,7 +6,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
-use crate::steps::action;
+use crate::steps::{action, rotate};
 use crate::whole_rotation::days;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,8 +46,7 @@ async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
         .secrets_manager
         .put_tags(&mailbox.secret, &[("shopmail:emergency", &current)])
         .unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert!(
         !keys(&world, &mailbox).contains(&mailbox.first_key),
@@ -60,8 +59,7 @@ async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
     assert!(in_words.contains("Whatever else used it"), "{in_words}");
     // The tag speaks of that version only: the next rotation keeps its quarantine.
     let key = current_key(&world, &mailbox);
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert!(keys(&world, &mailbox).contains(&key), "in quarantine");
     assert_events_keep_their_schemas(&world);
 }
@@ -120,8 +118,7 @@ async fn a_leaked_secrets_end_names_the_connections_that_hold_it_or_do_not_say()
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     let old = world.shopctrl.connection(12, "orders-in").unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     // Later it turns out that the one before leaked, and it is back in one connection.
     world.shopctrl.edit(12, "orders-in", |connection| {
         connection.secret.clone_from(&old.secret);
@@ -187,8 +184,7 @@ async fn a_pending_credential_that_was_deleted_gives_its_connections_back_and_th
             body: String::new(),
         },
     );
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     world.gate.heal();
     let pending = *keys(&world, &mailbox)
         .iter()

@@ -3,7 +3,7 @@
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key};
-use crate::steps::{STEPS, TOKEN, begin, step, succeeded};
+use crate::steps::{STEPS, TOKEN, begin, rotate, step, succeeded};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_step_three_times_in_a_row_ends_as_once() {
@@ -61,8 +61,7 @@ async fn a_second_rotation_begins_where_the_first_ended() {
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     let mut keys = vec![mailbox.first_key];
     for _ in 0..3 {
-        world.secrets_manager.rotate(&mailbox.secret).unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        rotate(&world, &mailbox).await;
         assert_whole(&world, &mailbox);
         let key = current_key(&world, &mailbox);
         assert!(!keys.contains(&key), "a new credential each time");
@@ -87,8 +86,7 @@ async fn the_same_event_delivered_twice_at_once_makes_one_credential() {
         for name in STEPS {
             world.secrets_manager.deliver_twice(name, delivery);
         }
-        world.secrets_manager.rotate(&mailbox.secret).unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        rotate(&world, &mailbox).await;
         // What the slower twin left, if anything, the next check removes.
         world.check().await.unwrap();
         world.secrets_manager.settled(&mailbox.secret).await;

@@ -12,6 +12,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use crate::browser::{Browser, failures, link_in, log_of, outcome};
 use crate::end_state::{assert_whole, current_key};
 use crate::picture::{Picture, assert_granted, grant, grant_of};
+use crate::steps::rotate;
 
 /// The event that asks a mailbox's owner.
 const ASKED: &str = "Authorization Required";
@@ -34,8 +35,7 @@ pub async fn waiting(plan: &MailboxPlan) -> (World, Mailbox) {
 
 /// Rotates until the owner is needed.
 pub async fn start_to_wait(world: &World, mailbox: &Mailbox) {
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(world, mailbox).await;
     let failures = failures(world);
     let last = failures.last().expect("it fails");
     assert!(last.contains("WaitingForPerson"), "{last}");
@@ -262,8 +262,7 @@ async fn at_onboarding_the_configuration_test_asks_for_the_first_grant_and_no_ro
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_eq!(asked(&world), 1);
     // And the rotation that comes one day needs nobody.
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert_eq!(asked(&world), 1);
 }

@@ -18,6 +18,12 @@ pub fn begin(world: &World, mailbox: &Mailbox, token: &str) {
         .unwrap();
 }
 
+/// A rotation on demand, as far as it goes.
+pub async fn rotate(world: &World, mailbox: &Mailbox) {
+    world.secrets_manager.rotate(&mailbox.secret).unwrap();
+    world.secrets_manager.settled(&mailbox.secret).await;
+}
+
 pub async fn step(world: &World, mailbox: &Mailbox, step: &str, token: &str) -> InvocationResult {
     let event = json!({"Step": step, "SecretId": mailbox.arn, "ClientRequestToken": token});
     world.invoke("rotation", &event).await.unwrap()

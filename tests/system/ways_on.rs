@@ -12,9 +12,11 @@ use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, link_in, outcome, ticket_of};
 use crate::hand_over::attended;
+use crate::kill_matrix::trouble::answer;
 use crate::model::functions::{door, in_virtual_time};
 use crate::picture::assert_granted;
 use crate::sign_in::{waiting, without_grant};
+use crate::steps::rotate;
 
 const ASKED: &str = "Authorization Required";
 
@@ -99,12 +101,7 @@ async fn the_address_of_a_forms_page_opened_anew_leads_back_to_the_hand_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_were_published_since_they_were_read_are_read_again() {
     let (world, mailbox) = waiting(&without_grant()).await;
-    let old = Fault::Answer {
-        effect: false,
-        status: 200,
-        headers: Vec::new(),
-        body: r#"{"keys":[]}"#.to_owned(),
-    };
+    let old = answer(200, false, r#"{"keys":[]}"#);
     world.gate.fail_next("entra", "GET keys", old);
     let mut browser = Browser::new(&world);
     let link = link_in(&world, ASKED);
@@ -164,15 +161,9 @@ async fn where_shopctrl_does_not_say_where_to_authorize_the_person_is_not_thanke
     world.shopctrl.edit(mailbox.shop_id, "orders-out", |c| {
         c.refresh_token = Some("dead".to_owned());
     });
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     let link = link_in(&world, "Hand-over Required");
-    let down = Fault::Answer {
-        effect: false,
-        status: 503,
-        headers: Vec::new(),
-        body: "{}".to_owned(),
-    };
+    let down = answer(503, false, "{}");
     world.gate.fail("shopctrl", "PUT connection", 0, 100, down);
     let mut browser = Browser::new(&world);
     let sign_in = browser.open(&link).await.way_on().unwrap();

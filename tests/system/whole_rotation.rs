@@ -6,6 +6,7 @@ use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, tag};
 use crate::events::{assert_events_keep_their_schemas, told};
+use crate::steps::rotate;
 
 pub fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * days)
@@ -76,8 +77,7 @@ async fn the_credential_carries_marker_description_and_lifetime_of_the_document(
         ..MailboxPlan::default()
     };
     let mailbox = world.add_mailbox(&plan).unwrap();
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     let key = current_key(&world, &mailbox);
     let credentials = world.directory.credentials(mailbox.app.app_id);
@@ -125,8 +125,7 @@ async fn the_rotation_token_is_handed_back_to_secrets_manager() {
     world
         .secrets_manager
         .configure(|settings| settings.send_rotation_token = true);
-    world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    rotate(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     let puts = world.gate.calls();
     let put = puts.iter().find(|call| {

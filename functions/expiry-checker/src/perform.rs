@@ -2,8 +2,8 @@
 
 use shared::events::{Event, Subject};
 use shared::failure::{Failure, Kind};
+use shared::secret_store::Described;
 use shared::secret_store::versions::PENDING;
-use shared::secret_store::{Described, MoveLabel};
 
 use crate::ExpiryChecker;
 use crate::plan::{Action, Step};
@@ -55,17 +55,11 @@ impl ExpiryChecker {
     /// Takes AWSPENDING from a version without `key-` label. createSecret may store into it between
     /// the look and this: then the version gets its label back.
     async fn drop_pending(&self, arn: &str, version: &str) -> Result<(), Failure> {
-        let pending = |to, from| MoveLabel {
-            secret: arn,
-            label: PENDING,
-            to,
-            from,
-        };
-        self.store.swap(pending(None, Some(version))).await?;
+        self.store.drop_label(arn, PENDING, version).await?;
         let after = self.store.describe(arn).await?.versions;
         let stored = !after.keys_of(version).is_empty();
         if stored && after.with_label(PENDING).is_none() && after.current() != Some(version) {
-            self.store.swap(pending(Some(version), None)).await?;
+            self.store.set_label(arn, PENDING, version).await?;
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::credential::ClientSecret;
@@ -19,11 +18,9 @@ use shared::mailbox::graph;
 use shared::mailbox_secret::{Connection, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
-use shared::shopctrl::connections::Swapped;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
 use tracing::{info, warn};
-use url::Url;
 
 use crate::page::Reply;
 use crate::request::Request;
@@ -37,27 +34,13 @@ const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 const ANOTHER_ACCOUNT: [&str; 3] = ["wrong-account", "personal-account", "foreign-account"];
 /// The outcome where Microsoft refuses the secret that is in use.
 const CURRENT_REFUSED: &str = "current-secret-refused";
-/// ShopCtrl may take this long to answer an offer; the person waits meanwhile.
-const OFFER: Duration = Duration::from_secs(10);
-/// A cookie has 4 KiB.
-const LONGEST_ADDRESSES: usize = 1400;
-
-/// What came of offering the secret to ShopCtrl.
-#[derive(Default)]
-struct Offers {
-    /// By connection: where ShopCtrl wants the owner's own sign-in.
-    addresses: BTreeMap<String, String>,
-    /// Something could not be offered, or its address cannot be led to.
-    failed: bool,
-}
-
 /// A sign-in that came back.
-struct SignIn {
+pub(crate) struct SignIn {
     session: Session,
-    ticket: Ticket,
-    secret: Described,
-    mailbox: MailboxSecret,
-    app: App,
+    pub(crate) ticket: Ticket,
+    pub(crate) secret: Described,
+    pub(crate) mailbox: MailboxSecret,
+    pub(crate) app: App,
 }
 
 impl SignIn {
@@ -167,7 +150,6 @@ impl OAuthCallback {
         file(&store, mailbox, &grant).await?;
         info!(%mailbox, "stored a grant");
         let offers = self.offer(sign_in, deadline).await;
-        let none_led = offers.addresses.is_empty();
         match self.lead_on(sign_in, key, &grant.oid, &grants, offers.addresses)? {
             Some((reply, waits)) => {
                 if !waits {
@@ -177,7 +159,7 @@ impl OAuthCallback {
             }
             None => {
                 let done = self.push_on(sign_in).await;
-                if offers.failed && none_led {
+                if offers.failed {
                     let text = texts::authorize_remains(mailbox);
                     return Err(Ending::new("authorize-remains", text));
                 }
@@ -214,78 +196,6 @@ impl OAuthCallback {
             .with_cookie(session.cookie(key)?);
         info!("to the hand-over");
         Ok(Some((reply, waits)))
-    }
-
-    /// Offers the version's secret to this account's `api` connections that do not have it, now that
-    /// the account's owner is here: where ShopCtrl needs a sign-in of its own, its address comes back.
-    /// What fails here is tried again by the rotation.
-    async fn offer(&self, sign_in: &SignIn, deadline: Deadline) -> Offers {
-        let mut offers = Offers::default();
-        let rotating = sign_in.secret.versions.in_progress().is_some();
-        if sign_in.ticket.purpose == Purpose::Connect && rotating {
-            // A connection may hold the pending secret already: it is not given the current one back.
-            return offers;
-        }
-        let deadline = deadline.at_most(OFFER);
-        let mine = sign_in.mailbox.connections.iter().filter(|connection| {
-            connection.delivery == Delivery::Api && connection.mailbox == sign_in.ticket.mailbox
-        });
-        let made = mine.map(async |connection| {
-            let offer = self.offer_one(sign_in, connection, deadline);
-            let answer = tokio::time::timeout(OFFER, offer).await;
-            (connection, answer)
-        });
-        let mut room = LONGEST_ADDRESSES;
-        for (connection, answer) in futures_util::future::join_all(made).await {
-            match answer {
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(url))) if url.len() <= room => {
-                    room -= url.len();
-                    offers.addresses.insert(connection.id.to_string(), url);
-                }
-                Ok(Ok(Some(_))) => {
-                    warn!(connection = %connection.id, "ShopCtrl's address to authorize at is too long");
-                    offers.failed = true;
-                }
-                Ok(Err(failure)) => {
-                    info!(connection = %connection.id, %failure, "not offered now");
-                    offers.failed = true;
-                }
-                Err(_) => {
-                    info!(connection = %connection.id, "not offered now: ShopCtrl takes too long");
-                    offers.failed = true;
-                }
-            }
-        }
-        offers
-    }
-
-    async fn offer_one(
-        &self,
-        sign_in: &SignIn,
-        connection: &Connection,
-        deadline: Deadline,
-    ) -> Result<Option<String>, Failure> {
-        let shopctrl = self.shopctrl(connection).await?;
-        let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
-        if held.has(sign_in.mailbox.key_id) {
-            return Ok(None);
-        }
-        match shopctrl
-            .swap_secret(connection, &held, &sign_in.mailbox)
-            .await?
-        {
-            Swapped::Authorized(_) | Swapped::ChangedMeanwhile => Ok(None),
-            Swapped::PersonNeeded { authorize_url } => {
-                if may_lead_to(&authorize_url, sign_in, connection) {
-                    return Ok(Some(authorize_url));
-                }
-                Err(Failure::new(
-                    Kind::Misconfigured,
-                    "ShopCtrl named an address to authorize at that is neither Microsoft's for this app nor its own",
-                ))
-            }
-        }
     }
 
     /// The page for a sign-in that did not succeed, with the link that an administrator needs.
@@ -441,30 +351,6 @@ fn admin_came_back(request: &Request) -> Ending {
     } else {
         Ending::new("admin-granted", texts::admin_granted())
     }
-}
-
-/// Whether a person may be sent to an address that ShopCtrl names: Microsoft's sign-in of this cloud
-/// for this very app, or ShopCtrl itself. Another app's sign-in would ask for a consent of its own.
-fn may_lead_to(address: &str, sign_in: &SignIn, connection: &Connection) -> bool {
-    let web = |text: &str| {
-        let url = text.is_ascii().then(|| Url::parse(text).ok())??;
-        let bare = url.username().is_empty() && url.password().is_none();
-        (matches!(url.scheme(), "https" | "http") && bare).then_some(url)
-    };
-    let at_one_of = |at: &Url, trusted: &[&str]| {
-        let origins = trusted.iter().filter_map(|text| web(text));
-        origins.into_iter().any(|url| url.origin() == at.origin())
-    };
-    let Some(at) = web(address) else {
-        return false;
-    };
-    if at_one_of(&at, &[sign_in.app.endpoints.authority.as_str()]) {
-        let client_id = sign_in.app.client_id.as_str();
-        let mut named = at.query_pairs().filter(|(name, _)| name == "client_id");
-        return named.next().is_some_and(|(_, id)| id == client_id) && named.next().is_none();
-    }
-    let place = &connection.shopctrl;
-    at_one_of(&at, &[place.ui.as_str(), place.api.as_str()])
 }
 
 pub(crate) fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {

@@ -12,6 +12,7 @@ mod hand_over;
 mod hints;
 mod link;
 mod new_link;
+mod offer;
 mod page;
 mod request;
 mod reveal;

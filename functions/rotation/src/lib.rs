@@ -10,6 +10,7 @@ mod connections;
 mod create_secret;
 mod credentials;
 mod finish_secret;
+mod held;
 mod permission;
 mod person;
 mod probe;
@@ -18,6 +19,7 @@ mod retire;
 mod set_secret;
 mod settings;
 mod sign_in;
+mod superseded;
 mod sweep;
 mod test_secret;
 

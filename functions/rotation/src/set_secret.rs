@@ -8,8 +8,8 @@ use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, with_retries};
+use shared::secret_store::Value;
 use shared::secret_store::versions::{CURRENT, PENDING};
-use shared::secret_store::{MoveLabel, Value};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
 use shared::ticket::Purpose;
@@ -167,18 +167,19 @@ impl Rotation {
         if pending.differs_only_in_credential(current) {
             return Ok(());
         }
-        let drop = MoveLabel {
-            secret: &run.secret.arn,
-            label: PENDING,
-            to: None,
-            from: Some(&run.token),
-        };
-        self.store.swap(drop).await?;
+        self.give_way(run).await?;
         Err(Failure::new(
             Kind::Temporary,
             "going on with the rotation: the mailbox document was changed since it began, and it gives way",
         )
         .next_step("Nothing to do: the next check starts a rotation with the new document."))
+    }
+
+    /// The version is not pending any more, and the next check may start another rotation.
+    async fn give_way(&self, run: &Invocation) -> Result<(), Failure> {
+        let (secret, version) = (&run.secret.arn, &run.token);
+        self.store.drop_label(secret, PENDING, version).await?;
+        Ok(())
     }
 
     /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
@@ -293,13 +294,7 @@ impl Rotation {
         });
         self.events.put(&[failed]).await?;
         // Its `key-` label stays: `retire` removes what Entra may still show of the credential.
-        let drop = MoveLabel {
-            secret: &run.secret.arn,
-            label: PENDING,
-            to: None,
-            from: Some(&run.token),
-        };
-        self.store.swap(drop).await?;
+        self.give_way(run).await?;
         Ok(gone)
     }
 

@@ -147,13 +147,8 @@ impl Rotation {
                 continue;
             }
             warn!(%key_id, version, "a version's key label was taken away; it gets it back");
-            let name = MoveLabel {
-                secret: &secret.arn,
-                label: &key_label(key_id),
-                to: Some(&version),
-                from: None,
-            };
-            self.store.swap(name).await?;
+            let label = key_label(key_id);
+            self.store.set_label(&secret.arn, &label, &version).await?;
         }
         if !lost.is_empty() {
             let held = self.look_at_held(mailbox, deadline).await;
@@ -174,13 +169,7 @@ impl Rotation {
             marks.map(move |label| (label, version))
         });
         for (label, version) in pending.into_iter().chain(marks) {
-            let drop = MoveLabel {
-                secret: &secret.arn,
-                label,
-                to: None,
-                from: Some(version),
-            };
-            self.store.swap(drop).await?;
+            self.store.drop_label(&secret.arn, label, version).await?;
         }
         Ok(())
     }

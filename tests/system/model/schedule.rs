@@ -203,42 +203,30 @@ pub fn schedules() -> impl Strategy<Value = Schedule> {
         .prop_map(|(setting, steps)| Schedule { setting, steps })
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
-    let days_left = prop_oneof![4 => Just(20_i64), 2 => Just(60_i64), 1 => Just(5_i64)];
-    (
-        days_left,
-        (prop::bool::weighted(0.35), prop::bool::weighted(0.85)),
-        any::<bool>(),
-        prop::bool::weighted(0.2),
-        prop_oneof![3 => Just(0_i64), 1 => Just(15_i64), 1 => Just(90_i64)],
-        prop_oneof![4 => Just(0_u32), 1 => Just(2_u32)],
-        prop::bool::weighted(0.2),
-        0_u32..3,
-    )
-        .prop_map(
-            |(
-                days_left,
-                (attended, granted),
-                foreign,
-                two_places,
-                lag,
-                lagging_reads,
-                pending_stays,
-                reattempts,
-            )| {
-                Setting {
-                    days_left,
-                    attended,
-                    granted,
-                    foreign,
-                    two_places,
-                    lag,
-                    lagging_reads,
-                    pending_stays,
-                    reattempts,
-                }
-            },
-        )
+prop_compose! {
+    fn setting()(
+        days_left in prop_oneof![4 => Just(20_i64), 2 => Just(60_i64), 1 => Just(5_i64)],
+        attended in prop::bool::weighted(0.35),
+        granted in prop::bool::weighted(0.85),
+        foreign in any::<bool>(),
+        two_places in prop::bool::weighted(0.2),
+        lag in prop_oneof![3 => Just(0_i64), 1 => Just(15_i64), 1 => Just(90_i64)],
+        lagging_reads in prop_oneof![4 => Just(0_u32), 1 => Just(2_u32)],
+        pending_stays in prop::bool::weighted(0.2),
+        reattempts in 0_u32..3,
+    ) -> Setting {
+        Setting {
+            days_left,
+            attended,
+            granted,
+            foreign,
+            two_places,
+            lag,
+            lagging_reads,
+            pending_stays,
+            reattempts,
+        }
+    }
 }
 
 fn step() -> impl Strategy<Value = Step> {
