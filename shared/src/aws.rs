@@ -204,6 +204,10 @@ where
                 "ResourceNotFoundException" => {
                     failure.next_step("Check that the secret exists and is not deleted.")
                 }
+                // The SDK takes it for throttling; it does not pass by itself.
+                "LimitExceededException" => failure.next_step(
+                    "A limit of the account or of this secret is reached, such as 20 staging labels over all its versions: take labels from versions that nobody needs.",
+                ),
                 _ => failure,
             };
             CallError {

@@ -156,14 +156,16 @@ pub enum EventKind {
         /// What the statement rests on.
         rests_on: String,
     },
-    /// A superseded client secret ends soon, and nothing shows that ShopCtrl does not use it any more.
+    /// A superseded client secret ends soon, and nothing shows that ShopCtrl does not use it any more; or
+    /// it was made by hand, and whoever else uses it should know.
     SupersededSecretEnding {
         /// The credential.
         key_id: KeyId,
         /// When it stops working.
         ends_at: Timestamp,
-        /// The rung of the ladder: 7, 3 or 1 days.
-        rung: i64,
+        /// The rung of the ladder, 7, 3 or 1 days; absent where it is told as its quarantine begins.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rung: Option<i64>,
         /// The connections that a person handed over.
         connections: Vec<HandOverConnection>,
         /// Whom to tell.
@@ -266,8 +268,16 @@ pub enum EventKind {
         waiting_for_person: usize,
         /// That could not be looked at or acted on.
         failed: usize,
+        /// Replicas of another region's secrets, which are looked after there.
+        replicas: usize,
         /// Those that are not healthy.
         secrets: Vec<FleetEntry>,
+    },
+    /// A leaked client secret was replaced: this secret, and those that share the leaked one, are to be
+    /// checked at once.
+    CheckRequested {
+        /// The time of the promotion, by Entra's clock.
+        time: Timestamp,
     },
     /// The check ran out of time and goes on behind this secret.
     CheckContinues {
@@ -302,6 +312,8 @@ pub enum FleetState {
     WaitingForPerson,
     /// It could not be looked at or acted on.
     Failed,
+    /// It is a replica of another region's secret.
+    Replica,
 }
 
 /// Why a rotation is due.
@@ -324,6 +336,8 @@ pub enum RetiredReason {
     QuarantineOver,
     /// Superseded because it leaked.
     Emergency,
+    /// Superseded, and removed by somebody else.
+    AlreadyGone,
     /// Its value was never stored.
     Orphan,
 }
@@ -404,6 +418,7 @@ impl EventKind {
             Self::ClientSecretExpired { .. } => "Client Secret Expired",
             Self::DriftFound { .. } => "Drift Found",
             Self::FleetReport { .. } => "Fleet Report",
+            Self::CheckRequested { .. } => "Check Requested",
             Self::CheckContinues { .. } => "Check Continues",
         }
     }
@@ -449,7 +464,7 @@ impl EventKind {
                 at,
                 ..
             } => format!("{connection} {state:?} {by} {at}"),
-            Self::SupersededSecretEnding { key_id, rung, .. } => format!("{key_id} {rung}"),
+            Self::SupersededSecretEnding { key_id, rung, .. } => format!("{key_id} {rung:?}"),
             Self::ConnectionDelivered {
                 connection,
                 key_id,
@@ -476,6 +491,8 @@ impl EventKind {
                 ..
             } => format!("{what} {connection:?} {time}"),
             Self::FleetReport { cursor, .. } => cursor.clone().unwrap_or_default(),
+            // One for each rotation, whose token is in the id.
+            Self::CheckRequested { .. } => String::new(),
             Self::CheckContinues { cursor, .. } => cursor.clone(),
         }
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::failure::{Failure, Kind};
 use crate::mailbox_secret::{DirectoryId, FormVersion, MailboxAddress, field_error};
+use crate::retry::backoff;
 use crate::secret_store::versions::CURRENT;
 use crate::secret_store::{MoveLabel, Put, SecretStore, Stored, Swap};
 
@@ -121,7 +122,7 @@ pub struct GrantStore {
 }
 
 /// A writer that loses this many races in a row is not losing races.
-const SWAPS: usize = 6;
+const SWAPS: u32 = 6;
 
 impl GrantStore {
     /// The companion of the mailbox secret with this name.
@@ -156,12 +157,14 @@ impl GrantStore {
     /// # Errors
     /// [`Failure`]; then nothing was changed that another reader could see.
     pub async fn update(&self, change: impl Fn(&mut Grants)) -> Result<(), Failure> {
-        for _ in 0..SWAPS {
+        for swap in 1..=SWAPS {
             let (mut grants, was) = self.read_version().await?;
             change(&mut grants);
             if self.swap(&grants, &was).await? == Swap::Done {
                 return Ok(());
             }
+            // Another writer may be at it; or what was read is moments old, and is so again at once.
+            tokio::time::sleep(backoff(swap)).await;
         }
         Err(Failure::new(
             Kind::Temporary,

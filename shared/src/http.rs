@@ -71,6 +71,11 @@ pub type Answer<'a> =
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request, once.
     fn send(&self, request: Request<Bytes>) -> Answer<'_>;
+
+    /// A client that shares no connection with this one, where it has any.
+    fn apart(&self) -> Option<Client> {
+        None
+    }
 }
 
 /// A handle on the one HTTP client; cheap to clone.
@@ -99,7 +104,14 @@ impl Client {
             .user_agent(concat!("shopmail/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| Failure::new(Kind::Misconfigured, "setting up the HTTP client"))?;
-        Ok(Self::over(Network(client)))
+        Ok(Self::over(Network { client, limits }))
+    }
+
+    /// A client with connections of its own. Graph ties reads to a replica by the connection
+    /// (microsoft-graph-docs-contrib#13118): two looks over one connection are one look.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        self.0.apart().unwrap_or_else(|| self.clone())
     }
 
     /// Opens a connection and leaves it in the pool: in a function's init, where Lambda gives a whole
@@ -132,14 +144,17 @@ pub struct Limits {
 }
 
 #[derive(Debug)]
-struct Network(reqwest::Client);
+struct Network {
+    client: reqwest::Client,
+    limits: Limits,
+}
 
 impl Transport for Network {
     fn send(&self, request: Request<Bytes>) -> Answer<'_> {
         Box::pin(async move {
             let request =
                 reqwest::Request::try_from(request).map_err(|_| TransportError::BadRequest)?;
-            let mut response = self.0.execute(request).await.map_err(sorted)?;
+            let mut response = self.client.execute(request).await.map_err(sorted)?;
             let mut answer = Response::builder().status(response.status());
             if let Some(headers) = answer.headers_mut() {
                 headers.clone_from(response.headers());
@@ -155,6 +170,10 @@ impl Transport for Network {
                 .body(body.freeze())
                 .map_err(|_| TransportError::Broken)
         })
+    }
+
+    fn apart(&self) -> Option<Client> {
+        Client::new(self.limits).ok()
     }
 }
 

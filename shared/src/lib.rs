@@ -20,6 +20,7 @@ pub mod policy;
 pub mod retry;
 pub mod secret_store;
 pub mod shopctrl;
+pub mod short_hash;
 pub mod tags;
 pub mod telemetry;
 pub mod ticket;

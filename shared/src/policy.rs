@@ -102,12 +102,15 @@ impl Policy {
     /// Whether a freeze holds a rotation back that comes now: in a freeze, and before the hard stop.
     #[must_use]
     pub fn holds_back(&self, now: Timestamp, end: Timestamp) -> bool {
+        self.is_frozen(now) && end.duration_since(now) > self.hard_stop.signed()
+    }
+
+    /// Whether a freeze has begun and not ended: nothing that worked is taken away then.
+    #[must_use]
+    pub fn is_frozen(&self, now: Timestamp) -> bool {
         let today = now.to_zoned(TimeZone::UTC).date();
-        let frozen = self
-            .freezes
-            .iter()
-            .any(|(first, last)| *first <= today && today <= *last);
-        frozen && end.duration_since(now) > self.hard_stop.signed()
+        let mut freezes = self.freezes.iter();
+        freezes.any(|(first, last)| *first <= today && today <= *last)
     }
 }
 

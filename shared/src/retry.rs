@@ -8,25 +8,48 @@ use crate::failure::Failure;
 
 /// When this invocation has to stop waiting, with time left to say where it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    /// No wait goes beyond this.
+    until: Instant,
+    /// No call is begun that may last beyond this.
+    ends: Instant,
+    /// How long a call may take.
+    call: Duration,
+}
 
 impl Deadline {
-    /// A deadline `left` from now.
+    /// A deadline `left` from now, for calls that take up to `call`.
     #[must_use]
-    pub fn within(left: Duration) -> Self {
-        Self(Instant::now() + left)
+    pub fn within(left: Duration, call: Duration) -> Self {
+        let ends = Instant::now() + left;
+        Self {
+            until: ends,
+            ends,
+            call,
+        }
     }
 
-    /// The earlier of this deadline and `left` from now.
+    /// The same for calls; waits end `left` from now at the latest.
     #[must_use]
     pub fn at_most(self, left: Duration) -> Self {
-        Self(self.0.min(Instant::now() + left))
+        Self {
+            until: self.until.min(Instant::now() + left),
+            ..self
+        }
+    }
+
+    /// Whether so many calls, one after the other, can come to their end: Lambda cuts off what was begun
+    /// too late, and then nobody knows what became of it.
+    #[must_use]
+    pub fn leaves_time_for(self, calls: u32) -> bool {
+        let last = Instant::now().checked_add(self.call.saturating_mul(calls));
+        last.is_some_and(|last| last <= self.ends)
     }
 
     /// Sleeps for `time`, unless the deadline comes first: then it returns false at once.
     pub async fn sleep(self, time: Duration) -> bool {
         let wakes = Instant::now().checked_add(time);
-        if wakes.is_none_or(|wakes| wakes >= self.0) {
+        if wakes.is_none_or(|wakes| wakes >= self.until) {
             return false;
         }
         tokio::time::sleep(time).await;
@@ -96,7 +119,11 @@ pub async fn with_retries<T>(
     mut call: impl AsyncFnMut() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
     let mut attempt = 1;
+    let mut last = None;
     loop {
+        if !deadline.leaves_time_for(1) {
+            return Err(last.unwrap_or_else(out_of_time));
+        }
         let error = match call().await {
             Ok(value) => return Ok(value),
             Err(error) => error,
@@ -110,7 +137,17 @@ pub async fn with_retries<T>(
             return Err(error);
         }
         attempt += 1;
+        last = Some(error);
     }
+}
+
+/// The error of a call that is not begun.
+#[must_use]
+pub fn out_of_time() -> CallError {
+    CallError::refused(Failure::new(
+        crate::failure::Kind::Temporary,
+        "this invocation has no time left for another call",
+    ))
 }
 
 /// Doubling pauses with full jitter over their upper half.
@@ -146,16 +183,35 @@ mod tests {
         assert_eq!(left_until(0), LONGEST_INVOCATION);
         assert_eq!(left_until(1), Duration::ZERO);
         assert_eq!(left_until(u64::MAX), LONGEST_INVOCATION);
-        let _ = Deadline::within(left_until(u64::MAX));
+        let _ = Deadline::within(left_until(u64::MAX), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_beyond_the_deadline_or_beyond_all_time_is_not_begun() {
-        let deadline = Deadline::within(Duration::from_secs(1));
+        let deadline = Deadline::within(Duration::from_secs(1), Duration::ZERO);
         assert!(!deadline.sleep(Duration::MAX).await);
         assert!(!deadline.sleep(Duration::from_secs(1)).await);
         assert!(deadline.sleep(Duration::from_millis(900)).await);
         assert!(!deadline.sleep(Duration::from_millis(900)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_begun_only_with_its_own_time_left() {
+        let deadline = Deadline::within(Duration::from_secs(12), Duration::from_secs(10));
+        assert!(deadline.leaves_time_for(1) && !deadline.leaves_time_for(2));
+        let mut calls = 0;
+        let ended: Result<(), _> = with_retries(deadline, async || {
+            calls += 1;
+            Err(passing(Some(Duration::from_secs(3))))
+        })
+        .await;
+        assert_eq!((ended.unwrap_err().status, calls), (Some(503), 1));
+        let ended: Result<(), _> = with_retries(deadline, async || Ok(())).await;
+        assert_eq!(ended.unwrap_err().effect, Effect::None);
+        // A wait that ends sooner is not the end of the invocation.
+        let wait = Deadline::within(Duration::from_secs(60), Duration::from_secs(10));
+        let wait = wait.at_most(Duration::from_secs(1));
+        assert!(wait.leaves_time_for(1) && !wait.sleep(Duration::from_secs(2)).await);
     }
 
     fn passing(again: Option<Duration>) -> CallError {
@@ -170,7 +226,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn passing_trouble_is_tried_again_a_bounded_number_of_times() {
         let mut calls = 0;
-        let deadline = Deadline::within(Duration::from_secs(900));
+        let deadline = Deadline::within(Duration::from_secs(900), Duration::from_secs(10));
         let ended: Result<(), _> = with_retries(deadline, async || {
             calls += 1;
             Err(passing(None))
@@ -182,7 +238,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_servers_own_pause_is_obeyed_and_one_that_is_too_long_ends_it() {
-        let deadline = Deadline::within(Duration::from_secs(900));
+        let deadline = Deadline::within(Duration::from_secs(900), Duration::from_secs(10));
         let begun = Instant::now();
         let mut calls = 0;
         let done = with_retries(deadline, async || {

@@ -2,11 +2,11 @@
 
 pub mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,7 +15,8 @@ use crate::failure::Failure;
 use crate::retry::{CallError, Effect};
 use versions::Versions;
 
-/// What DescribeSecret says of a secret.
+/// What DescribeSecret and ListSecrets say of a secret. Either may be moments old, the list minutes: "All
+/// Secrets Manager operations are eventually consistent" (API reference, ListSecrets).
 #[derive(Debug, Clone)]
 pub struct Described {
     /// The whole ARN.
@@ -32,6 +33,19 @@ pub struct Described {
     pub last_rotated: Option<Timestamp>,
     /// Whether it is marked for deletion.
     pub deleted: bool,
+    /// The region in which it can be written.
+    pub primary_region: Option<String>,
+}
+
+impl Described {
+    /// Whether it is a replica of another region's secret, whose name, tags and six random characters it
+    /// has: then it is nobody's business here (Secrets Manager user guide, "Replicate secrets").
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        let region = self.arn.split(':').nth(3);
+        let primary = self.primary_region.as_deref();
+        primary.is_some_and(|primary| Some(primary) != region)
+    }
 }
 
 /// A version's value.
@@ -90,17 +104,11 @@ impl SecretStore {
             arn: answer.arn().unwrap_or(secret).to_owned(),
             name: answer.name().unwrap_or(secret).to_owned(),
             rotation_enabled: answer.rotation_enabled().unwrap_or(false),
-            versions: Versions(
-                answer
-                    .version_ids_to_stages()
-                    .into_iter()
-                    .flatten()
-                    .map(|(version, labels)| (version.clone(), labels.iter().cloned().collect()))
-                    .collect(),
-            ),
+            versions: versions(answer.version_ids_to_stages()),
             tags: tags(answer.tags()),
             last_rotated: answer.last_rotated_date().and_then(timestamp),
             deleted: answer.deleted_date().is_some(),
+            primary_region: answer.primary_region().map(str::to_owned),
         })
     }
 
@@ -160,7 +168,7 @@ impl SecretStore {
             .await;
         match answer {
             Ok(_) => Ok(Swap::Done),
-            Err(error) if code(&error) == Some("InvalidParameterException") => {
+            Err(error) if says_that_the_label_is_elsewhere(&error) => {
                 // Lost - or done before, and the answer that said so was lost on the way.
                 let versions = self.describe(swap.secret).await?.versions;
                 let holder = versions.with_label(swap.label);
@@ -228,30 +236,31 @@ impl SecretStore {
             .map_err(|error| sorted("tagging the secret", &error))
     }
 
-    /// The ARNs of all secrets with this tag. The list may be minutes stale: describe before acting.
+    /// All secrets with this tag, oldest first. The list may be minutes stale: describe before acting.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<String>, CallError> {
+    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<Described>, CallError> {
         let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
         let mut pages = self
             .0
             .list_secrets()
             .filters(filter(FilterNameStringType::TagKey, tag))
             .filters(filter(FilterNameStringType::TagValue, tag_value))
+            // They can be restored, with all that they name.
+            .include_planned_deletion(true)
+            .max_results(LONGEST_PAGE)
             .into_paginator()
             .send();
-        let mut arns = Vec::new();
+        let mut secrets = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| sorted("listing the secrets", &error))?;
+            let listed = page.secret_list().iter().filter_map(listed);
             // A filter matches by prefix, and key and value of different tags: look again.
-            let ours = page
-                .secret_list()
-                .iter()
-                .filter(|entry| tags(entry.tags()).get(tag).is_some_and(|v| v == tag_value));
-            arns.extend(ours.filter_map(|entry| entry.arn().map(str::to_owned)));
+            let ours = |secret: &Described| secret.tags.get(tag).is_some_and(|v| v == tag_value);
+            secrets.extend(listed.filter(ours));
         }
-        Ok(arns)
+        Ok(secrets)
     }
 
     /// Asks Secrets Manager to rotate, or, with the token of a rotation that stands still, to go on
@@ -287,6 +296,30 @@ fn started(
         Err(error) if reattempted(&error) => Ok(()),
         Err(error) => Err(sorted("asking for the rotation", &error)),
     }
+}
+
+/// ListSecrets gives up to so many a page; the default is "specific to the operation" (API reference).
+const LONGEST_PAGE: i32 = 100;
+
+fn listed(entry: &SecretListEntry) -> Option<Described> {
+    Some(Described {
+        arn: entry.arn()?.to_owned(),
+        name: entry.name()?.to_owned(),
+        rotation_enabled: entry.rotation_enabled().unwrap_or(false),
+        versions: versions(entry.secret_versions_to_stages()),
+        tags: tags(entry.tags()),
+        last_rotated: entry.last_rotated_date().and_then(timestamp),
+        deleted: entry.deleted_date().is_some(),
+        primary_region: entry.primary_region().map(str::to_owned),
+    })
+}
+
+fn versions(labels: Option<&HashMap<String, Vec<String>>>) -> Versions {
+    let labels = labels.into_iter().flatten();
+    let version = |(version, labels): (&String, &Vec<String>)| {
+        (version.clone(), labels.iter().cloned().collect())
+    };
+    Versions(labels.map(version).collect())
 }
 
 /// What [`SecretStore::put`] stores.
@@ -354,8 +387,23 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
         .and_then(ProvideErrorMetadata::code)
 }
 
-/// The one place where an AWS message has to be read: InvalidRequestException has many causes, and
-/// this one is success (seen in aws-cdk#28539 and terraform-provider-aws#35023).
+/// InvalidParameterException has many causes, a write on a replica among them. A race was lost only where
+/// the message speaks of the label: "… Staging label X is currently attached to version Y, so you must
+/// explicitly reference that version in RemoveFromVersionId.", "… it must be set to the version that
+/// currently has the staging label X." (seen in floci#3247 and moto; the API reference gives no wording).
+fn says_that_the_label_is_elsewhere<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let message = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::message)
+        .unwrap_or_default()
+        .to_lowercase();
+    let says = |words: &str| message.contains(words);
+    code(error) == Some("InvalidParameterException")
+        && (says("removefromversionid") || says("staging label") || says("version stage"))
+}
+
+/// InvalidRequestException has many causes, and this one is success (seen in aws-cdk#28539 and
+/// terraform-provider-aws#35023).
 fn reattempted<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     let message = error
         .as_service_error()

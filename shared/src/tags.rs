@@ -4,6 +4,12 @@
 pub const MANAGED: &str = "shopmail:managed";
 /// Whom to tell. Never one of the secret's own mailboxes, whose mail may stand still.
 pub const CONTACT: &str = "shopmail:contact";
+/// The tenant of the app registration, as last looked at.
+pub const TENANT: &str = "shopmail:tenant";
+/// The app registration's client id, as last looked at.
+pub const APP: &str = "shopmail:app";
+/// When the current client secret was made.
+pub const ISSUED_AT: &str = "shopmail:issued-at";
 /// When the current client secret ends.
 pub const EXPIRES_AT: &str = "shopmail:expires-at";
 /// The version whose promotion has been told.
@@ -14,14 +20,18 @@ pub const STATE: &str = "shopmail:state";
 /// The last reminder, `<version>:<rung>`; rung 0 is "expired".
 pub const REMINDED: &str = "shopmail:reminded";
 /// What was last found not to be as it was left, `<hash>.<hash>…@<time>`; a drift is told when it
-/// appears. The time is of the last change: a check's in Unix seconds, or a promoted version.
+/// appears. The time is of the last change: a check's in Unix seconds, or a promoted version. A `+`
+/// before a hash: seen once, and told when a second check sees it too.
 pub const DRIFT: &str = "shopmail:drift";
 /// What [`DRIFT`] has before its time where all is as it was left.
 pub const NO_DRIFT: &str = "none";
-/// What was last told of a superseded credential, `<keyId>:<rung>:<used>`.
+/// What was last told of superseded credentials, `<hash of the keyId>:<rung>:<used>.…`.
 pub const SUPERSEDED: &str = "shopmail:superseded";
 /// The deliveries outside of a rotation that were begun and not told, `<version>:<begun>:<hash>.<hash>…`.
 pub const REDELIVERY: &str = "shopmail:redelivery";
+/// The credentials that were lost and are being removed, `<keyId>.<keyId>…`: a kill after the removal
+/// does not swallow its event.
+pub const REMOVING: &str = "shopmail:removing";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 

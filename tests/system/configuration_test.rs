@@ -7,7 +7,7 @@ use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use crate::end_state::keys;
 
 /// Has Secrets Manager test the configuration, and says how that ended.
-async fn test_configuration(world: &World, mailbox: &Mailbox) -> Option<String> {
+pub async fn test_configuration(world: &World, mailbox: &Mailbox) -> Option<String> {
     let body = serde_json::json!({
         "SecretId": mailbox.arn, "RotateImmediately": false,
         "RotationLambdaARN": simulators::lambda::function_arn("rotation"),

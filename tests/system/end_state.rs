@@ -1,5 +1,6 @@
 //! What must be true when all is done, checked in full.
 
+use shared::credential::{Issuer, Marker};
 use simulators::lambda::Functions;
 use simulators::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{Mailbox, World};
@@ -70,14 +71,15 @@ pub fn assert_one_secret_everywhere(world: &World, mailbox: &Mailbox) {
 pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
     let labels: Vec<&String> = secret.versions.iter().flat_map(|v| &v.labels).collect();
-    let named = |key: Uuid| labels.contains(&&format!("key-{key}"));
+    let named = |key: Uuid| labels.iter().any(|label| label.ends_with(&key.to_string()));
     let credentials = world.directory.credentials(mailbox.app.app_id);
     credentials
         .iter()
         .filter(|c| {
             c.display_name
                 .as_deref()
-                .is_some_and(|name| name.starts_with("smr1/"))
+                .and_then(Marker::read)
+                .is_some_and(|marker| marker.issuer(&mailbox.arn) != Issuer::Another)
         })
         .map(|c| c.key_id)
         .filter(|key| !named(*key))

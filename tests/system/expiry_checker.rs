@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use shared::credential::Marker;
 use simulators::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{MailboxPlan, World, short_waits};
 
@@ -157,15 +158,18 @@ async fn orphans_are_cleared_within_one_check_and_foreign_credentials_never() {
             .unwrap()
             .0
     };
-    let lost = add(format!(
-        "smr1/{suffix}/99999999-2222-4333-8444-555555555555 ShopCtrl mail"
-    ));
-    let others = add("smr1/Zz9Zz9/99999999-2222-4333-8444-555555555555 ShopCtrl mail".to_owned());
+    let token = "99999999-2222-4333-8444-555555555555";
+    let lost = add(Marker::new(&mailbox.arn, token).display_name("ShopCtrl mail"));
+    let others = add(format!("smr1/Zz9Zz9/{token} ShopCtrl mail"));
+    // Of this secret or of one that it was a replica of: nothing tells.
+    let whose = add(format!("smr1/{suffix}/{token} ShopCtrl mail"));
     assert_eq!(orphans(&world, &mailbox).len(), 2);
+    world.clock.advance(SignedDuration::from_mins(2));
     world.check().await.unwrap();
     let left = keys(&world, &mailbox);
     assert!(!left.contains(&lost), "ours is gone");
     assert!(left.contains(&others), "another installation's stays");
+    assert!(left.contains(&whose), "nobody knows whose it is");
     assert!(left.contains(&mailbox.foreign_key));
     assert!(left.contains(&mailbox.first_key));
     let retired = world.event_bridge.details("Credential Retired");

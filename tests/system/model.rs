@@ -102,14 +102,3 @@ fn number(variable: &str) -> Option<u64> {
             .unwrap_or_else(|_| panic!("{variable} is not a number")),
     )
 }
-
-#[test]
-fn draws_for_the_moment() {
-    use proptest::strategy::{Strategy, ValueTree};
-    let mut all = String::new();
-    for seed in 1..500 {
-        let mut runner = TestRunner::new(Config { rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() });
-        all.push_str(&format!("{:?}\n", schedule::schedules().new_tree(&mut runner).unwrap().current()));
-    }
-    std::fs::write(std::env::var("DRAWS").unwrap(), all).unwrap();
-}

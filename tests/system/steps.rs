@@ -29,8 +29,9 @@ pub async fn step(world: &World, mailbox: &Mailbox, step: &str, token: &str) -> 
     world.invoke("rotation", &event).await.unwrap()
 }
 
+/// An action, as the checker asks for it where no other secret names a credential of this one.
 pub async fn action(world: &World, mailbox: &Mailbox, action: &str) -> Value {
-    let event = json!({"Action": action, "SecretId": mailbox.arn});
+    let event = json!({"Action": action, "SecretId": mailbox.arn, "NamedByOthers": []});
     let done = world.invoke("rotation", &event).await.unwrap();
     assert_eq!(done.function_error, None, "{action}: {}", done.payload);
     done.payload

@@ -61,7 +61,7 @@ fn drifts(world: &World) -> Vec<String> {
 fn endings(world: &World) -> Vec<i64> {
     let told = world.event_bridge.details("Superseded Secret Ending");
     told.iter()
-        .map(|event| event["rung"].as_i64().unwrap())
+        .filter_map(|event| event["rung"].as_i64())
         .collect()
 }
 
@@ -79,6 +79,12 @@ async fn without_a_report_it_stays_to_its_end_which_is_told_on_each_rung_of_the_
     check_daily(&world, 7).await;
     assert_eq!(endings(&world), vec![7, 3, 1], "each once");
     let told = world.event_bridge.details("Superseded Secret Ending");
+    assert_eq!(
+        told.len(),
+        4,
+        "and once as its quarantine began, for a person made it"
+    );
+    assert_eq!(told[0]["rung"], serde_json::Value::Null);
     assert_eq!(told[0]["key_id"], mailbox.first_key.to_string());
     assert_eq!(told[0]["contact"], "owner@agency.example");
     assert_eq!(told[0]["connections"].as_array().unwrap().len(), 2);

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::json;
+use shared::short_hash::short_hash;
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, tag};
@@ -54,12 +55,13 @@ async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quar
         ("Rotation Started", 1),
         ("Connection Delivered", 2),
         ("Client Secret Rotated", 1),
+        ("Superseded Secret Ending", 1), // one that a person made, and may have given to others
         ("Credential Retired", 1),
     ] {
         assert_eq!(told.get(kind), Some(&times), "{kind}: {told:?}");
     }
     assert_eq!(told.get("Fleet Report"), Some(&4));
-    assert_eq!(told.len(), 7, "and nothing else: {told:?}");
+    assert_eq!(told.len(), 8, "and nothing else: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,11 +88,9 @@ async fn the_credential_carries_marker_description_and_lifetime_of_the_document(
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
     let token = &secret.labelled("AWSCURRENT").unwrap().id;
     let suffix = mailbox.arn.rsplit('-').next().unwrap();
-    let wanted: String = format!("smr1/{suffix}/{token} {long}")
-        .chars()
-        .take(90)
-        .collect();
-    assert_eq!(name, wanted);
+    let hash = short_hash(&mailbox.arn);
+    let wanted = format!("smr2/{suffix}.{hash}/{token} {long}");
+    assert_eq!(name, wanted.chars().take(90).collect::<String>());
     let life = issued.end.duration_since(world.clock.now());
     assert!(
         life > days(90) - SignedDuration::from_mins(5) && life <= days(90),

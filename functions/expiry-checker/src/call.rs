@@ -13,11 +13,13 @@ pub struct Check {
     pub dry_run: bool,
     /// Go on behind the secret with this ARN.
     pub cursor: Option<String>,
+    /// Look at the secret with this ARN, and at those that share a leaked client secret with it, only.
+    pub only: Option<String>,
 }
 
 impl Check {
-    /// Reads EventBridge's scheduled event, our own `Check Continues`, or `{"dry_run": true}` by
-    /// hand. Without `time` it is `machine`, the machine's clock.
+    /// Reads EventBridge's scheduled event, our own `Check Continues` and `Check Requested`, or
+    /// `{"dry_run": true}` by hand. Without `time` it is `machine`, the machine's clock.
     ///
     /// # Errors
     /// [`Kind::Refused`], naming the field.
@@ -25,9 +27,11 @@ impl Check {
         if !event.is_object() {
             return Err(wrong("it is not an object"));
         }
-        let continues = event.get("detail-type").and_then(Value::as_str) == Some("Check Continues");
+        let detail_type = event.get("detail-type").and_then(Value::as_str);
+        let continues = detail_type == Some("Check Continues");
+        let requested = detail_type == Some("Check Requested");
         let (source, at) = match event.get("detail") {
-            Some(detail) if continues => (detail, "detail."),
+            Some(detail) if continues || requested => (detail, "detail."),
             _ => (event, ""),
         };
         let now = match source.get("time") {
@@ -46,11 +50,16 @@ impl Check {
             Some(Value::Bool(dry_run)) => *dry_run,
             Some(_) => return Err(wrong("dry_run is not true or false")),
         };
-        let cursor = match source.get("cursor").filter(|_| continues) {
-            None => None,
-            Some(Value::String(cursor)) => Some(cursor.clone()),
-            Some(_) => return Err(wrong("detail.cursor is not a text")),
+        let text = |field: &str, wanted: bool| match source.get(field).filter(|_| wanted) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(&format!("detail.{field} is not a text"))),
         };
+        let cursor = text("cursor", continues)?;
+        let only = text("secret_arn", requested)?;
+        if requested && only.is_none() {
+            return Err(wrong("detail.secret_arn is missing"));
+        }
         // A call by hand that misspells dry_run must not become a check that acts.
         if source.get("time").is_none() && event.get("dry_run").is_none() {
             return Err(wrong(
@@ -61,6 +70,7 @@ impl Check {
             now,
             dry_run,
             cursor,
+            only,
         })
     }
 }
@@ -95,6 +105,15 @@ mod tests {
     }
 
     #[test]
+    fn a_requested_check_is_of_one_secret_at_the_promotions_time() {
+        let event = json!({"detail-type": "Check Requested", "source": "shopmail", "time": "2026-11-23T06:00:09Z",
+            "detail": {"id": "x", "secret": "s", "secret_arn": "arn", "time": "2026-11-23T06:00:00Z"}});
+        let check = Check::read(&event, MACHINE).unwrap();
+        assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
+        assert_eq!((check.only.as_deref(), check.cursor), (Some("arn"), None));
+    }
+
+    #[test]
     fn wrong_events_are_refused_and_the_field_is_named() {
         for (event, field) in [
             (json!([]), "object"),
@@ -106,6 +125,10 @@ mod tests {
             (
                 json!({"detail-type": "Check Continues", "detail": {"cursor": 1}}),
                 "cursor",
+            ),
+            (
+                json!({"detail-type": "Check Requested", "detail": {"time": "2026-11-23T06:00:00Z"}}),
+                "secret_arn",
             ),
         ] {
             let failure = Check::read(&event, MACHINE).unwrap_err();

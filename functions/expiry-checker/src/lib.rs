@@ -4,6 +4,7 @@
 //! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
 
 mod call;
+mod fleet;
 mod perform;
 mod plan;
 mod rotation_function;
@@ -19,12 +20,13 @@ use shared::events::{Event, EventKind, Events, FleetEntry, FleetState, Subject};
 use shared::failure::{Failure, Kind};
 use shared::http::{Client, Limits};
 use shared::policy;
-use shared::secret_store::SecretStore;
+use shared::secret_store::{Described, SecretStore};
 use shared::tags;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use call::Check;
+use fleet::Fleet;
 use plan::{Action, Found, Plan, plan};
 use rotation_function::RotationFunction;
 pub use settings::Settings;
@@ -116,28 +118,35 @@ impl ExpiryChecker {
     }
 
     async fn check(&self, check: &Check, ends: Instant) -> Result<Value, Failure> {
-        let mut arns = self.store.list(tags::MANAGED, "mailbox").await?;
-        arns.sort();
-        arns.retain(|arn| check.cursor.as_ref().is_none_or(|cursor| arn > cursor));
+        let listed = self.store.list(tags::MANAGED, "mailbox").await?;
+        let fleet = Fleet::new(&listed);
+        let mut secrets: Vec<&Described> = listed
+            .iter()
+            .filter(|secret| !secret.deleted && check.is_of(secret, &fleet))
+            .collect();
+        secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
         let mut outcomes = Vec::new();
-        let mut last: Option<&String> = None;
+        let mut last: Option<&str> = None;
         let mut continues_after = None;
-        for round in arns.chunks(SIDE_BY_SIDE) {
+        for round in secrets.chunks(SIDE_BY_SIDE) {
             if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
                 self.continue_later(check, cursor).await?;
-                continues_after = Some(cursor.clone());
+                continues_after = Some(cursor.to_owned());
                 break;
             }
-            let secrets = round.iter().map(|arn| self.check_in_time(arn, check, ends));
+            let round_of = round
+                .iter()
+                .map(|secret| self.check_in_time(secret, &fleet, check, ends));
             outcomes.extend(
-                futures_util::future::join_all(secrets)
+                futures_util::future::join_all(round_of)
                     .await
                     .into_iter()
                     .flatten(),
             );
-            last = round.last();
+            last = round.last().map(|secret| secret.arn.as_str());
         }
-        if !check.dry_run {
+        // What was asked for one secret is no report of the fleet.
+        if !check.dry_run && check.only.is_none() {
             self.events.put(&[report(check, &outcomes)]).await?;
         }
         info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
@@ -161,20 +170,29 @@ impl ExpiryChecker {
 
     /// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,
     /// and the next check sees how far it came.
-    async fn check_in_time(&self, arn: &str, check: &Check, ends: Instant) -> Option<Outcome> {
+    async fn check_in_time(
+        &self,
+        listed: &Described,
+        fleet: &Fleet,
+        check: &Check,
+        ends: Instant,
+    ) -> Option<Outcome> {
+        if listed.is_replica() {
+            return Some(Outcome::replica(listed));
+        }
         let until = ends.checked_sub(LAST_WORDS).unwrap_or(ends);
-        let work = self.check_secret(arn, check);
+        let work = self.check_secret(&listed.arn, fleet, check);
         match tokio::time::timeout_at(until, work).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let what = "checking the secret: it took longer than this check has";
-                Some(unseen(arn, Failure::new(Kind::Temporary, what)))
+                Some(unseen(&listed.arn, Failure::new(Kind::Temporary, what)))
             }
         }
     }
 
     /// One secret: look, decide, act. `None` for one that is going to be deleted.
-    async fn check_secret(&self, arn: &str, check: &Check) -> Option<Outcome> {
+    async fn check_secret(&self, arn: &str, fleet: &Fleet, check: &Check) -> Option<Outcome> {
         let span = info_span!(
             "secret",
             secret = arn,
@@ -182,10 +200,13 @@ impl ExpiryChecker {
             token = tracing::field::Empty
         );
         let work = async {
-            let (found, failures) = match self.look(arn).await {
+            let (found, failures) = match self.look(arn, fleet).await {
                 Ok(looked) => looked,
                 Err(failure) => return Some(unseen(arn, failure)),
             };
+            if found.secret.is_replica() {
+                return Some(Outcome::replica(&found.secret));
+            }
             if let Some(token) = found.secret.versions.in_progress() {
                 tracing::Span::current().record("token", token);
             }
@@ -210,7 +231,7 @@ impl ExpiryChecker {
                     }
                     info!(%action, "acting");
                     // One action that fails does not keep the others.
-                    if let Err(failure) = self.perform(&found.secret, action).await {
+                    if let Err(failure) = self.perform(&found, action).await {
                         all_told &= !matches!(action, Action::Tell(_));
                         outcome.failures.push(failure);
                     }
@@ -224,7 +245,7 @@ impl ExpiryChecker {
 
     /// What there is, and what could not be learned: a probe that fails leaves labels and tags to
     /// decide by, a policy that cannot be read the one of the settings.
-    async fn look(&self, arn: &str) -> Result<(Found, Vec<Failure>), Failure> {
+    async fn look(&self, arn: &str, fleet: &Fleet) -> Result<(Found, Vec<Failure>), Failure> {
         let (secret, probe) = tokio::join!(self.store.describe(arn), self.rotation.probe(arn));
         let secret = secret?;
         let mut failures = Vec::new();
@@ -236,6 +257,8 @@ impl ExpiryChecker {
         });
         let probe = probe.map_err(|failure| failures.push(failure)).ok();
         let found = Found {
+            named_by_others: fleet.named_by_others(&secret),
+            shares_a_leaked_secret: fleet.shares_a_leaked_secret(&secret),
             secret,
             probe,
             policy,
@@ -244,7 +267,27 @@ impl ExpiryChecker {
     }
 }
 
+impl Check {
+    /// Whether this check looks at a secret: at all of them, those behind the cursor, or the one that it was
+    /// requested for and those that are in the same need.
+    fn is_of(&self, secret: &Described, fleet: &Fleet) -> bool {
+        let behind = |cursor: &String| secret.arn > *cursor;
+        let asked = |only: &String| secret.arn == *only || fleet.shares_a_leaked_secret(secret);
+        self.cursor.as_ref().is_none_or(behind) && self.only.as_ref().is_none_or(asked)
+    }
+}
+
 impl Outcome {
+    fn replica(secret: &Described) -> Self {
+        Self {
+            secret: secret.name.clone(),
+            state: FleetState::Replica,
+            expires_at: None,
+            actions: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
     /// What a failure makes of the state; waiting for a person is none.
     fn settle(&mut self) {
         for failure in &self.failures {
@@ -297,6 +340,7 @@ fn report(check: &Check, outcomes: &[Outcome]) -> Event {
             due: count(FleetState::Due),
             waiting_for_person: count(FleetState::WaitingForPerson),
             failed: count(FleetState::Failed),
+            replicas: count(FleetState::Replica),
             // An event has 256 KB.
             secrets: unwell.take(1000).map(entry).collect(),
         },

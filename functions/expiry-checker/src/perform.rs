@@ -6,14 +6,15 @@ use shared::secret_store::Described;
 use shared::secret_store::versions::PENDING;
 
 use crate::ExpiryChecker;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Found, Step};
 
 impl ExpiryChecker {
-    pub(crate) async fn perform(&self, secret: &Described, action: &Action) -> Result<(), Failure> {
-        let arn = secret.arn.as_str();
+    pub(crate) async fn perform(&self, found: &Found, action: &Action) -> Result<(), Failure> {
+        let secret = &found.secret;
+        let (arn, named) = (secret.arn.as_str(), found.named_by_others.as_ref());
         match action {
-            Action::Sweep => self.rotation.act("sweep", arn).await.map(|_| ()),
-            Action::Retire => self.rotation.act("retire", arn).await.map(|_| ()),
+            Action::Sweep => self.rotation.act("sweep", arn, named).await.map(|_| ()),
+            Action::Retire => self.rotation.act("retire", arn, named).await.map(|_| ()),
             // finishSecret of a version that is current tells what was not told, and nothing else.
             Action::TellRotated { version } => self
                 .rotation

@@ -1,14 +1,15 @@
 //! What a check decides: from what was found about one mailbox secret to what is to be done. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
+use shared::credential::{KeyId, Slip};
 use shared::events::{DueReason, EventKind, FleetState};
 use shared::mailbox_secret::MailboxAddress;
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
+use shared::short_hash::short_hash;
 use shared::tags;
 
 use crate::rotation_function::{Drift, Probe};
@@ -22,6 +23,10 @@ pub struct Found {
     pub probe: Option<Probe>,
     /// The mailbox's policy.
     pub policy: Policy,
+    /// The credentials that other secrets name, where all of them say so.
+    pub named_by_others: Option<BTreeSet<KeyId>>,
+    /// Another secret uses the same client secret, and there it leaked.
+    pub shares_a_leaked_secret: bool,
 }
 
 /// What is to be done, in this order: what removes comes before what adds.
@@ -137,20 +142,28 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     if probe.is_some_and(|probe| probe.problems.is_empty()) {
         plan.state = FleetState::Healthy;
     }
+    if found.shares_a_leaked_secret && tag(tags::EMERGENCY) != Some(current) {
+        plan.actions.push(Action::Tag {
+            key: tags::EMERGENCY,
+            value: current.to_owned(),
+        });
+    }
     let wanted = wanted(found, probe, current, now, plan.expires_at);
     let next = plan.next_of_rotation(found, &tag, now, wanted);
     // What removes comes before what adds.
     if let Some(Action::DropPending { .. }) = next.first() {
         plan.actions.extend(next.first().cloned());
     }
+    // Rotation switched off means "stop everything": look, remind, report, and nothing else.
+    let acts = secret.rotation_enabled;
     if let Some(probe) = probe {
-        plan.actions.push(Action::Sweep);
+        plan.actions.extend(acts.then_some(Action::Sweep));
         plan.cache(probe, current, &tag);
     }
     if let Some(drift) = drift_now(secret, probe, wanted) {
         plan.drift(drift, &tag, now);
     }
-    if has_superseded(secret) {
+    if acts && has_superseded(secret) {
         plan.actions.push(Action::Retire);
     }
     if let Some(end) = plan.expires_at {
@@ -180,14 +193,27 @@ fn wanted(
     if has("registration_missing") {
         return None;
     }
-    if found.secret.tags.get(tags::EMERGENCY).map(String::as_str) == Some(current) {
+    let tag = |key: &str| found.secret.tags.get(key).map(String::as_str);
+    if tag(tags::EMERGENCY) == Some(current) || found.shares_a_leaked_secret {
         return Some(DueReason::Emergency);
     }
-    // Somebody deleted it in Entra, and Entra does not take it any more either.
-    if has("credential_missing") && has("secret_refused") {
+    // Entra refuses it, and not by a replica that lags: somebody deleted it, or it was typed wrong.
+    let confirmed = [
+        "credential_missing",
+        "key_id_is_anothers",
+        Slip::Id.code(),
+        Slip::LineBreak.code(),
+    ];
+    let seen_before =
+        || SeenDrift::read(tag(tags::DRIFT)).before(now, &Drift::of_the_secret("secret_refused"));
+    if has("secret_refused") && (confirmed.into_iter().any(has) || seen_before()) {
         return Some(DueReason::Expired);
     }
-    let start = probe.and_then(|probe| probe.start);
+    // The cache, where nothing better can be had: without its start a short-lived one would be due.
+    let start = match probe {
+        Some(probe) => probe.start,
+        None => tag(tags::ISSUED_AT).and_then(|time| time.parse().ok()),
+    };
     match found.policy.verdict(now, start, expires_at?) {
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
@@ -206,12 +232,19 @@ impl Plan {
                 version: current.to_owned(),
             });
         }
-        let end = probe.expires_at.to_string();
-        if tag(tags::EXPIRES_AT) != Some(&end) {
-            self.actions.push(Action::Tag {
-                key: tags::EXPIRES_AT,
-                value: end,
-            });
+        let cached = [
+            (
+                tags::TENANT,
+                probe.tenant_id.as_ref().map(ToString::to_string),
+            ),
+            (tags::APP, probe.client_id.as_ref().map(ToString::to_string)),
+            (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
+            (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
+        ];
+        for (key, value) in cached {
+            if let Some(value) = value.filter(|value| tag(key) != Some(value)) {
+                self.actions.push(Action::Tag { key, value });
+            }
         }
     }
 
@@ -263,27 +296,28 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
-        let last = tag(tags::DRIFT).unwrap_or(tags::NO_DRIFT);
-        let seen = last.split_once('@').map_or(last, |(seen, _)| seen);
-        let stands = drift_tag(&found);
-        if seen == stands {
+        let seen = SeenDrift::read(tag(tags::DRIFT));
+        let (told, unsure): (Vec<Drift>, Vec<Drift>) = found
+            .into_iter()
+            .partition(|drift| seen.is_sure(now, drift));
+        let stands = SeenDrift::of(&told, &unsure);
+        if seen.hashes == stands {
             return;
         }
-        let told_before = |drift: &Drift| seen.split('.').any(|told| told == drift_hash(drift));
-        let new = found.into_iter().filter(|drift| !told_before(drift));
-        let told = new.map(|drift| {
+        let new = told.into_iter().filter(|drift| !seen.told(drift));
+        let new = new.map(|drift| {
             Action::Tell(EventKind::DriftFound {
                 what: drift.what,
                 connection: drift.connection,
                 found_at: now,
                 // Told again after a kill, it is the same time: the tag was not set.
-                time: last.to_owned(),
+                time: seen.tag(),
             })
         });
-        self.actions.extend(told);
+        self.actions.extend(new);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
-            value: format!("{stands}@{}", now.as_second()),
+            value: format!("{}@{}", SeenDrift::text(&stands), now.as_second()),
         });
     }
 
@@ -304,19 +338,19 @@ impl Plan {
         let stood_still = stood_still(state, token, now);
         let issued = !secret.versions.keys_of(token).is_empty();
         let token = token.to_owned();
+        if !secret.rotation_enabled {
+            self.state = FleetState::Failed;
+            return Vec::new();
+        }
         if !issued {
             let end = self.expires_at;
             let frozen =
                 wanted.is_none() && end.is_some_and(|end| found.policy.holds_back(now, end));
-            if frozen || stood_still || !secret.rotation_enabled {
+            if frozen || stood_still {
                 let mut next = vec![Action::DropPending { version: token }];
                 next.extend(self.start(secret, wanted));
                 return next;
             }
-        }
-        if !secret.rotation_enabled {
-            self.state = FleetState::Failed;
-            return Vec::new();
         }
         self.state = if waits {
             FleetState::WaitingForPerson
@@ -380,7 +414,7 @@ fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
 }
 
 /// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
-const MOST_DRIFTS: usize = 26;
+const MOST_DRIFTS: usize = 24;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
@@ -404,33 +438,83 @@ fn drift_now(
     Some(drift)
 }
 
-/// What stands, as the tag keeps it before its time: `<hash>.<hash>…`.
-fn drift_tag(drift: &[Drift]) -> String {
-    let mut all: Vec<String> = drift.iter().map(drift_hash).collect();
-    all.sort();
-    all.dedup();
-    all.truncate(MOST_DRIFTS);
-    if all.is_empty() {
-        return tags::NO_DRIFT.to_owned();
+/// What earlier checks saw, as the tag [`tags::DRIFT`] keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SeenDrift<'a> {
+    tag: &'a str,
+    hashes: Vec<String>,
+    /// When the last change was seen: of a check in Unix seconds.
+    since: &'a str,
+}
+
+/// Drift that rests on Graph's list alone, which may be a late replica's: told when a second check sees it too.
+const BY_THE_LIST_ALONE: [&str; 1] = ["credential_missing"];
+
+impl<'a> SeenDrift<'a> {
+    fn read(tag: Option<&'a str>) -> Self {
+        let tag = tag.unwrap_or(tags::NO_DRIFT);
+        let (hashes, since) = tag.split_once('@').unwrap_or((tag, ""));
+        let hashes = hashes.split('.').filter(|hash| *hash != tags::NO_DRIFT);
+        Self {
+            tag,
+            hashes: hashes.map(str::to_owned).collect(),
+            since,
+        }
     }
-    all.join(".")
+
+    fn tag(&self) -> String {
+        self.tag.to_owned()
+    }
+
+    fn has(&self, hash: &str) -> bool {
+        self.hashes.iter().any(|seen| seen == hash)
+    }
+
+    fn told(&self, drift: &Drift) -> bool {
+        self.has(&drift_hash(drift))
+    }
+
+    /// Whether another check saw it before this one; a check that is delivered twice has one time.
+    fn before(&self, now: Timestamp, drift: &Drift) -> bool {
+        let hash = drift_hash(drift);
+        let seen = self.has(&hash) || self.has(&format!("+{hash}"));
+        seen && self.since != now.as_second().to_string()
+    }
+
+    fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
+        !BY_THE_LIST_ALONE.contains(&drift.what.as_str())
+            || self.told(drift)
+            || self.before(now, drift)
+    }
+
+    fn of(told: &[Drift], unsure: &[Drift]) -> Vec<String> {
+        let told = told.iter().map(drift_hash);
+        let unsure = unsure.iter().map(|drift| format!("+{}", drift_hash(drift)));
+        let mut all: Vec<String> = told.chain(unsure).collect();
+        all.sort();
+        all.dedup();
+        all.truncate(MOST_DRIFTS);
+        all
+    }
+
+    fn text(hashes: &[String]) -> String {
+        if hashes.is_empty() {
+            return tags::NO_DRIFT.to_owned();
+        }
+        hashes.join(".")
+    }
 }
 
 fn drift_hash(drift: &Drift) -> String {
     let at = drift.connection.as_ref().map(ToString::to_string);
-    let text = format!("{} {}", drift.what, at.unwrap_or_default());
-    let hash = digest(&SHA256, text.as_bytes());
-    let (front, _) = hash.as_ref().split_at(4);
-    HEXLOWER.encode(front)
+    short_hash(&format!("{} {}", drift.what, at.unwrap_or_default()))
 }
 
-/// Whether labels name credentials, or call them retired, on versions that are neither current nor being made.
+/// Whether labels name credentials on versions that are neither current nor being made.
 fn has_superseded(secret: &Described) -> bool {
     let versions = &secret.versions;
-    let all = versions.keys_with_retired();
-    all.iter().any(|(_, version)| {
-        Some(*version) != versions.current() && Some(*version) != versions.in_progress()
-    })
+    let claims = versions.claims();
+    claims.keys().any(|(_, version)| !versions.in_use(version))
 }
 
 #[cfg(test)]
@@ -465,13 +549,18 @@ mod tests {
                 tags: BTreeMap::from([(tags::EXPIRES_AT.to_owned(), end.to_owned())]),
                 last_rotated: None,
                 deleted: false,
+                primary_region: None,
             },
+            named_by_others: Some(BTreeSet::new()),
+            shares_a_leaked_secret: false,
             probe: Some(Probe {
                 version: "c".into(),
                 issued_here: false,
                 start: None,
                 expires_at: at(end),
                 mailboxes: Vec::new(),
+                tenant_id: None,
+                client_id: None,
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),
@@ -637,7 +726,7 @@ mod tests {
     fn a_drift_is_told_when_it_appears_and_not_again() {
         let mut found = found(&[("c", &[CURRENT])]);
         found.probe.as_mut().unwrap().drift = vec![Drift {
-            what: "secret_refused".into(),
+            what: "connection_disabled".into(),
             connection: None,
         }];
         let first = actions(&found, "2026-11-23T00:00:00Z");

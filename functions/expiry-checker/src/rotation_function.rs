@@ -1,13 +1,16 @@
 //! The rotation function, invoked: the only way in which the checker learns of Entra and ShopCtrl.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::aws::sorted;
+use shared::credential::KeyId;
 use shared::failure::{Failure, Kind, foreign_code};
-use shared::mailbox_secret::{ConnectionId, MailboxAddress};
+use shared::mailbox_secret::{ConnectionId, DirectoryId, MailboxAddress};
 
 /// The rotation function.
 #[derive(Debug, Clone)]
@@ -30,6 +33,10 @@ pub struct Probe {
     /// The accounts whose mail may stand still.
     #[serde(default)]
     pub mailboxes: Vec<MailboxAddress>,
+    /// The tenant of the app registration.
+    pub tenant_id: Option<DirectoryId>,
+    /// Its client id.
+    pub client_id: Option<DirectoryId>,
     /// What is not as it was left.
     pub drift: Vec<Drift>,
     /// What could not be looked at.
@@ -72,13 +79,20 @@ impl RotationFunction {
         Self { client, name }
     }
 
-    /// `probe`, `sweep` or `retire`.
+    /// `sweep` or `retire`, with the credentials that other secrets name, where that is known.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn act(&self, action: &str, secret: &str) -> Result<Value, Failure> {
-        self.invoke(json!({ "Action": action, "SecretId": secret }))
-            .await
+    pub async fn act(
+        &self,
+        action: &str,
+        secret: &str,
+        named_by_others: Option<&BTreeSet<KeyId>>,
+    ) -> Result<Value, Failure> {
+        let event = json!({
+            "Action": action, "SecretId": secret, "NamedByOthers": named_by_others,
+        });
+        self.invoke(event).await
     }
 
     /// Looks at a mailbox secret's world.
@@ -86,7 +100,8 @@ impl RotationFunction {
     /// # Errors
     /// [`Failure`].
     pub async fn probe(&self, secret: &str) -> Result<Probe, Failure> {
-        let answer = self.act("probe", secret).await?;
+        let event = json!({ "Action": "probe", "SecretId": secret });
+        let answer = self.invoke(event).await?;
         serde_json::from_value(answer).map_err(|_| {
             Failure::new(
                 Kind::Misconfigured,

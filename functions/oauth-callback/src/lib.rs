@@ -196,7 +196,7 @@ impl OAuthCallback {
             token = tracing::field::Empty,
         );
         let left = left.saturating_sub(Duration::from_secs(2));
-        let deadline = Deadline::within(left);
+        let deadline = Deadline::within(left, self.settings.aws.limits.request.duration());
         let work = async {
             let answer = Box::pin(self.route(&request, deadline));
             // A person is told in time, whatever hangs: Lambda's own end would be the gateway's page.

@@ -1,6 +1,10 @@
 //! The event that the function was called with.
 
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
 use serde_json::Value;
+use shared::credential::KeyId;
 use shared::failure::{Failure, Kind};
 
 /// A step of a rotation.
@@ -31,15 +35,32 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// From Secrets Manager.
-    Step {
-        step: Step,
-        secret: String,
-        token: String,
-        /// Of a rotation across accounts or with an assumed role: handed back with PutSecretValue.
-        rotation_token: Option<String>,
-    },
+    Step(StepCall),
     /// From the checker.
-    Action { action: Action, secret: String },
+    Action(ActionCall),
+}
+
+/// A step of one rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepCall {
+    pub step: Step,
+    /// ARN or name of the secret, as given.
+    pub secret: String,
+    /// The rotation's token, and the id of the version that it makes.
+    pub token: String,
+    /// Of a rotation across accounts or with an assumed role: handed back with PutSecretValue.
+    pub rotation_token: Option<String>,
+}
+
+/// An action on one secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionCall {
+    pub action: Action,
+    /// ARN or name of the secret, as given.
+    pub secret: String,
+    /// The credentials that other managed secrets name. Without it nothing is removed that one of them
+    /// may use.
+    pub named_by_others: Option<BTreeSet<KeyId>>,
 }
 
 impl Call {
@@ -56,7 +77,18 @@ impl Call {
                 "retire" => Action::Retire,
                 _ => return Err(wrong("Action is not probe, sweep or retire")),
             };
-            return Ok(Self::Action { action, secret });
+            let named_by_others = match event.get("NamedByOthers") {
+                None | Some(Value::Null) => None,
+                Some(keys) => Some(
+                    BTreeSet::deserialize(keys)
+                        .map_err(|_| wrong("NamedByOthers is not a list of key ids"))?,
+                ),
+            };
+            return Ok(Self::Action(ActionCall {
+                action,
+                secret,
+                named_by_others,
+            }));
         }
         let step = match text(event, "Step", 32)?.as_str() {
             "createSecret" => Step::Create,
@@ -73,24 +105,24 @@ impl Call {
             None | Some(Value::Null) => None,
             Some(_) => Some(text(event, "RotationToken", 256)?),
         };
-        Ok(Self::Step {
+        Ok(Self::Step(StepCall {
             step,
             secret,
             token: text(event, "ClientRequestToken", 64)?,
             rotation_token,
-        })
+        }))
     }
 
     /// The step's or action's name on the wire.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Step { step, .. } => match step {
+            Self::Step(StepCall { step, .. }) => match step {
                 Step::Create => "createSecret",
                 Step::Set => "setSecret",
                 Step::Test => "testSecret",
                 Step::Finish => "finishSecret",
             },
-            Self::Action { action, .. } => match action {
+            Self::Action(ActionCall { action, .. }) => match action {
                 Action::Probe => "probe",
                 Action::Sweep => "sweep",
                 Action::Retire => "retire",
@@ -101,7 +133,7 @@ impl Call {
     /// ARN or name of the secret, as given.
     pub fn secret(&self) -> &str {
         match self {
-            Self::Step { secret, .. } | Self::Action { secret, .. } => secret,
+            Self::Step(StepCall { secret, .. }) | Self::Action(ActionCall { secret, .. }) => secret,
         }
     }
 
@@ -117,8 +149,8 @@ impl Call {
     /// The rotation's token.
     pub fn token(&self) -> Option<&str> {
         match self {
-            Self::Step { token, .. } => Some(token),
-            Self::Action { .. } => None,
+            Self::Step(call) => Some(&call.token),
+            Self::Action(_) => None,
         }
     }
 }
@@ -178,6 +210,10 @@ mod tests {
             ),
             (json!({"SecretId": "s", "Action": "destroy"}), "Action"),
             (json!({"SecretId": "s", "Action": null}), "Action"),
+            (
+                json!({"SecretId": "s", "Action": "retire", "NamedByOthers": ["x"]}),
+                "NamedByOthers",
+            ),
             (
                 json!({"SecretId": "s", "Step": "setSecret", "ClientRequestToken": "t", "RotationToken": 1}),
                 "RotationToken",

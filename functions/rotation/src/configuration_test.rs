@@ -1,10 +1,12 @@
 //! The configuration test: is everything there that a rotation will need? Tried with the current
 //! secret, changing nothing but the stored grants, which are redeemed.
 
+use shared::credential::{Fit, Slip};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator};
 use shared::retry::with_retries;
 use shared::secret_store::versions::CURRENT;
+use shared::tags;
 use shared::ticket::Purpose;
 use tracing::info;
 
@@ -39,7 +41,10 @@ impl Rotation {
                     "signing in with the current client secret: Entra refuses it",
                 )
                 .code(failure.code.unwrap_or_default())
-                .next_step("Check that client_secret holds the Value, not the Secret ID."),
+                .next_step(mailbox.client_secret.slip().map_or(
+                    "Check that client_secret holds the Value, not the Secret ID.",
+                    Slip::next_step,
+                )),
                 Refused::Other(failure) => failure,
             }
         }));
@@ -82,14 +87,36 @@ impl Rotation {
         let app = self.app(mailbox);
         let registration = self.registration(&app, &tokens);
         let application = with_retries(run.deadline, async || registration.read().await).await?;
-        if application.credential(mailbox.key_id).is_none() {
-            return Err(Failure::new(
-                Kind::Misconfigured,
-                "reading the app registration in Entra: it has no client secret with this key_id",
-            )
-            .next_step(
-                "Set key_id to the Secret ID that the portal shows beside the client secret.",
-            ));
+        let credential = match application.credential(mailbox.key_id) {
+            Some(credential) => Some(credential.clone()),
+            None => {
+                self.find_credential(&registration, mailbox.key_id, run.deadline)
+                    .await?
+            }
+        };
+        match credential.map(|credential| credential.fits(&mailbox.client_secret)) {
+            Some(Fit::Yes | Fit::CannotTell) => {}
+            Some(Fit::No) => {
+                return Err(Failure::new(
+                    Kind::Misconfigured,
+                    "reading the app registration in Entra: the client secret with this key_id begins with other characters than client_secret",
+                )
+                .next_step(
+                    "Put key_id and client_secret of one and the same client secret into the document: the portal shows Secret ID and the beginning of the Value side by side.",
+                ));
+            }
+            None => {
+                return Err(Failure::new(
+                    Kind::Misconfigured,
+                    "reading the app registration in Entra: it has no client secret with this key_id",
+                )
+                .next_step(
+                    "Set key_id to the Secret ID that the portal shows beside the client secret.",
+                ));
+            }
+        }
+        if application.most_credentials().is_some() {
+            self.refuse_a_second_secret(run, mailbox).await?;
         }
         let rotator = match &mailbox.rotator {
             Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => client_id,
@@ -104,6 +131,39 @@ impl Rotation {
                 "the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"
             ),
             Err(error) => info!(failure = %error.failure, "the owners cannot be read"),
+        }
+        Ok(())
+    }
+
+    /// Where Entra allows two credentials, two mailbox secrets on one app registration would take each other's
+    /// places.
+    async fn refuse_a_second_secret(
+        &self,
+        run: &Invocation,
+        mailbox: &MailboxSecret,
+    ) -> Result<(), Failure> {
+        let all = self.store.list(tags::MANAGED, "mailbox").await?;
+        for other in all {
+            if other.arn == run.secret.arn || other.is_replica() || other.deleted {
+                continue;
+            }
+            let Some(version) = other.versions.current() else {
+                continue;
+            };
+            let value = self.store.value_of(&other.arn, version).await?;
+            let document = value.and_then(|value| MailboxSecret::read(&value.text).ok());
+            let same = |other: MailboxSecret| {
+                other.tenant_id == mailbox.tenant_id && other.client_id == mailbox.client_id
+            };
+            if document.is_some_and(same) {
+                return Err(Failure::new(
+                    Kind::Misconfigured,
+                    format!("reading the app registration in Entra: it allows two client secrets, and {} rotates there too", other.name),
+                )
+                .next_step(
+                    "Give each mailbox secret an app registration of its own, or set the supported account types to this organization only.",
+                ));
+            }
         }
         Ok(())
     }

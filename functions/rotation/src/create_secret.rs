@@ -2,74 +2,48 @@
 //!
 //! Graph shows a secret once and addPassword is not idempotent. Secrets Manager's pending version is
 //! the write-ahead record; value and `key-` label are written in one call; whatever dies between
-//! addPassword and that call leaves a credential with our marker that no label names, and such a
-//! one is removed. Which ones is decided in `orphans`.
+//! addPassword and that call leaves a credential with our marker whose version stores nothing, and such
+//! a one is removed. Which ones is decided in `orphans`.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use shared::credential::{Credential, KeyId, Marker};
 use shared::entra::application::{Application, Issued, Registration};
 use shared::events::EventKind;
-use shared::failure::{Failure, Kind};
+use shared::failure::{Failure, Kind, foreign_code};
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
-use shared::policy;
-use shared::retry::{CallError, Deadline, Effect, backoff, with_retries};
-use shared::secret_store::versions::{CURRENT, PENDING, key_label};
+use shared::retry::{CallError, Deadline, Effect, backoff, out_of_time, with_retries};
+use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
 use shared::secret_store::{Described, Put, Stored, Value};
 use shared::tags;
 use tracing::{info, warn};
 
-use crate::call::{Call, Step};
-use crate::permission::{Permission, permission};
-use crate::sweep::orphans;
+use crate::begin::Begun;
+use crate::call::StepCall;
+use crate::orphans::orphans;
 use crate::{Invocation, Rotation};
 
 impl Rotation {
     pub(crate) async fn create_secret(
         &self,
-        call: &Call,
+        call: &StepCall,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let Call::Step {
-            token,
-            rotation_token,
-            ..
-        } = call
-        else {
-            return Ok(());
-        };
-        let (secret, current, pending) = tokio::join!(
-            self.store.describe(call.secret()),
-            self.store.value_with_label(call.secret(), CURRENT),
-            self.store.value_of(call.secret(), token),
-        );
-        let secret = secret?;
-        match permission(Step::Create, token, &secret)? {
-            Permission::Run => {}
-            Permission::AlreadyCurrent | Permission::ConfigurationTest => return Ok(()),
+        match self.begin(call, deadline).await? {
+            Begun::Empty { run, current } => self.issue(&run, &current).await,
+            // Issued by an earlier run, which may have died before it told.
+            Begun::Stored { run, pending, .. } => {
+                info!("the pending version holds a credential already");
+                let started = run.event(EventKind::RotationStarted {
+                    key_id: pending.key_id,
+                    expires_at: pending.expires_at,
+                });
+                self.events.put(&[started]).await
+            }
+            Begun::ConfigurationTest(_) | Begun::AlreadyCurrent { .. } => Ok(()),
         }
-        let run = Invocation {
-            secret,
-            token: token.clone(),
-            rotation_token: rotation_token.clone(),
-            deadline,
-        };
-        let pending = pending?;
-        // The label decides: the value can lag it.
-        if !run.secret.versions.keys_of(token).is_empty() {
-            info!("the pending version holds a credential already");
-            return self.tell_started(&run, pending).await;
-        }
-        if pending.is_some() {
-            // Versions are immutable, so nothing can be stored here any more.
-            return Err(Failure::new(
-                Kind::Refused,
-                "checking the labels: the pending version holds a value that createSecret did not store",
-            )
-            .next_step("Nothing to do: the next check clears it and rotates again."));
-        }
-        let mailbox = MailboxSecret::read(&current?.text)?;
-        self.issue(&run, &mailbox).await
     }
 
     async fn issue(&self, run: &Invocation, mailbox: &MailboxSecret) -> Result<(), Failure> {
@@ -80,14 +54,14 @@ impl Rotation {
         // socket that a frozen function left behind must not make its outcome unknown.
         let before = with_retries(run.deadline, async || registration.read().await).await?;
         // Entra's end counts and not the document's; and what is gone from Entra cannot wait.
-        if let Some(current) = before.credential(mailbox.key_id) {
-            let end = current.end.unwrap_or(mailbox.expires_at);
+        if let Some(end) = before.end_of(mailbox) {
             self.refuse_in_a_freeze(run, tokens.now, end)?;
         }
+        refuse_without_labels(&run.secret.versions)?;
         self.adopt_current(&run.secret, mailbox, &before, &registration, run.deadline)
             .await?;
         let removed = self
-            .clear_lost(run, mailbox, &registration, &before, tokens.now)
+            .make_room(run, mailbox, &registration, &before, tokens.now)
             .await?;
 
         let issued = match self
@@ -111,7 +85,11 @@ impl Rotation {
         });
         self.events.put(&[started]).await?;
 
-        // Now that this version has its credential, any other one with its token is lost for sure.
+        // Now that this version has its credential, any other one with its token is lost for sure. In a
+        // freeze it waits for the sweep that comes after.
+        if self.is_frozen(&run.secret, tokens.now) {
+            return Ok(());
+        }
         let twins = before.credentials.iter().filter(|credential| {
             run.issued(credential)
                 && credential.key_id != stored.key_id
@@ -124,28 +102,13 @@ impl Rotation {
         Ok(())
     }
 
-    /// Issued by an earlier run, which may have died before it told.
-    async fn tell_started(&self, run: &Invocation, pending: Option<Value>) -> Result<(), Failure> {
-        let pending = match pending {
-            Some(pending) => pending,
-            None => self.lagging_value(run).await?,
-        };
-        let document = MailboxSecret::read(&pending.text)?;
-        let started = run.event(EventKind::RotationStarted {
-            key_id: document.key_id,
-            expires_at: document.expires_at,
-        });
-        self.events.put(&[started]).await
-    }
-
     fn refuse_in_a_freeze(
         &self,
         run: &Invocation,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<(), Failure> {
-        let tag = run.secret.tags.get(policy::TAG).map(String::as_str);
-        let policy = self.settings.policy.clone().with_tag(tag)?;
+        let policy = self.policy(&run.secret)?;
         let current = run.secret.versions.current();
         let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
         let leaked = current.is_some() && emergency == current;
@@ -158,9 +121,9 @@ impl Rotation {
         Ok(())
     }
 
-    /// Removes what earlier attempts lost, before another is added: where Entra allows two
-    /// credentials only, an orphan must not hold the second place. Returns what was removed.
-    async fn clear_lost(
+    /// Where Entra allows two credentials only, what earlier attempts lost must not hold the second place.
+    /// Elsewhere it can wait for the sweep. Returns what was removed.
+    async fn make_room(
         &self,
         run: &Invocation,
         mailbox: &MailboxSecret,
@@ -168,29 +131,23 @@ impl Rotation {
         application: &Application,
         now: Timestamp,
     ) -> Result<Vec<KeyId>, Failure> {
-        let look = |secret: &Described| {
-            let orphans = orphans(application, secret, mailbox.key_id);
-            (orphans, self.own_lost(run, secret, application, now))
-        };
-        let (mut orphans, mut own) = look(&run.secret);
-        if !orphans.is_empty() || !own.is_empty() {
-            // Labels may have been set since the secret was described.
-            (orphans, own) = look(&self.store.describe(&run.secret.arn).await?);
+        let most = application.most_credentials().unwrap_or(usize::MAX);
+        if application.credentials.len() < most {
+            return Ok(Vec::new());
         }
+        // Labels may have been set since the secret was described.
+        let secret = self.store.describe(&run.secret.arn).await?;
+        let orphans = orphans(application, &secret, mailbox.key_id, self.settled(now));
         let may_go_yet = !orphans.is_empty();
         let mut lost = self
-            .lost_for_good(&run.secret, mailbox, orphans, run.deadline)
+            .lost_for_good(&secret, mailbox, orphans, run.deadline)
             .await?;
-        lost.extend(own);
+        lost.extend(self.own_lost(run, &secret, application, now));
         for key_id in &lost {
-            self.remove_orphan(&run.secret, registration, *key_id, run.deadline)
+            self.remove_orphan(&secret, registration, *key_id, run.deadline)
                 .await?;
         }
-        let left = application.credentials.len() - lost.len();
-        if application
-            .most_credentials()
-            .is_none_or(|most| left < most)
-        {
+        if application.credentials.len() - lost.len() < most {
             return Ok(lost);
         }
         let what = "making room for a client secret: the app registration allows two and has two";
@@ -207,6 +164,12 @@ impl Rotation {
         })
     }
 
+    /// What is younger than this may yet be stored, or its label not show yet.
+    pub(crate) fn settled(&self, now: Timestamp) -> Timestamp {
+        let settled = now.checked_sub(self.settings.issue_grace.signed());
+        settled.unwrap_or(Timestamp::MIN)
+    }
+
     /// Those of this very rotation that are too old for a twin of this invocation to be about to store
     /// them.
     fn own_lost(
@@ -217,10 +180,9 @@ impl Rotation {
         now: Timestamp,
     ) -> Vec<KeyId> {
         let unstored = secret.versions.keys_of(&run.token).is_empty();
-        let settled = |credential: &&Credential| {
-            let age = credential.start.map(|start| now.duration_since(start));
-            age.is_some_and(|age| age >= self.settings.issue_grace.signed())
-        };
+        let before = self.settled(now);
+        let settled =
+            |credential: &&Credential| credential.start.is_some_and(|start| start <= before);
         let own = application.credentials.iter();
         let own = own.filter(|credential| unstored && run.issued(credential));
         own.filter(settled)
@@ -238,7 +200,12 @@ impl Rotation {
     ) -> Result<Issued, Failure> {
         let name = run.marker().display_name(&mailbox.description);
         for lifetime in lifetimes(mailbox.lifetime) {
-            let end = now.checked_add(lifetime.signed()).unwrap_or(Timestamp::MAX);
+            let lifetime = lifetime.signed() - CLOCKS_DIFFER;
+            let end = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+            // What is issued has to be stored, too.
+            if !run.deadline.leaves_time_for(2) {
+                return Err(out_of_time().failure);
+            }
             let answer = with_retries(run.deadline, async || {
                 let answer = registration.add_password(&name, end).await;
                 // Only where nothing can have been added may it be asked again.
@@ -387,6 +354,32 @@ impl Rotation {
 
 /// What may lag is looked at this often before it is taken as it seems.
 const LOOKS: u32 = 4;
+
+/// The lifetime counts from Graph's clock and the end from Entra's: one that is the longest that a tenant
+/// allows must not be too long for the second between them.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
+/// The labels of a rotation have to fit before anything is issued: a credential's own on the version that is
+/// made, its proof, and AWSPREVIOUS where nothing was superseded yet.
+fn refuse_without_labels(versions: &Versions) -> Result<(), Failure> {
+    let more = 2 + usize::from(versions.with_label(PREVIOUS).is_none());
+    if versions.count() + more <= MOST_LABELS {
+        return Ok(());
+    }
+    let labels = |(version, labels): (&String, &BTreeSet<String>)| {
+        let version = foreign_code(version);
+        (!labels.is_empty()).then(|| format!("{version} ({})", labels.len()))
+    };
+    let by_version: Vec<String> = versions.0.iter().filter_map(labels).collect();
+    Err(Failure::new(
+        Kind::Misconfigured,
+        "counting the staging labels: Secrets Manager keeps 20 over all versions of a secret, and a rotation does not fit any more",
+    )
+    .next_step(format!(
+        "Take labels that nobody needs from versions that are neither current nor pending. Versions, and how many each has: {}.",
+        by_version.join(", ")
+    )))
+}
 
 /// The lifetime that is wanted, then the usual limits of tenants' policies below it.
 fn lifetimes(wanted: Period) -> Vec<Period> {

@@ -2,23 +2,27 @@
 //! "no such credential" can mean "not heard of it yet": one empty look proves nothing.
 
 use shared::credential::{Credential, KeyId};
-use shared::entra::application::{Registration, Removal};
+use shared::entra::application::{Application, Registration, Removal};
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::{Failure, Kind};
-use shared::retry::{Deadline, backoff, with_retries};
+use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
+use shared::tags;
 use tracing::info;
 
 use crate::{Rotation, event};
 
-/// A credential is taken as gone when this many looks in a row did not find it.
-const ABSENT_LOOKS: u32 = 4;
+/// A credential is taken as gone when this many looks in a row did not find it: Terraform's provider wants
+/// as many, as far apart (terraform-provider-azuread, consistency.go).
+const ABSENT_LOOKS: u32 = 5;
 /// A removal is tried this often while replicas disagree.
 const REMOVALS: u32 = 3;
+/// A tag has 256 characters.
+const MOST_NOTED: usize = 6;
 
 impl Rotation {
-    /// Removes a credential whose value nobody has. Told first: a kill between the two repeats the
-    /// event, and never swallows it.
+    /// Removes a credential whose value nobody has, and tells it then. It is noted before: a kill between the
+    /// two does not swallow the event.
     pub(crate) async fn remove_orphan(
         &self,
         secret: &Described,
@@ -26,20 +30,56 @@ impl Rotation {
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let reason = RetiredReason::Orphan;
-        let retired = event(
-            secret,
-            None,
-            EventKind::CredentialRetired {
-                key_id,
-                reason,
-                stops: None,
-            },
-        );
-        self.events.put(&[retired]).await?;
+        let mut noted = noted(secret);
+        noted.retain(|noted| *noted != key_id);
+        let others = noted.clone();
+        noted.push(key_id);
+        self.note_removing(secret, &noted).await?;
         self.remove_credential(registration, key_id, deadline)
             .await?;
         info!(%key_id, "removed an orphaned credential");
+        self.tell_orphan(secret, key_id).await?;
+        self.note_removing(secret, &others).await
+    }
+
+    /// Tells the removals of orphans that a kill kept from being told.
+    pub(crate) async fn tell_removed(
+        &self,
+        secret: &Described,
+        registration: &Registration<'_>,
+        application: &Application,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let noted = noted(secret);
+        let mut open = Vec::new();
+        for key_id in &noted {
+            let seen = application.credential(*key_id).is_some();
+            if seen || !self.is_gone(registration, *key_id, deadline).await? {
+                open.push(*key_id);
+                continue;
+            }
+            self.tell_orphan(secret, *key_id).await?;
+        }
+        if open == noted {
+            return Ok(());
+        }
+        self.note_removing(secret, &open).await
+    }
+
+    async fn tell_orphan(&self, secret: &Described, key_id: KeyId) -> Result<(), Failure> {
+        let retired = EventKind::CredentialRetired {
+            key_id,
+            reason: RetiredReason::Orphan,
+            stops: None,
+        };
+        self.events.put(&[event(secret, None, retired)]).await
+    }
+
+    async fn note_removing(&self, secret: &Described, keys: &[KeyId]) -> Result<(), Failure> {
+        let latest = keys.iter().rev().take(MOST_NOTED);
+        let keys: Vec<String> = latest.map(ToString::to_string).collect();
+        let tag = (tags::REMOVING, keys.join("."));
+        self.store.tag(&secret.arn, &[tag]).await?;
         Ok(())
     }
 
@@ -87,7 +127,8 @@ impl Rotation {
         Ok(found.is_none())
     }
 
-    /// Looks for a credential; `None` when several looks in a row did not find it.
+    /// Looks for a credential; `None` when several looks did not find it, each over another connection and
+    /// some time after the one before.
     ///
     /// # Errors
     /// [`Failure`], also when there was no time for all the looks.
@@ -98,11 +139,20 @@ impl Rotation {
         deadline: Deadline,
     ) -> Result<Option<Credential>, Failure> {
         for look in 1..=ABSENT_LOOKS {
-            let seen = with_retries(deadline, async || registration.read().await).await?;
+            let http = match look {
+                1 => registration.http.clone(),
+                _ => registration.http.apart(),
+            };
+            let apart = Registration {
+                http: &http,
+                ..registration.clone()
+            };
+            let seen = with_retries(deadline, async || apart.read().await).await?;
             if let Some(credential) = seen.credential(key_id) {
                 return Ok(Some(credential.clone()));
             }
-            if look < ABSENT_LOOKS && !deadline.sleep(backoff(look)).await {
+            let pause = self.settings.look_interval.duration();
+            if look < ABSENT_LOOKS && !deadline.sleep(pause).await {
                 return Err(Failure::new(
                     Kind::Temporary,
                     "looking for a client secret in Entra: there was no time for a second look",
@@ -111,4 +161,11 @@ impl Rotation {
         }
         Ok(None)
     }
+}
+
+/// The orphans whose removal was begun, and perhaps not told.
+fn noted(secret: &Described) -> Vec<KeyId> {
+    let tag = secret.tags.get(tags::REMOVING).map(String::as_str);
+    let keys = tag.unwrap_or_default().split('.');
+    keys.filter_map(|key| key.parse().ok()).collect()
 }

@@ -4,6 +4,7 @@
 //! Each step may die anywhere and is safe to run again: what to do next is always read from the
 //! labels, from Entra and from ShopCtrl, never remembered.
 
+mod begin;
 mod call;
 mod configuration_test;
 mod connections;
@@ -11,6 +12,7 @@ mod create_secret;
 mod credentials;
 mod finish_secret;
 mod held;
+mod orphans;
 mod permission;
 mod person;
 mod probe;
@@ -25,9 +27,10 @@ mod test_secret;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::aws;
-use shared::credential::{Credential, Marker};
+use shared::credential::{Credential, Issuer, Marker};
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
 use shared::entra::{App, application::Registration};
@@ -36,11 +39,12 @@ use shared::failure::{Failure, Kind};
 use shared::grants::GrantStore;
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
+use shared::policy::{self, Policy};
 use shared::retry::Deadline;
 use shared::secret_store::{Described, SecretStore};
 use tracing::{Instrument, error, info, info_span, warn};
 
-use call::{Action, Call, Step};
+use call::{Action, ActionCall, Call, Step, StepCall};
 pub use settings::Settings;
 
 /// The function, with its clients made.
@@ -112,18 +116,15 @@ impl Rotation {
             token = call.token(),
         );
         // Time enough to say where it stands.
-        let deadline = Deadline::within(left.saturating_sub(Duration::from_secs(5)));
+        let left = left.saturating_sub(Duration::from_secs(5));
+        let deadline = Deadline::within(left, self.settings.aws.limits.request.duration());
         self.run(call, deadline).instrument(span).await
     }
 
     async fn run(&self, call: Call, deadline: Deadline) -> Result<Value, Failure> {
         let outcome = match &call {
-            Call::Step { step, .. } => self.step(*step, &call, deadline).await,
-            Call::Action { action, secret } => match action {
-                Action::Probe => Box::pin(self.probe(secret, deadline)).await,
-                Action::Sweep => Box::pin(self.sweep(secret, deadline)).await,
-                Action::Retire => Box::pin(self.retire(secret, deadline)).await,
-            },
+            Call::Step(call) => self.step(call, deadline).await,
+            Call::Action(call) => self.action(call, deadline).await,
         };
         match &outcome {
             Ok(_) => info!("done"),
@@ -135,8 +136,8 @@ impl Rotation {
         outcome
     }
 
-    async fn step(&self, step: Step, call: &Call, deadline: Deadline) -> Result<Value, Failure> {
-        match step {
+    async fn step(&self, call: &StepCall, deadline: Deadline) -> Result<Value, Failure> {
+        match call.step {
             Step::Create => Box::pin(self.create_secret(call, deadline)).await,
             Step::Set => Box::pin(self.set_secret(call, deadline)).await,
             Step::Test => Box::pin(self.test_secret(call, deadline)).await,
@@ -145,10 +146,18 @@ impl Rotation {
         Ok(json!({}))
     }
 
+    async fn action(&self, call: &ActionCall, deadline: Deadline) -> Result<Value, Failure> {
+        match call.action {
+            Action::Probe => Box::pin(self.probe(&call.secret, deadline)).await,
+            Action::Sweep => Box::pin(self.sweep(call, deadline)).await,
+            Action::Retire => Box::pin(self.retire(call, deadline)).await,
+        }
+    }
+
     /// An administrator hears of what only an administrator can mend.
     async fn tell_failure(&self, call: &Call, failure: &Failure) {
         let tell = match failure.kind {
-            Kind::Misconfigured => matches!(call, Call::Step { .. }),
+            Kind::Misconfigured => matches!(call, Call::Step(_)),
             Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen | Kind::Refused => false,
         };
         if !tell {
@@ -189,6 +198,18 @@ impl Rotation {
         }
     }
 
+    fn policy(&self, secret: &Described) -> Result<Policy, Failure> {
+        let tag = secret.tags.get(policy::TAG).map(String::as_str);
+        self.settings.policy.clone().with_tag(tag)
+    }
+
+    /// Whether nothing that worked may be taken away now. A policy that cannot be read might say so; the
+    /// checker reports it.
+    fn is_frozen(&self, secret: &Described, now: Timestamp) -> bool {
+        let policy = self.policy(secret);
+        policy.map_or(true, |policy| policy.is_frozen(now))
+    }
+
     fn grants(&self, secret: &Described) -> GrantStore {
         GrantStore::of(&self.store, &secret.name)
     }
@@ -201,13 +222,22 @@ impl Invocation {
 
     /// Whether this rotation issued the credential.
     fn issued(&self, credential: &Credential) -> bool {
-        let marker = credential.display_name.as_deref().and_then(Marker::read);
-        marker == Some(self.marker())
+        let by_this = |marker: Marker| match marker.issuer(&self.secret.arn) {
+            Issuer::This | Issuer::ThisOrReplica => marker.token == self.token,
+            Issuer::Another => false,
+        };
+        credential.marker().is_some_and(by_this)
     }
 
     fn event(&self, kind: EventKind) -> Event {
         event(&self.secret, Some(&self.token), kind)
     }
+}
+
+/// Whether the actions leave the secret as it is: it is somebody else's, or goes, or its rotation was switched
+/// off, by which whoever did it means "stop everything".
+fn is_left_alone(secret: &Described) -> bool {
+    secret.is_replica() || secret.deleted || !secret.rotation_enabled
 }
 
 fn event(secret: &Described, token: Option<&str>, kind: EventKind) -> Event {

@@ -4,56 +4,71 @@ use shared::failure::{Failure, Kind};
 use shared::secret_store::Described;
 use shared::secret_store::versions::PENDING;
 
-use crate::call::Step;
-
-/// What a step may do.
+/// What the labels say of the version that a step is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Its work.
-    Run,
-    /// Nothing: the version is the current one already, and Secrets Manager may call again.
+    /// It is pending, and createSecret stored a credential in it.
+    Stored,
+    /// It is pending, and holds nothing of ours by its labels.
+    NothingStored,
+    /// It is the current one already, and Secrets Manager may call again: nothing to do.
     AlreadyCurrent,
-    /// Try the configuration with the current secret. Secrets Manager runs testSecret alone, on a
-    /// version that is not ours, when rotation is set up with `RotateImmediately=false`.
-    ConfigurationTest,
+}
+
+/// Why a step may not run; then nothing is done.
+#[derive(Debug)]
+pub struct Refusal {
+    why: &'static str,
+    /// Whether a later look may show something else: labels lag.
+    pub may_pass: bool,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(
+            Kind::Refused,
+            format!("checking the labels: {}", refusal.why),
+        )
+    }
 }
 
 /// Decides.
 ///
 /// # Errors
-/// [`Kind::Refused`]; then nothing is done.
-pub fn permission(step: Step, token: &str, secret: &Described) -> Result<Permission, Failure> {
-    let refuse = |why: &str| {
-        Err(Failure::new(
-            Kind::Refused,
-            format!("checking the labels: {why}"),
-        ))
-    };
+/// [`Refusal`].
+pub fn permission(token: &str, secret: &Described) -> Result<Permission, Refusal> {
+    let refuse = |why, may_pass| Err(Refusal { why, may_pass });
+    if secret.is_replica() {
+        return refuse(
+            "the secret is a replica of another region's, and is rotated there",
+            false,
+        );
+    }
     if secret.deleted {
-        return refuse("the secret is marked for deletion");
+        return refuse("the secret is marked for deletion", false);
     }
-    if !secret.rotation_enabled {
-        return refuse("rotation of the secret is off");
-    }
-    if !secret.versions.knows(token) {
-        return refuse("the secret has no version with this token");
-    }
-    if secret.versions.current() == Some(token) {
+    let versions = &secret.versions;
+    if versions.current() == Some(token) {
         return Ok(Permission::AlreadyCurrent);
     }
-    if !secret.versions.has(token, PENDING) {
-        return refuse("the version with this token is not AWSPENDING");
+    if !secret.rotation_enabled {
+        return refuse("rotation of the secret is off", false);
     }
-    if secret.versions.leftover() == Some(token) {
-        return refuse("the version with this token was current before, and was replaced");
+    if !versions.knows(token) {
+        return refuse("the secret has no version with this token", true);
     }
-    let issued = !secret.versions.keys_of(token).is_empty();
-    match (step, issued) {
-        (Step::Create, _) | (Step::Set | Step::Test | Step::Finish, true) => Ok(Permission::Run),
-        (Step::Test, false) => Ok(Permission::ConfigurationTest),
-        (Step::Set | Step::Finish, false) => {
-            refuse("the pending version holds nothing that createSecret issued")
-        }
+    if !versions.has(token, PENDING) {
+        return refuse("the version with this token is not AWSPENDING", true);
+    }
+    if versions.leftover() == Some(token) {
+        return refuse(
+            "the version with this token was current before, and was replaced",
+            true,
+        );
+    }
+    match versions.keys_of(token).is_empty() {
+        false => Ok(Permission::Stored),
+        true => Ok(Permission::NothingStored),
     }
 }
 
@@ -65,7 +80,6 @@ mod tests {
     use shared::secret_store::versions::{CURRENT, PREVIOUS, Versions};
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
-    const STEPS: [Step; 4] = [Step::Create, Step::Set, Step::Test, Step::Finish];
 
     fn secret(labels: &[(&str, &[&str])]) -> Described {
         let versions = labels.iter().map(|(version, labels)| {
@@ -73,65 +87,65 @@ mod tests {
             ((*version).to_owned(), labels)
         });
         Described {
-            arn: "arn".into(),
+            arn: "arn:aws:secretsmanager:eu-west-1:1:secret:name-AbC123".into(),
             name: "name".into(),
             rotation_enabled: true,
             versions: Versions(versions.collect()),
             tags: BTreeMap::new(),
             last_rotated: None,
             deleted: false,
+            primary_region: Some("eu-west-1".into()),
         }
     }
 
     #[test]
-    fn a_version_that_is_current_is_success_for_every_step() {
+    fn a_version_that_is_current_is_success_though_rotation_was_switched_off_since() {
         for labels in [&[CURRENT][..], &[CURRENT, PENDING, KEY]] {
-            for step in STEPS {
-                let secret = secret(&[("t", labels)]);
-                assert_eq!(
-                    permission(step, "t", &secret).unwrap(),
-                    Permission::AlreadyCurrent
-                );
+            for rotation_enabled in [true, false] {
+                let secret = Described {
+                    rotation_enabled,
+                    ..secret(&[("t", labels)])
+                };
+                let permission = permission("t", &secret).unwrap();
+                assert_eq!(permission, Permission::AlreadyCurrent);
             }
         }
     }
 
     #[test]
-    fn foreign_tokens_and_switched_off_rotation_are_refused_for_every_step() {
-        let mut off = secret(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
-        off.rotation_enabled = false;
-        let mut deleted = secret(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
-        deleted.deleted = true;
-        for secret in [
-            off,
-            deleted,
-            secret(&[("c", &[CURRENT])]),
-            secret(&[("c", &[CURRENT]), ("t", &[PREVIOUS, KEY])]),
+    fn foreign_tokens_replicas_deleted_secrets_and_switched_off_rotation_are_refused() {
+        let pending = || secret(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
+        let off = Described {
+            rotation_enabled: false,
+            ..pending()
+        };
+        let deleted = Described {
+            deleted: true,
+            ..pending()
+        };
+        let replica = Described {
+            primary_region: Some("eu-central-1".into()),
+            ..pending()
+        };
+        let replaced = secret(&[("c", &[CURRENT]), ("t", &[PREVIOUS, PENDING, KEY])]);
+        for (secret, may_pass) in [
+            (off, false),
+            (deleted, false),
+            (replica, false),
+            (secret(&[("c", &[CURRENT])]), true),
+            (secret(&[("c", &[CURRENT]), ("t", &[PREVIOUS, KEY])]), true),
+            (replaced, true),
         ] {
-            for step in STEPS {
-                assert_eq!(
-                    permission(step, "t", &secret).unwrap_err().kind,
-                    Kind::Refused
-                );
-            }
+            let refusal = permission("t", &secret).unwrap_err();
+            assert_eq!(refusal.may_pass, may_pass, "{}", refusal.why);
+            assert_eq!(Failure::from(refusal).kind, Kind::Refused);
         }
     }
 
     #[test]
-    fn a_pending_version_without_key_label_can_be_issued_or_is_a_configuration_test() {
-        let secret = secret(&[("c", &[CURRENT]), ("t", &[PENDING])]);
-        let of = |step| permission(step, "t", &secret);
-        assert_eq!(of(Step::Create).unwrap(), Permission::Run);
-        assert_eq!(of(Step::Test).unwrap(), Permission::ConfigurationTest);
-        assert!(of(Step::Set).is_err());
-        assert!(of(Step::Finish).is_err());
-    }
-
-    #[test]
-    fn an_issued_pending_version_runs_every_step() {
-        let secret = secret(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
-        for step in STEPS {
-            assert_eq!(permission(step, "t", &secret).unwrap(), Permission::Run);
-        }
+    fn the_key_label_tells_what_was_issued_from_what_was_not() {
+        let of = |labels| permission("t", &secret(&[("c", &[CURRENT]), ("t", labels)])).unwrap();
+        assert_eq!(of(&[PENDING]), Permission::NothingStored);
+        assert_eq!(of(&[PENDING, KEY]), Permission::Stored);
     }
 }

@@ -3,9 +3,7 @@
 
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use shared::clock;
 use shared::events::{AskedBefore, EventKind, HandOverConnection};
 use shared::failure::{Failure, Kind};
@@ -13,6 +11,7 @@ use shared::mailbox_secret::{Connection, MailboxAddress, MailboxSecret};
 use shared::policy;
 use shared::secret_store::Described;
 use shared::secret_store::versions::CURRENT;
+use shared::short_hash::short_hash;
 use shared::tags;
 use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
 use tracing::info;
@@ -271,12 +270,6 @@ impl fmt::Display for Asked {
         let rung = self.rung.map(|rung| rung.to_string()).unwrap_or_default();
         write!(f, "{}/{rung}:{}", self.until, self.what.join("."))
     }
-}
-
-pub(crate) fn short_hash(text: &str) -> String {
-    let hash = digest(&SHA256, text.as_bytes());
-    let (front, _) = hash.as_ref().split_at(4);
-    HEXLOWER.encode(front)
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::credential::{Credential, KeyId, Marker};
+use shared::credential::{Fit, KeyId, Marker};
+use shared::entra::application::Application;
 use shared::entra::token::TokenError;
 use shared::failure::Failure;
-use shared::mailbox_secret::{ConnectionId, Delivery, MailboxAddress, MailboxSecret};
+use shared::mailbox_secret::{ConnectionId, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::CURRENT;
 
@@ -18,6 +19,10 @@ use crate::Rotation;
 struct Report {
     /// The version that was looked at.
     version: String,
+    /// The tenant of the app registration.
+    tenant_id: DirectoryId,
+    /// Its client id.
+    client_id: DirectoryId,
     /// The current credential.
     key_id: KeyId,
     /// Whether a rotation of this secret issued it, as version `version`.
@@ -48,6 +53,8 @@ impl Rotation {
         let mailbox = MailboxSecret::read(&current.text)?;
         let mut report = Report {
             version: current.version,
+            tenant_id: mailbox.tenant_id.clone(),
+            client_id: mailbox.client_id.clone(),
             key_id: mailbox.key_id,
             issued_here: false,
             now: None,
@@ -66,39 +73,46 @@ impl Rotation {
             self.sign_in_once(&mailbox, deadline),
             self.look_at_connections(&mailbox, deadline),
         );
+        let mut drift = |what| {
+            report.drift.push(Drift {
+                what,
+                connection: None,
+            });
+        };
         if entra.as_ref().err().is_some_and(says_no_such_app)
             && signs_in.as_ref().err().is_some_and(says_no_such_app)
         {
-            report.drift.push(Drift {
-                what: "registration_missing",
-                connection: None,
-            });
+            drift("registration_missing");
         }
-        match entra {
-            Ok(seen) => {
-                report.now = Some(seen.now);
-                match seen.credential {
-                    Some(credential) => {
-                        let marker = credential.display_name.as_deref().and_then(Marker::read);
-                        report.issued_here =
-                            marker.is_some_and(|marker| marker.token == report.version);
-                        report.start = credential.start;
-                        report.expires_at = credential.end.unwrap_or(mailbox.expires_at);
-                    }
-                    None => report.drift.push(Drift {
-                        what: "credential_missing",
-                        connection: None,
-                    }),
+        match signs_in {
+            Ok(true) => {}
+            Ok(false) => {
+                drift("secret_refused");
+                if let Some(slip) = mailbox.client_secret.slip() {
+                    drift(slip.code());
                 }
             }
             Err(failure) => report.problems.push(failure.to_string()),
         }
-        match signs_in {
-            Ok(true) => {}
-            Ok(false) => report.drift.push(Drift {
-                what: "secret_refused",
-                connection: None,
-            }),
+        match entra {
+            Ok(seen) => {
+                report.now = Some(seen.now);
+                match seen.application.credential(mailbox.key_id) {
+                    Some(credential) => {
+                        // Whose start it is that counts is not known then.
+                        report.start = credential.start;
+                        if credential.fits(&mailbox.client_secret) == Fit::No {
+                            drift("key_id_is_anothers");
+                            report.start = None;
+                        }
+                        let of_version = |marker: Marker| marker.token == report.version;
+                        report.issued_here = credential.marker().is_some_and(of_version);
+                    }
+                    None => drift("credential_missing"),
+                }
+                let end = seen.application.end_of(&mailbox);
+                report.expires_at = end.unwrap_or(mailbox.expires_at);
+            }
             Err(failure) => report.problems.push(failure.to_string()),
         }
         for look in connections {
@@ -120,17 +134,24 @@ impl Rotation {
         let tokens = self.rotators.token(mailbox, deadline).await?;
         let app = self.app(mailbox);
         let registration = self.registration(&app, &tokens);
-        // Graph's reads lag its writes: what one look does not find is looked for again.
-        let credential = self
-            .find_credential(&registration, mailbox.key_id, deadline)
-            .await?;
+        let read = async || registration.read().await;
+        let mut application = with_retries(deadline, read).await?;
+        if application.credential(mailbox.key_id).is_none() {
+            // Graph's reads lag its writes: what one look does not find is looked for again.
+            let found = self.find_credential(&registration, mailbox.key_id, deadline);
+            application.credentials.extend(found.await?);
+        }
         Ok(Seen {
             now: tokens.now,
-            credential,
+            application,
         })
     }
 
-    async fn sign_in_once(
+    /// Whether Entra takes the document's client secret.
+    ///
+    /// # Errors
+    /// [`Failure`] where it refuses for another reason than the secret.
+    pub(crate) async fn sign_in_once(
         &self,
         mailbox: &MailboxSecret,
         deadline: Deadline,
@@ -139,7 +160,7 @@ impl Rotation {
         let mut refused = false;
         let tokens = with_retries(deadline, async || {
             endpoint.client_credentials().await.map_err(|error| {
-                refused = matches!(error, TokenError::ClientRefused(_));
+                refused = matches!(&error, TokenError::ClientRefused(t) if t.means_the_secret());
                 error.into_call_error("signing in with the current client secret")
             })
         })
@@ -196,5 +217,5 @@ fn says_no_such_app(failure: &Failure) -> bool {
 
 struct Seen {
     now: Timestamp,
-    credential: Option<Credential>,
+    application: Application,
 }

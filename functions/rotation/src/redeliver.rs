@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
+use shared::credential::KeyId;
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::with_retries;
+use shared::short_hash::short_hash;
 use shared::tags;
 use tracing::warn;
 
 use crate::connections::ShopCtrls;
-use crate::person::{Need, short_hash};
+use crate::person::Need;
 use crate::set_secret::Delivered;
 use crate::{Invocation, Rotation};
 
@@ -87,6 +89,8 @@ struct Round<'a> {
     logins: ShopCtrls,
     /// The rotation that may be in progress.
     beside: Option<&'a str>,
+    /// Credentials that other mailbox secrets issued: a connection with one of them is theirs.
+    of_others: &'a BTreeSet<KeyId>,
     now: Timestamp,
     untold: Untold,
 }
@@ -100,6 +104,7 @@ impl Rotation {
         mailbox: &MailboxSecret,
         now: Timestamp,
         beside: Option<&str>,
+        of_others: &BTreeSet<KeyId>,
     ) -> Result<Vec<Need>, Failure> {
         let api = |c: &&Connection| c.delivery == Delivery::Api;
         if !mailbox.connections.iter().any(|c| api(&c)) {
@@ -110,6 +115,7 @@ impl Rotation {
             mailbox,
             logins: self.shopctrls(mailbox).await,
             beside,
+            of_others,
             now,
             untold: Untold::read(run.secret.tags.get(tags::REDELIVERY), &run.token),
         };
@@ -135,10 +141,18 @@ impl Rotation {
         let Round { run, mailbox, .. } = *round;
         let shopctrl = self.shopctrl(&round.logins, connection)?;
         let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
-        if held.await?.has(mailbox.key_id) {
+        let held = held.await?;
+        if held.has(mailbox.key_id) {
             if round.untold.has(connection) {
                 self.tell_redelivered(round, connection).await?;
             }
+            return Ok(None);
+        }
+        if held
+            .key_id
+            .is_some_and(|key_id| round.of_others.contains(&key_id))
+        {
+            warn!(connection = %connection.id, "the connection holds a credential that another mailbox secret issued; it is left");
             return Ok(None);
         }
         // A rotation that has begun since would have its delivery taken back.

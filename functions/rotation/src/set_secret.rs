@@ -1,6 +1,6 @@
 //! setSecret: delivers the pending secret to ShopCtrl, once it signs in at Entra and not before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::entra::token::Tokens;
@@ -8,16 +8,15 @@ use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, with_retries};
-use shared::secret_store::Value;
-use shared::secret_store::versions::{CURRENT, PENDING};
+use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
-use crate::call::{Call, Step};
+use crate::begin::Begun;
+use crate::call::StepCall;
 use crate::connections::ShopCtrls;
-use crate::permission::{Permission, permission};
 use crate::person::{Need, Request};
 use crate::sign_in::Refused;
 use crate::{Invocation, Rotation};
@@ -29,16 +28,6 @@ pub(crate) enum Delivered {
     Yes,
     /// ShopCtrl needs a person to authorize; it changed nothing.
     PersonNeeded,
-}
-
-/// What a step finds to do.
-pub(crate) enum Begun {
-    /// Its work, on this pending value.
-    Pending(Invocation, Box<MailboxSecret>),
-    /// A test of the configuration.
-    ConfigurationTest(Invocation),
-    /// Nothing.
-    AlreadyCurrent,
 }
 
 impl Invocation {
@@ -60,10 +49,21 @@ impl Invocation {
 }
 
 impl Rotation {
-    pub(crate) async fn set_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
-        let (run, pending) = match self.begin(Step::Set, call, deadline).await? {
-            Begun::Pending(run, pending) => (run, *pending),
-            Begun::ConfigurationTest(_) | Begun::AlreadyCurrent => return Ok(()),
+    pub(crate) async fn set_secret(
+        &self,
+        call: &StepCall,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let (run, pending, current) = match self.begin(call, deadline).await? {
+            Begun::Stored {
+                run,
+                pending,
+                current,
+                ..
+            } => (run, *pending, current),
+            Begun::Empty { .. } | Begun::ConfigurationTest(_) | Begun::AlreadyCurrent { .. } => {
+                return Ok(());
+            }
         };
         let now = match self.wait_until_signs_in(&pending, deadline).await {
             Ok(now) => now,
@@ -98,105 +98,15 @@ impl Rotation {
         self.events.put(&told).await?;
         // What a person has to do is asked for before what only has to be tried again.
         if !for_person.is_empty() {
-            let due_by = self.current_document(&run).await?.expires_at;
             let request = Request {
                 purpose: Purpose::Rotate,
                 now,
-                due_by,
+                due_by: current.expires_at,
             };
             let asked = self.ask(&run, &pending, hand_overs(for_person), request);
             return Err(asked.await?);
         }
         failure.map_or(Ok(()), Err)
-    }
-
-    /// What setSecret and testSecret begin with: the labels and the pending value, read in parallel.
-    pub(crate) async fn begin(
-        &self,
-        step: Step,
-        call: &Call,
-        deadline: Deadline,
-    ) -> Result<Begun, Failure> {
-        let Call::Step {
-            token,
-            rotation_token,
-            ..
-        } = call
-        else {
-            return Ok(Begun::AlreadyCurrent);
-        };
-        let (secret, value, current) = tokio::join!(
-            self.store.describe(call.secret()),
-            self.store.value_of(call.secret(), token),
-            self.store.value_with_label(call.secret(), CURRENT),
-        );
-        let secret = secret?;
-        let permission = permission(step, token, &secret)?;
-        let run = Invocation {
-            secret,
-            token: token.clone(),
-            rotation_token: rotation_token.clone(),
-            deadline,
-        };
-        Ok(match permission {
-            Permission::AlreadyCurrent => Begun::AlreadyCurrent,
-            Permission::ConfigurationTest => Begun::ConfigurationTest(run),
-            Permission::Run => {
-                let value = match value? {
-                    Some(value) => value,
-                    None => self.lagging_value(&run).await?,
-                };
-                let pending = MailboxSecret::read(&value.text)?;
-                let current = MailboxSecret::read(&current?.text)?;
-                self.give_way_to_a_changed_document(&run, &pending, &current)
-                    .await?;
-                Begun::Pending(run, Box::new(pending))
-            }
-        })
-    }
-
-    /// Somebody changed the mailbox document since this rotation copied it: promoting the copy would
-    /// take the change back. The pending version gives way, and the next check rotates with the new
-    /// document; connections that hold the pending secret get the current one back from its sweep.
-    pub(crate) async fn give_way_to_a_changed_document(
-        &self,
-        run: &Invocation,
-        pending: &MailboxSecret,
-        current: &MailboxSecret,
-    ) -> Result<(), Failure> {
-        if pending.differs_only_in_credential(current) {
-            return Ok(());
-        }
-        self.give_way(run).await?;
-        Err(Failure::new(
-            Kind::Temporary,
-            "going on with the rotation: the mailbox document was changed since it began, and it gives way",
-        )
-        .next_step("Nothing to do: the next check starts a rotation with the new document."))
-    }
-
-    /// The version is not pending any more, and the next check may start another rotation.
-    async fn give_way(&self, run: &Invocation) -> Result<(), Failure> {
-        let (secret, version) = (&run.secret.arn, &run.token);
-        self.store.drop_label(secret, PENDING, version).await?;
-        Ok(())
-    }
-
-    /// GetSecretValue can lag PutSecretValue for a moment (aws-sdk-js-v3#7701); the label says that
-    /// the value is there.
-    pub(crate) async fn lagging_value(&self, run: &Invocation) -> Result<Value, Failure> {
-        for look in 1..=LAGGING_LOOKS {
-            if !run.deadline.sleep(backoff(look)).await {
-                break;
-            }
-            if let Some(value) = self.store.value_of(&run.secret.arn, &run.token).await? {
-                return Ok(value);
-            }
-        }
-        Err(Failure::new(
-            Kind::Temporary,
-            "reading the pending version: Secrets Manager does not show it yet",
-        ))
     }
 
     /// The document that consumers use now.
@@ -275,7 +185,11 @@ impl Rotation {
         };
         // What cannot be put back now is delivered again by the next rotation or sweep.
         let beside = Some(run.token.as_str());
-        match self.redeliver(&of_current, &mailbox, now, beside).await {
+        let nobody = BTreeSet::new();
+        match self
+            .redeliver(&of_current, &mailbox, now, beside, &nobody)
+            .await
+        {
             Ok(needs) if needs.is_empty() => {}
             Ok(_) => warn!("a connection was not put back: it wants a person's sign-in"),
             Err(failure) => warn!(%failure, "a connection was not put back"),
@@ -384,5 +298,3 @@ fn hand_overs(connections: Vec<Connection>) -> Vec<Need> {
 
 /// A delivery is tried this often in one invocation.
 const DELIVERIES: u32 = 5;
-/// A value that its label promises is looked for this often.
-const LAGGING_LOOKS: u32 = 6;

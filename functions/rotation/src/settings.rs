@@ -38,8 +38,14 @@ pub struct Settings {
     pub propagation_wait: Period,
     /// `MAIL_CHECK_WAIT`: how long ShopCtrl may take to check mail with the new secret (default `PT6M`).
     pub mail_check_wait: Period,
-    /// `ISSUE_GRACE`: a credential of the rotation at hand that is younger than this may yet be
-    /// stored by a twin of this invocation (default `PT1M`).
+    /// `LABEL_WAIT`: how long a label or value of Secrets Manager's that is expected may take to show
+    /// (default `PT10S`).
+    pub label_wait: Period,
+    /// `LOOK_INTERVAL`: the pause between the looks by which a credential is taken as gone in Entra
+    /// (default `PT5S`).
+    pub look_interval: Period,
+    /// `ISSUE_GRACE`: a credential of ours that no label names and that is younger than this may yet be
+    /// stored by another invocation, or its label not show yet (default `PT1M`).
     pub issue_grace: Period,
     /// `REDEEM_EVERY`: a grant that was not redeemed for so long is, by the next check: Entra lets an
     /// idle refresh token die after 90 days (default `P30D`).
@@ -70,6 +76,8 @@ impl Settings {
             sign_in_interval: reader.or("SIGN_IN_INTERVAL", Period::seconds(2)),
             propagation_wait: reader.or("PROPAGATION_WAIT", Period::seconds(180)),
             mail_check_wait: reader.or("MAIL_CHECK_WAIT", Period::seconds(360)),
+            label_wait: reader.or("LABEL_WAIT", Period::seconds(10)),
+            look_interval: reader.or("LOOK_INTERVAL", Period::seconds(5)),
             issue_grace: reader.or("ISSUE_GRACE", Period::seconds(60)),
             redeem_every: reader.or("REDEEM_EVERY", Period::days(30)),
             quarantine: reader.or("QUARANTINE", Period::days(7)),

@@ -1,32 +1,71 @@
 //! What is known about a superseded credential, and what follows of it: that it goes, or that it is
 //! warned of. Pure.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
-use shared::credential::{Credential, KeyId};
+use shared::credential::{Credential, Fit, Issuer, KeyId};
 use shared::events::RetiredReason;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy;
 use shared::secret_store::Described;
+use shared::secret_store::versions::Claim;
+use shared::short_hash::short_hash;
 
-/// The credentials that labels name, or call retired, on versions that are neither current nor being made, and that
-/// the current document does not name either.
+/// The credentials that labels name on versions that are neither current nor being made, and that the
+/// current document does not name either.
 pub(crate) fn superseded<'a>(
     secret: &'a Described,
     mailbox: &MailboxSecret,
-) -> Vec<(KeyId, &'a str)> {
+) -> Vec<(KeyId, &'a str, Claim)> {
     let versions = &secret.versions;
-    let in_use = |version: &str| {
-        Some(version) == versions.current() || Some(version) == versions.in_progress()
+    let claims = versions.claims();
+    let in_use = |key_id: KeyId| {
+        key_id == mailbox.key_id
+            || claims
+                .keys()
+                .any(|(named, version)| *named == key_id && versions.in_use(version))
     };
-    let named_twice = |key: KeyId| {
-        versions
-            .keys()
-            .iter()
-            .any(|(other, v)| *other == key && in_use(v))
-    };
-    let all = versions.keys_with_retired().into_iter();
-    all.filter(|(key, version)| !in_use(version) && *key != mailbox.key_id && !named_twice(*key))
+    let superseded = claims.iter().filter(|((key_id, _), _)| !in_use(*key_id));
+    superseded
+        .map(|((key_id, version), claim)| (*key_id, *version, *claim))
         .collect()
+}
+
+/// Whose a superseded credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Ours: with our marker, or typed in, and then it is the one whose value the version holds.
+    Us,
+    /// Somebody else's: another secret's by its marker, or the id that was typed is another's.
+    SomebodyElse,
+    /// Graph shows no hint, or the version no document.
+    NotKnown,
+}
+
+/// Whose it is, by its marker and by the document of the version whose label names it.
+pub(crate) fn owner(
+    credential: &Credential,
+    secret_arn: &str,
+    document: Option<&MailboxSecret>,
+) -> Owner {
+    match credential.marker().map(|marker| marker.issuer(secret_arn)) {
+        Some(Issuer::This) => return Owner::Us,
+        Some(Issuer::Another) => return Owner::SomebodyElse,
+        Some(Issuer::ThisOrReplica) | None => {}
+    }
+    let Some(document) = document else {
+        return Owner::NotKnown;
+    };
+    if document.key_id != credential.key_id {
+        return Owner::SomebodyElse;
+    }
+    match credential.fits(&document.client_secret) {
+        Fit::Yes => Owner::Us,
+        Fit::No => Owner::SomebodyElse,
+        Fit::CannotTell => Owner::NotKnown,
+    }
 }
 
 /// What is known about a superseded credential.
@@ -45,6 +84,14 @@ pub(crate) struct Superseded<'a> {
     pub(crate) attended: bool,
     /// What Entra reports of its use.
     pub(crate) used: Use,
+    /// A freeze holds: nothing that works is taken away.
+    pub(crate) frozen: bool,
+}
+
+impl Superseded<'_> {
+    pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
+        self.credential.end.is_some_and(|end| end <= now)
+    }
 }
 
 /// What Entra reports of a superseded credential's use.
@@ -64,7 +111,7 @@ const SLACK: SignedDuration = SignedDuration::from_hours(1);
 pub(crate) fn used_since(last_used: Option<Timestamp>, since: Timestamp) -> Use {
     match last_used {
         None => Use::Unknown,
-        Some(last) if last > since + SLACK => Use::Since,
+        Some(last) if last.duration_since(since) > SLACK => Use::Since,
         Some(_) => Use::NotSince,
     }
 }
@@ -78,15 +125,15 @@ pub(crate) fn verdict(
     if of.leaked {
         return Some(RetiredReason::Emergency);
     }
-    // The quarantine keeps the way back open, and there is none to what has ended.
-    let ended = of.credential.end.is_some_and(|end| end <= now);
     let quarantine_over = now.duration_since(of.since) >= quarantine;
     let proved = match of.used {
         Use::NotSince => true,
         Use::Unknown => !of.attended,
         Use::Since => false,
     };
-    (ended || quarantine_over && proved && !of.held).then_some(RetiredReason::QuarantineOver)
+    let may_go = quarantine_over && proved && !of.held && !of.frozen;
+    // The quarantine keeps the way back open, and there is none to what has ended.
+    (of.has_ended(now) || may_go).then_some(RetiredReason::QuarantineOver)
 }
 
 /// What there is to say of a superseded credential that is kept.
@@ -96,19 +143,23 @@ pub(crate) struct Warning {
     pub(crate) rung: Option<i64>,
     /// Somebody uses it.
     pub(crate) used: bool,
+    /// It was made by hand: whoever else was given it should know that it goes.
+    pub(crate) by_hand: bool,
 }
 
 impl Warning {
     pub(crate) fn of(of: Superseded<'_>, now: Timestamp) -> Option<Self> {
-        if !of.attended || of.used == Use::NotSince {
-            return None;
-        }
+        let by_hand = of.credential.marker().is_none();
+        let used = of.used == Use::Since;
+        let watched = of.attended && of.used != Use::NotSince;
         let rung = of.credential.end.and_then(|end| policy::rung(now, end));
+        let rung = rung.filter(|rung| *rung <= 7 && watched);
         let warning = Self {
-            rung: rung.filter(|rung| *rung <= 7),
-            used: of.used == Use::Since,
+            rung,
+            used,
+            by_hand,
         };
-        (warning.used || warning.rung.is_some()).then_some(warning)
+        (used || by_hand || rung.is_some()).then_some(warning)
     }
 
     pub(crate) fn says_more_than(self, told: Self) -> bool {
@@ -117,25 +168,58 @@ impl Warning {
             .is_some_and(|rung| told.rung.is_none_or(|told| rung < told));
         nearer || self.used && !told.used
     }
+}
 
-    pub(crate) fn told(self, key_id: KeyId) -> String {
-        let rung = self.rung.map(|rung| rung.to_string()).unwrap_or_default();
-        let used = if self.used { "used" } else { "" };
-        format!("{key_id}:{rung}:{used}")
+/// What was told of superseded credentials, as a tag keeps it: `<hash of the keyId>:<rung>:<used>.…`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told(BTreeMap<String, (Option<i64>, bool)>);
+
+/// A tag has 256 characters.
+const MOST_TOLD: usize = 16;
+
+impl Told {
+    /// What the tag says of those that are superseded yet.
+    pub(crate) fn read(tag: Option<&String>, keys: impl Iterator<Item = KeyId>) -> Self {
+        let keys: Vec<String> = keys.map(|key_id| short_hash(&key_id.to_string())).collect();
+        let entries = tag.map_or("", String::as_str).split('.');
+        let told = entries.filter_map(|entry| {
+            let (key, rest) = entry.split_once(':')?;
+            let (rung, used) = rest.split_once(':')?;
+            let known = keys.iter().any(|known| known == key);
+            known.then(|| (key.to_owned(), (rung.parse().ok(), used == "used")))
+        });
+        Self(told.collect())
     }
 
-    pub(crate) fn read(tag: Option<&str>, key_id: KeyId) -> Option<Self> {
-        let rest = tag?.strip_prefix(&format!("{key_id}:"))?;
-        let (rung, used) = rest.split_once(':')?;
-        Some(Self {
-            rung: rung.parse().ok(),
-            used: used == "used",
+    pub(crate) fn of(&self, key_id: KeyId) -> Option<Warning> {
+        let (rung, used) = self.0.get(&short_hash(&key_id.to_string()))?;
+        Some(Warning {
+            rung: *rung,
+            used: *used,
+            by_hand: true,
         })
+    }
+
+    pub(crate) fn note(&mut self, key_id: KeyId, warning: Warning) {
+        let told = (warning.rung, warning.used);
+        self.0.insert(short_hash(&key_id.to_string()), told);
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.0.iter().take(MOST_TOLD).map(|(key, (rung, used))| {
+            let rung = rung.map(|rung| rung.to_string()).unwrap_or_default();
+            format!("{key}:{rung}:{}", if *used { "used" } else { "" })
+        });
+        f.write_str(&entries.collect::<Vec<_>>().join("."))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::credential::{Hint, Marker};
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -148,6 +232,14 @@ mod tests {
             display_name: None,
             start: None,
             end: Some(at("2027-01-15T00:00:00Z")),
+            hint: None,
+        }
+    }
+
+    fn issued() -> Credential {
+        Credential {
+            display_name: Some(Marker::new("arn-AbC123", "t").display_name("")),
+            ..credential()
         }
     }
 
@@ -159,6 +251,7 @@ mod tests {
             held: false,
             attended: false,
             used: Use::Unknown,
+            frozen: false,
         }
     }
 
@@ -230,8 +323,76 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_superseded_secret_is_told_once_on_each_rung_of_the_last_week() {
+    fn a_freeze_keeps_what_works_and_neither_what_leaked_nor_what_has_ended() {
         let credential = credential();
+        let frozen = |leaked| Superseded {
+            leaked,
+            frozen: true,
+            ..of(&credential)
+        };
+        let (week, end) = (at("2026-12-08T00:00:00Z"), at("2027-01-15T00:00:00Z"));
+        assert_eq!(verdict(frozen(false), week, WEEK), None);
+        let over = Some(RetiredReason::QuarantineOver);
+        assert_eq!(verdict(frozen(false), end, WEEK), over);
+        assert_eq!(
+            verdict(frozen(true), week, WEEK),
+            Some(RetiredReason::Emergency)
+        );
+    }
+
+    #[test]
+    fn an_absurd_time_in_a_label_is_reckoned_with_all_the_same() {
+        let credential = credential();
+        for since in [Timestamp::MIN, Timestamp::MAX] {
+            let absurd = Superseded {
+                since,
+                ..of(&credential)
+            };
+            let _ = verdict(absurd, at("2026-12-08T00:00:00Z"), WEEK);
+            let _ = used_since(Some(Timestamp::MAX), since);
+            let _ = used_since(Some(Timestamp::MIN), since);
+        }
+    }
+
+    #[test]
+    fn a_typed_credential_is_ours_only_if_its_hint_fits_the_value() {
+        let document = |key: &str, value: &str| -> MailboxSecret {
+            let text = serde_json::json!({
+                "version": 1, "tenant_id": key, "client_id": key, "lifetime": "P180D", "key_id": key,
+                "client_secret": value, "expires_at": "2027-01-15T00:00:00Z", "rotator": {"kind": "self"},
+                "connections": [{"id": "in", "direction": "receiving", "protocol": "graph",
+                    "mailbox": "orders@shop.example", "shopctrl": {"ui": "https://shop.example",
+                    "api": "https://shop.example/v1", "shop_id": 1, "credentials": "x"}}],
+            });
+            MailboxSecret::read(&text.to_string().into()).unwrap()
+        };
+        let key = "33333333-3333-4333-8333-333333333333";
+        let other = "44444444-4444-4444-8444-444444444444";
+        let hinted = |hint: &str| Credential {
+            hint: Hint::new(hint),
+            ..credential()
+        };
+        let of = |credential: &Credential, document: Option<&MailboxSecret>| {
+            owner(credential, "arn-AbC123", document)
+        };
+        let own = document(key, "abc~");
+        assert_eq!(of(&hinted("abc"), Some(&own)), Owner::Us);
+        assert_eq!(of(&hinted("xyz"), Some(&own)), Owner::SomebodyElse);
+        assert_eq!(of(&hinted(""), Some(&own)), Owner::NotKnown);
+        assert_eq!(of(&hinted("abc"), None), Owner::NotKnown);
+        let not_named = document(other, "abc~");
+        assert_eq!(of(&hinted("abc"), Some(&not_named)), Owner::SomebodyElse);
+        assert_eq!(of(&issued(), None), Owner::Us);
+        let replicas = Credential {
+            display_name: Some(Marker::new("other-arn-AbC123", "t").display_name("")),
+            ..hinted("abc")
+        };
+        assert_eq!(of(&replicas, Some(&own)), Owner::SomebodyElse);
+    }
+
+    #[test]
+    fn the_end_of_a_superseded_secret_is_told_once_on_each_rung_of_the_last_week() {
+        let credential = issued();
         let attended = Superseded {
             attended: true,
             ..of(&credential)
@@ -240,22 +401,49 @@ mod tests {
             |days: i64| at("2027-01-15T00:00:00Z") - SignedDuration::from_hours(24 * days);
         assert_eq!(Warning::of(attended, at_days(8)), None);
         let week = Warning::of(attended, at_days(7)).unwrap();
-        let told = Warning::read(Some(&week.told(credential.key_id)), credential.key_id).unwrap();
-        assert_eq!(told, week);
+        let three = Warning::of(attended, at_days(3)).unwrap();
         assert!(
             !Warning::of(attended, at_days(4))
                 .unwrap()
-                .says_more_than(told)
+                .says_more_than(week)
         );
-        assert!(
-            Warning::of(attended, at_days(3))
-                .unwrap()
-                .says_more_than(told)
-        );
+        assert!(three.says_more_than(week));
         let unused = Superseded {
             used: Use::NotSince,
             ..attended
         };
         assert_eq!(Warning::of(unused, at_days(1)), None);
+    }
+
+    #[test]
+    fn what_was_told_of_one_credential_does_not_overwrite_what_was_told_of_another() {
+        let keys: Vec<KeyId> = [1, 2, 3]
+            .map(|n| {
+                format!("33333333-3333-4333-8333-00000000000{n}")
+                    .parse()
+                    .unwrap()
+            })
+            .into();
+        let warning = |rung, used| Warning {
+            rung,
+            used,
+            by_hand: true,
+        };
+        let mut told = Told::default();
+        told.note(keys[0], warning(Some(7), false));
+        told.note(keys[1], warning(None, true));
+        let tag = told.to_string();
+        let read = Told::read(Some(&tag), keys.iter().copied());
+        assert_eq!(read, told);
+        assert_eq!(read.of(keys[0]), Some(warning(Some(7), false)));
+        assert_eq!(read.of(keys[2]), None);
+        let gone = Told::read(Some(&tag), keys.iter().copied().skip(1));
+        assert_eq!(gone.of(keys[0]), None);
+        let mut many = Told::default();
+        for n in 0..100 {
+            let key = format!("33333333-3333-4333-8333-{n:012}");
+            many.note(key.parse().unwrap(), warning(Some(7), true));
+        }
+        assert!(many.to_string().len() <= 256);
     }
 }

@@ -12,15 +12,18 @@ use shared::mailbox_secret::{
     Connection, Delivery, Direction, MailboxAddress, MailboxSecret, Proof, Protocol,
 };
 use shared::retry::{Deadline, backoff, with_retries};
+use shared::secret_store::versions::PROVED;
+use shared::secret_store::{MoveLabel, Swap};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Tested;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
-use crate::call::{Call, Step};
+use crate::begin::Begun;
+use crate::call::StepCall;
 use crate::connections::ShopCtrls;
 use crate::person::{Need, Request};
-use crate::set_secret::{Begun, Delivered};
+use crate::set_secret::Delivered;
 use crate::{Invocation, Rotation};
 
 /// Why a mailbox was not proved.
@@ -32,11 +35,20 @@ pub(crate) enum Unproved {
 }
 
 impl Rotation {
-    pub(crate) async fn test_secret(&self, call: &Call, deadline: Deadline) -> Result<(), Failure> {
-        let (run, pending) = match self.begin(Step::Test, call, deadline).await? {
-            Begun::Pending(run, pending) => (run, *pending),
+    pub(crate) async fn test_secret(
+        &self,
+        call: &StepCall,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let (run, pending, current) = match self.begin(call, deadline).await? {
+            Begun::Stored {
+                run,
+                pending,
+                current,
+                ..
+            } => (run, *pending, current),
             Begun::ConfigurationTest(run) => return self.configuration_test(&run).await,
-            Begun::AlreadyCurrent => return Ok(()),
+            Begun::Empty { .. } | Begun::AlreadyCurrent { .. } => return Ok(()),
         };
         let now = self.wait_until_signs_in(&pending, deadline).await?;
         let store = self.grants(&run.secret);
@@ -52,17 +64,40 @@ impl Rotation {
         let waiting = if needs.is_empty() {
             None
         } else {
-            let due_by = self.current_document(&run).await?.expires_at;
             let request = Request {
                 purpose: Purpose::Rotate,
                 now,
-                due_by,
+                due_by: current.expires_at,
             };
             Some(self.ask(&run, &pending, needs, request).await?)
         };
         connections?;
         mailboxes?;
-        waiting.map_or(Ok(()), Err)
+        match waiting {
+            Some(waiting) => Err(waiting),
+            None => self.record_proof(&run).await,
+        }
+    }
+
+    /// The label without which finishSecret promotes nothing: no stale read can stand for a proof.
+    async fn record_proof(&self, run: &Invocation) -> Result<(), Failure> {
+        if run.secret.versions.has(&run.token, PROVED) {
+            return Ok(());
+        }
+        let proved = MoveLabel {
+            secret: &run.secret.arn,
+            label: PROVED,
+            to: Some(&run.token),
+            // Of a rotation that was given up.
+            from: run.secret.versions.with_label(PROVED),
+        };
+        match self.store.swap(proved).await? {
+            Swap::Done => Ok(()),
+            Swap::Lost => Err(Failure::new(
+                Kind::Temporary,
+                "recording the proof: its label was moved by somebody else meanwhile",
+            )),
+        }
     }
 
     // === The mailboxes, with their owners' grants ===

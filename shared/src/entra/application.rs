@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
-use crate::credential::{ClientSecret, Credential, KeyId};
+use crate::credential::{ClientSecret, Credential, Fit, Hint, KeyId};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client};
+use crate::mailbox_secret::MailboxSecret;
 use crate::retry::{CallError, Effect};
 
 /// What Graph shows of an app registration.
@@ -40,6 +41,25 @@ impl Application {
     #[must_use]
     pub fn credential(&self, key_id: KeyId) -> Option<&Credential> {
         self.credentials.iter().find(|c| c.key_id == key_id)
+    }
+
+    /// When the document's client secret ends, by Entra's word; `None` where Entra does not list its
+    /// credential. Where the id that a person typed is another credential's, any of those may be the
+    /// secret that fit the value, so the first end counts.
+    #[must_use]
+    pub fn end_of(&self, mailbox: &MailboxSecret) -> Option<Timestamp> {
+        let named = self.credential(mailbox.key_id)?;
+        let end = named.end.unwrap_or(mailbox.expires_at);
+        let value = &mailbox.client_secret;
+        if named.fits(value) != Fit::No {
+            return Some(end);
+        }
+        let fitting = self
+            .credentials
+            .iter()
+            .filter(|c| c.fits(value) == Fit::Yes);
+        let ends = fitting.filter_map(|credential| credential.end);
+        ends.chain([end, mailbox.expires_at]).min()
     }
 }
 
@@ -99,6 +119,8 @@ struct CredentialBody {
     start_date_time: Value,
     #[serde(default)]
     end_date_time: Value,
+    #[serde(default)]
+    hint: Value,
 }
 
 impl CredentialBody {
@@ -109,6 +131,7 @@ impl CredentialBody {
             display_name: parsed_text(&self.display_name),
             start: parsed_text(&self.start_date_time),
             end: parsed_text(&self.end_date_time),
+            hint: self.hint.as_str().and_then(Hint::new),
         })
     }
 }

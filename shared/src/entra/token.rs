@@ -117,6 +117,14 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// Whether `invalid_client` means the client secret, and not the app registration, federation or consent:
+    /// 7000215 (wrong, or not known yet), 7000222 (ended), or no number at all (entra-docs,
+    /// reference-error-codes.md).
+    #[must_use]
+    pub fn means_the_secret(&self) -> bool {
+        self.error == "invalid_client" && matches!(self.number, None | Some(7_000_215 | 7_000_222))
+    }
+
     /// `invalid_client AADSTS7000215`
     #[must_use]
     pub fn code(&self) -> String {

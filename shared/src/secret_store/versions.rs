@@ -1,6 +1,12 @@
 //! The labels of a secret's versions: the state of a rotation, read as pure functions.
+//!
+//! A secret has twenty labels, over all its versions (AWS quotas, "Staging labels attached across all
+//! versions of a secret"; terraform-provider-aws#47597). So a kept version has one of ours, which says all
+//! that is to be said of its credential, and what comes next replaces it.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use crate::credential::KeyId;
 
@@ -10,8 +16,38 @@ pub const CURRENT: &str = "AWSCURRENT";
 pub const PENDING: &str = "AWSPENDING";
 /// The label of the version that was current before.
 pub const PREVIOUS: &str = "AWSPREVIOUS";
+/// The label of the pending version that testSecret has proved. finishSecret promotes none without it.
+pub const PROVED: &str = "proved";
+
+/// All the labels that a secret can have.
+pub const MOST_LABELS: usize = 20;
 
 const KEY: &str = "key-";
+const SUPERSEDED: &str = "superseded-";
+const RELEASED: &str = "released-";
+const RETIRED: &str = "retired-";
+
+/// What a label says of a version's credential, in the order in which it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// The version holds it.
+    Holds,
+    /// The version is not current any more, since this time by Entra's clock, where that can be read.
+    Superseded(Option<Timestamp>),
+    /// Nothing keeps it, as far as this secret goes: it is removed once no other one names it.
+    Released,
+    /// It was removed, and this was published. Graph's reads lag its writes: the label stays until none
+    /// shows the credential any more, so that a late replica does not make it look like an orphan.
+    Retired,
+}
+
+impl Claim {
+    /// What this label says of a credential, if it names one.
+    #[must_use]
+    pub fn of(label: &str) -> Option<Self> {
+        read(label).map(|(_, claim)| claim)
+    }
+}
 
 /// The label that says which credential a version holds.
 #[must_use]
@@ -19,23 +55,36 @@ pub fn key_label(key_id: KeyId) -> String {
     format!("{KEY}{key_id}")
 }
 
-const RETIRED: &str = "retired-";
-
-const SUPERSEDED: &str = "superseded-";
-
-/// The label that says since when a version is not current any more, in Unix seconds by Entra's
-/// clock.
+/// The label that says the same of a version that is not current any more, and since when.
 #[must_use]
-pub fn superseded_label(since: i64) -> String {
-    format!("{SUPERSEDED}{since}")
+pub fn superseded_label(since: Timestamp, key_id: KeyId) -> String {
+    format!("{SUPERSEDED}{}-{key_id}", since.as_second())
 }
 
-/// The label that says that this credential was removed and that this was told. Graph's reads lag its
-/// writes: until none shows the credential any more, its `key-` label stays, so that a late replica
-/// does not make it look like an orphan.
+/// The label of a credential that nothing of this secret keeps.
+#[must_use]
+pub fn released_label(key_id: KeyId) -> String {
+    format!("{RELEASED}{key_id}")
+}
+
+/// The label of a credential whose removal was published.
 #[must_use]
 pub fn retired_label(key_id: KeyId) -> String {
     format!("{RETIRED}{key_id}")
+}
+
+/// The credential that a label names, and what it says of it.
+fn read(label: &str) -> Option<(KeyId, Claim)> {
+    let of = |form: &str, claim| Some((label.strip_prefix(form)?.parse().ok()?, claim));
+    of(KEY, Claim::Holds)
+        .or_else(|| of(RELEASED, Claim::Released))
+        .or_else(|| of(RETIRED, Claim::Retired))
+        .or_else(|| {
+            let (since, key_id) = label.strip_prefix(SUPERSEDED)?.split_once('-')?;
+            // A time that nobody can have written says nothing.
+            let since = since.parse().ok().map(Timestamp::from_second);
+            Some((key_id.parse().ok()?, Claim::Superseded(since?.ok())))
+        })
 }
 
 /// Version ids and their labels, as DescribeSecret gives them.
@@ -75,6 +124,12 @@ impl Versions {
         self.has(version, CURRENT) || self.has(version, PREVIOUS)
     }
 
+    /// Whether consumers use this version, or will once its rotation is done.
+    #[must_use]
+    pub fn in_use(&self, version: &str) -> bool {
+        Some(version) == self.current() || Some(version) == self.in_progress()
+    }
+
     /// Whether this version has this label.
     #[must_use]
     pub fn has(&self, version: &str, label: &str) -> bool {
@@ -89,66 +144,62 @@ impl Versions {
         self.0.contains_key(version)
     }
 
-    /// The credentials that the labels of this version name: one, but for meddling.
+    /// How many labels the secret has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.values().map(BTreeSet::len).sum()
+    }
+
+    /// Every credential that a version's labels name, with the furthest that they say of it.
+    #[must_use]
+    pub fn claims(&self) -> BTreeMap<(KeyId, &str), Claim> {
+        let mut claims = BTreeMap::new();
+        for (version, labels) in &self.0 {
+            for (key_id, claim) in labels.iter().filter_map(|label| read(label)) {
+                let furthest = claims.entry((key_id, version.as_str())).or_insert(claim);
+                *furthest = claim.max(*furthest);
+            }
+        }
+        claims
+    }
+
+    /// The credentials that this version's labels name: one, but for meddling.
     #[must_use]
     pub fn keys_of(&self, version: &str) -> Vec<KeyId> {
-        self.labels(version).filter_map(key_of_label).collect()
+        let claims = self.claims().into_keys();
+        let of_it = claims.filter(|(_, holder)| *holder == version);
+        of_it.map(|(key_id, _)| key_id).collect()
     }
 
     /// The labels by which this version names this credential.
     #[must_use]
     pub fn labels_naming(&self, version: &str, key_id: KeyId) -> Vec<&str> {
-        self.labels(version)
-            .filter(|label| key_of_label(label) == Some(key_id))
-            .collect()
-    }
-
-    /// The labels that say since when this version is not current any more: one, but for two checks
-    /// that first saw it at once.
-    #[must_use]
-    pub fn superseded_labels(&self, version: &str) -> Vec<&str> {
-        self.labels(version)
-            .filter(|label| label.starts_with(SUPERSEDED))
-            .collect()
-    }
-
-    fn labels(&self, version: &str) -> impl Iterator<Item = &str> {
         let labels = self.0.get(version).into_iter().flatten();
-        labels.map(String::as_str)
+        let naming = labels.filter(|label| read(label).is_some_and(|(named, _)| named == key_id));
+        naming.map(String::as_str).collect()
     }
 
-    /// Since when this version is not current any more, where its label says so.
+    /// The labels that have nothing to say any more, with their versions: AWSPENDING of a finished rotation,
+    /// the proof of one that was given up, and what says of the current version that it is not in use.
     #[must_use]
-    pub fn superseded_since(&self, version: &str) -> Option<i64> {
-        self.labels(version)
-            .find_map(|label| label.strip_prefix(SUPERSEDED)?.parse().ok())
-    }
-
-    /// Every credential that some version's label names, with the version.
-    #[must_use]
-    pub fn keys(&self) -> Vec<(KeyId, &str)> {
-        let labels = self.0.iter().flat_map(|(version, labels)| {
-            let keys = labels.iter().filter_map(|label| key_of_label(label));
-            keys.map(move |key| (key, version.as_str()))
+    pub fn leftovers(&self) -> Vec<(&str, &str)> {
+        let is_left = |version: &str, label: &str| match label {
+            PENDING => self.leftover() == Some(version),
+            PROVED => self.in_progress() != Some(version),
+            // Releases before marked the time alone, without the credential.
+            _ if label.starts_with(SUPERSEDED) && read(label).is_none() => true,
+            _ => {
+                self.current() == Some(version)
+                    && Claim::of(label).is_some_and(|claim| claim > Claim::Holds)
+            }
+        };
+        let all = self.0.iter().flat_map(|(version, labels)| {
+            let labels = labels.iter().map(String::as_str);
+            labels.map(move |label| (label, version.as_str()))
         });
-        labels.collect()
+        all.filter(|(label, version)| is_left(version, label))
+            .collect()
     }
-
-    /// Every credential that some version's label names or calls retired, with the version, once.
-    #[must_use]
-    pub fn keys_with_retired(&self) -> BTreeSet<(KeyId, &str)> {
-        let retired = self.0.iter().flat_map(|(version, labels)| {
-            let keys = labels
-                .iter()
-                .filter_map(|label| label.strip_prefix(RETIRED)?.parse().ok());
-            keys.map(move |key| (key, version.as_str()))
-        });
-        self.keys().into_iter().chain(retired).collect()
-    }
-}
-
-fn key_of_label(label: &str) -> Option<KeyId> {
-    label.strip_prefix(KEY)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -164,6 +215,8 @@ mod tests {
                 .collect(),
         )
     }
+
+    const KEY_ID: &str = "0b0b335f-0000-4000-8000-000000000001";
 
     #[test]
     fn pending_on_current_is_no_rotation_in_progress() {
@@ -185,11 +238,54 @@ mod tests {
     }
 
     #[test]
-    fn only_key_labels_name_credentials() {
-        let key: KeyId = "0b0b335f-0000-4000-8000-000000000001".parse().unwrap();
-        let label = key_label(key);
-        let some = versions(&[("a", &[CURRENT, &label, "key-nonsense", "candidate-x"])]);
-        assert_eq!(some.keys(), vec![(key, "a")]);
-        assert_eq!(some.keys_of("b"), vec![]);
+    fn every_form_of_label_names_its_credential_and_the_furthest_counts() {
+        let key: KeyId = KEY_ID.parse().unwrap();
+        let since = Timestamp::from_second(1_795_428_000).unwrap();
+        let (held, superseded) = (key_label(key), superseded_label(since, key));
+        let some = versions(&[
+            ("a", &[PREVIOUS, &held, &superseded, "candidate-x"]),
+            ("b", &[&released_label(key)]),
+            ("c", &[&retired_label(key), "key-nonsense"]),
+        ]);
+        let claims = some.claims();
+        assert_eq!(claims[&(key, "a")], Claim::Superseded(Some(since)));
+        assert_eq!(claims[&(key, "b")], Claim::Released);
+        assert_eq!(claims[&(key, "c")], Claim::Retired);
+        assert_eq!(some.labels_naming("a", key), vec![&held, &superseded]);
+        assert_eq!((some.keys_of("d"), some.count()), (vec![], 7));
+    }
+
+    #[test]
+    fn an_absurd_time_in_a_label_names_the_credential_and_says_nothing_else() {
+        let key: KeyId = KEY_ID.parse().unwrap();
+        let absurd = format!("superseded-{}-{KEY_ID}", i64::MAX);
+        let some = versions(&[("a", &[&absurd])]);
+        assert_eq!(some.claims()[&(key, "a")], Claim::Superseded(None));
+        for label in ["superseded-x-y", "superseded-", "superseded-1-", "key-"] {
+            assert!(versions(&[("a", &[label])]).claims().is_empty(), "{label}");
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_to_say_any_more_is_left_over() {
+        let (released, mark) = (
+            format!("released-{KEY_ID}"),
+            format!("superseded-7-{KEY_ID}"),
+        );
+        let some = versions(&[
+            ("a", &[PREVIOUS, PENDING, &released]),
+            ("b", &[CURRENT, &mark, PROVED]),
+            ("c", &["superseded-1795428000"]),
+        ]);
+        let left = some.leftovers();
+        let all = [
+            (PENDING, "a"),
+            (PROVED, "b"),
+            (mark.as_str(), "b"),
+            ("superseded-1795428000", "c"),
+        ];
+        assert_eq!(left, all);
+        let running = versions(&[("a", &[CURRENT]), ("b", &[PENDING, PROVED])]);
+        assert_eq!(running.leftovers(), vec![]);
     }
 }

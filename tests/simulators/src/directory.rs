@@ -78,6 +78,11 @@ pub struct GraphHabits {
     pub concurrency_status: u16,
     /// For how long removePassword does not know of an added credential (facts, 1.4).
     pub remove_learns: Lag,
+    /// Whether a credential is listed with its `hint`; all its properties are nullable (facts, 1.2).
+    pub shows_hint: bool,
+    /// Whether a connection has its replica for as long as it lasts (microsoft-graph-docs-contrib#13118), or each
+    /// read goes to the next one.
+    pub reads_by_connection: bool,
     /// Whether delegated use of a credential shows in the sign-in report (not settled: facts, 1.3).
     pub report_shows_delegated_use: bool,
 }
@@ -89,6 +94,8 @@ impl Default for GraphHabits {
             write_spacing: SignedDuration::ZERO,
             concurrency_status: 409,
             remove_learns: Lag::None,
+            shows_hint: true,
+            reads_by_connection: false,
             report_shows_delegated_use: true,
         }
     }
@@ -666,6 +673,7 @@ impl World {
             start,
             end: secret.end.unwrap_or_else(|| two_years_after(start)),
             last_used: None,
+            on_service_principal: secret.on_service_principal,
             added: self.moment(app_id, now),
             removed: None,
             value,

@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::directory::redemption::AccessToken;
 use crate::directory::scope::GRAPH;
 use crate::gate::{Gate, Service};
+use crate::serve::ConnectionNumber;
 use error::GraphError;
 
 /// Graph as a service.
@@ -184,6 +185,8 @@ struct Caller {
     token: AccessToken,
     query: Vec<(String, String)>,
     body: Bytes,
+    /// The number of the connection that it came over, where there was one.
+    connection: Option<u64>,
 }
 
 impl Caller {
@@ -232,6 +235,10 @@ async fn answer(
             .into_owned()
             .collect(),
         body,
+        connection: parts
+            .extensions
+            .get()
+            .map(|ConnectionNumber(number)| *number),
     });
     let result = match caller {
         Ok(caller) => perform(&directory, &route, &caller).await,

@@ -16,6 +16,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::gate::{Dropped, Service};
 
+/// Which of a service's connections a request came over.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionNumber(pub u64);
+
 /// A loopback port of the system's choice, to be told to others before it is served.
 ///
 /// # Errors
@@ -43,11 +47,16 @@ pub async fn serve(service: Service) -> std::io::Result<SocketAddr> {
 
 async fn accept(listener: TcpListener, service: Service) {
     let mut connections = JoinSet::new();
+    let mut number = 0;
     while let Ok((stream, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let service = service.clone();
+        number += 1;
         connections.spawn(async move {
-            let handle = service_fn(move |request| answer(service.clone(), request));
+            let handle = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectionNumber(number));
+                answer(service.clone(), request)
+            });
             // A dropped connection is what the faults are for.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), handle)

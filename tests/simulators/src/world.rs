@@ -100,6 +100,8 @@ pub struct MailboxPlan {
     pub granted: bool,
     /// Whether the hand-over page may show the owner a pending secret.
     pub reveal_to_owner: bool,
+    /// The mailbox whose app registration and first client secret it shares.
+    pub beside: Option<Mailbox>,
     /// Changes the document before it is stored.
     pub document: fn(&mut Value),
 }
@@ -114,6 +116,7 @@ impl Default for MailboxPlan {
             ends_in: SignedDuration::from_hours(20 * 24),
             granted: true,
             reveal_to_owner: false,
+            beside: None,
             document: |_| {},
         }
     }
@@ -150,6 +153,8 @@ pub fn short_waits() -> BTreeMap<String, String> {
         ("SIGN_IN_INTERVAL", "PT0.02S"),
         ("PROPAGATION_WAIT", "PT3S"),
         ("MAIL_CHECK_WAIT", "PT3S"),
+        ("LABEL_WAIT", "PT1.5S"),
+        ("LOOK_INTERVAL", "PT0.2S"),
         ("REQUEST_TIMEOUT", "PT2S"),
         ("CONNECT_TIMEOUT", "PT2S"),
     ]
@@ -298,7 +303,8 @@ impl<L: Functions> World<L> {
         }
         world.secrets_manager.set_invoker(invoker(&world.lambda));
         world.event_bridge.set_invoker(invoker(&world.lambda));
-        let pattern = json!({"source": ["shopmail"], "detail-type": ["Check Continues"]});
+        let pattern =
+            json!({"source": ["shopmail"], "detail-type": ["Check Continues", "Check Requested"]});
         world
             .event_bridge
             .add_rule(pattern, &function_arn("expiry-checker"))
@@ -354,7 +360,41 @@ impl<L: Functions> World<L> {
     /// # Errors
     /// When a name is taken.
     pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, String> {
+        let (app, foreign_key, (first_key, secret)) = match &plan.beside {
+            None => self.add_app(plan)?,
+            Some(beside) => {
+                let value = self.directory.secret_value(beside.first_key);
+                let first = (beside.first_key, value.ok_or("no secret")?);
+                (beside.app, beside.foreign_key, first)
+            }
+        };
         let password = format!("Pa55~{}", plan.name);
+        let oid = self
+            .directory
+            .add_account(self.tenant, Person::with_mailbox(&plan.address, &password));
+        self.directory.consent(
+            oid,
+            app.app_id,
+            "openid profile offline_access User.Read Mail.Read Mail.Send",
+        );
+        self.add_shop(plan, app.app_id, first_key, &secret)?;
+        let arn = self.add_secrets(plan, &app, oid, first_key, &secret)?;
+        Ok(Mailbox {
+            secret: format!("shopmail/{}", plan.name),
+            arn,
+            app,
+            address: plan.address.clone(),
+            password,
+            oid,
+            shop_id: plan.shop_id,
+            delivery: plan.delivery.clone(),
+            first_key,
+            foreign_key,
+        })
+    }
+
+    /// An app registration with a foreign credential on it, and the first one.
+    fn add_app(&self, plan: &MailboxPlan) -> Result<(AppIds, Uuid, (Uuid, String)), String> {
         let app = self.directory.register(
             self.tenant,
             Registration {
@@ -383,32 +423,11 @@ impl<L: Functions> World<L> {
             end: Some(self.clock.now() + plan.ends_in),
             ..NewSecret::default()
         };
-        let (first_key, secret) = self
+        let first = self
             .directory
             .add_secret(app.app_id, first)
             .ok_or("no app")?;
-        let oid = self
-            .directory
-            .add_account(self.tenant, Person::with_mailbox(&plan.address, &password));
-        self.directory.consent(
-            oid,
-            app.app_id,
-            "openid profile offline_access User.Read Mail.Read Mail.Send",
-        );
-        self.add_shop(plan, app.app_id, first_key, &secret)?;
-        let arn = self.add_secrets(plan, &app, oid, first_key, &secret)?;
-        Ok(Mailbox {
-            secret: format!("shopmail/{}", plan.name),
-            arn,
-            app,
-            address: plan.address.clone(),
-            password,
-            oid,
-            shop_id: plan.shop_id,
-            delivery: plan.delivery.clone(),
-            first_key,
-            foreign_key,
-        })
+        Ok((app, foreign_key, first))
     }
 
     fn add_shop(

@@ -409,7 +409,8 @@ impl Cycle {
             lacks.push("the old credential's end".to_owned());
         }
         if part == Part::LettingGo && secret.versions.iter().any(|v| v.labels.iter().any(old)) {
-            lacks.push("the old labels' end".to_owned());
+            let labels: Vec<_> = secret.versions.iter().map(|v| &v.labels).collect();
+            lacks.push(format!("the old labels' end: {labels:?}"));
         }
         if !self.retired_is_told() {
             lacks.push("Credential Retired".to_owned());
@@ -491,7 +492,7 @@ impl Cycle {
             asks == Some(kind.as_str())
                 || self.life.person_tells.contains(&kind.as_str())
                 || RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
-                || ["Credential Retired", "Fleet Report"].contains(&kind.as_str())
+                || SUPERSEDED_TELLS.contains(&kind.as_str())
         };
         let others: Vec<&String> = told.keys().filter(|kind| !known(kind)).collect();
         assert_eq!(
@@ -510,6 +511,13 @@ impl Cycle {
         }
     }
 }
+
+/// What a check tells of what is superseded, and of all.
+const SUPERSEDED_TELLS: [&str; 3] = [
+    "Credential Retired",
+    "Fleet Report",
+    "Superseded Secret Ending",
+];
 
 /// What a renewal tells, and how often at least.
 const RENEWAL_TELLS: [(&str, usize); 5] = [

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use shared::http::{Answer, Client, Limits, Transport, TransportError};
 use shared::period::Period;
 use simulators::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
+use simulators::serve::ConnectionNumber;
 use simulators::world::{InProcess, World};
 use tokio::task::LocalSet;
 
@@ -134,6 +136,8 @@ fn client(network: &Weak<Network>, limits: Limits) -> Client {
     Client::over(InProcessTransport {
         network: network.clone(),
         limit: limits.request.duration(),
+        connection: 0,
+        next: Arc::new(AtomicU64::new(1)),
     })
 }
 
@@ -142,10 +146,15 @@ fn client(network: &Weak<Network>, limits: Limits) -> Client {
 struct InProcessTransport {
     network: Weak<Network>,
     limit: Duration,
+    connection: u64,
+    /// The number of the next connection.
+    next: Arc<AtomicU64>,
 }
 
 impl Transport for InProcessTransport {
-    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+    fn send(&self, mut request: Request<Bytes>) -> Answer<'_> {
+        let connection = ConnectionNumber(self.connection);
+        request.extensions_mut().insert(connection);
         Box::pin(async move {
             let network = self.network.upgrade().ok_or(TransportError::NotSent)?;
             match tokio::time::timeout(self.limit, network.send(request)).await {
@@ -155,5 +164,14 @@ impl Transport for InProcessTransport {
                 Err(_) => Err(TransportError::TimedOut),
             }
         })
+    }
+
+    fn apart(&self) -> Option<Client> {
+        Some(Client::over(Self {
+            network: self.network.clone(),
+            limit: self.limit,
+            connection: self.next.fetch_add(1, Ordering::SeqCst),
+            next: Arc::clone(&self.next),
+        }))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
+use shared::credential::Marker;
 use simulators::directory::Standing;
 use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::{Connection, Status};
@@ -44,9 +45,14 @@ pub fn labels_of(world: &World, mailbox: &Mailbox, label: &str) -> Option<BTreeS
     secret.labelled(label).map(|version| version.labels.clone())
 }
 
+/// The credentials that these labels name: `key-…`, `superseded-<time>-…`, `released-…` or `retired-…`.
 pub fn key_labels(labels: &BTreeSet<String>) -> Vec<Uuid> {
-    let keys = labels.iter().filter_map(|label| label.strip_prefix("key-"));
-    keys.filter_map(|key| key.parse().ok()).collect()
+    let forms = ["key-", "superseded-", "released-", "retired-"];
+    let ours = labels
+        .iter()
+        .filter(|label| forms.iter().any(|form| label.starts_with(form)));
+    let keys = ours.filter_map(|label| label.get(label.len().checked_sub(36)?..)?.parse().ok());
+    keys.collect()
 }
 
 /// Each credential that a label names, with its version's labels.
@@ -148,7 +154,7 @@ pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
     let ours = credentials.iter().filter(|c| {
         let name = c.display_name.as_deref().unwrap_or_default();
         let in_flight = pending.as_ref().is_some_and(|token| name.contains(token));
-        name.starts_with("smr1/") && !in_flight
+        Marker::read(name).is_some() && !in_flight
     });
     ours.map(|c| c.key_id)
         .filter(|key| !named.contains_key(key) && Some(*key) != current)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
+use shared::credential::Marker;
 use simulators::directory::Standing;
 use simulators::gate::{Call, Fault};
 use simulators::lambda::in_process;
@@ -328,7 +329,7 @@ impl Watch {
         // What is gone, and only shown by a replica that lags, comes to no harm.
         let credential = credentials.iter().find(|c| c.key_id == key)?;
         let name = credential.display_name.as_deref();
-        let ours = name.is_some_and(|name| name.starts_with("smr1/"));
+        let ours = name.is_some_and(|name| Marker::read(name).is_some());
         let Some(labels) = named_keys(world, mailbox).remove(&key) else {
             return (!ours).then_some("a foreign credential");
         };
@@ -355,8 +356,11 @@ fn leaked(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
     let Some(secret) = world.secrets_manager.snapshot(&mailbox.secret) else {
         return false;
     };
-    let holder = secret.labelled(&format!("key-{key}"));
-    holder.is_some_and(|version| secret.tags.get(Tag::Emergency.key()) == Some(&version.id))
+    let mut holders = secret
+        .versions
+        .iter()
+        .filter(|v| key_labels(&v.labels).contains(&key));
+    holders.any(|version| secret.tags.get(Tag::Emergency.key()) == Some(&version.id))
 }
 
 /// The calls that change what is looked at.

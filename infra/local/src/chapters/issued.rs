@@ -44,7 +44,7 @@ pub async fn issue(story: &mut Story) -> Result<Issued, Stop> {
     let name = credential.display_name.clone().unwrap_or_default();
     story.tell(of_event(&event).fact(Fact::new("name", name.clone())))?;
     see(
-        name.starts_with("smr1/"),
+        name.starts_with("smr2/"),
         "our marker at the front of its name",
     )?;
     see(credential.end == ends, "the end that was told, in Entra")?;

@@ -109,6 +109,9 @@ pub struct NewSecret {
     pub start: Option<Timestamp>,
     /// Until when; two years from the start, if not given.
     pub end: Option<Timestamp>,
+    /// On the service principal instead of the app registration: it signs in, and no read of the application
+    /// shows it (graph-explorer-v4#1436).
+    pub on_service_principal: bool,
 }
 
 /// One entry of `passwordCredentials`.
@@ -129,6 +132,7 @@ pub struct Credential {
     /// When it was last used to get a token (facts, 1.3).
     pub last_used: Option<Timestamp>,
     pub(crate) value: String,
+    pub(crate) on_service_principal: bool,
     pub(crate) added: Moment,
     pub(crate) removed: Option<Moment>,
 }
@@ -178,11 +182,11 @@ pub struct Application {
 }
 
 impl Application {
-    /// The credentials that the app has: what a reader sees once every change has spread.
+    /// The credentials that the app registration has: what a reader sees once every change has spread.
     pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
         self.credentials
             .iter()
-            .filter(|credential| credential.removed.is_none())
+            .filter(|credential| credential.removed.is_none() && !credential.on_service_principal)
     }
 
     pub(crate) fn is_in(&self, tenant: Uuid) -> bool {

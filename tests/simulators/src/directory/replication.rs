@@ -97,9 +97,15 @@ impl Replicas {
 
     /// The view of the request that comes in now; the next one goes to the next replica.
     pub(crate) fn next_view(&mut self, app_id: Uuid, now: Timestamp) -> View {
+        let turn = self.seen(app_id);
+        self.view_of(turn, app_id, now)
+    }
+
+    /// The view of the request that comes in now at the replica whose turn it is.
+    pub(crate) fn view_of(&mut self, turn: u64, app_id: Uuid, now: Timestamp) -> View {
         let seen = self.seen(app_id);
         *self.seen.entry(app_id).or_default() += 1;
-        let turn = usize::try_from(seen).unwrap_or_default() % self.replicas.len();
+        let turn = usize::try_from(turn).unwrap_or_default() % self.replicas.len();
         View {
             door: self.door,
             replica: self.replicas.get(turn).copied().unwrap_or_default(),

@@ -32,9 +32,15 @@ pub(super) fn get(
     let now = directory.clock.now();
     let mut world = directory.world();
     let app_id = find_app(&world, caller, key, &READ_ALL)?;
-    let view = world.graph_replicas.next_view(app_id, now);
+    let view = match caller.connection {
+        Some(connection) if world.graph_habits.reads_by_connection => {
+            world.graph_replicas.view_of(connection, app_id, now)
+        }
+        _ => world.graph_replicas.next_view(app_id, now),
+    };
+    let habits = world.graph_habits.clone();
     let app = world.app(app_id).ok_or_else(|| not_found(key))?;
-    let mut shown = selected(show_app(app, view), caller);
+    let mut shown = selected(show_app(app, view, &habits), caller);
     if let Some(fields) = shown.as_object_mut() {
         let context = "https://graph.microsoft.com/v1.0/$metadata#applications/$entity";
         fields.insert("@odata.context".to_owned(), json!(context));
@@ -55,8 +61,9 @@ pub(super) fn find(directory: &Directory, caller: &Caller) -> Result<Response, G
     let found = match find_app(&world, caller, &AppKey::AppId(app_id), &READ_ALL) {
         Ok(app_id) => {
             let view = world.graph_replicas.next_view(app_id, now);
+            let habits = world.graph_habits.clone();
             let app = world.app(app_id);
-            app.map(|app| selected(show_app(app, view), caller))
+            app.map(|app| selected(show_app(app, view, &habits), caller))
         }
         Err(error) if caller.may(&READ_ALL) || caller.may(&[OWNED]) => {
             drop(error);
@@ -369,6 +376,7 @@ fn read_new_secret(asked: &Value, now: Timestamp) -> Result<NewSecret, GraphErro
         custom_key_identifier: None,
         start: Some(start),
         end: Some(end),
+        on_service_principal: false,
     })
 }
 
@@ -411,12 +419,19 @@ fn check_rules(app: &Application, secret: &NewSecret, now: Timestamp) -> Result<
     Ok(())
 }
 
-fn show_app(app: &Application, view: View) -> Value {
+fn show_app(app: &Application, view: View, habits: &GraphHabits) -> Value {
     let credentials: Vec<Value> = app
         .credentials
         .iter()
+        .filter(|credential| !credential.on_service_principal)
         .filter(|credential| view.shows(&credential.added, credential.removed.as_ref()))
-        .map(|credential| show_credential(credential, None))
+        .map(|credential| {
+            let mut shown = show_credential(credential, None);
+            if !habits.shows_hint {
+                shown["hint"] = Value::Null;
+            }
+            shown
+        })
         .collect();
     json!({
         "id": app.ids.object_id,

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::store::{CURRENT, PENDING, Secret, SecretValue, Version};
 use super::{Rotation, SecretsManager, listing, rotation, set_of, tags};
-use crate::aws_account::REGION;
 use crate::aws_json::{AwsError, parameters};
 
 /// "The maximum size of a secret value is 65,536 bytes" (Quotas).
@@ -111,6 +110,7 @@ pub(super) fn create_secret(
         last_changed: now,
         last_accessed: None,
         deleted: None,
+        primary_region: None,
     };
     tags::merge(&mut secret.tags, asked.tags)?;
     let mut answer = json!({"ARN": secret.arn, "Name": secret.name});
@@ -152,8 +152,8 @@ fn already_there(
 
 fn describe_secret(manager: &SecretsManager, asked: &OfSecret) -> Result<Value, AwsError> {
     let mut state = manager.state();
-    let secret = state.secret_mut(&asked.secret_id)?;
-    Ok(described(secret, "VersionIdsToStages"))
+    let secret = state.as_described(&asked.secret_id)?;
+    Ok(described(&secret, "VersionIdsToStages"))
 }
 
 /// The metadata, which `DescribeSecret` and `ListSecrets` share but for the name of one field.
@@ -188,7 +188,7 @@ pub(super) fn described(secret: &Secret, versions_field: &str) -> Value {
         "LastAccessedDate": secret.last_accessed.map(day),
         "DeletedDate": secret.deleted.map(seconds),
         "CreatedDate": seconds(secret.created),
-        "PrimaryRegion": REGION,
+        "PrimaryRegion": secret.primary_region,
         "Tags": tags,
         versions_field: labelled.collect::<serde_json::Map<_, _>>(),
     });
@@ -209,7 +209,8 @@ struct GetSecretValue {
 fn get_secret_value(manager: &SecretsManager, asked: &GetSecretValue) -> Result<Value, AwsError> {
     let now = manager.clock.now();
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    state.live_secret_mut(&asked.secret_id)?.last_accessed = Some(now);
+    let shown = state.as_read(&asked.secret_id)?;
     let stage = asked.version_stage.as_deref();
     let not_found = |by: &str, wanted: &str| {
         AwsError::new(
@@ -218,10 +219,10 @@ fn get_secret_value(manager: &SecretsManager, asked: &GetSecretValue) -> Result<
         )
     };
     let (found, missing) = match (&asked.version_id, stage) {
-        (Some(id), _) => (secret.version(id), not_found("VersionId", id)),
+        (Some(id), _) => (shown.version(id), not_found("VersionId", id)),
         (None, stage) => {
             let stage = stage.unwrap_or(CURRENT);
-            (secret.labelled(stage), not_found("staging label", stage))
+            (shown.labelled(stage), not_found("staging label", stage))
         }
     };
     let Some(version) = found else {
@@ -233,14 +234,13 @@ fn get_secret_value(manager: &SecretsManager, asked: &GetSecretValue) -> Result<
             "You provided a VersionStage that is not associated to the provided VersionId.",
         ));
     }
-    let id = version.id.clone();
-    secret.last_accessed = Some(now);
-    let (arn, name) = (secret.arn.clone(), secret.name.clone());
-    let Some(version) = secret.version_mut(&id) else {
-        return Err(missing);
-    };
-    if version.lagging_reads > 0 {
-        version.lagging_reads -= 1;
+    let (arn, name) = (shown.arn.clone(), shown.name.clone());
+    let secret = state.live_secret_mut(&asked.secret_id)?;
+    if let Some(late) = secret
+        .version_mut(&version.id)
+        .filter(|v| v.lagging_reads > 0)
+    {
+        late.lagging_reads -= 1;
         return Err(missing);
     }
     let mut answer = json!({
@@ -331,7 +331,7 @@ pub(super) fn put_secret_value(
     check_labels(&labels)?;
     let mut state = manager.state();
     let lagging_reads = state.settings.pending_lag_reads;
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
     let current_before = secret.labelled(CURRENT).map(|version| version.id.clone());
     let is_new = secret.version(&token).is_none();
     let changed = secret.put(&token, value, &labels, now)?;
@@ -371,13 +371,19 @@ fn update_secret_version_stage(
     let now = manager.clock.now();
     check_labels(&set_of([&asked.version_stage]))?;
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let custom_labels_stay = state.settings.custom_labels_stay;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
+    let current = secret.labelled(CURRENT).map(|version| version.id.clone());
     secret.move_label(
         &asked.version_stage,
         asked.move_to_version_id.as_deref(),
         asked.remove_from_version_id.as_deref(),
         now,
     )?;
+    let moved = current.filter(|was| secret.labelled(CURRENT).is_some_and(|now| now.id != *was));
+    if let Some(was) = moved.filter(|_| !custom_labels_stay) {
+        secret.drop_custom_labels(&was);
+    }
     Ok(json!({"ARN": secret.arn, "Name": secret.name}))
 }
 
@@ -430,7 +436,7 @@ struct TagResource {
 fn tag_resource(manager: &SecretsManager, asked: TagResource) -> Result<Value, AwsError> {
     let now = manager.clock.now();
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
     tags::merge(&mut secret.tags, asked.tags)?;
     secret.last_changed = now;
     Ok(json!({}))
@@ -446,7 +452,7 @@ struct UntagResource {
 fn untag_resource(manager: &SecretsManager, asked: UntagResource) -> Result<Value, AwsError> {
     let now = manager.clock.now();
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
     secret.tags.retain(|key, _| !asked.tag_keys.contains(key));
     secret.last_changed = now;
     Ok(json!({}))

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::api::{described, seconds};
 use super::{Secret, SecretsManager};
-use crate::aws_account::REGION;
 use crate::aws_json::AwsError;
 
 const MAX_PAGE: usize = 100;
@@ -62,8 +61,8 @@ pub(super) fn list_secrets(
     Ok(answer)
 }
 
-/// The secrets as the list shows them. "The list can be minutes stale": "`ListSecrets` is eventually
-/// consistent, however, and might not return a secret that was created or updated recently".
+/// The secrets as the list shows them: "All Secrets Manager operations are eventually consistent. ListSecrets
+/// might not reflect changes from the last five minutes."
 fn shown(manager: &SecretsManager) -> Vec<Secret> {
     let now = manager.clock.now();
     let mut state = manager.state();
@@ -120,7 +119,10 @@ impl Filter {
             "description" => description.to_lowercase().starts_with(&lower),
             "tag-key" => secret.tags.keys().any(|key| key.starts_with(value)),
             "tag-value" => secret.tags.values().any(|tag| tag.starts_with(value)),
-            "primary-region" => REGION.starts_with(value),
+            "primary-region" => {
+                let region = secret.primary_region.as_deref();
+                region.is_some_and(|region| region.starts_with(value))
+            }
             "owning-service" => false,
             _ => {
                 let tags = secret

@@ -48,6 +48,14 @@ pub struct Settings {
     pub configuration_test: ConfigurationTest,
     /// After a rotation AWSPENDING stays on the version that has become AWSCURRENT.
     pub leave_pending_on_current: bool,
+    /// After a change so many `DescribeSecret` show the secret as it was before: "All Secrets Manager operations are
+    /// eventually consistent" (`ListSecrets`).
+    pub lagging_describes: u32,
+    /// The same for `GetSecretValue`.
+    pub lagging_values: u32,
+    /// Labels that are not AWS's own stay on a version that AWSCURRENT moves away from. AWS was seen to keep them
+    /// (recorded in localstack's tests), one report says otherwise (spring-cloud-config#2104), and no document says.
+    pub custom_labels_stay: bool,
     /// The event carries a `RotationToken`.
     pub send_rotation_token: bool,
     /// How often a failed rotation is tried again by itself.
@@ -73,6 +81,9 @@ impl Default for Settings {
             pending_lag_reads: 0,
             configuration_test: ConfigurationTest::Empty,
             leave_pending_on_current: false,
+            lagging_describes: 0,
+            lagging_values: 0,
+            custom_labels_stay: true,
             send_rotation_token: false,
             reattempts: 0,
             reattempt_delay: Duration::ZERO,
@@ -95,9 +106,18 @@ struct State {
     secrets: Vec<Secret>,
     settings: Settings,
     list_picture: Option<(Timestamp, Vec<Secret>)>,
+    pictures: Vec<Picture>,
     running: Vec<rotation::Attempt>,
     duplicates: Vec<(String, Delivery)>,
     records: Vec<Record>,
+}
+
+/// A secret as late replicas of the service show it yet.
+#[derive(Debug)]
+struct Picture {
+    secret: Secret,
+    describes: u32,
+    values: u32,
 }
 
 /// A value that the service holds, in whatever version.
@@ -151,6 +171,9 @@ impl SecretsManager {
             // A lag that ends, ends for what was put before, too.
             let versions = state.secrets.iter_mut().flat_map(|s| &mut s.versions);
             versions.for_each(|version| version.lagging_reads = 0);
+        }
+        if state.settings.lagging_describes == 0 && state.settings.lagging_values == 0 {
+            state.pictures.clear();
         }
         state.list_picture = state
             .settings
@@ -208,6 +231,24 @@ impl SecretsManager {
         for label in labels {
             secret.attach(label, version);
         }
+        Ok(())
+    }
+
+    /// Makes it a replica of another region's secret of the same name, which it stays until it is promoted.
+    ///
+    /// # Errors
+    /// When there is no such secret.
+    pub fn make_replica(&self, secret: &str, primary_region: &str) -> Result<(), AwsError> {
+        self.state().secret_mut(secret)?.primary_region = Some(primary_region.to_owned());
+        Ok(())
+    }
+
+    /// Makes a replica a secret of its own, as `StopReplicationToReplica` does.
+    ///
+    /// # Errors
+    /// When there is no such secret.
+    pub fn promote_replica(&self, secret: &str) -> Result<(), AwsError> {
+        self.state().secret_mut(secret)?.primary_region = None;
         Ok(())
     }
 
@@ -324,6 +365,58 @@ impl State {
             ));
         }
         Ok(secret)
+    }
+
+    /// The same, for operations that write: late replicas of the service go on showing what was before.
+    fn written_secret_mut(&mut self, id: &str) -> Result<&mut Secret, AwsError> {
+        let (describes, values) = (
+            self.settings.lagging_describes,
+            self.settings.lagging_values,
+        );
+        let secret = self.live_secret_mut(id)?;
+        if secret.is_replica() {
+            return Err(AwsError::new(
+                "InvalidParameterException",
+                "Operation not permitted on a replica secret. Call must be made in primary secret's region.",
+            ));
+        }
+        let before = secret.clone();
+        let late = |picture: &Picture| picture.secret.arn == before.arn;
+        if describes + values > 0 && !self.pictures.iter().any(late) {
+            self.pictures.push(Picture {
+                secret: before,
+                describes,
+                values,
+            });
+        }
+        self.live_secret_mut(id)
+    }
+
+    /// The secret as the replica shows it that answers a `DescribeSecret`.
+    fn as_described(&mut self, id: &str) -> Result<Secret, AwsError> {
+        self.as_shown(id, |picture| &mut picture.describes)
+    }
+
+    /// The secret as the replica shows it that answers a `GetSecretValue`.
+    fn as_read(&mut self, id: &str) -> Result<Secret, AwsError> {
+        self.as_shown(id, |picture| &mut picture.values)
+    }
+
+    fn as_shown(
+        &mut self,
+        id: &str,
+        left: impl Fn(&mut Picture) -> &mut u32,
+    ) -> Result<Secret, AwsError> {
+        let secret = self.secret_mut(id)?.clone();
+        let of_it = |picture: &&mut Picture| picture.secret.arn == secret.arn;
+        let late = self.pictures.iter_mut().find(of_it).and_then(|picture| {
+            let left = left(picture);
+            *left = left.checked_sub(1)?;
+            Some(picture.secret.clone())
+        });
+        let shown = late.unwrap_or(secret);
+        self.pictures.retain(|p| p.describes + p.values > 0);
+        Ok(shown)
     }
 }
 

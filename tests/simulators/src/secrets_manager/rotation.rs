@@ -104,7 +104,7 @@ pub(super) fn rotate_secret(
     }
     let mut state = manager.state();
     let test_with = state.settings.configuration_test;
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
     let (arn, name) = (secret.arn.clone(), secret.name.clone());
     // "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT,
     // then any later invocation of RotateSecret assumes that a previous rotation request is still in
@@ -168,7 +168,7 @@ pub(super) fn cancel_rotate_secret(
     asked: OfSecret,
 ) -> Result<Value, AwsError> {
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
+    let secret = state.written_secret_mut(&asked.secret_id)?;
     secret.rotation.enabled = false;
     secret.rotation.next = None;
     let mut answer = json!({"ARN": secret.arn, "Name": secret.name});

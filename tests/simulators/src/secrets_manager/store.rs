@@ -14,7 +14,8 @@ pub const PREVIOUS: &str = "AWSPREVIOUS";
 /// The version that a rotation is making.
 pub const PENDING: &str = "AWSPENDING";
 
-/// "A version can have up to 20 staging labels attached to it" (`PutSecretValue`).
+/// "Staging labels attached across all versions of a secret: 20" (AWS quotas page;
+/// terraform-provider-aws#47597).
 const MAX_LABELS: usize = 20;
 /// "Secrets Manager removes deprecated versions when there are more than 100" (Concepts: Version).
 const MAX_VERSIONS: usize = 100;
@@ -111,6 +112,8 @@ pub struct Secret {
     pub last_accessed: Option<Timestamp>,
     /// When it will be deleted for good.
     pub deleted: Option<Timestamp>,
+    /// Where it can be written. AWS names it for replicated secrets only (recorded in localstack's tests).
+    pub primary_region: Option<String>,
 }
 
 impl Secret {
@@ -134,6 +137,13 @@ impl Secret {
 
     fn holder(&self, label: &str) -> Option<String> {
         self.labelled(label).map(|version| version.id.clone())
+    }
+
+    /// Whether this is another region's secret.
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        let region = self.arn.split(':').nth(3);
+        self.primary_region.is_some() && self.primary_region.as_deref() != region
     }
 
     /// The version that an unfinished rotation is making: "If the AWSPENDING staging label is present
@@ -168,9 +178,8 @@ impl Secret {
             }
             _ => {}
         }
-        let already = self.version(id).map(|version| version.labels.clone());
         let first = self.versions.is_empty();
-        within_label_limit(&already.unwrap_or_default(), labels)?;
+        self.within_label_limit(labels)?;
         match self.version_mut(id) {
             Some(version) => version.value = Some(value),
             None => self.versions.push(Version {
@@ -231,11 +240,7 @@ impl Secret {
                 )));
             }
             (Some(to), _) => {
-                let already = self.version(to).map(|version| version.labels.clone());
-                within_label_limit(
-                    &already.unwrap_or_default(),
-                    &BTreeSet::from([label.to_owned()]),
-                )?;
+                self.within_label_limit(&BTreeSet::from([label.to_owned()]))?;
                 self.attach(label, to);
             }
         }
@@ -270,6 +275,24 @@ impl Secret {
         self.versions.retain(|version| version.id != id);
     }
 
+    fn within_label_limit(&self, more: &BTreeSet<String>) -> Result<(), AwsError> {
+        let all = self.versions.iter().flat_map(|version| &version.labels);
+        if all.chain(more).collect::<BTreeSet<_>>().len() > MAX_LABELS {
+            return Err(AwsError::new(
+                "LimitExceededException",
+                "You exceeded the maximum number of staging labels allowed on a secret.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes all labels but AWS's own from a version.
+    pub(super) fn drop_custom_labels(&mut self, id: &str) {
+        if let Some(version) = self.version_mut(id) {
+            version.labels.retain(|label| label.starts_with("AWS"));
+        }
+    }
+
     fn prune(&mut self, now: Timestamp) {
         let mut surplus = self.versions.len().saturating_sub(MAX_VERSIONS);
         self.versions.retain(|version| {
@@ -282,16 +305,6 @@ impl Secret {
             true
         });
     }
-}
-
-fn within_label_limit(already: &BTreeSet<String>, more: &BTreeSet<String>) -> Result<(), AwsError> {
-    if already.union(more).count() > MAX_LABELS {
-        return Err(AwsError::new(
-            "LimitExceededException",
-            format!("A version can have at most {MAX_LABELS} staging labels."),
-        ));
-    }
-    Ok(())
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {
@@ -334,6 +347,7 @@ mod tests {
             last_changed: at(0),
             last_accessed: None,
             deleted: None,
+            primary_region: None,
         }
     }
 
@@ -402,16 +416,20 @@ mod tests {
     }
 
     #[test]
-    fn no_version_has_more_than_twenty_labels() {
+    fn a_secret_has_twenty_labels_over_all_its_versions() {
         let mut secret = secret(&[("one", &[CURRENT])]);
-        let names: BTreeSet<String> = (0..20).map(|n| format!("label-{n:02}")).collect();
+        let names: BTreeSet<String> = (0..18).map(|n| format!("label-{n:02}")).collect();
         secret.move_label("x", Some("one"), None, at(1)).unwrap();
-        let too_many = secret.put("two", text("a"), &(&names | &labels(&["x"])), at(1));
+        let too_many = secret.put("two", text("a"), &(&names | &labels(&["y"])), at(1));
         assert_eq!(too_many.unwrap_err().code, "LimitExceededException");
         assert!(secret.version("two").is_none());
         secret.put("two", text("a"), &names, at(1)).unwrap();
         let full = secret.move_label("y", Some("two"), None, at(1));
         assert_eq!(full.unwrap_err().code, "LimitExceededException");
+        // Moving one adds none.
+        secret
+            .move_label("x", Some("two"), Some("one"), at(1))
+            .unwrap();
     }
 
     #[test]
