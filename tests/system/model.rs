@@ -17,6 +17,7 @@ mod deeds;
 mod found;
 pub mod functions;
 mod owner;
+mod pairs;
 mod person;
 mod run;
 mod schedule;

@@ -5,7 +5,7 @@ use super::schedule::{
     Deed, Direction, Mishap, Schedule, Setting, Step, Tag, TagEdit, Trouble, Value, Which,
 };
 
-const PLAIN: Setting = Setting {
+pub const PLAIN: Setting = Setting {
     days_left: 20,
     attended: false,
     granted: true,

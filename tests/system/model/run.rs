@@ -34,6 +34,18 @@ pub fn run(schedule: &Schedule) -> Result<(), String> {
 
 /// Runs a schedule, and gives what the functions logged too.
 pub fn run_with_log(schedule: &Schedule) -> (Result<(), String>, String) {
+    let (result, log, _) = run_whole(schedule);
+    (result, log)
+}
+
+/// Runs a schedule, and says of each step whether its trouble befell a call: one that comes behind the last
+/// call of its step befalls none.
+pub fn run_and_say_what_befell(schedule: &Schedule) -> (Result<(), String>, Vec<bool>) {
+    let (result, _, befell) = run_whole(schedule);
+    (result, befell)
+}
+
+fn run_whole(schedule: &Schedule) -> (Result<(), String>, String, Vec<bool>) {
     // The SDK's jitter, and ours, are the same in each run of a schedule.
     fastrand::seed(1);
     let log = Log::default();
@@ -48,25 +60,26 @@ pub fn run_with_log(schedule: &Schedule) -> (Result<(), String>, String) {
             log.clone()
         })
     };
-    let result = tracing::subscriber::with_default(lines, || {
+    let (result, befell) = tracing::subscriber::with_default(lines, || {
         LocalSet::new().block_on(&runtime, async {
             let mut run = Run::begin(&schedule.setting);
+            let mut befell = Vec::new();
             for step in &schedule.steps {
-                run.step(step).await;
+                befell.push(run.step(step).await);
                 if run.is_wrong() {
-                    return run.wrong;
+                    return (run.wrong, befell);
                 }
             }
             run.close().await;
             run.wrong.extend(telling::leaks(run.world(), &log.text()));
-            run.wrong
+            (run.wrong, befell)
         })
     });
     let result = match result.is_empty() {
         true => Ok(()),
         false => Err(result.join("\n")),
     };
-    (result, log.text())
+    (result, log.text(), befell)
 }
 
 struct Run {
@@ -159,7 +172,8 @@ impl Run {
 
     // === The schedule ===
 
-    async fn step(&mut self, step: &Step) {
+    /// Returns whether the step's trouble befell a call.
+    async fn step(&mut self, step: &Step) -> bool {
         let trouble = match step {
             Step::Check(trouble)
             | Step::CheckTwice(trouble)
@@ -204,8 +218,10 @@ impl Run {
                 self.world().secrets_manager.deliver_twice("*", how);
             }
         }
+        let befell = troubled && self.watch().trouble_is_over();
         self.watch().begin_step(None);
         self.watch().look(self.world());
+        befell
     }
 
     /// The owner opens the newest link, and then what Secrets Manager was asked for by that.

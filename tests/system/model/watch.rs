@@ -80,6 +80,11 @@ impl Watch {
         self.surprised = None;
     }
 
+    /// Whether the step's trouble has befallen a call.
+    pub fn trouble_is_over(&self) -> bool {
+        self.trouble.is_none()
+    }
+
     fn violation(&mut self, what: String) {
         if !self.violations.contains(&what) {
             self.violations.push(what);
