@@ -168,15 +168,22 @@ impl SecretStore {
             .await;
         match answer {
             Ok(_) => Ok(Swap::Done),
-            Err(error) if says_that_the_label_is_elsewhere(&error) => {
-                // Lost - or done before, and the answer that said so was lost on the way.
+            Err(error) if code(&error) == Some("InvalidParameterException") => {
+                // Lost, done before (and the answer that said so was lost on the way), or no race at all:
+                // a write on a replica is refused by the same name.
                 let versions = self.describe(swap.secret).await?.versions;
                 let holder = versions.with_label(swap.label);
                 let done = match swap.to {
                     Some(to) => holder == Some(to),
                     None => holder != swap.from,
                 };
-                Ok(if done { Swap::Done } else { Swap::Lost })
+                match done {
+                    true => Ok(Swap::Done),
+                    false if holder != swap.from || says_that_the_label_is_elsewhere(&error) => {
+                        Ok(Swap::Lost)
+                    }
+                    false => Err(sorted("moving a label of the secret", &error)),
+                }
             }
             Err(error) => Err(sorted("moving a label of the secret", &error)),
         }
@@ -387,10 +394,11 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
         .and_then(ProvideErrorMetadata::code)
 }
 
-/// InvalidParameterException has many causes, a write on a replica among them. A race was lost only where
-/// the message speaks of the label: "… Staging label X is currently attached to version Y, so you must
-/// explicitly reference that version in RemoveFromVersionId.", "… it must be set to the version that
-/// currently has the staging label X." (seen in floci#3247 and moto; the API reference gives no wording).
+/// What is read may be moments old and show the label where it was; then the message has to say that it is not:
+/// "… Staging label X is currently attached to version Y, so you must explicitly reference that version in
+/// RemoveFromVersionId" (terraform-provider-aws#19943). For another version than the holder's no text of
+/// AWS's own was found; emulators say "… it must be set to the version that currently has the staging label
+/// X." (floci#3247) and "Version stage X not found in version Y" (moto).
 fn says_that_the_label_is_elsewhere<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     let message = error
         .as_service_error()
@@ -398,8 +406,7 @@ fn says_that_the_label_is_elsewhere<E: ProvideErrorMetadata>(error: &SdkError<E>
         .unwrap_or_default()
         .to_lowercase();
     let says = |words: &str| message.contains(words);
-    code(error) == Some("InvalidParameterException")
-        && (says("removefromversionid") || says("staging label") || says("version stage"))
+    says("removefromversionid") || says("staging label") || says("version stage")
 }
 
 /// InvalidRequestException has many causes, and this one is success (seen in aws-cdk#28539 and

@@ -330,6 +330,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::directory::application::NewSecret;
     use crate::directory::redemption::{Client, CodeRedemption, Proof};
     use crate::directory::replication::{Lag, Replica};
     use crate::directory::sign_in::{Decision, Step};
@@ -353,6 +354,70 @@ mod tests {
             read("/v1.0/applications(name='a')"),
             Route::Unknown(_)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_credential_is_listed_with_its_hint_or_with_none() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let (key, value) = world.secret();
+        for shows_hint in [true, false] {
+            world
+                .directory
+                .set_graph_habits(|habits| habits.shows_hint = shows_hint);
+            let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+            let listed = &seen.json()["passwordCredentials"][0];
+            assert_eq!(listed["keyId"], key.to_string());
+            let hint = listed["hint"].as_str();
+            assert_eq!(hint, shows_hint.then(|| &value[..3]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_of_the_service_principal_signs_in_and_is_not_listed() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let new = NewSecret {
+            on_service_principal: true,
+            ..NewSecret::default()
+        };
+        let (key, value) = world.directory.add_secret(world.app.app_id, new).unwrap();
+        assert_eq!(world.try_secret(&value).await.status, 200);
+        let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+        assert_eq!(seen.json()["passwordCredentials"], json!([]));
+        let key = json!({"keyId": key});
+        let removed = world.about_app(&bearer, "POST", "/removePassword", key);
+        assert_eq!(removed.await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn reads_over_one_connection_meet_one_replica() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        world.secret();
+        let late = Replica {
+            learns: Lag::Time(SignedDuration::from_hours(1)),
+            ..Replica::default()
+        };
+        world
+            .directory
+            .set_graph_replicas(vec![Replica::default(), late]);
+        world
+            .directory
+            .set_graph_habits(|habits| habits.reads_by_connection = true);
+        let seen = async |connection: u64| {
+            let uri = format!("/v1.0/applications(appId='{}')", world.app.app_id);
+            let request = Request::get(uri)
+                .header("authorization", &bearer)
+                .extension(ConnectionNumber(connection))
+                .body(Bytes::new());
+            let answer = world.graph.call(request.unwrap()).await.unwrap();
+            let app: Value = serde_json::from_slice(answer.body()).unwrap();
+            app["passwordCredentials"].as_array().unwrap().len()
+        };
+        for _ in 0..3 {
+            assert_eq!((seen(2).await, seen(3).await), (1, 0));
+        }
     }
 
     #[tokio::test]

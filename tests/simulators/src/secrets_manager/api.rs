@@ -715,6 +715,93 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_replica_names_its_primary_region_and_refuses_writes_until_it_is_promoted() {
+        let client = Client::new();
+        client.manager.create("a", "v1", &[]).unwrap();
+        let read = json!({"SecretId": "a"});
+        let described = client.call("DescribeSecret", read.clone()).await.unwrap();
+        assert_eq!(described.get("PrimaryRegion"), None, "not replicated");
+        client.manager.make_replica("a", "eu-central-1").unwrap();
+        let described = client.call("DescribeSecret", read.clone()).await.unwrap();
+        assert_eq!(described["PrimaryRegion"], "eu-central-1");
+        assert!(client.call("GetSecretValue", read.clone()).await.is_ok());
+        let tag = json!({"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]});
+        for (operation, body) in [
+            (
+                "PutSecretValue",
+                json!({"SecretId": "a", "ClientRequestToken": TOKEN, "SecretString": "v2"}),
+            ),
+            ("TagResource", tag.clone()),
+            (
+                "RotateSecret",
+                json!({"SecretId": "a", "ClientRequestToken": TOKEN,
+                "RotationLambdaARN": "arn:lambda"}),
+            ),
+        ] {
+            let refused = client.call(operation, body).await.unwrap_err();
+            assert_eq!(refused, "InvalidParameterException", "{operation}");
+        }
+        client.manager.promote_replica("a").unwrap();
+        assert!(client.call("TagResource", tag).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn labels_tags_and_values_show_late_where_the_service_lags() {
+        let client = Client::new();
+        client.manager.create("a", "v1", &[]).unwrap();
+        client.manager.configure(|settings| {
+            settings.lagging_describes = 2;
+            settings.lagging_values = 1;
+        });
+        let put = json!({"SecretId": "a", "ClientRequestToken": TOKEN, "SecretString": "v2"});
+        client.call("PutSecretValue", put).await.unwrap();
+        let tag = json!({"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]});
+        client.call("TagResource", tag).await.unwrap();
+        let read = json!({"SecretId": "a"});
+        let old = client.call("GetSecretValue", read.clone()).await.unwrap();
+        assert_eq!(old["SecretString"], "v1");
+        let new = client.call("GetSecretValue", read.clone()).await.unwrap();
+        assert_eq!(new["SecretString"], "v2");
+        for late in [true, true, false] {
+            let described = client.call("DescribeSecret", read.clone()).await.unwrap();
+            let shown = described["VersionIdsToStages"].get(TOKEN).is_some();
+            let tagged = !described["Tags"].as_array().unwrap().is_empty();
+            assert_eq!((shown, tagged), (!late, !late));
+        }
+    }
+
+    #[tokio::test]
+    async fn custom_labels_stay_or_go_as_awscurrent_moves_away() {
+        for stay in [true, false] {
+            let client = Client::new();
+            client.manager.create("a", "v1", &[]).unwrap();
+            client
+                .manager
+                .configure(|settings| settings.custom_labels_stay = stay);
+            let first = client.manager.snapshot("a").unwrap();
+            let first = first.labelled(CURRENT).unwrap().id.clone();
+            client
+                .manager
+                .move_label("a", "key-1", Some(&first))
+                .unwrap();
+            client
+                .manager
+                .place_version("a", TOKEN, Some("v2"), &[PENDING, "key-2"])
+                .unwrap();
+            let promote = json!({"SecretId": "a", "VersionStage": CURRENT,
+                "MoveToVersionId": TOKEN, "RemoveFromVersionId": first});
+            client
+                .call("UpdateSecretVersionStage", promote)
+                .await
+                .unwrap();
+            let secret = client.manager.snapshot("a").unwrap();
+            assert_eq!(secret.labelled("key-1").is_some(), stay);
+            assert_eq!(secret.labelled("key-2").unwrap().id, TOKEN);
+            assert_eq!(secret.labelled(PREVIOUS).unwrap().id, first);
+        }
+    }
+
+    #[tokio::test]
     async fn a_value_has_at_most_65536_bytes() {
         let client = Client::new();
         client.manager.create("a", "v1", &[]).unwrap();
