@@ -360,9 +360,13 @@ const LOOKS: u32 = 4;
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// The labels of a rotation have to fit before anything is issued: a credential's own on the version that is
-/// made, its proof, and AWSPREVIOUS where nothing was superseded yet.
+/// made, its proof, the current credential's where it was not adopted yet, and AWSPREVIOUS where nothing was
+/// superseded yet.
 fn refuse_without_labels(versions: &Versions) -> Result<(), Failure> {
-    let more = 2 + usize::from(versions.with_label(PREVIOUS).is_none());
+    let current = versions.current().map(|current| versions.keys_of(current));
+    let to_adopt = current.is_some_and(|keys| keys.is_empty());
+    let first = versions.with_label(PREVIOUS).is_none();
+    let more = 2 + usize::from(to_adopt) + usize::from(first);
     if versions.count() + more <= MOST_LABELS {
         return Ok(());
     }

@@ -149,10 +149,15 @@ impl Rotation {
     ) -> Result<(), Failure> {
         // After the promotion the version before has AWSPREVIOUS.
         let previous = was.or_else(|| run.secret.versions.with_label(PREVIOUS));
-        let previous_key_id = match previous {
-            Some(previous) => self.keep_label(run, previous).await?,
-            None => None,
+        let kept = match previous {
+            Some(previous) => self.keep_label(run, previous).await,
+            None => Ok(None),
         };
+        // The promotion stands, and is told, whatever becomes of a label.
+        let previous_key_id = kept.unwrap_or_else(|failure| {
+            warn!(%failure, "the label of the version before was not looked after");
+            None
+        });
         let rotated = run.event(EventKind::ClientSecretRotated {
             key_id: document.key_id,
             previous_key_id,

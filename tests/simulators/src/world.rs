@@ -164,7 +164,8 @@ pub fn short_waits() -> BTreeMap<String, String> {
 
 impl World {
     /// Builds the binaries, serves the world, registers the functions with `settings` on top of what
-    /// they need. Nothing is scheduled: [`World::check`] is one tick of the schedule.
+    /// they need. A service whose address the settings name is somebody else's, and is not served.
+    /// Nothing is scheduled: [`World::check`] is one tick of the schedule.
     ///
     /// # Errors
     /// When the binaries do not build or no port can be had.
@@ -179,6 +180,9 @@ impl World {
             .set_check_interval(SignedDuration::from_millis(300));
         let mut env = settings;
         for (name, service) in world.services() {
+            if env.contains_key(name) {
+                continue;
+            }
             // Entra allows http for localhost alone (reply-url.md).
             let host = match name {
                 CALLBACK => "localhost",

@@ -240,7 +240,11 @@ impl Secret {
                 )));
             }
             (Some(to), _) => {
-                self.within_label_limit(&BTreeSet::from([label.to_owned()]))?;
+                let mut more = BTreeSet::from([label.to_owned()]);
+                if label == CURRENT {
+                    more.insert(PREVIOUS.to_owned());
+                }
+                self.within_label_limit(&more)?;
                 self.attach(label, to);
             }
         }
