@@ -3,6 +3,7 @@
 pub mod application;
 pub mod credential_use;
 pub mod id_token;
+pub mod refusal;
 pub mod rotator;
 pub mod sign_in;
 pub mod token;

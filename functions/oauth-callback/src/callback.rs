@@ -8,11 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::id_token::{self, Account, Issuer};
+use shared::entra::refusal::{Endpoint, Obstacle, Trouble, number_in};
 use shared::entra::sign_in::{
-    Obstacle, admin_consent_url, connection_scope, number_in, of_one_resource, scopes,
+    ADMIN_CONSENT_STATE, admin_consent_url, connection_scope, of_one_resource, scopes,
 };
-use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens, Trouble};
-use shared::failure::{Failure, Kind, foreign_code};
+use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens};
 use shared::grants::{Grant, GrantStore, Grants};
 use shared::mailbox::graph;
 use shared::mailbox_secret::{Connection, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
@@ -20,7 +20,7 @@ use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::page::Reply;
 use crate::request::Request;
@@ -54,7 +54,7 @@ impl SignIn {
 
 impl OAuthCallback {
     pub(crate) async fn callback(&self, request: &Request, deadline: Deadline) -> Answer {
-        if request.query("admin_consent").is_some() {
+        if is_the_administrators(request) {
             return Err(admin_came_back(request));
         }
         let key = self.ticket_key().await?;
@@ -113,7 +113,7 @@ impl OAuthCallback {
     ) -> Answer {
         let mailbox = &sign_in.ticket.mailbox;
         if let Some(trouble) = refused_at_microsoft(request) {
-            return Err(self.obstacle(&trouble, sign_in));
+            return Err(self.obstacle(&trouble, Endpoint::Redirect, sign_in));
         }
         let Some(code) = request.query("code").filter(|code| !code.is_empty()) else {
             return Err(Ending::new("no-code", texts::start_again()));
@@ -134,8 +134,8 @@ impl OAuthCallback {
             account => account,
         };
         let account = account.map_err(|check| {
-            let what = format!("checking the id token: {check}");
-            Failure::new(Kind::Temporary, what)
+            error!(check, "Microsoft's id token was refused");
+            Ending::new("id-token-refused", texts::id_token_refused())
         })?;
         self.refuse_other_accounts(sign_in, &tokens, &account, &grants, deadline)
             .await?;
@@ -199,13 +199,14 @@ impl OAuthCallback {
     }
 
     /// The page for a sign-in that did not succeed, with the link that an administrator needs.
-    fn obstacle(&self, trouble: &Trouble, sign_in: &SignIn) -> Ending {
+    fn obstacle(&self, trouble: &Trouble, at: Endpoint, sign_in: &SignIn) -> Ending {
         let (mailbox, purpose) = (&sign_in.ticket.mailbox, sign_in.ticket.purpose);
-        let ending = obstacle(trouble, mailbox);
-        if (Obstacle::of(trouble), purpose) == (Obstacle::ClientRefused, Purpose::Connect) {
+        let ending = obstacle(trouble, at, mailbox);
+        let met = Obstacle::of(trouble, at);
+        if (met, purpose) == (Obstacle::ClientRefused, Purpose::Connect) {
             return Ending::new(CURRENT_REFUSED, texts::current_secret_refused());
         }
-        let pass_on = match Obstacle::of(trouble) {
+        let pass_on = match met {
             Obstacle::AdminApproval | Obstacle::Declined => {
                 let scopes = scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox);
                 admin_consent_url(&sign_in.app, &self.settings.redirect_uri(), &scopes).ok()
@@ -219,6 +220,7 @@ impl OAuthCallback {
             | Obstacle::AccountTrouble
             | Obstacle::ClientRefused
             | Obstacle::Registration
+            | Obstacle::Federation
             | Obstacle::StartAgain
             | Obstacle::Passing
             | Obstacle::Unknown => None,
@@ -244,8 +246,10 @@ impl OAuthCallback {
             })
             .await;
         redeemed.map_err(|error| match error {
-            TokenError::ClientRefused(trouble) | TokenError::PersonNeeded(trouble) => {
-                self.obstacle(&trouble, sign_in)
+            TokenError::ClientRefused(trouble)
+            | TokenError::PersonNeeded(trouble)
+            | TokenError::AppRefused(trouble, _) => {
+                self.obstacle(&trouble, Endpoint::Token, sign_in)
             }
             TokenError::Call(error) => error.failure.into(),
         })
@@ -335,32 +339,37 @@ fn refused_at_microsoft(request: &Request) -> Option<Trouble> {
     // Given twice it is still an error, if not one that has a name.
     let error = request.query("error").unwrap_or_default();
     let description = request.query("error_description").unwrap_or_default();
-    Some(Trouble {
-        error: foreign_code(&error),
-        number: number_in(&description),
-        ..Trouble::default()
-    })
+    Some(Trouble::new(&error, None, number_in(&description)))
 }
 
-/// An administrator's way back from Microsoft. `admin_consent=True` comes with a refusal too, so `error`
-/// is looked at first; nothing of it is authenticated, and nothing is done by it
-/// (entra-docs, v2-admin-consent.md).
+/// An administrator's way back from Microsoft: it has our `state`, and `admin_consent` mostly (azure-docs#45151:
+/// an error may come without).
+fn is_the_administrators(request: &Request) -> bool {
+    let state = request.query("state");
+    request.has_query("admin_consent") || state.as_deref() == Some(ADMIN_CONSENT_STATE)
+}
+
+/// What it says. `admin_consent=True` comes with a refusal too, so `error` is looked at first; nothing of it is
+/// authenticated, and nothing is done by it (entra-docs, v2-admin-consent.md).
 fn admin_came_back(request: &Request) -> Ending {
-    if request.query("error").is_some() {
-        Ending::new("admin-declined", texts::admin_declined())
-    } else {
-        Ending::new("admin-granted", texts::admin_granted())
+    let consent = request.query("admin_consent").unwrap_or_default();
+    if !request.has_query("error") && consent.eq_ignore_ascii_case("true") {
+        return Ending::new("admin-granted", texts::admin_granted());
     }
+    let description = request.query("error_description").unwrap_or_default();
+    let text = texts::admin_declined(number_in(&description));
+    Ending::new("admin-declined", text)
 }
 
-pub(crate) fn obstacle(trouble: &Trouble, mailbox: &MailboxAddress) -> Ending {
-    let obstacle = Obstacle::of(trouble);
+pub(crate) fn obstacle(trouble: &Trouble, at: Endpoint, mailbox: &MailboxAddress) -> Ending {
+    let obstacle = Obstacle::of(trouble, at);
     info!(
         code = trouble.code(),
         correlation_id = trouble.correlation_id,
         "Microsoft refused the sign-in"
     );
-    Ending::new(obstacle.name(), texts::obstacle(obstacle, mailbox))
+    let text = texts::obstacle(obstacle, trouble.number, mailbox);
+    Ending::new(obstacle.name(), text)
 }
 
 fn whose(sign_in: &SignIn, tokens: &Tokens, issuer: &Issuer) -> Result<Account, &'static str> {

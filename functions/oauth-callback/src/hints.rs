@@ -90,7 +90,7 @@ mod tests {
     use serde_json::json;
     use shared::grants::HandOverState;
     use shared::mailbox_secret::Connection;
-    use shared::shopctrl::status::ShopStatus;
+    use shared::shopctrl::status::{LastMailCheck, ShopStatus};
 
     use super::*;
     use crate::hand_over::{How, Said};
@@ -120,7 +120,7 @@ mod tests {
         Seen {
             status: ShopStatus {
                 active: true,
-                last_mail_check: None,
+                last_mail_check: LastMailCheck::NotSaid,
                 now: None,
             },
             since: Some(Since {

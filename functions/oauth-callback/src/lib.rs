@@ -183,7 +183,7 @@ impl OAuthCallback {
         reference: &str,
         left: Duration,
     ) -> Result<ApiGatewayV2httpResponse, Failure> {
-        let request = Request::read(event).inspect_err(|failure| {
+        let request = Request::read(&event).inspect_err(|failure| {
             error!(kind = failure.kind.error_type(), %failure, "failed");
         })?;
         let base = Url::parse(self.settings.callback_url.as_str());

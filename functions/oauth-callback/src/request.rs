@@ -1,6 +1,5 @@
 //! The HTTP request in an API Gateway event (payload format 2.0).
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use data_encoding::BASE64;
 use serde_json::Value;
 use shared::failure::{Failure, Kind};
@@ -27,7 +26,7 @@ impl Request {
     ///
     /// # Errors
     /// [`Kind::Refused`] when it is not an HTTP request in payload format 2.0.
-    pub fn read(event: Value) -> Result<Self, Failure> {
+    pub fn read(event: &Value) -> Result<Self, Failure> {
         let wrong =
             |problem: &str| Failure::new(Kind::Refused, format!("reading the event: {problem}"));
         if event.get("version").and_then(Value::as_str) != Some("2.0") {
@@ -35,27 +34,37 @@ impl Request {
                 "version is not 2.0, API Gateway's payload format for HTTP APIs",
             ));
         }
-        let event: ApiGatewayV2httpRequest =
-            serde_json::from_value(event).map_err(|_| wrong("not an HTTP API request"))?;
-        let http = event.request_context.http;
-        let stage = event.request_context.stage.unwrap_or_default();
-        let path = event.raw_path.or(http.path).unwrap_or_default();
+        // Of the rest only what is used: an odd field elsewhere in the event must not close the pages.
+        let context = event.get("requestContext").unwrap_or(&Value::Null);
+        let http = context.get("http").unwrap_or(&Value::Null);
+        let text =
+            |of: &Value, field: &str| of.get(field).and_then(Value::as_str).map(str::to_owned);
+        let method = text(http, "method").ok_or_else(|| {
+            wrong("not an HTTP API request: requestContext.http.method is missing")
+        })?;
+        let stage = text(context, "stage").unwrap_or_default();
+        let path = text(event, "rawPath").or_else(|| text(http, "path"));
+        let path = path.unwrap_or_default();
         // A named stage is part of the path, $default is not.
         let below = path
             .strip_prefix(&format!("/{stage}"))
             .filter(|rest| rest.starts_with('/'));
-        let body = event.body.unwrap_or_default();
-        let body = if event.is_base64_encoded {
-            let bytes = BASE64.decode(body.as_bytes()).unwrap_or_default();
-            String::from_utf8(bytes).unwrap_or_default()
-        } else {
-            body
+        let body = text(event, "body").unwrap_or_default();
+        let encoded = event.get("isBase64Encoded").and_then(Value::as_bool);
+        let body = match encoded.unwrap_or_default() {
+            true => {
+                let bytes = BASE64.decode(body.as_bytes()).unwrap_or_default();
+                String::from_utf8(bytes).unwrap_or_default()
+            }
+            false => body,
         };
+        let cookies = event.get("cookies").and_then(Value::as_array);
+        let cookies = cookies.into_iter().flatten().filter_map(Value::as_str);
         Ok(Self {
-            method: http.method.as_str().to_owned(),
+            method: method.to_ascii_uppercase(),
             path: below.unwrap_or(&path).to_owned(),
-            cookies: event.cookies.unwrap_or_default(),
-            query: event.raw_query_string.unwrap_or_default(),
+            cookies: cookies.map(str::to_owned).collect(),
+            query: text(event, "rawQueryString").unwrap_or_default(),
             form: if body.len() > LONGEST_FORM {
                 String::new()
             } else {
@@ -133,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_given_twice_is_not_taken() {
-        let request = Request::read(event()).unwrap();
+        let request = Request::read(&event()).unwrap();
         assert_eq!(request.query("code").as_deref(), Some("a+b"));
         assert_eq!(request.query("state"), None);
     }
@@ -143,7 +152,7 @@ mod tests {
         let mut staged = event();
         staged["requestContext"]["stage"] = json!("prod");
         staged["rawPath"] = json!("/prod/callback");
-        assert_eq!(Request::read(staged).unwrap().path, "/callback");
+        assert_eq!(Request::read(&staged).unwrap().path, "/callback");
     }
 
     #[test]
@@ -154,7 +163,7 @@ mod tests {
             json!({"version": "1.0"}),
             json!({"version": "2.0", "cookies": 1}),
         ] {
-            assert_eq!(Request::read(event).unwrap_err().kind, Kind::Refused);
+            assert_eq!(Request::read(&event).unwrap_err().kind, Kind::Refused);
         }
     }
 }

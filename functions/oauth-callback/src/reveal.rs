@@ -2,9 +2,9 @@
 //! a sign-in, and tells of each time and of each refusal.
 
 use shared::credential::ClientSecret;
+use shared::entra::refusal::Endpoint;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError};
 use shared::events::EventKind;
-use shared::failure::Kind;
 use shared::mailbox_secret::Rotator;
 use shared::retry::Deadline;
 use shared::ticket::Purpose;
@@ -180,8 +180,10 @@ impl OAuthCallback {
             tokio::join!(endpoint.client_credentials(), endpoint.app_only(exchange));
         let nothing_there = |error: &TokenError| match error {
             // Entra gives the app no token for Exchange at all.
-            TokenError::Call(error) => error.failure.kind == Kind::Misconfigured,
-            TokenError::ClientRefused(_) | TokenError::PersonNeeded(_) => false,
+            TokenError::AppRefused(..) => true,
+            TokenError::Call(_) | TokenError::ClientRefused(_) | TokenError::PersonNeeded(_) => {
+                false
+            }
         };
         let mut answers = vec![graph];
         if !exchange.as_ref().is_err_and(nothing_there) {
@@ -194,8 +196,14 @@ impl OAuthCallback {
                     Some(true) => NotShown::ApplicationPermissions,
                     None => NotShown::NotChecked,
                 },
-                Err(TokenError::ClientRefused(trouble) | TokenError::PersonNeeded(trouble)) => {
-                    return Err(crate::callback::obstacle(&trouble, &it.ticket.mailbox).or_back());
+                Err(
+                    TokenError::ClientRefused(trouble)
+                    | TokenError::PersonNeeded(trouble)
+                    | TokenError::AppRefused(trouble, _),
+                ) => {
+                    let at = Endpoint::Token;
+                    let ending = crate::callback::obstacle(&trouble, at, &it.ticket.mailbox);
+                    return Err(ending.or_back());
                 }
                 Err(TokenError::Call(error)) => return Err(Ending::from(error).or_back()),
             };

@@ -134,7 +134,7 @@ mod tests {
     fn post(session: &SignedIn, form: &str) -> Request {
         let cookie = session.cookie(&key()).unwrap();
         let pair = cookie.split(';').next().unwrap();
-        Request::read(json!({
+        Request::read(&json!({
             "version": "2.0", "rawPath": "/reveal", "rawQueryString": "", "cookies": [pair],
             "headers": {}, "body": format!("form={form}"), "isBase64Encoded": false,
             "requestContext": {"http": {"method": "POST", "path": "/reveal"}, "stage": "$default"}

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use shared::entra::sign_in::Obstacle;
+use shared::entra::refusal::Obstacle;
 use shared::grants::HandOverState;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxAddress, Protocol};
+use shared::shopctrl::status::LastMailCheck;
 use shared::ticket::{Purpose, Ticket};
 
 use crate::calendar::Entry;
@@ -222,6 +223,16 @@ pub fn start_again() -> Text {
     )
 }
 
+/// What Microsoft said of the account does not hold what it has to.
+pub fn id_token_refused() -> Text {
+    bad(
+        500,
+        "The sign-in could not be verified",
+        "What Microsoft sent about the account did not pass this system's checks; nothing was changed.",
+        "Sign in once more; if this page comes again, show its reference to the person who runs this system.",
+    )
+}
+
 /// Signed in as somebody else.
 pub fn wrong_account(mailbox: &MailboxAddress) -> Text {
     bad(
@@ -270,11 +281,14 @@ pub fn admin_granted() -> Text {
 }
 
 /// An administrator came back without having granted them.
-pub fn admin_declined() -> Text {
+pub fn admin_declined(number: Option<i64>) -> Text {
     bad(
         403,
         "The permission was not granted",
-        "Microsoft ended the request without a grant; nothing was changed.",
+        format!(
+            "Microsoft ended the request without a grant{}; nothing was changed.",
+            numbered(number)
+        ),
         "If that was not meant, open the link once more and choose Accept; it takes an administrator who may consent for the organisation.",
     )
 }
@@ -359,8 +373,14 @@ pub fn misconfigured() -> Text {
     )
 }
 
+/// Microsoft's number, for whoever has to look it up.
+fn numbered(number: Option<i64>) -> String {
+    number.map_or_else(String::new, |number| format!(" (AADSTS{number})"))
+}
+
 /// What kept the sign-in from succeeding.
-pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
+pub fn obstacle(obstacle: Obstacle, number: Option<i64>, mailbox: &MailboxAddress) -> Text {
+    let numbered = numbered(number);
     match obstacle {
         Obstacle::Declined => bad(
             403,
@@ -386,8 +406,10 @@ pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
         Obstacle::BlockedByPolicy => bad(
             403,
             "A rule of your organisation blocked the sign-in",
-            "Microsoft 365 allows this sign-in only under conditions that this device or network does not meet.",
-            "Try from a device or network of your organisation, or ask its administrator about Conditional Access.",
+            format!(
+                "Microsoft 365 allows this sign-in only under conditions that this device or network does not meet{numbered}."
+            ),
+            "Try from a device or network of your organisation, or show this number to its administrator and ask about Conditional Access.",
         ),
         Obstacle::MoreProof => bad(
             403,
@@ -410,8 +432,16 @@ pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
         Obstacle::Registration => bad(
             500,
             "The app registration has to be set right",
-            "Microsoft does not accept the app's registration as it is.",
-            "Tell the person who runs this system this page's reference.",
+            format!("Microsoft does not accept the app's registration as it is{numbered}."),
+            "Show this number, and this page's reference, to the person who runs this system.",
+        ),
+        Obstacle::Federation => bad(
+            500,
+            "The system's own sign-in has to be set right",
+            format!(
+                "Microsoft does not accept how this system proves itself{numbered}; nothing was changed."
+            ),
+            "Show this number, and this page's reference, to the person who runs this system.",
         ),
         Obstacle::StartAgain => bad(
             400,
@@ -428,8 +458,10 @@ pub fn obstacle(obstacle: Obstacle, mailbox: &MailboxAddress) -> Text {
         Obstacle::Unknown => bad(
             500,
             "The sign-in did not succeed",
-            "Microsoft ended the sign-in for a reason that this system does not know; nothing was changed.",
-            "Sign in again; if it happens again, tell the contact this page's reference.",
+            format!(
+                "Microsoft ended the sign-in for a reason that this system does not know{numbered}; nothing was changed."
+            ),
+            "Show this number to an administrator of your Microsoft 365, and this page's reference to the person who runs this system.",
         ),
     }
 }
@@ -803,10 +835,12 @@ pub fn standing(task: &Task<'_>, seen: Option<&Seen>) -> Vec<String> {
     };
     match task.connection.direction {
         Direction::Receiving => says.push(match seen.status.last_mail_check {
-            Some(last) if since.mail_check => {
+            LastMailCheck::At(last) if since.mail_check => {
                 format!("ShopCtrl checked the mail at {} after that.", clock(last))
             }
-            Some(_) | None => "ShopCtrl has not checked the mail since then.".to_owned(),
+            LastMailCheck::At(_) | LastMailCheck::NotSaid | LastMailCheck::Unreadable => {
+                "ShopCtrl has not checked the mail since then.".to_owned()
+            }
         }),
         Direction::Sending => match since.arrived {
             Some(_) if since.test_mail => says.push("The test mail has arrived.".to_owned()),

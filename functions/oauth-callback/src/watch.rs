@@ -8,7 +8,7 @@ use shared::failure::Failure;
 use shared::mailbox_secret::Connection;
 use shared::retry::Deadline;
 use shared::secret_store::versions::CURRENT;
-use shared::shopctrl::status::{Mail, ShopStatus};
+use shared::shopctrl::status::{LastMailCheck, Mail, ShopStatus};
 use shared::shopctrl::{Login, ShopCtrl};
 use tracing::info;
 
@@ -129,7 +129,7 @@ fn since(
     let after = |mail: &&Mail| mail.date.is_none_or(|date| date >= at);
     let own = connection.mailbox.key();
     Since {
-        mail_check: status.last_mail_check.is_some_and(|last| last > at),
+        mail_check: matches!(status.last_mail_check, LastMailCheck::At(last) if last > at),
         arrived: mails.map(|_| arrived().filter(after).count()),
         test_mail: arrived().any(|mail| mail.from.to_lowercase().contains(&own)),
         long_ago: status.now.unwrap_or_else(now).duration_since(at) >= PATIENCE,

@@ -160,7 +160,7 @@ impl Rotation {
         let mut refused = false;
         let tokens = with_retries(deadline, async || {
             endpoint.client_credentials().await.map_err(|error| {
-                refused = matches!(&error, TokenError::ClientRefused(t) if t.means_the_secret());
+                refused = matches!(&error, TokenError::ClientRefused(_));
                 error.into_call_error("signing in with the current client secret")
             })
         })

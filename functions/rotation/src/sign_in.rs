@@ -94,7 +94,7 @@ fn sorted(error: TokenError) -> Result<Refused, Refused> {
         TokenError::Call(error) if error.again.is_some() => {
             Ok(Refused::Other(error.failure.while_doing(what)))
         }
-        TokenError::Call(_) | TokenError::PersonNeeded(_) => {
+        TokenError::Call(_) | TokenError::PersonNeeded(_) | TokenError::AppRefused(..) => {
             Err(Refused::Other(error.into_call_error(what).failure))
         }
     }

@@ -16,6 +16,7 @@ use shared::secret_store::versions::PROVED;
 use shared::secret_store::{MoveLabel, Swap};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Tested;
+use shared::shopctrl::status::LastMailCheck;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
@@ -404,10 +405,14 @@ impl Rotation {
             info!(connection = %connection.id, "the shop is not active in ShopCtrl: it checks no mail");
             return Ok(());
         }
-        let Some(mut last) = first.last_mail_check else {
-            // Builds differ in their fields; ShopCtrl's own test has passed.
-            info!(connection = %connection.id, "ShopCtrl does not say when it checked mail");
-            return Ok(());
+        let mut last = match first.last_mail_check {
+            LastMailCheck::At(last) => last,
+            LastMailCheck::NotSaid => {
+                // Builds differ in their fields; ShopCtrl's own test has passed.
+                info!(connection = %connection.id, "ShopCtrl does not say when it checked mail");
+                return Ok(());
+            }
+            LastMailCheck::Unreadable => return Err(unreadable_mail_check(connection)),
         };
         let since = since.unwrap_or(last);
         let mut attempt = 1;
@@ -420,10 +425,26 @@ impl Rotation {
                 .next_step("It is tried again; if it goes on, look at Check mail in the shop's e-mail settings."));
             }
             attempt += 1;
-            last = status().await?.last_mail_check.unwrap_or(last);
+            last = match status().await?.last_mail_check {
+                LastMailCheck::At(at) => at,
+                LastMailCheck::NotSaid => last,
+                LastMailCheck::Unreadable => return Err(unreadable_mail_check(connection)),
+            };
         }
         Ok(())
     }
+}
+
+/// A proof is not skipped because its answer is odd.
+fn unreadable_mail_check(connection: &Connection) -> Failure {
+    Failure::new(
+        Kind::Misconfigured,
+        format!(
+            "proving connection {}: LastMailCheck in ShopCtrl's ShopStatus is not a time",
+            connection.id
+        ),
+    )
+    .next_step("Compare GET v1/Shops/ShopStatus with the documented form, and tell whoever runs that ShopCtrl.")
 }
 
 fn attested_at(

@@ -267,7 +267,15 @@ impl Registration<'_> {
         what: &str,
         request: Result<Request<Bytes>, ::http::Error>,
     ) -> Result<Response<Bytes>, CallError> {
-        send(self.http, what, request).await
+        let answer = send(self.http, what, request).await;
+        answer.map_err(|mut error| {
+            let code = error.failure.code.clone().unwrap_or_default();
+            let next_step = error.status.and_then(|status| next_step(status, &code));
+            if let Some(next_step) = next_step {
+                error.failure = error.failure.next_step(next_step);
+            }
+            error
+        })
     }
 }
 
@@ -289,7 +297,7 @@ pub(crate) fn authorized(
         .body(body)
 }
 
-/// Sends a request to Graph and sorts what is not success.
+/// Sends a request to Graph and sorts what is not success. What a person has to do about it the caller knows.
 pub(crate) async fn send(
     client: &Client,
     what: &str,
@@ -384,9 +392,6 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
         (Kind::Misconfigured, None, Effect::None)
     };
     let mut failure = Failure::new(kind, format!("{what}: answered {status}"));
-    if let Some(next_step) = next_step(status, &code) {
-        failure = failure.next_step(next_step);
-    }
     if !code.is_empty() {
         failure = failure.code(code);
     }
@@ -411,9 +416,6 @@ fn next_step(status: u16, code: &str) -> Option<&'static str> {
         }
         (403, _) => {
             "Give the rotator Application.ReadWrite.OwnedBy with admin consent, and make its service principal an owner of the app registration."
-        }
-        (404, "ErrorItemNotFound" | "MailboxNotEnabledForRESTAPI") => {
-            "The account has no Exchange Online mailbox: check its licence."
         }
         (404, _) => {
             "Check client_id and tenant_id: the app registration may have been deleted. For 30 days it can be restored in the Entra portal."
@@ -473,15 +475,12 @@ mod tests {
 
     #[test]
     fn a_refusal_by_policy_says_what_an_administrator_can_do() {
+        let code = "CredentialTypeNotAllowedAsPerAppPolicy";
         let error = answered(
             400,
-            r#"{"error":{"code":"CredentialTypeNotAllowedAsPerAppPolicy","message":"m"}}"#,
+            &json!({"error": {"code": code, "message": "m"}}).to_string(),
         );
-        assert!(error.again.is_none());
-        assert!(
-            error.failure.to_string().contains("administrator"),
-            "{}",
-            error.failure
-        );
+        assert!(error.again.is_none() && error.has_code(code));
+        assert!(next_step(400, code).unwrap().contains("administrator"));
     }
 }

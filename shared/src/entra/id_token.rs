@@ -2,9 +2,10 @@
 //! id-token-claims-reference ask: signature, issuer, audience, nonce, time.
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse, RSAKeyParameters};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -54,7 +55,31 @@ pub struct Issuer {
     /// What `iss` must be.
     pub name: String,
     /// Its signing keys.
-    pub keys: JwkSet,
+    pub keys: Keys,
+}
+
+/// Keys as they came: one that cannot be read is none, and does not cost the others.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Keys {
+    keys: Vec<Value>,
+}
+
+impl Keys {
+    /// The RSA key for signatures that has this id. Several keys may share an id; `use` and `kty` choose among them
+    /// (RFC 7517, 4.5).
+    fn find(&self, kid: &str) -> Option<RSAKeyParameters> {
+        let keys = self.keys.iter().filter_map(|key| {
+            let key: Jwk = serde_json::from_value(key.clone()).ok()?;
+            let signs = |using: &PublicKeyUse| *using == PublicKeyUse::Signature;
+            let good = key.common.key_id.as_deref() == Some(kid)
+                && key.common.public_key_use.as_ref().is_none_or(signs);
+            match key.algorithm {
+                AlgorithmParameters::RSA(rsa) if good => Some(rsa),
+                _ => None,
+            }
+        });
+        keys.into_iter().next()
+    }
 }
 
 /// The tenant's issuer and signing keys, from its metadata document (OpenID Connect Discovery 1.0).
@@ -107,6 +132,13 @@ async fn get<T: for<'de> Deserialize<'de>>(
     })
 }
 
+fn says_critical(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = BASE64URL_NOPAD.decode(header.as_bytes()).ok();
+    let header: Option<Value> = header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    header.is_some_and(|header| header.get("crit").is_some())
+}
+
 /// Checks an id token and says whose it is. `now` is Entra's clock. An account of another tenant is
 /// told as that: only one with the app's own `tid` comes from `issuer`.
 ///
@@ -121,14 +153,15 @@ pub fn account(
 ) -> Result<Account, &'static str> {
     jwt::use_ring();
     let token = id_token.expose_secret();
+    // What a header calls critical has to be understood, and nothing of that is (RFC 7515, 4.1.11).
+    if says_critical(token) {
+        return Err("critical header");
+    }
     let kid = decode_header(token).map_err(|_| "header")?.kid;
-    let key = issuer
+    let rsa = issuer
         .keys
         .find(kid.as_deref().unwrap_or_default())
         .ok_or(UNKNOWN_KEY)?;
-    let AlgorithmParameters::RSA(rsa) = &key.algorithm else {
-        return Err("signing key");
-    };
     let key = DecodingKey::from_rsa_components(&rsa.n, &rsa.e).map_err(|_| "signing key")?;
     let mut checks = Validation::new(Algorithm::RS256);
     checks.set_audience(&[app.client_id.as_str()]);

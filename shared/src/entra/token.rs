@@ -9,14 +9,16 @@ use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenType};
 use oauth2::{
-    AuthType, AuthorizationCode, EndpointNotSet, EndpointSet, ErrorResponse, ExtraTokenFields,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    StandardTokenIntrospectionResponse, StandardTokenResponse, TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthorizationCode, EmptyExtraTokenFields, EndpointNotSet, EndpointSet,
+    ErrorResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenIntrospectionResponse, TokenResponse, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::App;
+use super::refusal::{Endpoint, Obstacle, Trouble};
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client, TransportError};
@@ -90,49 +92,17 @@ fn bare(scope: &str) -> String {
     name.rsplit("%2f").next().unwrap_or(name).to_owned()
 }
 
-/// Why the token endpoint gave nothing. Microsoft asks apps to react to `error` (and `suberror`)
-/// only; the numbers choose words (entra-docs, reference-error-codes.md).
+/// Why the token endpoint gave nothing.
 #[derive(Debug, Clone)]
 pub enum TokenError {
-    /// `invalid_client`: the client secret or assertion is refused. For a new secret it may be
-    /// propagation (7000215, and 7000222 where all that a replica knows has expired).
+    /// The client secret or assertion is refused. For a new secret it may be propagation.
     ClientRefused(Trouble),
-    /// `invalid_grant`, `interaction_required`, …: only the account's owner can go on.
+    /// Only the account's owner can go on, or whoever made a policy of the tenant's.
     PersonNeeded(Trouble),
+    /// Neither a secret nor a person is meant: the app registration, its federation, or what nobody knows.
+    AppRefused(Trouble, CallError),
     /// All else, passing trouble included.
     Call(CallError),
-}
-
-/// Entra's own account of a refusal, without its free text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trouble {
-    /// `error`
-    pub error: String,
-    /// `suberror`
-    pub suberror: Option<String>,
-    /// The first of `error_codes`, the number behind `AADSTS`.
-    pub number: Option<i64>,
-    /// `correlation_id`, by which Microsoft's support finds the request.
-    pub correlation_id: Option<String>,
-}
-
-impl Trouble {
-    /// Whether `invalid_client` means the client secret, and not the app registration, federation or consent:
-    /// 7000215 (wrong, or not known yet), 7000222 (ended), or no number at all (entra-docs,
-    /// reference-error-codes.md).
-    #[must_use]
-    pub fn means_the_secret(&self) -> bool {
-        self.error == "invalid_client" && matches!(self.number, None | Some(7_000_215 | 7_000_222))
-    }
-
-    /// `invalid_client AADSTS7000215`
-    #[must_use]
-    pub fn code(&self) -> String {
-        match self.number {
-            Some(number) => format!("{} AADSTS{number}", self.error),
-            None => self.error.clone(),
-        }
-    }
 }
 
 impl TokenError {
@@ -140,7 +110,9 @@ impl TokenError {
     #[must_use]
     pub fn code(&self) -> Option<String> {
         match self {
-            Self::ClientRefused(trouble) | Self::PersonNeeded(trouble) => Some(trouble.code()),
+            Self::ClientRefused(trouble)
+            | Self::PersonNeeded(trouble)
+            | Self::AppRefused(trouble, _) => Some(trouble.code()),
             Self::Call(error) => error.failure.code.clone(),
         }
     }
@@ -149,7 +121,7 @@ impl TokenError {
     #[must_use]
     pub fn wish(&self) -> Option<Duration> {
         match self {
-            Self::ClientRefused(_) | Self::PersonNeeded(_) => None,
+            Self::ClientRefused(_) | Self::PersonNeeded(_) | Self::AppRefused(..) => None,
             Self::Call(error) => error.again.flatten(),
         }
     }
@@ -175,7 +147,7 @@ impl TokenError {
                 "Entra wants the account's owner to sign in",
                 "Have the mailbox's owner sign in.",
             ),
-            Self::Call(error) => CallError {
+            Self::AppRefused(_, error) | Self::Call(error) => CallError {
                 failure: error.failure.while_doing(what),
                 ..error
             },
@@ -183,13 +155,36 @@ impl TokenError {
     }
 }
 
+/// An error as it came. Read strictly is only what is used: other fields, or these in an odd form, must not make a
+/// refusal unreadable.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 struct ErrorBody {
     error: String,
-    suberror: Option<String>,
     #[serde(default)]
-    error_codes: Vec<i64>,
-    correlation_id: Option<String>,
+    suberror: Value,
+    #[serde(default)]
+    error_codes: Value,
+    #[serde(default)]
+    correlation_id: Value,
+}
+
+impl ErrorBody {
+    /// The first number, also where it came as a text, or alone.
+    fn number(&self) -> Option<i64> {
+        let first = match &self.error_codes {
+            Value::Array(all) => all.first()?,
+            one => one,
+        };
+        first
+            .as_i64()
+            .or_else(|| first.as_str()?.trim().parse().ok())
+    }
+
+    fn trouble(&self) -> Trouble {
+        let mut trouble = Trouble::new(&self.error, self.suberror.as_str(), self.number());
+        trouble.correlation_id = self.correlation_id.as_str().map(foreign_code);
+        trouble
+    }
 }
 
 impl std::fmt::Display for ErrorBody {
@@ -200,25 +195,77 @@ impl std::fmt::Display for ErrorBody {
 
 impl ErrorResponse for ErrorBody {}
 
+/// A token answer. Of `token_type` and `expires_in` nothing is used, so nothing of them can make it unreadable, and
+/// burn a code with it.
 #[derive(Clone, Deserialize, Serialize)]
-struct IdTokenField {
-    id_token: Option<String>,
+struct Answer {
+    access_token: AccessToken,
+    #[serde(default)]
+    refresh_token: Value,
+    #[serde(default)]
+    id_token: Value,
+    #[serde(default)]
+    scope: Value,
+    #[serde(skip)]
+    oauth: OAuthFields,
 }
 
-impl std::fmt::Debug for IdTokenField {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("IdTokenField")
+/// What `oauth2` asks of an answer, as its types want it.
+#[derive(Clone)]
+struct OAuthFields {
+    token_type: BasicTokenType,
+}
+
+impl Default for OAuthFields {
+    fn default() -> Self {
+        Self {
+            token_type: BasicTokenType::Bearer,
+        }
     }
 }
 
-impl ExtraTokenFields for IdTokenField {}
+impl Answer {
+    /// A text that says something: `"refresh_token": ""` is none.
+    fn secret(value: &Value) -> Option<SecretString> {
+        let text = value.as_str().filter(|text| !text.is_empty());
+        text.map(SecretString::from)
+    }
+}
 
-type Answer = StandardTokenResponse<IdTokenField, BasicTokenType>;
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answer([redacted])")
+    }
+}
+
+impl TokenResponse for Answer {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.oauth.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        None
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
 
 type OAuthClient = oauth2::Client<
     ErrorBody,
     Answer,
-    StandardTokenIntrospectionResponse<IdTokenField, BasicTokenType>,
+    StandardTokenIntrospectionResponse<EmptyExtraTokenFields, BasicTokenType>,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
     EndpointNotSet,
@@ -406,16 +453,14 @@ fn sorted(
             // Entra's clock counts; an answer without Date (a proxy may drop it) leaves ours.
             let now = seen.date.unwrap_or_else(crate::clock::machine);
             // Left out where it is what was asked for (RFC 6749, 5.1).
-            let granted = match answer.scopes() {
-                Some(scopes) => scopes.iter().map(|scope| bare(scope)).collect(),
+            let granted = match answer.scope.as_str() {
+                Some(scopes) => scopes.split_whitespace().map(bare).collect(),
                 None => asked.iter().map(|scope| bare(scope)).collect(),
             };
             Ok(Tokens {
-                access: answer.access_token().secret().to_owned().into(),
-                refresh: answer
-                    .refresh_token()
-                    .map(|token| token.secret().to_owned().into()),
-                id_token: answer.extra_fields().id_token.clone().map(Into::into),
+                access: answer.access_token.secret().to_owned().into(),
+                refresh: Answer::secret(&answer.refresh_token),
+                id_token: Answer::secret(&answer.id_token),
                 scopes: granted,
                 now,
             })
@@ -442,52 +487,69 @@ fn unreadable(seen: &Seen, problem: &str) -> TokenError {
 }
 
 fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
-    let trouble = Trouble {
-        error: foreign_code(&body.error),
-        suberror: body.suberror.as_deref().map(foreign_code),
-        number: body.error_codes.first().copied(),
-        correlation_id: body.correlation_id.as_deref().map(foreign_code),
-    };
+    let trouble = body.trouble();
     let status = seen.status.unwrap_or_default();
-    let call = |kind, again, next_step: &str| {
-        let mut failure =
-            Failure::new(kind, format!("{WHAT}: answered {status}")).code(trouble.code());
-        if !next_step.is_empty() {
-            failure = failure.next_step(next_step);
+    let failure = |kind, next_step: &str| {
+        let failure = Failure::new(kind, format!("{WHAT}: answered {status}")).code(trouble.code());
+        match next_step {
+            "" => failure,
+            next_step => failure.next_step(next_step),
         }
-        TokenError::Call(CallError {
-            effect: Effect::None,
-            again,
-            status: seen.status,
-            failure,
-        })
     };
-    match trouble.error.as_str() {
-        "invalid_client" => TokenError::ClientRefused(trouble),
-        "invalid_grant"
-        | "interaction_required"
-        | "login_required"
-        | "consent_required"
-        | "bad_token"
-        | "interrupted_user" => TokenError::PersonNeeded(trouble),
-        "temporarily_unavailable" | "server_error" => {
-            call(Kind::Temporary, Some(seen.retry_after), "")
-        }
-        _ if http::passing_trouble(status).is_some() => {
-            call(Kind::Temporary, Some(seen.retry_after), "")
-        }
-        "unauthorized_client" => call(
-            Kind::Misconfigured,
-            None,
-            "Check tenant id and client id, and that the app registration exists and is enabled.",
+    let call = |again, failure| CallError {
+        effect: Effect::None,
+        again,
+        status: seen.status,
+        failure,
+    };
+    let passing = |again| TokenError::Call(call(again, failure(Kind::Temporary, "")));
+    let app = |next_step| {
+        let refused = call(None, failure(Kind::Misconfigured, next_step));
+        TokenError::AppRefused(trouble.clone(), refused)
+    };
+    match Obstacle::of(&trouble, Endpoint::Token) {
+        Obstacle::ClientRefused => TokenError::ClientRefused(trouble),
+        // A loop of requests ends only if the asking stops for minutes.
+        Obstacle::Passing if trouble.number == Some(50_196) => passing(None),
+        Obstacle::Passing => passing(Some(seen.retry_after)),
+        Obstacle::Declined
+        | Obstacle::AdminApproval
+        | Obstacle::WrongAccount
+        | Obstacle::PersonalAccount
+        | Obstacle::ForeignAccount
+        | Obstacle::NotAssigned
+        | Obstacle::MoreProof
+        | Obstacle::AccountTrouble
+        | Obstacle::StartAgain
+        | Obstacle::BlockedByPolicy => TokenError::PersonNeeded(trouble),
+        Obstacle::Registration => app(
+            "Check tenant id and client id, and that the app registration exists, is enabled and has the permissions that are asked for.",
         ),
-        // A default for what Microsoft may yet add: a person has to look.
-        _ => call(
-            Kind::Misconfigured,
-            None,
-            "Look the code up in docs/runbook.md.",
+        Obstacle::Federation => app(
+            "Check the federated credential of the rotator's app: issuer, subject (this function's role ARN) and audience must match to the letter. One that was made minutes ago may not be known everywhere yet.",
+        ),
+        Obstacle::Unknown if person_is_meant(&trouble.error) => TokenError::PersonNeeded(trouble),
+        Obstacle::Unknown if http::passing_trouble(status).is_some() => {
+            passing(Some(seen.retry_after))
+        }
+        // What Microsoft may yet add: a person has to look.
+        Obstacle::Unknown => app(
+            "Look the number up in Microsoft's list of AADSTS error codes, and in docs/runbook.md.",
         ),
     }
+}
+
+/// A grant that is refused for a reason which nobody knows: its owner is asked, and the page says the number.
+fn person_is_meant(error: &str) -> bool {
+    [
+        "invalid_grant",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+        "bad_token",
+        "interrupted_user",
+    ]
+    .contains(&error)
 }
 
 #[cfg(test)]
@@ -495,11 +557,41 @@ mod tests {
     use super::*;
 
     fn body(error: &str) -> ErrorBody {
-        ErrorBody {
-            error: error.to_owned(),
-            suberror: None,
-            error_codes: vec![7_000_215],
-            correlation_id: None,
+        serde_json::from_value(serde_json::json!({"error": error})).unwrap()
+    }
+
+    #[test]
+    fn what_decides_nothing_does_not_make_an_error_unreadable() {
+        for (codes, number) in [
+            ("null", None),
+            ("[7000215]", Some(7_000_215)),
+            (r#"["7000215"]"#, Some(7_000_215)),
+            (r#""7000215""#, Some(7_000_215)),
+            ("7000215", Some(7_000_215)),
+            ("{}", None),
+            ("[]", None),
+        ] {
+            let text = format!(
+                r#"{{"error":"invalid_client","error_codes":{codes},"suberror":7,"correlation_id":[],"timestamp":1}}"#
+            );
+            let body: ErrorBody = serde_json::from_str(&text).unwrap();
+            assert_eq!(body.number(), number, "{codes}");
+            let refused = refusal(body, &Seen::default());
+            assert!(matches!(refused, TokenError::ClientRefused(_)), "{codes}");
+        }
+    }
+
+    #[test]
+    fn what_decides_nothing_does_not_make_an_answer_unreadable() {
+        for odd in [
+            r#"{"access_token":"a"}"#,
+            r#"{"access_token":"a","token_type":7,"expires_in":"3599","ext_expires_in":null}"#,
+            r#"{"access_token":"a","refresh_token":"","id_token":null,"scope":null}"#,
+            r#"{"access_token":"a","refresh_token":7,"scope":["x"]}"#,
+        ] {
+            let answer: Answer = serde_json::from_str(odd).unwrap();
+            let tokens = sorted(Ok(answer), Mutex::default(), &[]).unwrap();
+            assert!(tokens.refresh.is_none(), "{odd}");
         }
     }
 
@@ -545,18 +637,7 @@ mod tests {
             unreachable!()
         };
         assert!(error.again.is_some());
-        let TokenError::Call(error) = refusal(body("brand_new_error"), &seen) else {
-            unreachable!()
-        };
-        assert!(error.again.is_none());
-    }
-
-    #[test]
-    fn a_foreign_text_does_not_get_into_a_code() {
-        let trouble = Trouble {
-            error: foreign_code("<b>x</b> y"),
-            ..Trouble::default()
-        };
-        assert_eq!(trouble.code(), "bxby");
+        let refused = refusal(body("brand_new_error"), &seen);
+        assert!(matches!(refused, TokenError::AppRefused(_, error) if error.again.is_none()));
     }
 }

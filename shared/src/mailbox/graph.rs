@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Method;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::entra::Endpoints;
 use crate::entra::application::{authorized, parsed, send};
@@ -23,15 +23,6 @@ impl Addresses {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Me {
-    user_principal_name: Option<String>,
-    mail: Option<String>,
-    #[serde(default)]
-    proxy_addresses: Vec<String>,
-}
-
 /// The addresses of the account that signed in: `userPrincipalName`, `mail`, and its aliases
 /// (`SMTP:` the first, `smtp:` the others).
 ///
@@ -47,21 +38,39 @@ pub async fn addresses(
         "{}/v1.0/me?$select=id,userPrincipalName,mail,proxyAddresses",
         endpoints.graph
     );
-    let response = send(
-        http,
-        what,
-        authorized(Method::GET, &url, token, Bytes::new()),
-    )
-    .await?;
-    let me: Me = parsed(what, &response)?;
-    let aliases = me.proxy_addresses.iter().filter_map(|entry| {
-        let (kind, address) = entry.split_once(':')?;
-        kind.eq_ignore_ascii_case("smtp")
-            .then(|| address.to_lowercase())
+    let request = authorized(Method::GET, &url, token, Bytes::new());
+    let response = send(http, what, request).await.map_err(|error| {
+        advised(error, |status, _| match status {
+            403 => Some("Give the app the delegated permission User.Read of Microsoft Graph."),
+            _ => None,
+        })
+    })?;
+    Ok(Addresses(read(&parsed(what, &response)?)))
+}
+
+/// What is `null`, missing or odd is no address.
+fn read(me: &Value) -> Vec<String> {
+    let text = |field| me.get(field).and_then(Value::as_str);
+    let named = ["userPrincipalName", "mail"].into_iter().filter_map(text);
+    let aliases = me.get("proxyAddresses").and_then(Value::as_array);
+    let aliases = aliases.into_iter().flatten().filter_map(|entry| {
+        let (kind, address) = entry.as_str()?.split_once(':')?;
+        kind.eq_ignore_ascii_case("smtp").then_some(address)
     });
-    let named = [me.user_principal_name, me.mail];
-    let named = named.into_iter().flatten().map(|name| name.to_lowercase());
-    Ok(Addresses(named.chain(aliases).collect()))
+    named.chain(aliases).map(str::to_lowercase).collect()
+}
+
+/// Graph's refusals mean other things of a person's mailbox than of an app registration.
+fn advised(
+    mut error: CallError,
+    next_step: impl Fn(u16, &str) -> Option<&'static str>,
+) -> CallError {
+    let code = error.failure.code.clone().unwrap_or_default();
+    let next_step = error.status.and_then(|status| next_step(status, &code));
+    if let Some(next_step) = next_step {
+        error.failure = error.failure.next_step(next_step);
+    }
+    error
 }
 
 /// Opens the inbox without marking anything read.
@@ -79,13 +88,36 @@ pub async fn open_inbox(
         endpoints.graph
     );
     let request = authorized(Method::GET, &url, token, Bytes::new());
-    let response = send(http, what, request).await.map_err(|mut error| {
-        if error.status == Some(403) {
-            error.failure = error.failure.next_step(
+    let response = send(http, what, request).await.map_err(|error| {
+        advised(error, |status, code| match (status, code) {
+            (403, _) => Some(
                 "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
-            );
-        }
-        error
+            ),
+            (404, "MailboxNotEnabledForRESTAPI") => Some(
+                "The mailbox is inactive, deleted, or not in Exchange Online: in the Microsoft 365 admin center look at this account's licence and mailbox.",
+            ),
+            // microsoft-graph-docs#2085; zammad#3230
+            (404, _) => Some(
+                "This account has no mailbox that Microsoft Graph opens: in the Microsoft 365 admin center look at its Exchange Online licence, and whether the mailbox is there yet.",
+            ),
+            _ => None,
+        })
     })?;
-    parsed::<serde_json::Value>(what, &response).map(|_| ())
+    parsed::<Value>(what, &response).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_null_or_odd_costs_nothing_but_itself() {
+        let me = json!({"userPrincipalName": "U@x.example", "mail": null, "proxyAddresses": null});
+        assert_eq!(read(&me), ["u@x.example"]);
+        let me = json!({"mail": 7, "proxyAddresses": ["SMTP:A@x.example", null, "x500:/o=x", "smtp:b@x.example"]});
+        assert_eq!(read(&me), ["a@x.example", "b@x.example"]);
+        assert_eq!(read(&json!([])), Vec::<String>::new());
+    }
 }

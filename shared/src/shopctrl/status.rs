@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Call, ShopCtrl, parsed};
 use crate::failure::{Failure, Kind};
@@ -15,9 +16,34 @@ pub struct ShopStatus {
     pub active: bool,
     /// When ShopCtrl last checked the shop's mail, by its own clock. One time for all mailboxes of
     /// the shop; it says nothing of sending, nor with which secret it was done.
-    pub last_mail_check: Option<Timestamp>,
+    pub last_mail_check: LastMailCheck,
     /// ShopCtrl's clock.
     pub now: Option<Timestamp>,
+}
+
+/// What ShopCtrl says of its last mail check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastMailCheck {
+    /// When it was.
+    At(Timestamp),
+    /// Nothing: builds differ in their fields.
+    NotSaid,
+    /// Something that cannot be read, which is not the same as nothing.
+    Unreadable,
+}
+
+impl LastMailCheck {
+    /// `null` is nothing; a text is a time with up to 7 fractional digits and a local offset:
+    /// `2026-01-11T16:13:34.2994193+01:00`.
+    fn read(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::NotSaid,
+            value => {
+                let time = value.as_str().and_then(|text| text.parse().ok());
+                time.map_or(Self::Unreadable, Self::At)
+            }
+        }
+    }
 }
 
 /// A mail that ShopCtrl shows.
@@ -42,15 +68,6 @@ struct MailEntry {
     date: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry {
-    id: u64,
-    // Builds differ: what is missing is taken as unknown.
-    active: Option<bool>,
-    last_mail_check: Option<String>,
-}
-
 impl ShopCtrl {
     /// `GET v1/Shops/ShopStatus`, this shop's entry.
     ///
@@ -59,8 +76,10 @@ impl ShopCtrl {
     pub async fn shop_status(&self, shop_id: u64) -> Result<ShopStatus, CallError> {
         let what = "reading the shop's status in ShopCtrl";
         let response = self.call(what, Call::get("/Shops/ShopStatus")).await?;
-        let entries: Vec<Entry> = parsed(what, &response)?;
-        let entry = entries.into_iter().find(|entry| entry.id == shop_id);
+        // Of this shop's entry, what is used: an odd entry of another shop costs nothing.
+        let entries: Vec<Value> = parsed(what, &response)?;
+        let of_shop = |entry: &&Value| entry.get("Id").and_then(Value::as_u64) == Some(shop_id);
+        let entry = entries.iter().find(of_shop);
         let entry = entry.ok_or_else(|| {
             CallError::refused(
                 Failure::new(
@@ -71,9 +90,10 @@ impl ShopCtrl {
             )
         })?;
         Ok(ShopStatus {
-            active: entry.active.unwrap_or(true),
-            // 7 fractional digits and a local offset: 2026-01-11T16:13:34.2994193+01:00
-            last_mail_check: entry.last_mail_check.and_then(|text| text.parse().ok()),
+            active: entry.get("Active").and_then(Value::as_bool).unwrap_or(true),
+            last_mail_check: LastMailCheck::read(
+                entry.get("LastMailCheck").unwrap_or(&Value::Null),
+            ),
             now: http::date(&response),
         })
     }

@@ -3,7 +3,8 @@
 
 use serde_json::json;
 use shared::credential::ClientSecret;
-use shared::entra::token::{ClientProof, TokenEndpoint, TokenError, Tokens, Trouble};
+use shared::entra::refusal::Trouble;
+use shared::entra::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
 
 use crate::canned::{Canned, at_once};
 use crate::graph_errors::{app, client};
@@ -40,6 +41,12 @@ pub fn property(data: &[u8]) {
             assert_bounded(&trouble);
             let alone = ask(answer.saying(only(&trouble)));
             assert!(matches!(alone, Err(TokenError::PersonNeeded(same)) if same == trouble));
+        }
+        Err(TokenError::AppRefused(trouble, error)) => {
+            assert_bounded(&trouble);
+            assert_fit_for_logs_and_mails(&error.failure);
+            let alone = ask(answer.saying(only(&trouble)));
+            assert!(matches!(alone, Err(TokenError::AppRefused(same, _)) if same == trouble));
         }
         Err(TokenError::Call(error)) => {
             assert_fit_for_logs_and_mails(&error.failure);

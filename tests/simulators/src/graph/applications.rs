@@ -426,11 +426,8 @@ fn show_app(app: &Application, view: View, habits: &GraphHabits) -> Value {
         .filter(|credential| !credential.on_service_principal)
         .filter(|credential| view.shows(&credential.added, credential.removed.as_ref()))
         .map(|credential| {
-            let mut shown = show_credential(credential, None);
-            if !habits.shows_hint {
-                shown["hint"] = Value::Null;
-            }
-            shown
+            let hint = habits.shows_hint.then_some(credential.hint.as_str());
+            show_credential(credential, hint, None)
         })
         .collect();
     json!({
@@ -456,7 +453,7 @@ fn show_principal(app: &Application) -> Value {
 }
 
 fn show_new(credential: &Credential) -> Value {
-    let mut shown = show_credential(credential, Some(&credential.value));
+    let mut shown = show_credential(credential, Some(&credential.hint), Some(&credential.value));
     if let Some(fields) = shown.as_object_mut() {
         let context =
             "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.passwordCredential";
@@ -465,12 +462,12 @@ fn show_new(credential: &Credential) -> Value {
     shown
 }
 
-fn show_credential(credential: &Credential, value: Option<&str>) -> Value {
+fn show_credential(credential: &Credential, hint: Option<&str>, value: Option<&str>) -> Value {
     json!({
         "customKeyIdentifier": credential.custom_key_identifier,
         "displayName": credential.display_name,
         "endDateTime": graph_time(credential.end),
-        "hint": credential.hint,
+        "hint": hint,
         "keyId": credential.key_id,
         "secretText": value,
         "startDateTime": graph_time(credential.start),
