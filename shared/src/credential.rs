@@ -247,6 +247,13 @@ impl Marker {
         })
     }
 
+    /// Whether a secret issued it that has the same six random characters as this one, in another region: its
+    /// replica, or what it was a replica of.
+    #[must_use]
+    pub fn is_of_a_twin(&self, secret_arn: &str) -> bool {
+        self.suffix == secret_suffix(secret_arn) && self.issuer(secret_arn) == Issuer::Another
+    }
+
     /// Whether the secret with this ARN issued it.
     #[must_use]
     pub fn issuer(&self, secret_arn: &str) -> Issuer {
@@ -313,6 +320,8 @@ mod tests {
         let marker = Marker::new(ARN, "t");
         assert_eq!(marker.issuer(ARN), Issuer::This);
         assert_eq!(marker.issuer(&replica), Issuer::Another);
+        assert!(marker.is_of_a_twin(&replica) && !marker.is_of_a_twin(ARN));
+        assert!(!marker.is_of_a_twin("arn:secret:orders-Zzzzzz"));
         let old = Marker::read("smr1/AbC123/t ShopCtrl mail").unwrap();
         assert_eq!(old.issuer(ARN), Issuer::ThisOrReplica);
         assert_eq!(old.issuer(&replica), Issuer::ThisOrReplica);

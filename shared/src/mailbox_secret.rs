@@ -391,13 +391,12 @@ impl MailboxSecret {
             && *reveal_to == other.reveal_to
     }
 
-    /// Whether another document names the same app registration, and the same rotator for it.
+    /// Whether another document names the same app registration.
     #[must_use]
     pub fn has_the_app_of(&self, other: &Self) -> bool {
         self.cloud == other.cloud
             && self.tenant_id == other.tenant_id
             && self.client_id == other.client_id
-            && self.rotator == other.rotator
     }
 
     /// The document as text, secret included.

@@ -59,6 +59,18 @@ pub struct Value {
     pub created: Option<Timestamp>,
 }
 
+impl Value {
+    /// The value of a secret that shows none.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            version: String::new(),
+            text: SecretString::default(),
+            created: None,
+        }
+    }
+}
+
 /// How a compare-and-swap of a label ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swap {

@@ -6,8 +6,11 @@ pub const MANAGED: &str = "shopmail:managed";
 pub const CONTACT: &str = "shopmail:contact";
 /// The tenant of the app registration, as last looked at.
 pub const TENANT: &str = "shopmail:tenant";
-/// The app registration's client id, as last looked at.
+/// The app registration's client id, as last looked at, and those before, with spaces between.
 pub const APP: &str = "shopmail:app";
+/// A short hash of the ARN of the secret that these tags were first set on. Replicas have their primary's tags, also
+/// once they were promoted.
+pub const ORIGIN: &str = "shopmail:origin";
 /// When the current client secret was made.
 pub const ISSUED_AT: &str = "shopmail:issued-at";
 /// When the current client secret ends.

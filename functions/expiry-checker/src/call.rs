@@ -13,8 +13,17 @@ pub struct Check {
     pub dry_run: bool,
     /// Go on behind the secret with this ARN.
     pub cursor: Option<String>,
-    /// Look at the secret with this ARN, and at those that share a leaked client secret with it, only.
-    pub only: Option<String>,
+    /// Look at this secret, and at those that share a leaked client secret with it, only.
+    pub only: Option<Requested>,
+}
+
+/// A secret whose leaked client secret was just replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    /// Its ARN.
+    pub arn: String,
+    /// The version that was promoted, if that is known.
+    pub promoted: Option<String>,
 }
 
 impl Check {
@@ -56,10 +65,14 @@ impl Check {
             Some(_) => Err(wrong(&format!("detail.{field} is not a text"))),
         };
         let cursor = text("cursor", continues)?;
-        let only = text("secret_arn", requested)?;
-        if requested && only.is_none() {
-            return Err(wrong("detail.secret_arn is missing"));
-        }
+        let only = match text("secret_arn", requested)? {
+            Some(arn) => Some(Requested {
+                arn,
+                promoted: text("token", true)?,
+            }),
+            None if requested => return Err(wrong("detail.secret_arn is missing")),
+            None => None,
+        };
         // A call by hand that misspells dry_run must not become a check that acts.
         if source.get("time").is_none() && event.get("dry_run").is_none() {
             return Err(wrong(
@@ -110,7 +123,11 @@ mod tests {
             "detail": {"id": "x", "secret": "s", "secret_arn": "arn", "time": "2026-11-23T06:00:00Z"}});
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
-        assert_eq!((check.only.as_deref(), check.cursor), (Some("arn"), None));
+        let only = check.only.unwrap();
+        assert_eq!(
+            (only.arn.as_str(), only.promoted, check.cursor),
+            ("arn", None, None)
+        );
     }
 
     #[test]

@@ -8,16 +8,38 @@ use shared::secret_store::Described;
 use shared::secret_store::versions::Claim;
 use shared::tags;
 
-/// All mailbox secrets of the account and region, those included that are going to be deleted: they can be
-/// restored.
+/// All mailbox secrets of the account and region, those included that are going to be deleted, for they can be
+/// restored, and replicas, whose labels show what their primary uses.
 #[derive(Debug)]
 pub struct Fleet(Vec<Described>);
 
 impl Fleet {
-    /// From the list; replicas are another region's.
+    /// From the list, which may be minutes old.
     pub fn new(listed: &[Described]) -> Self {
-        let own = listed.iter().filter(|secret| !secret.is_replica());
-        Self(own.cloned().collect())
+        Self(listed.to_vec())
+    }
+
+    /// The secrets whose word counts for this one: they name one of its credentials, or may be on its app.
+    pub fn neighbours(&self, secret: &Described) -> Vec<&Described> {
+        let mine: BTreeSet<KeyId> = keys(secret).collect();
+        let shares = |other: &Described| keys(other).any(|key_id| mine.contains(&key_id));
+        let counts = |other: &&Described| may_share_an_app(secret, other) || shares(other);
+        self.others(secret).filter(counts).collect()
+    }
+
+    /// Every credential of a version that leaked, of whatever secret.
+    fn leaked(&self) -> BTreeSet<KeyId> {
+        let leaked = self.0.iter().flat_map(|secret| {
+            let version = secret.tags.get(tags::EMERGENCY);
+            version.map_or_else(Vec::new, |version| secret.versions.keys_of(version))
+        });
+        leaked.collect()
+    }
+
+    /// Whether one of the credentials that this secret names leaked, here or through another one.
+    pub fn names_a_leaked_credential(&self, secret: &Described) -> bool {
+        let leaked = self.leaked();
+        keys(secret).any(|key_id| leaked.contains(&key_id))
     }
 
     /// The credentials that other secrets name, of those that may be this one's: what its labels name too,
@@ -25,14 +47,16 @@ impl Fleet {
     /// same app, or on one that is not known, does not say which credential it uses.
     pub fn named_by_others(&self, secret: &Described) -> Option<BTreeSet<KeyId>> {
         let mine: BTreeSet<KeyId> = keys(secret).collect();
+        let leaked = self.leaked();
         let mut named = BTreeSet::new();
         for other in self.others(secret) {
             let same_app = may_share_an_app(secret, other);
             let current = other.versions.current();
-            if same_app && current.is_some_and(|v| other.versions.keys_of(v).is_empty()) {
+            let silent = current.is_some_and(|v| other.versions.keys_of(v).is_empty());
+            if same_app && silent && !other.is_replica() {
                 return None;
             }
-            let kept = kept_keys(other).filter(|key_id| same_app || mine.contains(key_id));
+            let kept = kept_keys(other, &leaked).filter(|key_id| same_app || mine.contains(key_id));
             named.extend(kept);
         }
         Some(named)
@@ -43,12 +67,9 @@ impl Fleet {
         let Some(current) = secret.versions.current() else {
             return false;
         };
+        let leaked = self.leaked();
         let uses = secret.versions.keys_of(current);
-        self.others(secret).any(|other| {
-            let leaked = other.tags.get(tags::EMERGENCY);
-            let leaked = leaked.map(|version| other.versions.keys_of(version));
-            leaked.is_some_and(|leaked| leaked.iter().any(|key_id| uses.contains(key_id)))
-        })
+        uses.iter().any(|key_id| leaked.contains(key_id))
     }
 
     fn others(&self, secret: &Described) -> impl Iterator<Item = &Described> {
@@ -64,27 +85,29 @@ fn keys(secret: &Described) -> impl Iterator<Item = KeyId> {
         .into_iter()
 }
 
-/// The credentials that a secret uses, or keeps as a way back.
-fn kept_keys(secret: &Described) -> impl Iterator<Item = KeyId> {
-    let leaked = secret.tags.get(tags::EMERGENCY).map(String::as_str);
-    let keeps = |(version, claim): (&str, Claim)| match claim {
+/// The credentials that a secret uses, or keeps as a way back. To one that leaked there is no way back.
+fn kept_keys(secret: &Described, leaked: &BTreeSet<KeyId>) -> impl Iterator<Item = KeyId> {
+    let keeps = |key_id, version: &str, claim| match claim {
         _ if secret.versions.in_use(version) => true,
-        Claim::Holds | Claim::Superseded(_) => leaked != Some(version),
+        Claim::Holds | Claim::Superseded(_) => !leaked.contains(&key_id),
         Claim::Released | Claim::Retired => false,
     };
     let claims = secret.versions.claims().into_iter();
-    let kept = claims.filter(move |((_, version), claim)| keeps((version, *claim)));
+    let kept = claims.filter(|((key_id, version), claim)| keeps(*key_id, version, *claim));
     kept.map(|((key_id, _), _)| key_id)
         .collect::<Vec<_>>()
         .into_iter()
 }
 
-/// Unless both are known to be on another one. The tags are a cache, so they only ever add caution.
+/// Unless both are known to be, and to have been, on others only.
 fn may_share_an_app(one: &Described, other: &Described) -> bool {
-    [tags::TENANT, tags::APP].iter().all(|tag| {
-        let (one, other) = (one.tags.get(*tag), other.tags.get(*tag));
-        one.is_none() || other.is_none() || one == other
-    })
+    match (one.tags.get(tags::APP), other.tags.get(tags::APP)) {
+        (Some(one), Some(other)) => {
+            let mut apps = one.split(' ');
+            apps.any(|app| other.split(' ').any(|of_other| of_other == app))
+        }
+        (None, _) | (_, None) => true,
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +170,7 @@ mod tests {
     #[test]
     fn a_neighbour_that_does_not_say_what_it_uses_makes_the_set_unknown() {
         let one = label(1);
-        let app = |app| [(tags::TENANT, "t"), (tags::APP, app)];
+        let app = |app| [(tags::APP, app)];
         let mine = secret("a", &[("c", &[CURRENT, &one])], &app("x"));
         let silent = |tags: &[(&str, &str)]| secret("b", &[("c", &[CURRENT])], tags);
         let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
@@ -195,14 +218,48 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_names_nothing() {
+    fn a_replica_shows_what_its_primary_uses_and_its_silence_says_nothing() {
         let one = label(1);
         let mine = secret("a", &[("p", &[PREVIOUS, &one])], &[]);
         let replica = Described {
             primary_region: Some("eu-central-1".to_owned()),
             ..secret("b", &[("c", &[CURRENT, &one])], &[])
         };
-        let named = Fleet::new(&[mine.clone(), replica]).named_by_others(&mine);
-        assert_eq!(named, Some([].into()));
+        let silent = Described {
+            versions: Versions([("c".to_owned(), [CURRENT.to_owned()].into())].into()),
+            ..replica.clone()
+        };
+        let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        assert_eq!(named(replica), Some([key(1)].into()));
+        assert_eq!(named(silent), Some([].into()));
+    }
+
+    #[test]
+    fn a_neighbour_on_an_app_that_was_left_counts_too() {
+        let mine = secret("a", &[], &[(tags::APP, "y x")]);
+        let other = |app| secret("b", &[("c", &[CURRENT])], &[(tags::APP, app)]);
+        let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        assert_eq!(named(other("x")), None);
+        assert_eq!(named(other("z x")), None);
+        assert_eq!(named(other("z")), Some([].into()));
+    }
+
+    #[test]
+    fn a_leaked_credential_that_another_one_keeps_as_a_way_back_is_no_way_back() {
+        let (one, two, three) = (label(1), label(2), label(3));
+        let leaked = secret(
+            "a",
+            &[("p", &[PREVIOUS, &one]), ("c", &[CURRENT, &two])],
+            &[(tags::EMERGENCY, "p")],
+        );
+        let other = secret(
+            "b",
+            &[("p", &[PREVIOUS, &one]), ("c", &[CURRENT, &three])],
+            &[],
+        );
+        let fleet = Fleet::new(&[leaked.clone(), other.clone()]);
+        assert_eq!(fleet.named_by_others(&leaked), Some([key(3)].into()));
+        assert!(!fleet.shares_a_leaked_secret(&other));
+        assert!(fleet.names_a_leaked_credential(&other));
     }
 }

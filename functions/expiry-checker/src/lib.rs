@@ -10,22 +10,25 @@ mod plan;
 mod rotation_function;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::aws;
 use shared::clock;
+use shared::credential::KeyId;
 use shared::events::{Event, EventKind, Events, FleetEntry, FleetState, Subject};
 use shared::failure::{Failure, Kind};
 use shared::http::{Client, Limits};
 use shared::policy;
+use shared::retry::{CallError, backoff};
 use shared::secret_store::{Described, SecretStore};
 use shared::tags;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use call::Check;
+use call::{Check, Requested};
 use fleet::Fleet;
 use plan::{Action, Found, Plan, plan};
 use rotation_function::RotationFunction;
@@ -200,7 +203,7 @@ impl ExpiryChecker {
             token = tracing::field::Empty
         );
         let work = async {
-            let (found, failures) = match self.look(arn, fleet).await {
+            let (found, failures) = match self.look(arn, fleet, check).await {
                 Ok(looked) => looked,
                 Err(failure) => return Some(unseen(arn, failure)),
             };
@@ -245,8 +248,16 @@ impl ExpiryChecker {
 
     /// What there is, and what could not be learned: a probe that fails leaves labels and tags to
     /// decide by, a policy that cannot be read the one of the settings.
-    async fn look(&self, arn: &str, fleet: &Fleet) -> Result<(Found, Vec<Failure>), Failure> {
-        let (secret, probe) = tokio::join!(self.store.describe(arn), self.rotation.probe(arn));
+    async fn look(
+        &self,
+        arn: &str,
+        fleet: &Fleet,
+        check: &Check,
+    ) -> Result<(Found, Vec<Failure>), Failure> {
+        let promoted = check.only.as_ref().filter(|only| only.arn == arn);
+        let promoted = promoted.and_then(|only| only.promoted.as_deref());
+        let secret = self.described(arn, promoted);
+        let (secret, probe) = tokio::join!(secret, self.rotation.probe(arn));
         let secret = secret?;
         let mut failures = Vec::new();
         let tag = secret.tags.get(policy::TAG).map(String::as_str);
@@ -257,7 +268,8 @@ impl ExpiryChecker {
         });
         let probe = probe.map_err(|failure| failures.push(failure)).ok();
         let found = Found {
-            named_by_others: fleet.named_by_others(&secret),
+            named_by_others: self.named_by_others(&secret, fleet).await,
+            requested: check.only.is_some(),
             shares_a_leaked_secret: fleet.shares_a_leaked_secret(&secret),
             secret,
             probe,
@@ -267,12 +279,55 @@ impl ExpiryChecker {
     }
 }
 
+impl ExpiryChecker {
+    /// The secret; right after a promotion once that shows, if it does within some seconds.
+    async fn described(&self, arn: &str, promoted: Option<&str>) -> Result<Described, Failure> {
+        let mut looks = 1;
+        loop {
+            let secret = self.store.describe(arn).await?;
+            let shows = promoted.is_none_or(|version| secret.versions.current() == Some(version));
+            if shows || looks > PROMOTION_LOOKS {
+                return Ok(secret);
+            }
+            tokio::time::sleep(backoff(looks)).await;
+            looks += 1;
+        }
+    }
+
+    /// What the others name, by what each of them says now and not by the list, which may be minutes old.
+    /// `None` where one does not say, cannot be asked, or where there are too many to ask.
+    async fn named_by_others(&self, secret: &Described, fleet: &Fleet) -> Option<BTreeSet<KeyId>> {
+        let neighbours = fleet.neighbours(secret);
+        if neighbours.len() > MOST_NEIGHBOURS {
+            return None;
+        }
+        let asked = neighbours
+            .iter()
+            .map(|other| self.store.describe(&other.arn));
+        let asked = futures_util::future::join_all(asked).await;
+        let asked: Result<Vec<Described>, CallError> = asked.into_iter().collect();
+        match asked {
+            Ok(described) => Fleet::new(&described).named_by_others(secret),
+            Err(error) => {
+                warn!(failure = %error.failure, "a neighbour could not be asked; nothing is removed");
+                None
+            }
+        }
+    }
+}
+
+/// A promotion that does not show is looked for so often more.
+const PROMOTION_LOOKS: u32 = 5;
+/// So many mailboxes on one app registration, or on ones that are not known yet, are asked one by one.
+const MOST_NEIGHBOURS: usize = 50;
+
 impl Check {
     /// Whether this check looks at a secret: at all of them, those behind the cursor, or the one that it was
     /// requested for and those that are in the same need.
     fn is_of(&self, secret: &Described, fleet: &Fleet) -> bool {
         let behind = |cursor: &String| secret.arn > *cursor;
-        let asked = |only: &String| secret.arn == *only || fleet.shares_a_leaked_secret(secret);
+        let asked =
+            |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);
         self.cursor.as_ref().is_none_or(behind) && self.only.as_ref().is_none_or(asked)
     }
 }

@@ -27,6 +27,8 @@ pub struct Found {
     pub named_by_others: Option<BTreeSet<KeyId>>,
     /// Another secret uses the same client secret, and there it leaked.
     pub shares_a_leaked_secret: bool,
+    /// The check was asked for right after a promotion: rotations that are under way are not pushed.
+    pub requested: bool,
 }
 
 /// What is to be done, in this order: what removes comes before what adds.
@@ -158,7 +160,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     let acts = secret.rotation_enabled;
     if let Some(probe) = probe {
         plan.actions.extend(acts.then_some(Action::Sweep));
-        plan.cache(probe, current, &tag);
+        plan.cache(&secret.arn, probe, current, &tag);
     }
     if let Some(drift) = drift_now(secret, probe, wanted) {
         plan.drift(drift, &tag, now);
@@ -210,10 +212,16 @@ fn wanted(
         return Some(DueReason::Expired);
     }
     // The cache, where nothing better can be had: without its start a short-lived one would be due.
-    let start = match probe {
-        Some(probe) => probe.start,
-        None => tag(tags::ISSUED_AT).and_then(|time| time.parse().ok()),
-    };
+    // Where the id is another credential's, nobody knows when this one was made.
+    let cached = || tag(tags::ISSUED_AT).and_then(|time| time.parse().ok());
+    let start = probe.and_then(|probe| probe.start);
+    let start = start.or_else(|| {
+        if has("key_id_is_anothers") {
+            None
+        } else {
+            cached()
+        }
+    });
     match found.policy.verdict(now, start, expires_at?) {
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
@@ -223,7 +231,13 @@ fn wanted(
 
 impl Plan {
     /// Mends the tags, and tells what a kill kept from being told.
-    fn cache<'a>(&mut self, probe: &Probe, current: &str, tag: &impl Fn(&str) -> Option<&'a str>) {
+    fn cache<'a>(
+        &mut self,
+        arn: &str,
+        probe: &Probe,
+        current: &str,
+        tag: &impl Fn(&str) -> Option<&'a str>,
+    ) {
         let untold = probe.issued_here
             && probe.version == current
             && tag(tags::ROTATED_VERSION) != Some(current);
@@ -232,12 +246,13 @@ impl Plan {
                 version: current.to_owned(),
             });
         }
+        let app = probe.client_id.as_ref().map(ToString::to_string);
+        let tenant = probe.tenant_id.as_ref().map(ToString::to_string);
+        let origin = tag(tags::ORIGIN).is_none().then(|| short_hash(arn));
         let cached = [
-            (
-                tags::TENANT,
-                probe.tenant_id.as_ref().map(ToString::to_string),
-            ),
-            (tags::APP, probe.client_id.as_ref().map(ToString::to_string)),
+            (tags::ORIGIN, origin),
+            (tags::TENANT, tenant),
+            (tags::APP, app.map(|app| apps(&app, tag(tags::APP)))),
             (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
             (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
         ];
@@ -333,6 +348,9 @@ impl Plan {
         let Some(token) = secret.versions.in_progress() else {
             return self.start(secret, wanted);
         };
+        if found.requested {
+            return Vec::new();
+        }
         let state = tag(tags::STATE).unwrap_or_default();
         let waits = state.starts_with(&tags::waiting(token));
         let stood_still = stood_still(state, token, now);
@@ -394,6 +412,17 @@ impl Plan {
         let due = EventKind::RotationDue { expires_at, reason };
         vec![Action::Tell(due), Action::Rotate { reason }]
     }
+}
+
+/// A tag has 256 characters.
+const MOST_APPS: usize = 6;
+
+/// The app, and those that the tag names of before: what was superseded may be there yet.
+fn apps(app: &str, before: Option<&str>) -> String {
+    let before = before.unwrap_or_default().split(' ');
+    let before = before.filter(|other| *other != app && !other.is_empty());
+    let all: Vec<&str> = std::iter::once(app).chain(before).take(MOST_APPS).collect();
+    all.join(" ")
 }
 
 /// Whom to tell; never one of the mailboxes whose mail may stand still.
@@ -546,12 +575,16 @@ mod tests {
                 name: "shopmail/orders".into(),
                 rotation_enabled: true,
                 versions: Versions(versions.collect()),
-                tags: BTreeMap::from([(tags::EXPIRES_AT.to_owned(), end.to_owned())]),
+                tags: BTreeMap::from([
+                    (tags::EXPIRES_AT.to_owned(), end.to_owned()),
+                    (tags::ORIGIN.to_owned(), short_hash("arn")),
+                ]),
                 last_rotated: None,
                 deleted: false,
                 primary_region: None,
             },
             named_by_others: Some(BTreeSet::new()),
+            requested: false,
             shares_a_leaked_secret: false,
             probe: Some(Probe {
                 version: "c".into(),

@@ -310,6 +310,9 @@ impl OAuthCallback {
             let attended = sign_in.attended().next().is_some();
             return Ending::new("connected", texts::connected(mailbox, attended));
         };
+        if !sign_in.secret.rotation_enabled {
+            return Ending::new("rotation-off", texts::stored_while_off(mailbox));
+        }
         match self.store.rotate(&sign_in.secret.arn, Some(token)).await {
             Ok(()) => info!("the rotation goes on"),
             Err(error) => {

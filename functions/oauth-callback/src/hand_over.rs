@@ -283,6 +283,11 @@ impl OAuthCallback {
         let Some(token) = it.secret.versions.in_progress() else {
             return;
         };
+        if !it.secret.rotation_enabled {
+            // RotateSecret would switch it on again (its API reference), which is whoever's who switched it off.
+            info!("rotation is off: it is not asked to go on");
+            return;
+        }
         match self.store.rotate(&it.secret.arn, Some(token)).await {
             Ok(()) => info!("the rotation goes on"),
             Err(error) => {

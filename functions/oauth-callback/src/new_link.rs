@@ -22,6 +22,9 @@ impl OAuthCallback {
             Ok(_) => return Err(Ending::new("good-ticket", texts::start_again()).or_sign_in(&text)),
         };
         let (secret, _) = self.bound(&ticket).await?;
+        if !secret.rotation_enabled {
+            return Err(Ending::new("rotation-off", texts::switched_off()));
+        }
         match ticket.purpose {
             Purpose::Rotate => {
                 self.store

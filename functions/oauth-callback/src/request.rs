@@ -1,6 +1,7 @@
 //! The HTTP request in an API Gateway event (payload format 2.0).
 
 use data_encoding::BASE64;
+use serde::Deserialize;
 use serde_json::Value;
 use shared::failure::{Failure, Kind};
 use url::form_urlencoded;
@@ -37,34 +38,41 @@ impl Request {
         // Of the rest only what is used: an odd field elsewhere in the event must not close the pages.
         let context = event.get("requestContext").unwrap_or(&Value::Null);
         let http = context.get("http").unwrap_or(&Value::Null);
-        let text =
-            |of: &Value, field: &str| of.get(field).and_then(Value::as_str).map(str::to_owned);
-        let method = text(http, "method").ok_or_else(|| {
-            wrong("not an HTTP API request: requestContext.http.method is missing")
-        })?;
-        let stage = text(context, "stage").unwrap_or_default();
-        let path = text(event, "rawPath").or_else(|| text(http, "path"));
-        let path = path.unwrap_or_default();
+        let text = |of: &Value, field: &str| match of.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(&format!("{field} is not a text"))),
+        };
+        let method =
+            text(http, "method")?.ok_or_else(|| wrong("requestContext.http.method is missing"))?;
+        let stage = text(context, "stage")?.unwrap_or_default();
+        let path = match text(event, "rawPath")? {
+            Some(path) => path,
+            None => text(http, "path")?.unwrap_or_default(),
+        };
         // A named stage is part of the path, $default is not.
         let below = path
             .strip_prefix(&format!("/{stage}"))
             .filter(|rest| rest.starts_with('/'));
-        let body = text(event, "body").unwrap_or_default();
-        let encoded = event.get("isBase64Encoded").and_then(Value::as_bool);
-        let body = match encoded.unwrap_or_default() {
-            true => {
+        let body = text(event, "body")?.unwrap_or_default();
+        let body = match event.get("isBase64Encoded") {
+            Some(Value::Bool(true)) => {
                 let bytes = BASE64.decode(body.as_bytes()).unwrap_or_default();
                 String::from_utf8(bytes).unwrap_or_default()
             }
-            false => body,
+            None | Some(Value::Null | Value::Bool(false)) => body,
+            Some(_) => return Err(wrong("isBase64Encoded is not true or false")),
         };
-        let cookies = event.get("cookies").and_then(Value::as_array);
-        let cookies = cookies.into_iter().flatten().filter_map(Value::as_str);
+        let cookies = match event.get("cookies") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(cookies) => Vec::<String>::deserialize(cookies)
+                .map_err(|_| wrong("cookies is not a list of texts"))?,
+        };
         Ok(Self {
             method: method.to_ascii_uppercase(),
             path: below.unwrap_or(&path).to_owned(),
-            cookies: cookies.map(str::to_owned).collect(),
-            query: text(event, "rawQueryString").unwrap_or_default(),
+            cookies,
+            query: text(event, "rawQueryString")?.unwrap_or_default(),
             form: if body.len() > LONGEST_FORM {
                 String::new()
             } else {

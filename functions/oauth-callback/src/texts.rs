@@ -63,6 +63,29 @@ fn bad(status: i64, title: &str, happened: impl Into<String>, next: impl Into<St
     }
 }
 
+/// The sign-in succeeded while somebody had stopped the mailbox's rotation.
+pub fn stored_while_off(mailbox: &MailboxAddress) -> Text {
+    Text {
+        status: 200,
+        good: true,
+        title: "Thank you".to_owned(),
+        happened: format!("The permission of {mailbox} is stored."),
+        next: "Somebody has stopped the renewal of this mailbox's client secret; it goes on when they switch it on again. You can close this window.".to_owned(),
+        button: SIGN_IN,
+        pass_on: FOR_AN_ADMINISTRATOR,
+    }
+}
+
+/// Somebody has stopped the mailbox's rotation.
+pub fn switched_off() -> Text {
+    bad(
+        409,
+        "The renewal of this mailbox is stopped",
+        "Somebody has switched the renewal of its client secret off, so no new link is sent.",
+        "Tell the person who runs this system this page's reference if that was not meant.",
+    )
+}
+
 /// The sign-in succeeded, and a rotation goes on.
 pub fn rotation_goes_on(purpose: Purpose, mailbox: &MailboxAddress) -> Text {
     Text {

@@ -55,11 +55,15 @@ impl Rotation {
         let before = with_retries(run.deadline, async || registration.read().await).await?;
         // Entra's end counts and not the document's; and what is gone from Entra cannot wait.
         if let Some(end) = before.end_of(mailbox) {
-            self.refuse_in_a_freeze(run, tokens.now, end)?;
+            self.refuse_in_a_freeze(run, tokens.now, end).await?;
         }
         refuse_without_labels(&run.secret.versions)?;
-        self.adopt_current(&run.secret, mailbox, &before, &registration, run.deadline)
-            .await?;
+        // Adding harms nobody, and not issuing stops the mail: what fails here the sweep tries again.
+        let adopted =
+            self.adopt_current(&run.secret, mailbox, &before, &registration, run.deadline);
+        if let Err(failure) = adopted.await {
+            warn!(%failure, "the current credential was not adopted now");
+        }
         let removed = self
             .make_room(run, mailbox, &registration, &before, tokens.now)
             .await?;
@@ -95,30 +99,34 @@ impl Rotation {
                 && credential.key_id != stored.key_id
                 && !removed.contains(&credential.key_id)
         });
-        for twin in twins {
-            self.remove_orphan(&run.secret, &registration, twin.key_id, run.deadline)
-                .await?;
-        }
-        Ok(())
+        let twins: Vec<KeyId> = twins.map(|credential| credential.key_id).collect();
+        let (secret, deadline) = (&run.secret, run.deadline);
+        let removal = self.remove_orphans(secret, &registration, twins, deadline);
+        removal.await.1.map_or(Ok(()), Err)
     }
 
-    fn refuse_in_a_freeze(
+    async fn refuse_in_a_freeze(
         &self,
         run: &Invocation,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<(), Failure> {
-        let policy = self.policy(&run.secret)?;
         let current = run.secret.versions.current();
-        let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
-        let leaked = current.is_some() && emergency == current;
-        if !leaked && policy.holds_back(now, end) {
-            return Err(Failure::new(
-                Kind::Frozen,
-                "the mailbox's policy has a freeze now",
-            ));
+        let leaked = |secret: &Described| {
+            let emergency = secret.tags.get(tags::EMERGENCY).map(String::as_str);
+            current.is_some() && emergency == current
+        };
+        if leaked(&run.secret) || !self.policy(&run.secret)?.holds_back(now, end) {
+            return Ok(());
         }
-        Ok(())
+        // The tag may have been set moments ago, as this rotation was asked for.
+        if leaked(&self.store.describe(&run.secret.arn).await?) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Frozen,
+            "the mailbox's policy has a freeze now",
+        ))
     }
 
     /// Where Entra allows two credentials only, what earlier attempts lost must not hold the second place.
@@ -143,9 +151,10 @@ impl Rotation {
             .lost_for_good(&secret, mailbox, orphans, run.deadline)
             .await?;
         lost.extend(self.own_lost(run, &secret, application, now));
-        for key_id in &lost {
-            self.remove_orphan(&secret, registration, *key_id, run.deadline)
-                .await?;
+        let removal = self.remove_orphans(&secret, registration, lost, run.deadline);
+        let (lost, failure) = removal.await;
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         if application.credentials.len() - lost.len() < most {
             return Ok(lost);
@@ -252,7 +261,12 @@ impl Rotation {
             return failure;
         }
         for look in 1..=LOOKS {
-            let seen = with_retries(run.deadline, async || registration.read().await).await;
+            let http = registration.http.apart();
+            let apart = Registration {
+                http: &http,
+                ..registration.clone()
+            };
+            let seen = with_retries(run.deadline, async || apart.read().await).await;
             if seen.is_ok_and(|seen| seen.credentials.len() >= most) {
                 return Failure::new(
                     Kind::Temporary,
@@ -322,8 +336,12 @@ impl Rotation {
             Some(held) if held.key_id == issued.key_id => Ok(held),
             held => {
                 warn!(key_id = %issued.key_id, "the issued credential was not stored and is removed");
-                self.remove_orphan(&run.secret, registration, issued.key_id, run.deadline)
-                    .await?;
+                let lost = vec![issued.key_id];
+                let (secret, deadline) = (&run.secret, run.deadline);
+                let removal = self.remove_orphans(secret, registration, lost, deadline);
+                if let Some(failure) = removal.await.1 {
+                    return Err(failure);
+                }
                 held.ok_or_else(|| match failure {
                     Some(error) => error.failure,
                     None => Failure::new(
@@ -335,24 +353,25 @@ impl Rotation {
         }
     }
 
-    /// Reads the pending version; where its value may only lag, several times.
+    /// Reads the pending version; where its value may only lag, for as long as one may.
     async fn look_at_stored(
         &self,
         run: &Invocation,
         may_lag: bool,
     ) -> Result<Option<Value>, Failure> {
-        let looks = if may_lag { LOOKS } else { 1 };
-        for look in 1..=looks {
+        let wait = run.deadline.at_most(self.settings.label_wait.duration());
+        let mut looks = 1;
+        loop {
             let value = self.store.value_of(&run.secret.arn, &run.token).await?;
-            if value.is_some() || look == looks || !run.deadline.sleep(backoff(look)).await {
+            if value.is_some() || !may_lag || !wait.sleep(backoff(looks)).await {
                 return Ok(value);
             }
+            looks += 1;
         }
-        Ok(None)
     }
 }
 
-/// What may lag is looked at this often before it is taken as it seems.
+/// A list that does not show what was added is looked at this often.
 const LOOKS: u32 = 4;
 
 /// The lifetime counts from Graph's clock and the end from Entra's: one that is the longest that a tenant

@@ -21,31 +21,47 @@ const REMOVALS: u32 = 3;
 const MOST_NOTED: usize = 6;
 
 impl Rotation {
-    /// Removes a credential whose value nobody has, and tells it then. It is noted before: a kill between the
-    /// two does not swallow the event.
-    pub(crate) async fn remove_orphan(
+    /// Removes credentials whose values nobody has, and tells it of each then. They are noted before: a kill
+    /// between the two does not swallow the event. Returns those that are gone; one that fails does not
+    /// keep the others.
+    pub(crate) async fn remove_orphans(
         &self,
         secret: &Described,
         registration: &Registration<'_>,
-        key_id: KeyId,
+        orphans: Vec<KeyId>,
         deadline: Deadline,
-    ) -> Result<(), Failure> {
-        let mut noted = noted(secret);
-        noted.retain(|noted| *noted != key_id);
-        let others = noted.clone();
-        noted.push(key_id);
-        self.note_removing(secret, &noted).await?;
-        self.remove_credential(registration, key_id, deadline)
-            .await?;
-        info!(%key_id, "removed an orphaned credential");
-        self.tell_orphan(secret, key_id).await?;
-        self.note_removing(secret, &others).await
+    ) -> (Vec<KeyId>, Option<Failure>) {
+        let mut open = noted(secret);
+        open.retain(|noted| !orphans.contains(noted));
+        open.extend(&orphans);
+        if orphans.is_empty() {
+            return (Vec::new(), None);
+        }
+        if let Err(failure) = self.note_removing(secret, &open).await {
+            return (Vec::new(), Some(failure));
+        }
+        let (mut removed, mut failed) = (Vec::new(), None);
+        for key_id in orphans {
+            let removal = async {
+                self.remove_credential(registration, key_id, deadline)
+                    .await?;
+                info!(%key_id, "removed an orphaned credential");
+                removed.push(key_id);
+                self.tell_orphan(secret, key_id).await
+            };
+            match removal.await {
+                Ok(()) => open.retain(|noted| *noted != key_id),
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        let noted = self.note_removing(secret, &open).await;
+        (removed, failed.or(noted.err()))
     }
 
     /// Tells the removals of orphans that a kill kept from being told.
     pub(crate) async fn tell_removed(
         &self,
-        secret: &Described,
+        secret: &mut Described,
         registration: &Registration<'_>,
         application: &Application,
         deadline: Deadline,
@@ -63,6 +79,9 @@ impl Rotation {
         if open == noted {
             return Ok(());
         }
+        // What was written is handed on, not read again.
+        let tag = written(&open);
+        secret.tags.insert(tags::REMOVING.to_owned(), tag);
         self.note_removing(secret, &open).await
     }
 
@@ -76,9 +95,7 @@ impl Rotation {
     }
 
     async fn note_removing(&self, secret: &Described, keys: &[KeyId]) -> Result<(), Failure> {
-        let latest = keys.iter().rev().take(MOST_NOTED);
-        let keys: Vec<String> = latest.map(ToString::to_string).collect();
-        let tag = (tags::REMOVING, keys.join("."));
+        let tag = (tags::REMOVING, written(keys));
         self.store.tag(&secret.arn, &[tag]).await?;
         Ok(())
     }
@@ -168,4 +185,12 @@ fn noted(secret: &Described) -> Vec<KeyId> {
     let tag = secret.tags.get(tags::REMOVING).map(String::as_str);
     let keys = tag.unwrap_or_default().split('.');
     keys.filter_map(|key| key.parse().ok()).collect()
+}
+
+fn written(keys: &[KeyId]) -> String {
+    let latest = keys.iter().rev().take(MOST_NOTED);
+    latest
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(".")
 }

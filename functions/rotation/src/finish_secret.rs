@@ -153,17 +153,14 @@ impl Rotation {
             Some(previous) => self.keep_label(run, previous).await,
             None => Ok(None),
         };
-        // The promotion stands, and is told, whatever becomes of a label.
-        let previous_key_id = kept.unwrap_or_else(|failure| {
-            warn!(%failure, "the label of the version before was not looked after");
-            None
-        });
         let rotated = run.event(EventKind::ClientSecretRotated {
             key_id: document.key_id,
-            previous_key_id,
+            previous_key_id: kept.as_ref().ok().copied().flatten(),
             expires_at: document.expires_at,
         });
+        // The promotion stands, and is told, whatever becomes of a label; without the tag both are done again.
         self.events.put(&[rotated]).await?;
+        kept?;
         let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
         if emergency.is_some() && emergency == previous {
             // The leaked credential goes at once, unless another secret uses it: the checker knows.
@@ -191,13 +188,14 @@ impl Rotation {
     async fn keep_label(&self, run: &Invocation, previous: &str) -> Result<Option<KeyId>, Failure> {
         let secret = &run.secret.arn;
         let labelled = run.secret.versions.keys_of(previous).first().copied();
-        let key_id = match labelled {
-            // Described after the promotion, and there.
-            Some(key_id) if run.secret.versions.has(previous, PREVIOUS) => {
-                return Ok(Some(key_id));
-            }
-            Some(key_id) => key_id,
-            None => match self.store.value_of(secret, previous).await? {
+        // Whether these labels were described after the promotion.
+        let after = run.secret.versions.has(previous, PREVIOUS);
+        let key_id = match (labelled, after) {
+            (Some(key_id), true) => return Ok(Some(key_id)),
+            (Some(key_id), false) => key_id,
+            // It was not adopted, and for a reason.
+            (None, false) => return Ok(None),
+            (None, true) => match self.store.value_of(secret, previous).await? {
                 Some(value) => MailboxSecret::read(&value.text)?.key_id,
                 None => return Ok(None),
             },

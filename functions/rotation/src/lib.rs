@@ -222,9 +222,8 @@ impl Invocation {
 
     /// Whether this rotation issued the credential.
     fn issued(&self, credential: &Credential) -> bool {
-        let by_this = |marker: Marker| match marker.issuer(&self.secret.arn) {
-            Issuer::This | Issuer::ThisOrReplica => marker.token == self.token,
-            Issuer::Another => false,
+        let by_this = |marker: Marker| {
+            marker.issuer(&self.secret.arn) == Issuer::This && marker.token == self.token
         };
         credential.marker().is_some_and(by_this)
     }

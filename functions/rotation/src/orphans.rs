@@ -73,6 +73,10 @@ impl Rotation {
             issuer,
         } in orphans
         {
+            if !(32..=64).contains(&version.len()) {
+                // No version of ours: Secrets Manager takes no such token, and would refuse to look for it.
+                continue;
+            }
             let stored = self.store.value_of(&secret.arn, &version).await?;
             let stored = stored.map(|value| MailboxSecret::read(&value.text).map(|m| m.key_id));
             match stored {

@@ -210,7 +210,7 @@ impl Rotation {
 }
 
 /// Graph's code, and the token endpoint's.
-fn says_no_such_app(failure: &Failure) -> bool {
+pub(crate) fn says_no_such_app(failure: &Failure) -> bool {
     let code = failure.code.as_deref().unwrap_or_default();
     code == "Request_ResourceNotFound" || code.ends_with("AADSTS700016")
 }

@@ -14,7 +14,7 @@ use shared::entra::token::Tokens;
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
-use shared::retry::{Deadline, with_retries};
+use shared::retry::{Deadline, backoff, with_retries};
 use shared::secret_store::versions::{
     CURRENT, Claim, PREVIOUS, released_label, retired_label, superseded_label,
 };
@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use crate::call::ActionCall;
 use crate::held::{Look, stops};
 use crate::person::{contact, described};
+use crate::probe::says_no_such_app;
 use crate::superseded::{
     Owner, Superseded, Told, Use, Warning, owner, superseded, used_since, verdict,
 };
@@ -78,13 +79,12 @@ impl Rotation {
         deadline: Deadline,
     ) -> Result<Value, Failure> {
         let nothing = || Ok(json!({ "removed": [], "kept": [] }));
-        let secret = self.store.describe(&call.secret).await?;
+        let (secret, current) = self.settled_current(&call.secret, deadline).await?;
         if is_left_alone(&secret) {
             return nothing();
         }
-        let current = self.store.value_with_label(&call.secret, CURRENT).await?;
         let mailbox = MailboxSecret::read(&current.text)?;
-        let superseded = superseded(&secret, &mailbox);
+        let mut superseded = superseded(&secret, &mailbox);
         if superseded.is_empty() || secret.versions.current() != Some(&current.version) {
             return nothing();
         }
@@ -97,6 +97,8 @@ impl Rotation {
             named_by_others: call.named_by_others.as_ref(),
             deadline,
         };
+        // What cannot wait comes first.
+        superseded.sort_by_key(|(_, version, _)| !retirement.leaked(version));
         let keys = superseded.iter().map(|(key_id, ..)| *key_id);
         let mut told = Told::read(secret.tags.get(tags::SUPERSEDED), keys);
         let mut places = Places::default();
@@ -108,7 +110,7 @@ impl Rotation {
                 key_id,
                 version,
                 claim,
-                document: self.document_of(&secret, version).await?,
+                document: None,
                 labels: labels.into_iter().map(str::to_owned).collect(),
             };
             let retired = self.retire_one(&retirement, &mut old, &mut places, &mut told);
@@ -133,45 +135,61 @@ impl Rotation {
         places: &mut Places,
         told: &mut Told,
     ) -> Result<Outcome, Failure> {
-        let place = self.place(run, old, places).await?;
+        old.document = self.document_of(run.secret, old.version).await?;
+        let place = match self.place(run, old, places).await {
+            Ok(place) => place,
+            Err(failure) => return self.without_a_place(run, old, failure).await,
+        };
         let registration = self.registration(&place.app, &place.tokens);
         let key_id = old.key_id;
         let Some(credential) = place.application.credential(key_id) else {
             return self.gone(run, old, &place).await;
         };
+        let owner = owner(credential, run.secret, old.document.as_ref());
         if old.claim == Claim::Retired {
             // A replica that lags; and should it be there indeed, it goes now.
-            let removal = async || registration.remove_password(key_id).await;
-            with_retries(run.deadline, removal).await?;
+            if owner == Owner::Us && !self.is_in_use_by_now(run, old).await? {
+                let removal = async || registration.remove_password(key_id).await;
+                with_retries(run.deadline, removal).await?;
+            }
             return Ok(Outcome::LetGo);
         }
         let now = place.tokens.now;
         let superseded = self.known_of(run, old, &place, credential).await?;
         let reason = verdict(superseded, now, self.settings.quarantine.signed());
-        let owner = owner(credential, &run.secret.arn, old.document.as_ref());
         let Some(reason) = reason else {
-            self.warn(run, superseded, now, told).await?;
+            if owner == Owner::Us && old.claim != Claim::Released {
+                self.warn(run, superseded, now, told).await?;
+            }
             return Ok(Outcome::Kept);
         };
-        match owner {
-            Owner::Us => {}
-            Owner::NotKnown if !superseded.has_ended(now) => {
-                info!(%key_id, "nothing ties this credential to its version's value; it is kept to its end");
-                return Ok(Outcome::Kept);
-            }
-            Owner::NotKnown | Owner::SomebodyElse => {
-                info!(%key_id, "let go of a credential that is not known to be ours");
-                self.forget(run.secret, old).await?;
-                return Ok(Outcome::LetGo);
-            }
+        if owner != Owner::Us {
+            let outcome = match superseded.has_ended(now) || owner == Owner::SomebodyElse {
+                true => {
+                    info!(%key_id, "let go of a credential that is not known to be ours");
+                    self.forget(run.secret, old).await?;
+                    Outcome::LetGo
+                }
+                false => {
+                    info!(%key_id, "nothing ties this credential to its version's value; it is kept to its end");
+                    Outcome::Kept
+                }
+            };
+            self.warn_of_a_leak(run, old, superseded, now, told).await?;
+            return Ok(outcome);
         }
         let cannot_wait = superseded.leaked || superseded.has_ended(now);
+        // Somebody may have made the version current again since.
+        if self.is_in_use_by_now(run, old).await? {
+            return Ok(Outcome::Kept);
+        }
         self.release(run.secret, old, cannot_wait).await?;
         if run
             .named_by_others
             .is_none_or(|named| named.contains(&key_id))
         {
             info!(%key_id, "another mailbox secret may name this credential; it is kept");
+            self.warn_of_a_leak(run, old, superseded, now, told).await?;
             return Ok(Outcome::Kept);
         }
         self.remove_credential(&registration, key_id, run.deadline)
@@ -182,6 +200,65 @@ impl Rotation {
         let mark = retired_label(key_id);
         self.relabel(run.secret, old, mark, cannot_wait).await?;
         Ok(Outcome::Removed)
+    }
+
+    /// The labels and the current value, of one and the same version: right after a promotion either may be
+    /// moments old.
+    async fn settled_current(
+        &self,
+        secret: &str,
+        deadline: Deadline,
+    ) -> Result<(Described, Current), Failure> {
+        let wait = deadline.at_most(self.settings.label_wait.duration());
+        let mut looks = 1;
+        loop {
+            let (described, current) = tokio::join!(
+                self.store.describe(secret),
+                self.store.value_with_label(secret, CURRENT),
+            );
+            let described = described?;
+            let current = match is_left_alone(&described) {
+                // One that is marked for deletion shows no value.
+                true => current.unwrap_or_else(|_| Current::none()),
+                false => current?,
+            };
+            let agree = described.versions.current() == Some(&current.version);
+            if agree || is_left_alone(&described) || !wait.sleep(backoff(looks)).await {
+                return Ok((described, current));
+            }
+            looks += 1;
+        }
+    }
+
+    async fn is_in_use_by_now(&self, run: &Retirement<'_>, old: &Old<'_>) -> Result<bool, Failure> {
+        let versions = self.store.describe(&run.secret.arn).await?.versions;
+        let claims = versions.claims();
+        let mut holders = claims.keys().filter(|(key_id, _)| *key_id == old.key_id);
+        Ok(versions.in_use(old.version) || holders.any(|(_, version)| versions.in_use(version)))
+    }
+
+    /// Where the app registration cannot be looked at: gone with all its credentials, if Graph does not find it
+    /// and Entra knows no such app either.
+    async fn without_a_place(
+        &self,
+        run: &Retirement<'_>,
+        old: &Old<'_>,
+        failure: Failure,
+    ) -> Result<Outcome, Failure> {
+        let Some(document) = old.document.as_ref().filter(|_| says_no_such_app(&failure)) else {
+            return Err(failure);
+        };
+        match self.sign_in_once(document, run.deadline).await {
+            Err(refused) if says_no_such_app(&refused) => {
+                if old.claim != Claim::Retired {
+                    self.tell_retired(run, old.key_id, RetiredReason::AlreadyGone)
+                        .await?;
+                }
+                self.forget(run.secret, old).await?;
+                Ok(Outcome::Removed)
+            }
+            Ok(_) | Err(_) => Err(failure),
+        }
     }
 
     /// The app registration that the version's credential is in; each is looked at once.
@@ -228,8 +305,16 @@ impl Rotation {
             return Ok(Outcome::Kept);
         }
         if old.claim != Claim::Retired {
+            // Another run may have removed it meanwhile, and told so.
+            let versions = self.store.describe(&run.secret.arn).await?.versions;
+            let claim = versions.claims().get(&(key_id, old.version)).copied();
+            if claim.is_none_or(|claim| claim > old.claim) {
+                return Ok(Outcome::Kept);
+            }
             let leaked = run.leaked(old.version);
             let reason = match (&old.document, old.claim) {
+                // Without its document nobody can tell whether its value signs in.
+                (None, Claim::Holds | Claim::Superseded(_)) => return Ok(Outcome::Kept),
                 (Some(document), _) if self.sign_in_once(document, run.deadline).await? => {
                     warn!(%key_id, "the app registration does not list this credential, and its value signs in; it is kept");
                     return Ok(Outcome::Kept);
@@ -351,6 +436,34 @@ impl Rotation {
         Ok(())
     }
 
+    /// One that leaked and is kept is a danger that somebody has to know of.
+    async fn warn_of_a_leak(
+        &self,
+        run: &Retirement<'_>,
+        old: &Old<'_>,
+        of: Superseded<'_>,
+        now: Timestamp,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        let warning = Warning::of_a_leak();
+        let before = told.of(old.key_id);
+        let said = before.is_some_and(|before| !warning.says_more_than(before));
+        if !of.leaked || of.has_ended(now) || said {
+            return Ok(());
+        }
+        let drift = EventKind::DriftFound {
+            what: "leaked_secret_still_valid".to_owned(),
+            connection: None,
+            found_at: now,
+            time: old.key_id.to_string(),
+        };
+        self.events.put(&[event(run.secret, None, drift)]).await?;
+        told.note(old.key_id, warning);
+        let tag = (tags::SUPERSEDED, told.to_string());
+        self.store.tag(&run.secret.arn, &[tag]).await?;
+        Ok(())
+    }
+
     // === Labels ===
 
     /// As far as this secret goes, the credential may be removed: a kill after the removal does not make
@@ -388,7 +501,12 @@ impl Rotation {
         for before in std::mem::replace(&mut old.labels, vec![label.clone()]) {
             if before != label {
                 let dropped = self.store.drop_label(&secret.arn, &before, old.version);
-                dropped.await?;
+                match dropped.await {
+                    Err(error) if cannot_wait => {
+                        warn!(failure = %error.failure, "a label stays for now");
+                    }
+                    dropped => drop(dropped?),
+                }
             }
         }
         Ok(())

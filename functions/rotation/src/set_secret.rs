@@ -7,7 +7,7 @@ use shared::entra::token::Tokens;
 use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
-use shared::retry::{CallError, Deadline, backoff, with_retries};
+use shared::retry::{CallError, Deadline, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
@@ -268,6 +268,9 @@ async fn swap_once(
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
     if held.has(document.key_id) {
         return Ok(Some(Delivered::Yes));
+    }
+    if !deadline.leaves_time_for(1) {
+        return Err(out_of_time());
     }
     let swapped = shopctrl.swap_secret(connection, &held, document).await?;
     Ok(match swapped {

@@ -12,6 +12,7 @@ use shared::policy;
 use shared::secret_store::Described;
 use shared::secret_store::versions::Claim;
 use shared::short_hash::short_hash;
+use shared::tags;
 
 /// The credentials that labels name on versions that are neither current nor being made, and that the
 /// current document does not name either.
@@ -47,12 +48,14 @@ pub(crate) enum Owner {
 /// Whose it is, by its marker and by the document of the version whose label names it.
 pub(crate) fn owner(
     credential: &Credential,
-    secret_arn: &str,
+    secret: &Described,
     document: Option<&MailboxSecret>,
 ) -> Owner {
-    match credential.marker().map(|marker| marker.issuer(secret_arn)) {
+    match credential.marker().map(|marker| marker.issuer(&secret.arn)) {
         Some(Issuer::This) => return Owner::Us,
         Some(Issuer::Another) => return Owner::SomebodyElse,
+        // It was a replica once: the secret in the other region may live by the same credential.
+        Some(Issuer::ThisOrReplica) | None if began_elsewhere(secret) => return Owner::NotKnown,
         Some(Issuer::ThisOrReplica) | None => {}
     }
     let Some(document) = document else {
@@ -66,6 +69,12 @@ pub(crate) fn owner(
         Fit::No => Owner::SomebodyElse,
         Fit::CannotTell => Owner::NotKnown,
     }
+}
+
+/// Whether the tags were first set on another secret than this one.
+fn began_elsewhere(secret: &Described) -> bool {
+    let origin = secret.tags.get(tags::ORIGIN);
+    origin.is_some_and(|origin| *origin != short_hash(&secret.arn))
 }
 
 /// What is known about a superseded credential.
@@ -145,6 +154,8 @@ pub(crate) struct Warning {
     pub(crate) used: bool,
     /// It was made by hand: whoever else was given it should know that it goes.
     pub(crate) by_hand: bool,
+    /// It leaked, and is kept.
+    pub(crate) leaked: bool,
 }
 
 impl Warning {
@@ -158,24 +169,43 @@ impl Warning {
             rung,
             used,
             by_hand,
+            leaked: false,
         };
         (used || by_hand || rung.is_some()).then_some(warning)
+    }
+
+    /// Of one that leaked and is kept all the same.
+    pub(crate) fn of_a_leak() -> Self {
+        Self {
+            rung: None,
+            used: false,
+            by_hand: false,
+            leaked: true,
+        }
     }
 
     pub(crate) fn says_more_than(self, told: Self) -> bool {
         let nearer = self
             .rung
             .is_some_and(|rung| told.rung.is_none_or(|told| rung < told));
-        nearer || self.used && !told.used
+        nearer || self.used && !told.used || self.leaked && !told.leaked
+    }
+
+    fn flag(self) -> &'static str {
+        match (self.used, self.leaked) {
+            (_, true) => "leaked",
+            (true, false) => "used",
+            (false, false) => "",
+        }
     }
 }
 
-/// What was told of superseded credentials, as a tag keeps it: `<hash of the keyId>:<rung>:<used>.…`.
+/// What was told of superseded credentials, as a tag keeps it: `<hash of the keyId>:<rung>:<used or leaked>.…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Told(BTreeMap<String, (Option<i64>, bool)>);
+pub(crate) struct Told(BTreeMap<String, Warning>);
 
 /// A tag has 256 characters.
-const MOST_TOLD: usize = 16;
+const MOST_TOLD: usize = 13;
 
 impl Told {
     /// What the tag says of those that are superseded yet.
@@ -186,31 +216,35 @@ impl Told {
             let (key, rest) = entry.split_once(':')?;
             let (rung, used) = rest.split_once(':')?;
             let known = keys.iter().any(|known| known == key);
-            known.then(|| (key.to_owned(), (rung.parse().ok(), used == "used")))
+            let warning = Warning {
+                rung: rung.parse().ok(),
+                used: used == "used",
+                by_hand: true,
+                leaked: used == "leaked",
+            };
+            known.then(|| (key.to_owned(), warning))
         });
         Self(told.collect())
     }
 
     pub(crate) fn of(&self, key_id: KeyId) -> Option<Warning> {
-        let (rung, used) = self.0.get(&short_hash(&key_id.to_string()))?;
-        Some(Warning {
-            rung: *rung,
-            used: *used,
-            by_hand: true,
-        })
+        self.0.get(&short_hash(&key_id.to_string())).copied()
     }
 
     pub(crate) fn note(&mut self, key_id: KeyId, warning: Warning) {
-        let told = (warning.rung, warning.used);
+        let told = Warning {
+            by_hand: true,
+            ..warning
+        };
         self.0.insert(short_hash(&key_id.to_string()), told);
     }
 }
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.0.iter().take(MOST_TOLD).map(|(key, (rung, used))| {
-            let rung = rung.map(|rung| rung.to_string()).unwrap_or_default();
-            format!("{key}:{rung}:{}", if *used { "used" } else { "" })
+        let entries = self.0.iter().take(MOST_TOLD).map(|(key, told)| {
+            let rung = told.rung.map(|rung| rung.to_string()).unwrap_or_default();
+            format!("{key}:{rung}:{}", told.flag())
         });
         f.write_str(&entries.collect::<Vec<_>>().join("."))
     }
@@ -219,6 +253,7 @@ impl fmt::Display for Told {
 #[cfg(test)]
 mod tests {
     use shared::credential::{Hint, Marker};
+    use shared::secret_store::versions::Versions;
 
     use super::*;
 
@@ -240,6 +275,20 @@ mod tests {
         Credential {
             display_name: Some(Marker::new("arn-AbC123", "t").display_name("")),
             ..credential()
+        }
+    }
+
+    fn secret(arn: &str, tags: &[(&str, &str)]) -> Described {
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Described {
+            arn: arn.to_owned(),
+            name: "name".to_owned(),
+            rotation_enabled: true,
+            versions: Versions::default(),
+            tags: tags.collect(),
+            last_rotated: None,
+            deleted: false,
+            primary_region: None,
         }
     }
 
@@ -373,7 +422,7 @@ mod tests {
             ..credential()
         };
         let of = |credential: &Credential, document: Option<&MailboxSecret>| {
-            owner(credential, "arn-AbC123", document)
+            owner(credential, &secret("arn-AbC123", &[]), document)
         };
         let own = document(key, "abc~");
         assert_eq!(of(&hinted("abc"), Some(&own)), Owner::Us);
@@ -388,6 +437,11 @@ mod tests {
             ..hinted("abc")
         };
         assert_eq!(of(&replicas, Some(&own)), Owner::SomebodyElse);
+        // Tags that were set on the secret of which this one was a replica.
+        let promoted = secret("arn-AbC123", &[(tags::ORIGIN, "0a0a0a0a")]);
+        let seen = owner(&hinted("abc"), &promoted, Some(&own));
+        assert_eq!(seen, Owner::NotKnown);
+        assert_eq!(owner(&issued(), &promoted, None), Owner::Us);
     }
 
     #[test]
@@ -428,6 +482,7 @@ mod tests {
             rung,
             used,
             by_hand: true,
+            leaked: false,
         };
         let mut told = Told::default();
         told.note(keys[0], warning(Some(7), false));

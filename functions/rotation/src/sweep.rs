@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::credential::{Credential, Fit, Issuer, KeyId};
+use shared::credential::{Credential, Fit, KeyId};
 use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
@@ -45,7 +45,7 @@ impl Rotation {
             // Promoted meanwhile: what was read is out of date, and nothing is done by it.
             return nothing();
         }
-        let run = Invocation {
+        let mut run = Invocation {
             secret,
             token: current.version,
             rotation_token: None,
@@ -61,7 +61,7 @@ impl Rotation {
         );
         let mut needs = Vec::new();
         if run.secret.versions.in_progress().is_none() {
-            let of_others = issued_by_others(&application, &run.secret);
+            let of_others = issued_by_a_twin(&application, &run.secret);
             let redelivered = self.redeliver(&run, &mailbox, tokens.now, None, &of_others);
             match redelivered.await {
                 Ok(found) => needs.extend(found),
@@ -73,27 +73,25 @@ impl Rotation {
             }
         }
         let mut removed = Vec::new();
-        let told = self.tell_removed(&run.secret, &registration, &application, deadline);
+        let secret = &mut run.secret;
+        let told = self.tell_removed(secret, &registration, &application, deadline);
         failures.extend(told.await.err());
-        if !self.is_frozen(&run.secret, tokens.now) {
+        // Without the word of the other secrets nothing is removed that one of them may name.
+        let named = call.named_by_others.as_ref();
+        if let Some(named) = named.filter(|_| !self.is_frozen(&run.secret, tokens.now)) {
             let settled = self.settled(tokens.now);
             let mut orphans = orphans(&application, &run.secret, mailbox.key_id, settled);
-            let named = call.named_by_others.as_ref();
-            orphans.retain(|orphan| named.is_none_or(|named| !named.contains(&orphan.key_id)));
+            orphans.retain(|orphan| !named.contains(&orphan.key_id));
             // After the delivery, which may take one of them away from a connection.
-            let lost = self
-                .lost_for_good(&run.secret, &mailbox, orphans, deadline)
-                .await;
-            let lost = lost.unwrap_or_else(|failure| {
-                failures.push(failure);
-                Vec::new()
-            });
-            for key_id in lost {
-                let removal = self.remove_orphan(&run.secret, &registration, key_id, deadline);
-                match removal.await {
-                    Ok(()) => removed.push(key_id),
-                    Err(failure) => failures.push(failure),
+            let lost = self.lost_for_good(&run.secret, &mailbox, orphans, deadline);
+            match lost.await {
+                Ok(lost) => {
+                    let removal = self.remove_orphans(&run.secret, &registration, lost, deadline);
+                    let (gone, failure) = removal.await;
+                    removed = gone;
+                    failures.extend(failure);
                 }
+                Err(failure) => failures.push(failure),
             }
         }
         if !needs.is_empty() {
@@ -137,7 +135,13 @@ impl Rotation {
         let Some(current) = versions.current() else {
             return Ok(());
         };
-        if holder == Some(current) || holder.is_some() && holder == versions.in_progress() {
+        if holder == Some(current) {
+            let named = application.credential(mailbox.key_id);
+            let anothers = named.is_some_and(|c| c.fits(&mailbox.client_secret) == Fit::No);
+            let keep = if anothers { "" } else { &label };
+            return self.drop_other_labels(secret, current, keep).await;
+        }
+        if holder.is_some() && holder == versions.in_progress() {
             return Ok(());
         }
         // One look that does not show it proves nothing; and if this version is superseded without
@@ -152,7 +156,7 @@ impl Rotation {
         let fit = seen.map(|credential| credential.fits(&mailbox.client_secret));
         if fit.is_none_or(|fit| fit == Fit::No) {
             warn!(key_id = %mailbox.key_id, "Entra shows no credential with the document's key_id, or its hint is another value's");
-            return Ok(());
+            return self.drop_other_labels(secret, current, "").await;
         }
         let adopt = MoveLabel {
             secret: &secret.arn,
@@ -162,6 +166,25 @@ impl Rotation {
             from: holder,
         };
         self.store.swap(adopt).await?;
+        self.drop_other_labels(secret, current, &label).await
+    }
+
+    /// The current version names the credential that its document names, and no other: a label that was typed
+    /// wrong would hide from others which one is in use, and one from a time when the version was
+    /// superseded would have it retired without its quarantine.
+    async fn drop_other_labels(
+        &self,
+        secret: &Described,
+        current: &str,
+        label: &str,
+    ) -> Result<(), Failure> {
+        for key_id in secret.versions.keys_of(current) {
+            for other in secret.versions.labels_naming(current, key_id) {
+                if other != label {
+                    self.store.drop_label(&secret.arn, other, current).await?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -202,11 +225,13 @@ impl Rotation {
     }
 }
 
-fn issued_by_others(application: &Application, secret: &Described) -> BTreeSet<KeyId> {
-    let by_another = |credential: &&Credential| {
+/// What a replica of this secret issued, or the secret that this one was a replica of: connections with one of
+/// these are looked after there.
+fn issued_by_a_twin(application: &Application, secret: &Described) -> BTreeSet<KeyId> {
+    let by_a_twin = |credential: &&Credential| {
         let marker = credential.marker();
-        marker.is_some_and(|marker| marker.issuer(&secret.arn) == Issuer::Another)
+        marker.is_some_and(|marker| marker.is_of_a_twin(&secret.arn))
     };
-    let credentials = application.credentials.iter().filter(by_another);
+    let credentials = application.credentials.iter().filter(by_a_twin);
     credentials.map(|credential| credential.key_id).collect()
 }
