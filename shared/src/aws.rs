@@ -138,7 +138,7 @@ client!(
     lambda,
     aws_sdk_lambda,
     1,
-    "A client of Lambda. An invocation that got no answer may be running yet, so it is not repeated."
+    "A client of Lambda. An invocation that got no answer may be running yet, so the SDK repeats none."
 );
 
 fn over(client: &Client) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
@@ -178,6 +178,65 @@ async fn carry(client: Client, request: HttpRequest) -> Result<HttpResponse, Con
         .map_err(|error| ConnectorError::user(error.into()))
 }
 
+/// Whether a request that failed was certainly not carried out, and may be in a moment: it was refused for its
+/// number before anything was done (429), or no connection was made.
+pub fn was_not_carried_out<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let not_sent = |error: &ConnectorError| {
+        let source = std::error::Error::source(error);
+        let sent = source.and_then(|source| source.downcast_ref::<TransportError>());
+        matches!(sent, Some(TransportError::NotSent))
+    };
+    match error {
+        SdkError::ServiceError(service) => service.raw().status().as_u16() == 429,
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(not_sent),
+        _ => false,
+    }
+}
+
+/// The next step where the code alone, or AWS's fixed sentence with it, tells it.
+fn advice(code: &str, message: &str) -> Option<&'static str> {
+    match code {
+        // Secrets Manager's sentence where the key is the reason: "Access to KMS is not allowed".
+        "AccessDeniedException" if message.contains("KMS") => Some(
+            "Give the function's role kms:Decrypt and kms:GenerateDataKey on the secret's key, in its policy or in the key's.",
+        ),
+        "AccessDeniedException" => {
+            Some("Give the function's role this permission (template.yaml has it).")
+        }
+        "DecryptionFailure" | "EncryptionFailure" => Some(
+            "Look at the secret's KMS key: it is disabled, is to be deleted, or may not be used by the function's role.",
+        ),
+        "ResourceNotFoundException" => Some("Check that the secret exists and is not deleted."),
+        // "You can't perform this operation on the secret because it was marked for deletion."
+        "InvalidRequestException" if message.contains("marked for deletion") => Some(
+            "The secret is marked for deletion. Restore it (aws secretsmanager restore-secret) if the shop still uses it.",
+        ),
+        // The SDK takes it for throttling; it does not pass by itself.
+        "LimitExceededException" => Some(
+            "A limit of the account or of this secret is reached, such as 20 staging labels over all its versions: take labels from versions that nobody needs.",
+        ),
+        code if is_of_this_environment(code) => Some(
+            "The credentials or the clock of this execution environment are out of date. A new one has its own; if it stays, see that the function's role exists and deploy the function again.",
+        ),
+        _ => None,
+    }
+}
+
+/// What AWS says to old credentials or a wrong clock, whatever is asked ("Common error types").
+fn is_of_this_environment(code: &str) -> bool {
+    let old = [
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+    ];
+    let clock = [
+        "RequestExpired",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+    ];
+    old.contains(&code) || clock.contains(&code)
+}
+
 /// Sorts an SDK error that the caller does not branch on.
 pub fn sorted<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
@@ -191,24 +250,16 @@ where
             let unreadable = service.raw().status().is_success();
             let temporary =
                 unreadable || status >= 500 || status == 429 || code.contains("Throttl");
-            let kind = if temporary {
+            let kind = if temporary || is_of_this_environment(code) {
                 Kind::Temporary
             } else {
                 Kind::Misconfigured
             };
             let failure = Failure::new(kind, format!("{what}: AWS answered {status}"))
                 .code(foreign_code(code));
-            let failure = match code {
-                "AccessDeniedException" => failure
-                    .next_step("Give the function's role this permission (template.yaml has it)."),
-                "ResourceNotFoundException" => {
-                    failure.next_step("Check that the secret exists and is not deleted.")
-                }
-                // The SDK takes it for throttling; it does not pass by itself.
-                "LimitExceededException" => failure.next_step(
-                    "A limit of the account or of this secret is reached, such as 20 staging labels over all its versions: take labels from versions that nobody needs.",
-                ),
-                _ => failure,
+            let failure = match advice(code, service.err().message().unwrap_or_default()) {
+                Some(next_step) => failure.next_step(next_step),
+                None => failure,
             };
             CallError {
                 effect: if temporary {
@@ -235,5 +286,39 @@ where
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: no answer from AWS")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_of_aws_has_advice_of_its_own() {
+        let deleted =
+            "You can't perform this operation on the secret because it was marked for deletion.";
+        for (code, message, part) in [
+            (
+                "AccessDeniedException",
+                "User: arn:… is not authorized",
+                "template.yaml",
+            ),
+            (
+                "AccessDeniedException",
+                "Access to KMS is not allowed",
+                "kms:Decrypt",
+            ),
+            ("DecryptionFailure", "", "KMS key"),
+            ("InvalidRequestException", deleted, "restore-secret"),
+            ("LimitExceededException", "", "staging labels"),
+            ("ExpiredTokenException", "", "out of date"),
+            ("RequestExpired", "", "clock"),
+        ] {
+            let advice = advice(code, message).unwrap_or_default();
+            assert!(advice.contains(part), "{code}, {message}: {advice}");
+        }
+        // That may be anything, and so may what nobody knows.
+        assert_eq!(advice("InvalidRequestException", "You must …"), None);
+        assert_eq!(advice("Unheard", ""), None);
     }
 }

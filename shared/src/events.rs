@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::aws::sorted;
 use crate::config::BaseUrl;
 use crate::credential::KeyId;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, foreign_code};
 use crate::grants::HandOverState;
 use crate::mailbox_secret::{ConnectionId, Delivery, Direction, DirectoryId, MailboxAddress};
+use crate::retry::backoff;
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -479,8 +480,9 @@ impl EventKind {
                 error_type,
                 what,
                 code,
-                ..
-            } => format!("{step} {error_type} {what} {code:?}"),
+                // It may say what was seen at that moment, too.
+                next_step,
+            } => format!("{step} {error_type} {what} {code:?} {next_step}"),
             Self::ClientSecretExpiring {
                 expires_at, rung, ..
             } => format!("{expires_at} {rung}"),
@@ -543,7 +545,14 @@ pub struct Events {
 /// PutEvents takes this many entries.
 const BATCH: usize = 10;
 /// PutEvents answers 200 also when entries failed: those are put again, this often in all.
-const TRIES: usize = 4;
+const TRIES: u32 = 4;
+
+/// What EventBridge did not take of a batch, and one of the reasons.
+#[derive(Default)]
+struct NotTaken {
+    entries: Vec<PutEventsRequestEntry>,
+    code: String,
+}
 
 impl Events {
     /// Onto this bus.
@@ -560,38 +569,39 @@ impl Events {
         for batch in events.chunks(BATCH) {
             let mut left: Vec<PutEventsRequestEntry> =
                 batch.iter().map(|event| self.entry(event)).collect();
-            for _ in 0..TRIES {
-                left = self.put_batch(left).await?;
+            for attempt in 1..=TRIES {
+                let NotTaken { entries, code } = self.put_batch(left).await?;
+                left = entries;
                 if left.is_empty() {
                     break;
                 }
-            }
-            if !left.is_empty() {
-                let what = format!("putting events: EventBridge did not take {}", left.len());
-                return Err(Failure::new(Kind::Temporary, what));
+                if attempt == TRIES {
+                    let what = format!("putting events: EventBridge did not take {}", left.len());
+                    return Err(Failure::new(Kind::Temporary, what).code(foreign_code(&code)));
+                }
+                tokio::time::sleep(backoff(attempt)).await;
             }
         }
         Ok(())
     }
 
-    async fn put_batch(
-        &self,
-        entries: Vec<PutEventsRequestEntry>,
-    ) -> Result<Vec<PutEventsRequestEntry>, Failure> {
+    async fn put_batch(&self, entries: Vec<PutEventsRequestEntry>) -> Result<NotTaken, Failure> {
         let request = self.client.put_events().set_entries(Some(entries.clone()));
         let answer = request
             .send()
             .await
             .map_err(|error| sorted("putting events", &error).failure)?;
+        let mut not_taken = NotTaken::default();
         if answer.failed_entry_count() == 0 {
-            return Ok(Vec::new());
+            return Ok(not_taken);
         }
-        let results = answer.entries().iter();
-        let failed = entries
-            .into_iter()
-            .zip(results)
-            .filter(|(_, result)| result.event_id().is_none());
-        Ok(failed.map(|(entry, _)| entry).collect())
+        for (entry, result) in entries.into_iter().zip(answer.entries()) {
+            if result.event_id().is_none() {
+                not_taken.entries.push(entry);
+                not_taken.code = result.error_code().unwrap_or("no code").to_owned();
+            }
+        }
+        Ok(not_taken)
     }
 
     fn entry(&self, event: &Event) -> PutEventsRequestEntry {

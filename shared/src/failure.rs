@@ -41,7 +41,7 @@ pub struct Failure {
     pub what: String,
     /// The server's own code: `Authorization_RequestDenied`, `AADSTS7000215`, …
     pub code: Option<String>,
-    /// One sentence for a person: what to do next.
+    /// One sentence for a person: what to do next. Empty where `what` ends with it.
     pub next_step: String,
 }
 
@@ -90,6 +90,9 @@ impl fmt::Display for Failure {
         f.write_str(&self.what)?;
         if let Some(code) = &self.code {
             write!(f, " ({code})")?;
+        }
+        if self.next_step.is_empty() {
+            return Ok(());
         }
         write!(f, ". {}", self.next_step)
     }

@@ -197,17 +197,24 @@ pub fn date<T>(response: &Response<T>) -> Option<Timestamp> {
     Some(zoned.timestamp())
 }
 
-/// The pause that the server asks for, in whole seconds (`Retry-After`, RFC 9110, 10.2.3). A date
-/// instead of seconds is not obeyed; none of our servers sends one.
+/// The longest pause that the server asks for (`Retry-After`, RFC 9110, 10.2.3): whole seconds or a date;
+/// Graph's proxies send fractions too, and two headers joined to one, as `10,120`.
 #[must_use]
 pub fn retry_after<T>(response: &Response<T>) -> Option<Duration> {
-    let text = response.headers().get(http::header::RETRY_AFTER)?;
-    text.to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    let headers = response.headers().get_all(http::header::RETRY_AFTER);
+    let texts = headers.into_iter().filter_map(|text| text.to_str().ok());
+    texts.filter_map(|text| pause(text, date(response))).max()
+}
+
+fn pause(text: &str, sent: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(until) = jiff::fmt::rfc2822::parse(text.trim()) {
+        // By the server's own clock.
+        let pause = until.timestamp().duration_since(sent?);
+        return Some(pause.try_into().unwrap_or_default());
+    }
+    let seconds = text.split(',').map(|part| part.trim().parse::<f64>());
+    let pauses = seconds.filter_map(|seconds| Duration::try_from_secs_f64(seconds.ok()?).ok());
+    pauses.max()
 }
 
 /// Whether a status means passing trouble, and whether the request may have been carried out.
@@ -234,5 +241,25 @@ mod tests {
             .unwrap();
         assert_eq!(date(&response).unwrap().to_string(), "2026-11-23T09:00:00Z");
         assert_eq!(retry_after(&response), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_pause_is_read_in_every_form_that_is_seen() {
+        let asked = |values: &[&str]| {
+            let response = Response::builder().header("Date", "Mon, 23 Nov 2026 09:00:00 GMT");
+            let response = values.iter().fold(response, |response, value| {
+                response.header("Retry-After", *value)
+            });
+            retry_after(&response.body(()).unwrap()).map(|pause| pause.as_secs_f64())
+        };
+        assert_eq!(asked(&["10,120"]), Some(120.0));
+        assert_eq!(asked(&["10", "120"]), Some(120.0));
+        assert_eq!(asked(&["1.5"]), Some(1.5));
+        assert_eq!(asked(&["Mon, 23 Nov 2026 09:00:09 GMT"]), Some(9.0));
+        // In the past.
+        assert_eq!(asked(&["Mon, 23 Nov 2026 08:00:00 GMT"]), Some(0.0));
+        for odd in ["", "soon", "-1", "NaN", "inf", "1e400"] {
+            assert_eq!(asked(&[odd]), None, "{odd}");
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod credential;
 pub mod entra;
 pub mod events;
 pub mod failure;
+pub mod function;
 pub mod grants;
 pub mod http;
 mod jwt;

@@ -130,7 +130,8 @@ impl SecretStore {
     /// [`CallError`], also when no version has the label.
     pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
-        value(request.version_stage(label).send().await)?.ok_or_else(|| absent(secret, label))
+        value(secret, request.version_stage(label).send().await)?
+            .ok_or_else(|| absent(secret, label))
     }
 
     /// The value of this version; `None` when it has none (yet).
@@ -139,7 +140,7 @@ impl SecretStore {
     /// [`CallError`].
     pub async fn value_of(&self, secret: &str, version: &str) -> Result<Option<Value>, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
-        value(request.version_id(version).send().await)
+        value(secret, request.version_id(version).send().await)
     }
 
     /// Puts a value under this version id, with labels, in one call.
@@ -370,6 +371,7 @@ pub struct MoveLabel<'a> {
 }
 
 fn value(
+    secret: &str,
     answer: Result<
         aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput,
         SdkError<aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError>,
@@ -382,8 +384,19 @@ fn value(
             created: answer.created_date().and_then(timestamp),
         })),
         Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
-        Err(error) => Err(sorted("reading the secret", &error)),
+        Err(error) => Err(sorted(
+            &format!("reading the secret {}", shown(secret)),
+            &error,
+        )),
     }
+}
+
+/// The name of a secret as it may stand in logs and mails: an event may name it by anything. Secrets Manager
+/// allows letters, digits and `/_+=.@-` (CreateSecret, `Name`).
+fn shown(secret: &str) -> String {
+    let name = secret.rsplit(":secret:").next().unwrap_or(secret);
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(*c);
+    name.chars().filter(allowed).take(128).collect()
 }
 
 fn absent(secret: &str, label: &str) -> CallError {
@@ -393,7 +406,10 @@ fn absent(secret: &str, label: &str) -> CallError {
         status: Some(400),
         failure: Failure::new(
             crate::failure::Kind::Misconfigured,
-            format!("reading the {label} version of {secret}: there is none"),
+            format!(
+                "reading the {label} version of {}: there is none",
+                shown(secret)
+            ),
         )
         .code("ResourceNotFoundException")
         .next_step("Create this secret, and put a value (README says what it holds)."),

@@ -107,16 +107,20 @@ async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
             json!({"version": "1.0", "path": WRONG}),
             "version",
         ),
-        ("oauth-callback", json!({"version": "2.0"}), "HTTP API"),
+        (
+            "oauth-callback",
+            json!({"version": "2.0"}),
+            "requestContext.http.method",
+        ),
         (
             "oauth-callback",
             http(|event| event["cookies"] = json!(WRONG)),
-            "HTTP API",
+            "cookies",
         ),
         (
             "oauth-callback",
             http(|event| event["requestContext"] = json!(WRONG)),
-            "HTTP API",
+            "requestContext.http.method",
         ),
     ];
     for (function, event, field) in &cases {
@@ -490,8 +494,7 @@ async fn all_missing_settings_are_told_in_one_message_and_the_process_ends() {
         let function = Function::new(name, &binaries[name])
             .env("AWS_REGION", "")
             .env("AWS_DEFAULT_REGION", "")
-            .env(wrong, WRONG)
-            .env("LOG_LEVEL", WRONG);
+            .env(wrong, WRONG);
         world.lambda.register(function);
         let result = world.invoke(name, &json!({})).await.unwrap();
         assert_eq!(result.error_type(), Some("Runtime.ExitError"), "{result:?}");
@@ -500,21 +503,34 @@ async fn all_missing_settings_are_told_in_one_message_and_the_process_ends() {
             .filter(|line| line.function == name)
             .map(|line| line.line)
             .collect();
-        // One line for whoever reads the logs, and what the process itself says as it ends.
-        assert_eq!(of_function.len(), 2, "{of_function:?}");
-        let json = |line: &&String| serde_json::from_str::<Value>(line).is_ok();
-        let line = of_function.iter().find(json).expect("a line of JSON");
+        let [line] = of_function.as_slice() else {
+            panic!("one line says it: {of_function:?}");
+        };
+        serde_json::from_str::<Value>(line).expect("JSON");
         for part in [
             "reading the settings".to_owned(),
             "AWS_REGION is missing".to_owned(),
             format!("{missing} is missing"),
             format!("{wrong} is "),
-            "LOG_LEVEL is ".to_owned(),
             "Set these environment variables".to_owned(),
         ] {
             assert!(line.contains(&part), "{part}: {line}");
         }
-        assert!(!of_function.concat().contains(WRONG), "{of_function:?}");
+        assert!(!line.contains(WRONG), "{line}");
+    }
+}
+
+#[test]
+fn a_function_started_by_hand_says_in_one_sentence_that_it_runs_under_lambda() {
+    for (name, binary) in binaries::build().unwrap() {
+        let mut started = std::process::Command::new(binary);
+        let ended = started.env_remove("AWS_LAMBDA_RUNTIME_API").output();
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{name}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{name}: {said}");
+        assert!(said.contains("function of AWS Lambda"), "{name}: {said}");
+        assert!(ended.stdout.is_empty(), "{name}");
     }
 }
 

@@ -112,7 +112,7 @@ struct Run {
 impl Run {
     async fn start() -> Self {
         let mut settings = short_waits();
-        settings.insert("LOG_LEVEL".to_owned(), "debug".to_owned());
+        settings.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), "DEBUG".to_owned());
         let world = World::start(settings).await.unwrap();
         world.directory.note_secret(QUOTED);
         let orders = world.add_mailbox(&without_grant()).unwrap();

@@ -638,7 +638,7 @@ fn taken_back(world: &World, step: Step) -> String {
 }
 
 /// Whether a page has more of Microsoft's words than the number: `AADSTS53003: Access has been blocked …`.
-fn quotes_microsoft(page: &str) -> bool {
+pub fn quotes_microsoft(page: &str) -> bool {
     page.split("AADSTS").skip(1).any(|rest| {
         let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
         behind.len() == rest.len() || !behind.starts_with(')')

@@ -30,6 +30,7 @@ async fn every_line_of_a_step_is_json_and_names_secret_token_and_step() {
             line["message"].is_string() && line["level"].is_string(),
             "{line}"
         );
+        assert!(line["requestId"].is_string(), "{line}");
         assert_eq!(line["span"]["secret"], "shopmail/orders", "{line}");
         assert!(line["span"]["token"].is_string(), "{line}");
         steps.push(line["span"]["step"].as_str().expect("a step").to_owned());

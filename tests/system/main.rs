@@ -8,6 +8,7 @@
 )]
 
 mod actions;
+mod answers;
 mod attacks;
 mod attended;
 mod bad_input;

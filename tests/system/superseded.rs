@@ -1,7 +1,6 @@
 //! The old client secret of attended connections: kept until its own end, unless Entra shows it unused;
 //! watched, and never ended in silence.
 
-use jiff::SignedDuration;
 use simulators::world::{Mailbox, MailboxPlan, World};
 use uuid::Uuid;
 
@@ -9,10 +8,7 @@ use crate::browser::Browser;
 use crate::end_state::{current_key, keys};
 use crate::events::assert_events_keep_their_schemas;
 use crate::hand_over::{ASKED, attended, field, paste, reveal, say, waiting};
-
-fn days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
-}
+use crate::whose::check_daily;
 
 /// A rotation handed over whole, in which the person pasted into these connections only, and said of
 /// all that Status shows Authorized.
@@ -42,14 +38,6 @@ fn may_read_reports(world: &World) {
     world.directory.change(rotator, |app| {
         app.app_roles.insert("AuditLog.Read.All".to_owned());
     });
-}
-
-async fn check_daily(world: &World, for_days: i64) {
-    for _ in 0..for_days {
-        world.clock.advance(days(1));
-        let checked = world.check().await.unwrap();
-        assert!(checked.function_error.is_none(), "{}", checked.payload);
-    }
 }
 
 fn drifts(world: &World) -> Vec<String> {

@@ -1,37 +1,20 @@
 //! The expiry checker function: see the library beside it.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use expiry_checker::{ExpiryChecker, Settings};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use serde_json::Value;
-use shared::config::Reader;
-use shared::failure::Failure;
-use shared::telemetry;
+use shared::function::{Invoked, environment, run};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))
-        .inspect_err(telemetry::not_started)?;
-    telemetry::start(settings.log_level);
-    let checker = Arc::new(ExpiryChecker::new(settings)?);
-    checker.warm_up().await;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let checker = Arc::clone(&checker);
-        async move {
-            let left = shared::retry::left_until(event.context.deadline);
-            checker
-                .handle(event.payload, left)
-                .await
-                .map_err(diagnostic)
-        }
-    }))
+async fn main() -> ExitCode {
+    run(async || {
+        let checker = Arc::new(ExpiryChecker::new(Settings::read(environment())?)?);
+        checker.warm_up().await;
+        Ok(move |invoked: Invoked| {
+            let checker = Arc::clone(&checker);
+            async move { checker.handle(invoked.event, invoked.left).await }
+        })
+    })
     .await
-}
-
-fn diagnostic(failure: Failure) -> Diagnostic {
-    Diagnostic {
-        error_type: failure.kind.error_type().to_owned(),
-        error_message: failure.to_string(),
-    }
 }

@@ -7,10 +7,11 @@ use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::aws::sorted;
+use shared::aws::{sorted, was_not_carried_out};
 use shared::credential::KeyId;
 use shared::failure::{Failure, Kind, foreign_code};
 use shared::mailbox_secret::{ConnectionId, DirectoryId, MailboxAddress};
+use shared::retry::backoff;
 
 /// The rotation function.
 #[derive(Debug, Clone)]
@@ -72,6 +73,9 @@ struct FunctionError {
     error_message: String,
 }
 
+/// Attempts at an invocation that was not carried out.
+const INVOCATIONS: u32 = 4;
+
 impl RotationFunction {
     /// The function with this name or ARN.
     #[must_use]
@@ -123,11 +127,19 @@ impl RotationFunction {
     async fn invoke(&self, event: Value) -> Result<Value, Failure> {
         let what = "invoking the rotation function";
         let request = self.client.invoke().function_name(&self.name);
-        let answer = request
-            .payload(Blob::new(event.to_string()))
-            .send()
-            .await
-            .map_err(|error| sorted(what, &error).failure)?;
+        let request = request.payload(Blob::new(event.to_string()));
+        let mut attempt = 1;
+        let answer = loop {
+            match request.clone().send().await {
+                Ok(answer) => break answer,
+                // Another check, or rotations, may use up the function's concurrency.
+                Err(error) if attempt < INVOCATIONS && was_not_carried_out(&error) => {
+                    tokio::time::sleep(backoff(attempt)).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(sorted(what, &error).failure),
+            }
+        };
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
         if answer.function_error().is_none() {
             return serde_json::from_slice(payload).map_err(|_| {
@@ -158,8 +170,10 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         .into_iter()
         .find(|kind| kind.error_type() == error.error_type);
     match kind {
-        // Our own function's words, which hold neither secrets nor foreign text.
-        Some(kind) => Failure::new(kind, format!("rotation: {}", error.error_message)),
+        // Our own function's words, with its next step. They hold neither secrets nor foreign text.
+        Some(kind) => {
+            Failure::new(kind, format!("rotation: {}", error.error_message)).next_step("")
+        }
         // It died: out of time, out of memory.
         None => Failure::new(Kind::Temporary, format!("{what}: it died"))
             .code(foreign_code(&error.error_type)),

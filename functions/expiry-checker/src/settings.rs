@@ -5,15 +5,12 @@ use shared::config::Reader;
 use shared::failure::Failure;
 use shared::period::Period;
 use shared::policy::Policy;
-use tracing::level_filters::LevelFilter;
 
 /// The settings, each an environment variable; durations in ISO 8601.
 #[derive(Debug)]
 pub struct Settings {
     /// `AWS_*`, `CONNECT_TIMEOUT`, `REQUEST_TIMEOUT`.
     pub aws: AwsSettings,
-    /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
-    pub log_level: LevelFilter,
     /// `EVENT_BUS`: name or ARN of the bus (default `default`).
     pub event_bus: String,
     /// `ROTATION_FUNCTION`: name or ARN of the rotation function (required).
@@ -33,7 +30,6 @@ impl Settings {
     pub fn read<F: Fn(&str) -> Option<String>>(mut reader: Reader<F>) -> Result<Self, Failure> {
         let settings = Self {
             aws: AwsSettings::read(&mut reader),
-            log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),
             rotation_function: reader.required("ROTATION_FUNCTION"),
             invoke_timeout: reader.or("INVOKE_TIMEOUT", Period::seconds(14 * 60)),

@@ -1,38 +1,25 @@
 //! The OAuth callback function: see the library beside it.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use oauth_callback::{OAuthCallback, Settings};
-use serde_json::Value;
-use shared::config::Reader;
-use shared::failure::Failure;
-use shared::telemetry;
+use shared::function::{Invoked, environment, run};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))
-        .inspect_err(telemetry::not_started)?;
-    telemetry::start(settings.log_level);
-    let callback = Arc::new(OAuthCallback::new(settings)?);
-    callback.warm_up().await;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let callback = Arc::clone(&callback);
-        async move {
-            let left = shared::retry::left_until(event.context.deadline);
-            let reference = event.context.request_id;
-            callback
-                .handle(event.payload, &reference, left)
-                .await
-                .map_err(diagnostic)
-        }
-    }))
+async fn main() -> ExitCode {
+    run(async || {
+        let callback = Arc::new(OAuthCallback::new(Settings::read(environment())?)?);
+        callback.warm_up().await;
+        Ok(move |invoked: Invoked| {
+            let callback = Arc::clone(&callback);
+            async move {
+                let reference = &invoked.request_id;
+                callback
+                    .handle(invoked.event, reference, invoked.left)
+                    .await
+            }
+        })
+    })
     .await
-}
-
-fn diagnostic(failure: Failure) -> Diagnostic {
-    Diagnostic {
-        error_type: failure.kind.error_type().to_owned(),
-        error_message: failure.to_string(),
-    }
 }

@@ -6,7 +6,6 @@ use shared::entra::MicrosoftSettings;
 use shared::failure::Failure;
 use shared::policy::Policy;
 use shared::shopctrl::ShopCtrlPaths;
-use tracing::level_filters::LevelFilter;
 
 /// The settings, each an environment variable.
 #[derive(Debug)]
@@ -17,8 +16,6 @@ pub struct Settings {
     pub microsoft: MicrosoftSettings,
     /// `SHOPCTRL_CONNECTION_PATH`.
     pub shopctrl_paths: ShopCtrlPaths,
-    /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
-    pub log_level: LevelFilter,
     /// `CALLBACK_URL`: this function's own address, without a trailing slash (required). The app
     /// registration has `<CALLBACK_URL>/callback` as a redirect URI of the platform Web.
     pub callback_url: BaseUrl,
@@ -41,7 +38,6 @@ impl Settings {
             aws: AwsSettings::read(&mut reader),
             microsoft: MicrosoftSettings::read(&mut reader),
             shopctrl_paths: ShopCtrlPaths::read(&mut reader),
-            log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),

@@ -90,11 +90,12 @@ impl Call {
                 named_by_others,
             }));
         }
+        // Secrets Manager sends the first form; its guide prints the second ("How rotation works").
         let step = match text(event, "Step", 32)?.as_str() {
-            "createSecret" => Step::Create,
-            "setSecret" => Step::Set,
-            "testSecret" => Step::Test,
-            "finishSecret" => Step::Finish,
+            "createSecret" | "create_secret" => Step::Create,
+            "setSecret" | "set_secret" => Step::Set,
+            "testSecret" | "test_secret" => Step::Test,
+            "finishSecret" | "finish_secret" => Step::Finish,
             _ => {
                 return Err(wrong(
                     "Step is not createSecret, setSecret, testSecret or finishSecret",
@@ -190,6 +191,19 @@ mod tests {
         assert_eq!(call.name(), "createSecret");
         assert_eq!(call.secret_name(), "shopmail/orders");
         assert_eq!(call.token(), Some("t-1"));
+    }
+
+    #[test]
+    fn the_steps_are_taken_by_the_guides_names_too() {
+        for (guides, ours) in [
+            ("create_secret", "createSecret"),
+            ("set_secret", "setSecret"),
+            ("test_secret", "testSecret"),
+            ("finish_secret", "finishSecret"),
+        ] {
+            let event = json!({"SecretId": "s", "Step": guides, "ClientRequestToken": "t"});
+            assert_eq!(Call::read(&event).unwrap().name(), ours);
+        }
     }
 
     #[test]

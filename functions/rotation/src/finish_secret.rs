@@ -149,13 +149,16 @@ impl Rotation {
     ) -> Result<(), Failure> {
         // After the promotion the version before has AWSPREVIOUS.
         let previous = was.or_else(|| run.secret.versions.with_label(PREVIOUS));
-        let kept = match previous {
-            Some(previous) => self.keep_label(run, previous).await,
-            None => Ok(None),
-        };
+        let (mut previous_key_id, mut kept) = (None, Ok(()));
+        if let Some(previous) = previous {
+            previous_key_id = self.key_of(run, previous).await?;
+            if let Some(key_id) = previous_key_id {
+                kept = self.keep_label(run, previous, key_id).await;
+            }
+        }
         let rotated = run.event(EventKind::ClientSecretRotated {
             key_id: document.key_id,
-            previous_key_id: kept.as_ref().ok().copied().flatten(),
+            previous_key_id,
             expires_at: document.expires_at,
         });
         // The promotion stands, and is told, whatever becomes of a label; without the tag both are done again.
@@ -183,25 +186,32 @@ impl Rotation {
         Ok(())
     }
 
+    /// The credential of the version before.
+    async fn key_of(&self, run: &Invocation, previous: &str) -> Result<Option<KeyId>, Failure> {
+        if let Some(key_id) = run.secret.versions.keys_of(previous).first() {
+            return Ok(Some(*key_id));
+        }
+        let value = self.store.value_of(&run.secret.arn, previous).await?;
+        let document = value.and_then(|value| MailboxSecret::read(&value.text).ok());
+        Ok(document.map(|document| document.key_id))
+    }
+
     /// Keeps the label by which the version before is retired. That it stays there as AWSCURRENT moves away
-    /// was seen (recorded in localstack's tests), and is documented nowhere. Returns its credential.
-    async fn keep_label(&self, run: &Invocation, previous: &str) -> Result<Option<KeyId>, Failure> {
-        let secret = &run.secret.arn;
-        let labelled = run.secret.versions.keys_of(previous).first().copied();
+    /// was seen (recorded in localstack's tests), and is documented nowhere.
+    async fn keep_label(
+        &self,
+        run: &Invocation,
+        previous: &str,
+        key_id: KeyId,
+    ) -> Result<(), Failure> {
+        let labelled = !run.secret.versions.keys_of(previous).is_empty();
         // Whether these labels were described after the promotion.
         let after = run.secret.versions.has(previous, PREVIOUS);
-        let key_id = match (labelled, after) {
-            (Some(key_id), true) => return Ok(Some(key_id)),
-            (Some(key_id), false) => key_id,
-            // It was not adopted, and for a reason.
-            (None, false) => return Ok(None),
-            (None, true) => match self.store.value_of(secret, previous).await? {
-                Some(value) => MailboxSecret::read(&value.text)?.key_id,
-                None => return Ok(None),
-            },
-        };
-        let label = key_label(key_id);
-        self.store.set_label(secret, &label, previous).await?;
-        Ok(Some(key_id))
+        // Without a label before, it was not adopted, and for a reason.
+        if labelled != after {
+            let (secret, label) = (&run.secret.arn, key_label(key_id));
+            self.store.set_label(secret, &label, previous).await?;
+        }
+        Ok(())
     }
 }

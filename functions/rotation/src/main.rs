@@ -1,37 +1,20 @@
 //! The rotation function: see the library beside it.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use rotation::{Rotation, Settings};
-use serde_json::Value;
-use shared::config::Reader;
-use shared::failure::Failure;
-use shared::telemetry;
+use shared::function::{Invoked, environment, run};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let settings = Settings::read(Reader::new(|name| std::env::var(name).ok()))
-        .inspect_err(telemetry::not_started)?;
-    telemetry::start(settings.log_level);
-    let rotation = Arc::new(Rotation::new(settings)?);
-    rotation.warm_up().await;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let rotation = Arc::clone(&rotation);
-        async move {
-            let left = shared::retry::left_until(event.context.deadline);
-            rotation
-                .handle(event.payload, left)
-                .await
-                .map_err(diagnostic)
-        }
-    }))
+async fn main() -> ExitCode {
+    run(async || {
+        let rotation = Arc::new(Rotation::new(Settings::read(environment())?)?);
+        rotation.warm_up().await;
+        Ok(move |invoked: Invoked| {
+            let rotation = Arc::clone(&rotation);
+            async move { rotation.handle(invoked.event, invoked.left).await }
+        })
+    })
     .await
-}
-
-fn diagnostic(failure: Failure) -> Diagnostic {
-    Diagnostic {
-        error_type: failure.kind.error_type().to_owned(),
-        error_message: failure.to_string(),
-    }
 }

@@ -7,7 +7,6 @@ use shared::failure::Failure;
 use shared::period::Period;
 use shared::policy::Policy;
 use shared::shopctrl::ShopCtrlPaths;
-use tracing::level_filters::LevelFilter;
 
 /// The settings, each an environment variable; durations in ISO 8601.
 #[derive(Debug)]
@@ -18,8 +17,6 @@ pub struct Settings {
     pub microsoft: MicrosoftSettings,
     /// `SHOPCTRL_CONNECTION_PATH`.
     pub shopctrl_paths: ShopCtrlPaths,
-    /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
-    pub log_level: LevelFilter,
     /// `EVENT_BUS`: name or ARN of the bus (default `default`).
     pub event_bus: String,
     /// `CALLBACK_URL`: address of the callback, without a trailing slash (required).
@@ -67,7 +64,6 @@ impl Settings {
             aws: AwsSettings::read(&mut reader),
             microsoft: MicrosoftSettings::read(&mut reader),
             shopctrl_paths: ShopCtrlPaths::read(&mut reader),
-            log_level: reader.or("LOG_LEVEL", LevelFilter::INFO),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),

@@ -106,7 +106,12 @@ impl Rotators {
             .await
             .map_err(|error| {
                 let failure = sorted("asking AWS for a web identity token", &error).failure;
-                failure.next_step("Enable outbound identity federation for the account, and give the function's role sts:GetWebIdentityToken.")
+                // The operation's own errors, and what IAM says in their place.
+                match failure.code.as_deref() {
+                    Some("OutboundWebIdentityFederationDisabledException" | "AccessDenied") => failure.next_step("Enable outbound identity federation for the account, and give the function's role sts:GetWebIdentityToken."),
+                    Some("SessionDurationEscalationException") => failure.next_step("The session of the function's role ends sooner than the token would. A new execution environment has a longer one; if it stays, deploy the function again."),
+                    _ => failure,
+                }
             })?;
         let token = answer.web_identity_token().map(str::to_owned);
         token.map(SecretString::from).ok_or_else(|| {

@@ -100,7 +100,7 @@ pub enum TokenError {
     /// Only the account's owner can go on, or whoever made a policy of the tenant's.
     PersonNeeded(Trouble),
     /// Neither a secret nor a person is meant: the app registration, its federation, or what nobody knows.
-    AppRefused(Trouble, CallError),
+    AppRefused(Trouble, Box<Failure>),
     /// All else, passing trouble included.
     Call(CallError),
 }
@@ -147,7 +147,8 @@ impl TokenError {
                 "Entra wants the account's owner to sign in",
                 "Have the mailbox's owner sign in.",
             ),
-            Self::AppRefused(_, error) | Self::Call(error) => CallError {
+            Self::AppRefused(_, failure) => CallError::refused(failure.while_doing(what)),
+            Self::Call(error) => CallError {
                 failure: error.failure.while_doing(what),
                 ..error
             },
@@ -496,16 +497,17 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
             next_step => failure.next_step(next_step),
         }
     };
-    let call = |again, failure| CallError {
-        effect: Effect::None,
-        again,
-        status: seen.status,
-        failure,
+    let passing = |again| {
+        TokenError::Call(CallError {
+            effect: Effect::None,
+            again,
+            status: seen.status,
+            failure: failure(Kind::Temporary, ""),
+        })
     };
-    let passing = |again| TokenError::Call(call(again, failure(Kind::Temporary, "")));
     let app = |next_step| {
-        let refused = call(None, failure(Kind::Misconfigured, next_step));
-        TokenError::AppRefused(trouble.clone(), refused)
+        let refused = failure(Kind::Misconfigured, next_step);
+        TokenError::AppRefused(trouble.clone(), Box::new(refused))
     };
     match Obstacle::of(&trouble, Endpoint::Token) {
         Obstacle::ClientRefused => TokenError::ClientRefused(trouble),
@@ -638,6 +640,6 @@ mod tests {
         };
         assert!(error.again.is_some());
         let refused = refusal(body("brand_new_error"), &seen);
-        assert!(matches!(refused, TokenError::AppRefused(_, error) if error.again.is_none()));
+        assert!(matches!(refused, TokenError::AppRefused(..)));
     }
 }

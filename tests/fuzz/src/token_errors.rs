@@ -42,9 +42,9 @@ pub fn property(data: &[u8]) {
             let alone = ask(answer.saying(only(&trouble)));
             assert!(matches!(alone, Err(TokenError::PersonNeeded(same)) if same == trouble));
         }
-        Err(TokenError::AppRefused(trouble, error)) => {
+        Err(TokenError::AppRefused(trouble, failure)) => {
             assert_bounded(&trouble);
-            assert_fit_for_logs_and_mails(&error.failure);
+            assert_fit_for_logs_and_mails(&failure);
             let alone = ask(answer.saying(only(&trouble)));
             assert!(matches!(alone, Err(TokenError::AppRefused(same, _)) if same == trouble));
         }

@@ -1,0 +1,148 @@
+//! What an answer of AWS means: tried again only what was certainly not done, and advice that fits.
+
+use serde_json::json;
+use simulators::gate::Fault;
+use simulators::lambda::InvocationResult;
+use simulators::world::{MailboxPlan, World, short_waits};
+
+use crate::browser::Browser;
+use crate::kill_matrix::trouble::answer;
+use crate::steps::{TOKEN, begin, rotate, step, succeeded};
+use crate::whole_rotation::days;
+
+fn invocations(world: &World) -> usize {
+    let operations = world.gate.operations();
+    let invoked = |operation: &&String| operation.contains("Invoke rotation");
+    operations.iter().filter(invoked).count()
+}
+
+fn message(result: &InvocationResult) -> &str {
+    result.payload["errorMessage"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_that_was_not_carried_out_is_tried_again_and_a_lost_answer_is_not() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    rotate(&world, &mailbox).await;
+    world.check().await.unwrap();
+    world.gate.clear();
+    world.check().await.unwrap();
+    let undisturbed = invocations(&world);
+
+    world.gate.clear();
+    let busy = r#"{"Type":"User","message":"Rate Exceeded."}"#;
+    let busy = answer(429, false, busy);
+    world.gate.fail("lambda", "Invoke rotation", 0, 2, busy);
+    let checked = world.check().await.unwrap();
+    let report = &checked.payload["secrets"][0];
+    assert_eq!(report["failures"], json!([]), "{report}");
+    assert_eq!(invocations(&world), undisturbed + 2);
+
+    world.gate.clear();
+    let lost = Fault::Reset { effect: true };
+    world.gate.fail("lambda", "Invoke rotation", 0, 1, lost);
+    let checked = world.check().await.unwrap();
+    let report = &checked.payload["secrets"][0];
+    assert_ne!(report["failures"], json!([]), "{report}");
+    assert!(invocations(&world) <= undisturbed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_never_taken_fail_with_event_bridges_code() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    begin(&world, &mailbox, TOKEN);
+    world.event_bridge.fail_entries(2);
+    let created = step(&world, &mailbox, "createSecret", TOKEN).await;
+    succeeded("createSecret", &created);
+    world.event_bridge.fail_entries(100);
+    let failed = step(&world, &mailbox, "setSecret", TOKEN).await;
+    assert_eq!(failed.error_type(), Some("Temporary"), "{failed:?}");
+    assert!(message(&failed).contains("InternalFailure"), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_aws_is_told_with_the_secret_and_the_advice_that_are_meant() {
+    let deleted =
+        "You can't perform this operation on the secret because it was marked for deletion.";
+    let expired = "The security token included in the request is expired";
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    begin(&world, &mailbox, TOKEN);
+    for (code, text, kind, advice) in [
+        (
+            "InvalidRequestException",
+            deleted,
+            "Misconfigured",
+            "restore-secret",
+        ),
+        (
+            "AccessDeniedException",
+            "Access to KMS is not allowed",
+            "Misconfigured",
+            "kms:Decrypt",
+        ),
+        ("ExpiredTokenException", expired, "Temporary", "out of date"),
+    ] {
+        let body = json!({"__type": code, "Message": text}).to_string();
+        let fault = answer(400, false, &body);
+        world
+            .gate
+            .fail("secretsmanager", "GetSecretValue", 0, 100, fault);
+        let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+        world.gate.heal();
+        assert_eq!(failed.error_type(), Some(kind), "{failed:?}");
+        for part in ["reading the secret ", "shopmail/orders", code, advice] {
+            assert!(message(&failed).contains(part), "{part}: {failed:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_passes_through_the_checker_says_its_next_step_once() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    rotate(&world, &mailbox).await;
+    world.clock.advance(days(1));
+    let unavailable = answer(503, false, "{}");
+    world
+        .gate
+        .fail("graph", "GET application", 0, 100, unavailable);
+    let checked = world.check().await.unwrap();
+    let failures = checked.payload["secrets"][0]["failures"].clone();
+    let failures = failures.as_array().unwrap();
+    assert!(!failures.is_empty(), "{}", checked.payload);
+    for failure in failures {
+        let text = failure.as_str().unwrap();
+        assert_eq!(text.matches("tried again").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_back_from_admin_consent_is_read_in_every_form() {
+    let world = World::start(short_waits()).await.unwrap();
+    for (query, heading) in [
+        ("admin_consent=True&state=admin-consent", "Thank you"),
+        (
+            "error=access_denied&state=admin-consent",
+            "The permission was not granted",
+        ),
+        (
+            "error=permission_denied&error_description=x&state=admin-consent",
+            "The permission was not granted",
+        ),
+        (
+            "admin_consent=False&state=admin-consent",
+            "The permission was not granted",
+        ),
+        (
+            "admin_consent=True&error=a&error=b&state=admin-consent",
+            "The permission was not granted",
+        ),
+    ] {
+        let address = format!("{}/callback?{query}", world.callback_url);
+        let page = Browser::new(&world).open(&address).await;
+        assert!(page.body.contains(heading), "{query}: {}", page.body);
+    }
+}
