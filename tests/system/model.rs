@@ -16,6 +16,7 @@
 mod deeds;
 mod found;
 pub mod functions;
+mod moved;
 mod owner;
 mod pairs;
 mod person;

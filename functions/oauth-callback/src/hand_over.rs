@@ -334,6 +334,9 @@ impl OAuthCallback {
             self.store.value_of(&ticket.secret, &ticket.version),
         );
         let (secret, value) = (secret?, value?);
+        if secret.is_replica() {
+            return Err(Ending::new("replica", texts::superseded()));
+        }
         let versions = &secret.versions;
         let live = [versions.current(), versions.in_progress()].contains(&Some(&ticket.version));
         let Some(value) = value.filter(|_| live) else {

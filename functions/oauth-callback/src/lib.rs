@@ -268,6 +268,10 @@ impl OAuthCallback {
             self.store.value_of(&ticket.secret, &ticket.version),
         );
         let secret = secret?;
+        if secret.is_replica() {
+            // It is another region's, whose links lead to that region's door.
+            return Err(Ending::new("replica", texts::superseded()));
+        }
         let current = secret.versions.current() == Some(&ticket.version);
         let pending = secret.versions.in_progress() == Some(&ticket.version);
         match ticket.purpose {

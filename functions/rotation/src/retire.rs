@@ -64,6 +64,17 @@ struct Old<'a> {
     labels: Vec<String>,
 }
 
+impl Old<'_> {
+    /// Whether the current document holds this version's value too, under an id that is another's: then
+    /// ShopCtrl uses it, whatever id the connections show.
+    fn has_the_value_of(&self, current: &MailboxSecret) -> bool {
+        let value = |document: &MailboxSecret| {
+            document.client_secret.expose() == current.client_secret.expose()
+        };
+        self.document.as_ref().is_some_and(value)
+    }
+}
+
 /// What became of a superseded credential.
 enum Outcome {
     Removed,
@@ -349,7 +360,8 @@ impl Rotation {
             credential,
             since,
             leaked: run.leaked(old.version),
-            held: run.held.iter().any(|look| look.may_hold(old.key_id)),
+            held: old.has_the_value_of(run.mailbox)
+                || run.held.iter().any(|look| look.may_hold(old.key_id)),
             attended: run.mailbox.has_attended(),
             used,
             frozen: self.is_frozen(run.secret, now),
@@ -534,7 +546,8 @@ impl Rotation {
         if let Claim::Superseded(Some(since)) = old.claim {
             return Ok(since);
         }
-        // Not of a rotation that was given up, nor of one that was taken back.
+        // Not of a rotation that was given up, nor of one that was taken back; nor of a value put by hand just
+        // before, which Secrets Manager counts as a rotation, too.
         let made = run.current.created;
         let replaced = run.secret.versions.has(old.version, PREVIOUS)
             && credential
@@ -544,7 +557,7 @@ impl Rotation {
         let rotated = run
             .secret
             .last_rotated
-            .filter(|rotated| replaced && made.is_some_and(|made| *rotated >= made));
+            .filter(|rotated| replaced && made.is_some_and(|made| *rotated > made));
         if let Some(rotated) = rotated {
             return Ok(rotated);
         }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::Value as Json;
-use simulators::directory::application::NewSecret;
+use simulators::directory::application::{Credential, NewSecret};
 use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::Status;
 use simulators::world::Mailbox;
@@ -17,13 +17,25 @@ use super::standing::{
 /// The policy that nobody can read.
 const NONSENSE: &str = "nonsense";
 
+/// What somebody else's credentials are called.
+pub const STRANGERS: [&str; 2] = ["reporting job, not yours", "somebody else's"];
+
+/// Whether it is somebody else's, whatever names it.
+pub fn is_strangers(credential: &Credential) -> bool {
+    let name = credential.display_name.as_deref();
+    name.is_some_and(|name| STRANGERS.contains(&name))
+}
+
+/// A policy with a freeze over the whole run.
+const FREEZE: &str = "freeze=2026-11-01/2027-12-31";
+
 /// Does it; what finds nothing to do does nothing.
 pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
     let secrets = &world.secrets_manager;
     let name = mailbox.secret.as_str();
     match deed {
         Deed::AddCredential => {
-            add_credential(world, mailbox, "somebody else's");
+            add_credential(world, mailbox, STRANGERS[1]);
         }
         Deed::DeleteCredential(which) => {
             if let Some(key) = key_of(world, mailbox, which) {
@@ -62,7 +74,52 @@ pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
                 hand_over_current(world, mailbox);
             }
         }
+        // A replica of a secret that shares its app here is nothing that anybody has.
+        Deed::MakeReplica if secrets.snapshot(NEIGHBOUR).is_some() => {}
+        Deed::MakeReplica => drop(secrets.make_replica(name, "eu-central-1")),
+        Deed::PromoteReplica => drop(secrets.promote_replica(name)),
         Deed::LoseGrant => lose_grant(world, mailbox),
+    }
+}
+
+/// What a person did has spread in Secrets Manager when the next invocation begins: by hand it takes longer.
+pub fn spread(world: &World) {
+    let secrets = &world.secrets_manager;
+    let mut late = (0, 0);
+    secrets.configure(|settings| {
+        late = (settings.lagging_describes, settings.lagging_values);
+        (settings.lagging_describes, settings.lagging_values) = (0, 0);
+    });
+    secrets.configure(|settings| (settings.lagging_describes, settings.lagging_values) = late);
+}
+
+/// The secret of the other mailbox on the same app registration.
+pub const NEIGHBOUR: &str = "shopmail/support";
+
+/// How labels begin that are none of ours.
+const SOMEBODYS: &str = "of-somebody-";
+
+/// So many labels of the secret are somebody else's, on versions of their own.
+pub fn take_labels(world: &World, mailbox: &Mailbox, labels: usize) {
+    let all: Vec<String> = (0..labels).map(|n| format!("{SOMEBODYS}{n:02}")).collect();
+    let halves = all.chunks(labels.div_ceil(2).max(1));
+    for (half, version) in halves.zip(["a", "b"]) {
+        let half: Vec<&str> = half.iter().map(String::as_str).collect();
+        let id = format!("{version}2222222-2222-4333-8444-000000000000");
+        let secrets = &world.secrets_manager;
+        drop(secrets.place_version(&mailbox.secret, &id, Some("x"), &half));
+    }
+}
+
+/// Takes them away.
+pub fn give_labels_back(world: &World, mailbox: &Mailbox) {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret);
+    let versions = secret.into_iter().flat_map(|secret| secret.versions);
+    for label in versions.flat_map(|version| version.labels) {
+        if label.starts_with(SOMEBODYS) {
+            let secrets = &world.secrets_manager;
+            drop(secrets.move_label(&mailbox.secret, &label, None));
+        }
     }
 }
 
@@ -96,10 +153,10 @@ fn key_of(world: &World, mailbox: &Mailbox, which: Which) -> Option<Uuid> {
         Which::Previous => labelled(PREVIOUS),
         Which::Foreign => {
             let credentials = world.directory.credentials(mailbox.app.app_id);
-            let foreign = |c: &simulators::directory::application::Credential| {
-                c.display_name.as_deref() == Some("reporting job, not yours")
-            };
-            credentials.into_iter().find(foreign).map(|c| c.key_id)
+            let foreign = credentials
+                .iter()
+                .find(|c| c.display_name.as_deref() == Some(STRANGERS[0]));
+            foreign.map(|c| c.key_id)
         }
     }
 }
@@ -193,6 +250,7 @@ fn edit_tag(world: &World, mailbox: &Mailbox, tag: Tag, edit: TagEdit) {
     match (edit, current) {
         (TagEdit::Remove, _) => drop(secrets.remove_tag(name, tag.key())),
         (TagEdit::CurrentVersion, Some(current)) => put(&current.id),
+        (TagEdit::Freeze, _) => put(FREEZE),
         (TagEdit::Nonsense | TagEdit::CurrentVersion, _) => put(NONSENSE),
     }
 }
@@ -220,6 +278,18 @@ fn put_value(world: &World, mailbox: &Mailbox, value: Value) {
             Some((key, secret)) => enter(world, mailbox, &mut document, key, secret),
             None => return,
         },
+        Value::IdOfAnother => {
+            let credentials = world.directory.credentials(mailbox.app.app_id);
+            let stranger = credentials
+                .iter()
+                .find(|c| is_strangers(c))
+                .map(|c| c.key_id);
+            let made = || add_credential(world, mailbox, STRANGERS[1]).map(|(key, _)| key);
+            match stranger.or_else(made) {
+                Some(key) => document["key_id"] = key.to_string().into(),
+                None => return,
+            }
+        }
         Value::Nonsense => {}
     }
     put(&document.to_string());

@@ -2,7 +2,7 @@
 
 use super::run::run;
 use super::schedule::{
-    Deed, Direction, Mishap, Schedule, Setting, Step, Tag, TagEdit, Trouble, Value, Which,
+    Deed, Direction, Mishap, Owner, Schedule, Setting, Step, Tag, TagEdit, Trouble, Value, Which,
 };
 
 pub const PLAIN: Setting = Setting {
@@ -14,6 +14,13 @@ pub const PLAIN: Setting = Setting {
     lag: 0,
     lagging_reads: 0,
     pending_stays: false,
+    late_labels: 0,
+    labels_stay: true,
+    hints: true,
+    by_connection: false,
+    labels_taken: 0,
+    neighbour: false,
+    moved: false,
     reattempts: 0,
 };
 
@@ -140,6 +147,89 @@ fn what_a_rotation_that_gives_up_puts_back_is_told() {
     let steps = vec![
         Step::RotateNow(None),
         Step::Person(Deed::DeleteCredential(Which::Pending)),
+    ];
+    assert_eq!(run(&Schedule { setting, steps }), Ok(()));
+}
+
+#[test]
+fn a_value_that_is_current_under_anothers_id_is_not_removed_as_superseded() {
+    for hints in [false, true] {
+        let setting = Setting {
+            days_left: 20,
+            hints,
+            ..PLAIN
+        };
+        let steps = vec![
+            Step::Check(None),
+            Step::Person(Deed::PutValue(Value::IdOfAnother)),
+            Step::Wait(200),
+            Step::Check(None),
+        ];
+        assert_eq!(run(&Schedule { setting, steps }), Ok(()), "hints: {hints}");
+    }
+}
+
+#[test]
+fn a_rotation_that_finds_no_room_for_labels_twice_is_told_with_what_each_attempt_saw() {
+    let setting = Setting {
+        granted: false,
+        hints: false,
+        labels_stay: false,
+        labels_taken: 17,
+        ..PLAIN
+    };
+    let steps = vec![Step::RotateNow(None)];
+    assert_eq!(run(&Schedule { setting, steps }), Ok(()));
+}
+
+#[test]
+fn on_a_replica_the_owner_changes_nothing() {
+    for granted in [false, true] {
+        for attended in [false, true] {
+            let setting = Setting {
+                attended,
+                granted,
+                ..PLAIN
+            };
+            let steps = vec![
+                Step::Check(None),
+                Step::Person(Deed::MakeReplica),
+                Step::Owner(Owner::Helps, None),
+            ];
+            let result = run(&Schedule { setting, steps });
+            assert_eq!(result, Ok(()), "granted: {granted}, attended: {attended}");
+        }
+    }
+}
+
+#[test]
+fn what_lost_its_label_in_a_freeze_is_superseded_from_the_freezes_end() {
+    let setting = Setting {
+        granted: false,
+        labels_stay: false,
+        hints: false,
+        ..PLAIN
+    };
+    let steps = vec![
+        Step::RotateNow(None),
+        Step::Person(Deed::EditTag(Tag::Policy, TagEdit::Freeze)),
+        Step::Person(Deed::DropKeyLabel(Which::Pending)),
+    ];
+    assert_eq!(run(&Schedule { setting, steps }), Ok(()));
+}
+
+#[test]
+fn what_a_person_deleted_keeps_its_label_while_the_value_beside_it_signs_in() {
+    let setting = Setting {
+        granted: false,
+        foreign: true,
+        labels_stay: false,
+        hints: false,
+        ..PLAIN
+    };
+    let steps = vec![
+        Step::Person(Deed::PutValue(Value::IdOfAnother)),
+        Step::Person(Deed::DeleteCredential(Which::Foreign)),
     ];
     assert_eq!(run(&Schedule { setting, steps }), Ok(()));
 }

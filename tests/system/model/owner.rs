@@ -27,7 +27,7 @@ pub async fn visit(
     how: Owner,
     mut says: impl FnMut(&str, Uuid),
 ) {
-    let Some(link) = newest_link(world) else {
+    let Some(link) = newest_link(world, mailbox) else {
         return;
     };
     let mut browser = Browser::over(http, &world.callback_url);
@@ -64,11 +64,11 @@ pub async fn visit(
     }
 }
 
-fn newest_link(world: &World) -> Option<String> {
+fn newest_link(world: &World, mailbox: &Mailbox) -> Option<String> {
     let events = world.event_bridge.events();
     let mut asks = events.iter().rev().filter(|event| {
         let kind = event["detail-type"].as_str().unwrap_or_default();
-        ASKS.contains(&kind)
+        ASKS.contains(&kind) && event["detail"]["secret"] == mailbox.secret.as_str()
     });
     Some(asks.next()?["detail"]["link"].as_str()?.to_owned())
 }

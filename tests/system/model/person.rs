@@ -6,7 +6,7 @@ use simulators::secrets_manager::{CURRENT, PENDING, Version};
 use simulators::world::Mailbox;
 
 use super::World;
-use super::deeds::{add_credential, enter, hand_over_current};
+use super::deeds::{add_credential, enter, give_labels_back, hand_over_current};
 use super::schedule::Direction;
 use super::standing::{breaches, connection_id, current_key, key_labels, labels_of, rotating};
 
@@ -15,6 +15,7 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
     let (secrets, name) = (&world.secrets_manager, mailbox.secret.as_str());
     drop(secrets.resume_rotation(name));
     drop(secrets.remove_tag(name, "shopmail:policy"));
+    give_labels_back(world, mailbox);
     for direction in [Direction::Receiving, Direction::Sending] {
         let id = connection_id(direction);
         world
@@ -23,7 +24,10 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
     }
     let codes = breaches(world, mailbox);
     let has = |what: &str| codes.iter().any(|(code, _)| *code == what);
-    if has("unreadable") || has("secret_refused") && !has("credential_missing") {
+    if has("unreadable")
+        || has("key_id_is_anothers")
+        || has("secret_refused") && !has("credential_missing")
+    {
         put_right_document(world, mailbox);
     }
     // What was handed over of a rotation that was given up goes back before there is room again.
@@ -49,7 +53,10 @@ fn put_right_document(world: &World, mailbox: &Mailbox) {
     let works = |version: &&Version| {
         let document = readable(version).unwrap_or_default();
         let value = document["client_secret"].as_str().unwrap_or_default();
-        world.directory.standing(app, value) == Standing::Accepted
+        let key = document["key_id"].as_str().and_then(|key| key.parse().ok());
+        let named = key.and_then(|key| world.directory.secret_value(key));
+        named.as_deref() == Some(value)
+            && world.directory.standing(app, value) == Standing::Accepted
     };
     if let Some(version) = secret.versions.iter().rev().find(works) {
         let back = world
@@ -58,7 +65,9 @@ fn put_right_document(world: &World, mailbox: &Mailbox) {
         return back.unwrap();
     }
     make_room(world, mailbox);
-    let mut document = secret.versions.iter().rev().find_map(readable).unwrap();
+    let of_this_app = |document: &Json| document["client_id"] == app.to_string();
+    let mut documents = secret.versions.iter().rev().filter_map(readable);
+    let mut document = documents.find(of_this_app).unwrap();
     let (key, value) = add_credential(world, mailbox, "put right by hand").unwrap();
     enter(world, mailbox, &mut document, key, value);
     let stored = world

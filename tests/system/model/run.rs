@@ -4,12 +4,13 @@
 //! or is mended; what is left after the checks is handed to a person, who does what they were told to
 //! do; and then all has to be whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use shared::credential::Marker;
 use simulators::directory::application::{Audience, Credential};
 use simulators::directory::replication::{Lag, Replica};
 use simulators::secrets_manager::{Delivery, PENDING};
@@ -19,13 +20,14 @@ use uuid::Uuid;
 
 use crate::end_state::keys;
 
+use super::moved::Moved;
 use super::schedule::{Deed, Owner, Schedule, Setting, Step, Tag};
 use super::standing::{
-    Breach, breaches, connections, current_document, current_key, holds, is_attended, named_keys,
-    orphans, rotating,
+    Breach, breaches, connections, current_document, current_key, frozen, holds, is_attended,
+    is_replica, named_keys, orphans, rotating, stored_value_signs_in,
 };
 use super::watch::{LONGEST_STEP, Watch};
-use super::{World, functions, owner, person, telling};
+use super::{World, deeds, functions, owner, person, telling};
 
 /// Runs a schedule; `Err` says what is wrong.
 pub fn run(schedule: &Schedule) -> Result<(), String> {
@@ -85,6 +87,9 @@ fn run_whole(schedule: &Schedule) -> (Result<(), String>, String, Vec<bool>) {
 struct Run {
     in_process: InProcess,
     mailbox: Mailbox,
+    /// The other mailbox on the same app registration.
+    neighbour: Option<Mailbox>,
+    moved: Option<Moved>,
     watch: Arc<Mutex<Watch>>,
     /// What a check told that nothing disturbed, and when.
     told: BTreeMap<Breach, Timestamp>,
@@ -92,6 +97,8 @@ struct Run {
     seen_once: BTreeMap<Breach, Timestamp>,
     /// Whether Entra and Secrets Manager may show what is out of date.
     lags: bool,
+    /// Whether Graph shows hints.
+    hints: bool,
     wrong: Vec<String>,
 }
 
@@ -117,18 +124,31 @@ impl Run {
             ..MailboxPlan::default()
         };
         let mailbox = world.add_mailbox(&plan).unwrap();
+        let neighbour = setting
+            .neighbour
+            .then(|| add_neighbour(world, &mailbox, &plan));
+        let moved = setting
+            .moved
+            .then(|| Moved::from_another_app(world, &mailbox));
         furnish(world, &mailbox, setting);
-        let watch = Arc::new(Mutex::new(Watch::over(&mailbox)));
+        let mut watch = Watch::over(&mailbox);
+        watch.neighbour.clone_from(&neighbour);
+        let watch = Arc::new(Mutex::new(watch));
         let run = Self {
             in_process,
             mailbox,
+            neighbour,
+            moved,
             watch,
             told: BTreeMap::new(),
             seen_once: BTreeMap::new(),
-            lags: setting.lag > 0 || setting.lagging_reads > 0,
+            lags: setting.lag > 0 || setting.lagging_reads > 0 || setting.late_labels > 0,
+            hints: setting.hints,
             wrong: Vec::new(),
         };
         run.watch().no_room = setting.two_places && setting.foreign;
+        // With the label of the current credential, a rotation has six of twenty.
+        run.watch().no_labels = setting.labels_taken > 14;
         run.let_watch();
         run
     }
@@ -156,6 +176,10 @@ impl Run {
 
     fn watch(&self) -> MutexGuard<'_, Watch> {
         lock(&self.watch)
+    }
+
+    fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        std::iter::once(&self.mailbox).chain(&self.neighbour)
     }
 
     fn is_wrong(&mut self) -> bool {
@@ -248,9 +272,12 @@ impl Run {
 
     /// Waits until Secrets Manager has done what it was asked for.
     async fn settle(&mut self) {
-        let settled = self.world().secrets_manager.settled(&self.mailbox.secret);
-        let settled = tokio::time::timeout(LONGEST_STEP, settled).await.is_ok();
-        self.expect(settled, || "a rotation does not come to an end".to_owned());
+        let secrets: Vec<String> = self.mailboxes().map(|m| m.secret.clone()).collect();
+        for secret in secrets {
+            let settled = self.world().secrets_manager.settled(&secret);
+            let settled = tokio::time::timeout(LONGEST_STEP, settled).await.is_ok();
+            self.expect(settled, || "a rotation does not come to an end".to_owned());
+        }
         let records = self.world().secrets_manager.records();
         let panicked = records.iter().any(|record| {
             let reason = record.reason.as_deref().unwrap_or_default();
@@ -265,6 +292,7 @@ impl Run {
     /// orphan is left.
     async fn undisturbed_check(&mut self) {
         self.watch().look(self.world());
+        let replica = is_replica(self.world(), &self.mailbox);
         let before = self.watch().since.clone();
         let known: Vec<Breach> = self.told.keys().cloned().collect();
         let events = self.world().event_bridge.events().len();
@@ -273,10 +301,10 @@ impl Run {
         self.check().await;
         self.watch().look(self.world());
         self.count_checks_since_due();
-        if self.lags {
+        if self.lags || replica || is_replica(self.world(), &self.mailbox) {
             return;
         }
-        let drifts = telling::drifts(self.world(), events);
+        let drifts = telling::drifts(self.world(), &self.mailbox, events);
         let now_since = self.watch().since.clone();
         self.told.retain(|breach, _| now_since.contains_key(breach));
         for (breach, since) in &before {
@@ -304,7 +332,8 @@ impl Run {
         let readable = current_document(self.world(), &self.mailbox).is_some();
         let secret = self.world().secrets_manager.snapshot(&self.mailbox.secret);
         let off = secret.is_some_and(|secret| !secret.rotation.enabled);
-        let stayed = !off && orphans_before.iter().any(|key| left.contains(key));
+        let left_alone = off || frozen(self.world(), &self.mailbox);
+        let stayed = !left_alone && orphans_before.iter().any(|key| left.contains(key));
         self.expect(!readable || !stayed, || {
             "an orphan is left after a check".to_owned()
         });
@@ -324,18 +353,22 @@ impl Run {
                 Some(accepted) => whole.min(accepted - SignedDuration::from_mins(1)),
                 None => whole,
             };
-            telling::tells(&(what, connection), breach) && at.is_some_and(|at| at >= known)
+            let ours = detail["secret"] == self.mailbox.secret.as_str();
+            ours && telling::tells(&(what, connection), breach) && at.is_some_and(|at| at >= known)
         })
     }
 
     fn count_checks_since_due(&mut self) {
-        let document = current_document(self.world(), &self.mailbox);
-        let end = document.and_then(|d| d["expires_at"].as_str()?.parse::<Timestamp>().ok());
         let now = self.world().clock.now();
-        let due =
-            end.is_some_and(|end| end.duration_since(now) <= SignedDuration::from_hours(30 * 24));
-        let mut watch = self.watch();
-        watch.checks_since_due = if due { watch.checks_since_due + 1 } else { 0 };
+        for mailbox in self.mailboxes() {
+            let document = current_document(self.world(), mailbox);
+            let end = document.and_then(|d| d["expires_at"].as_str()?.parse::<Timestamp>().ok());
+            let due = end
+                .is_some_and(|end| end.duration_since(now) <= SignedDuration::from_hours(30 * 24));
+            let mut watch = self.watch();
+            let checks = watch.checks_since_due.entry(mailbox.shop_id).or_default();
+            *checks = if due { *checks + 1 } else { 0 };
+        }
     }
 
     // === The end ===
@@ -352,14 +385,25 @@ impl Run {
         self.wait(SignedDuration::from_hours(8 * 24));
         self.undisturbed_check().await;
         self.wait(SignedDuration::from_hours(8 * 24));
+        let frozen_until_now = frozen(self.world(), &self.mailbox);
         self.become_whole("after the quarantine").await;
+        if frozen_until_now && !frozen(self.world(), &self.mailbox) {
+            // What waited in the freeze for its label is superseded from here on.
+            self.wait(SignedDuration::from_hours(8 * 24));
+            self.undisturbed_check().await;
+            self.wait(SignedDuration::from_hours(8 * 24));
+            self.become_whole("after the freeze").await;
+        }
         // In a freeze, or where nobody can tell whether there is one, they stay.
-        let secret = self.world().secrets_manager.snapshot(&self.mailbox.secret);
-        let frozen = secret.is_some_and(|secret| secret.tags.contains_key(Tag::Policy.key()));
+        let frozen = frozen(self.world(), &self.mailbox);
         let kept = self.superseded();
         self.expect(frozen || kept.is_empty(), || {
             format!("superseded credentials are there after the quarantine: {kept:?}")
         });
+        let moved = self.moved.clone();
+        if let Some(wrong) = moved.and_then(|moved| moved.wrong(self.world())) {
+            self.expect(false, || wrong.to_owned());
+        }
         // Their labels stay until a later check does not see them any more.
         let gone = self.named_and_gone();
         self.undisturbed_check().await;
@@ -392,11 +436,18 @@ impl Run {
         self.lags = false;
         self.watch().begin_step(None);
         self.world().gate.heal();
+        drop(
+            self.world()
+                .secrets_manager
+                .promote_replica(&self.mailbox.secret),
+        );
         self.world().directory.set_graph_replicas(Vec::new());
         self.world().directory.set_token_replicas(Vec::new());
-        self.world()
-            .secrets_manager
-            .configure(|settings| settings.pending_lag_reads = 0);
+        self.world().secrets_manager.configure(|settings| {
+            settings.pending_lag_reads = 0;
+            settings.lagging_describes = 0;
+            settings.lagging_values = 0;
+        });
     }
 
     /// The schedule goes on, every six hours.
@@ -430,7 +481,7 @@ impl Run {
         if key.is_some_and(|key| !named_keys(world, mailbox).contains_key(&key)) {
             lacks.push("the label of the current credential".to_owned());
         }
-        if !orphans(world, mailbox).is_empty() {
+        if !frozen(world, mailbox) && !orphans(world, mailbox).is_empty() {
             lacks.push("a sweep".to_owned());
         }
         let outages = world.shopctrl.outages();
@@ -442,6 +493,10 @@ impl Run {
         }
         if !secret.rotation.enabled {
             lacks.push("rotation".to_owned());
+        }
+        if let Some(neighbour) = &self.neighbour {
+            let found = breaches(world, neighbour).into_iter();
+            lacks.extend(found.map(|(what, at)| format!("the neighbour's {what} {at:?}")));
         }
         lacks
     }
@@ -478,8 +533,15 @@ impl Run {
         let there = keys(world, mailbox);
         let current = current_key(world, mailbox);
         let named = named_keys(world, mailbox).into_keys();
+        // Not listed is not gone while the value that its version has still signs in, whosever that is.
+        let refused = |key: &Uuid| !stored_value_signs_in(world, mailbox, *key);
+        let in_old_app = |key| {
+            let moved = self.moved.as_ref();
+            moved.is_some_and(|moved| moved.is_there(world, key))
+        };
         named
             .filter(|key| !there.contains(key) && Some(*key) != current)
+            .filter(|key| !in_old_app(*key) && refused(key))
             .collect()
     }
 
@@ -491,13 +553,49 @@ impl Run {
         let a_day_ago = world.clock.now() - SignedDuration::from_hours(24);
         let named = named_keys(world, mailbox);
         let credentials = world.directory.credentials(mailbox.app.app_id).into_iter();
-        let stay = |c: &Credential| is_attended(mailbox) && c.end > a_day_ago;
+        // Without a hint nothing ties what a person typed to its value: it stays until its own end, too.
+        let neighbours = |key| {
+            let names = |labels: &BTreeSet<String>| {
+                let done = |l: &String| l.starts_with("released-") || l.starts_with("retired-");
+                !labels.iter().any(done)
+            };
+            self.neighbour.as_ref().is_some_and(|neighbour| {
+                let named = named_keys(world, neighbour);
+                named.get(&key).is_some_and(names)
+            })
+        };
+        let hinted = |c: &Credential| {
+            let name = c.display_name.as_deref().unwrap_or_default();
+            self.hints || Marker::read(name).is_some()
+        };
+        let stay = |c: &Credential| (is_attended(mailbox) || !hinted(c)) && c.end > a_day_ago;
+        // Its value is the current one, under another's id.
+        let document = current_document(world, mailbox).unwrap_or_default();
+        let in_use = |c: &Credential| {
+            let value = world.directory.secret_value(c.key_id);
+            value.is_some() && value.as_deref() == document["client_secret"].as_str()
+        };
         credentials
-            .filter(|c| named.contains_key(&c.key_id) && !stay(c))
+            .filter(|c| named.contains_key(&c.key_id) && !stay(c) && !in_use(c))
             .map(|c| c.key_id)
+            .filter(|key| !neighbours(*key))
             .filter(|key| watch.quarantine_over(*key, a_day_ago))
             .collect()
     }
+}
+
+/// A mailbox with the same app and first client secret, whose connections need nobody.
+fn add_neighbour(world: &World, mailbox: &Mailbox, plan: &MailboxPlan) -> Mailbox {
+    let plan = MailboxPlan {
+        name: "support".to_owned(),
+        address: "support@shop.example".to_owned(),
+        shop_id: 13,
+        delivery: "api".to_owned(),
+        granted: true,
+        beside: Some(mailbox.clone()),
+        ..plan.clone()
+    };
+    world.add_mailbox(&plan).unwrap()
 }
 
 fn furnish(world: &World, mailbox: &Mailbox, setting: &Setting) {
@@ -522,11 +620,19 @@ fn furnish(world: &World, mailbox: &Mailbox, setting: &Setting) {
         world.directory.set_token_replicas(replicas.clone());
         world.directory.set_graph_replicas(replicas);
     }
+    world.directory.set_graph_habits(|habits| {
+        habits.shows_hint = setting.hints;
+        habits.reads_by_connection = setting.by_connection;
+    });
+    deeds::take_labels(world, mailbox, setting.labels_taken);
     // What was made just now has spread when the schedule begins.
     world.clock.advance(SignedDuration::from_hours(1));
     world.secrets_manager.configure(|settings| {
         settings.pending_lag_reads = setting.lagging_reads;
         settings.leave_pending_on_current = setting.pending_stays;
+        settings.lagging_describes = setting.late_labels;
+        settings.lagging_values = setting.late_labels;
+        settings.custom_labels_stay = setting.labels_stay;
         settings.reattempts = setting.reattempts;
         settings.reattempt_delay = std::time::Duration::from_secs(3600);
     });

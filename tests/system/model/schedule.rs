@@ -34,6 +34,20 @@ pub struct Setting {
     pub lagging_reads: u32,
     /// AWSPENDING stays on the version that was promoted.
     pub pending_stays: bool,
+    /// After a change so many looks at a secret's labels and tags show what was before, and so many at its values.
+    pub late_labels: u32,
+    /// Labels of ours stay on a version that AWSCURRENT moves away from.
+    pub labels_stay: bool,
+    /// Graph shows each credential's hint.
+    pub hints: bool,
+    /// A connection to Graph has one replica for as long as it lasts.
+    pub by_connection: bool,
+    /// So many labels are somebody else's.
+    pub labels_taken: usize,
+    /// Whether another mailbox is on the same app registration, with the same first client secret.
+    pub neighbour: bool,
+    /// Whether the version before is of another app registration; then nobody meddles.
+    pub moved: bool,
     /// How often Secrets Manager tries a failed rotation again, an hour later each.
     pub reattempts: u32,
 }
@@ -57,6 +71,24 @@ pub enum Step {
     DeliverTwice(bool),
     /// The mailbox's owner opens the newest link that they were sent.
     Owner(Owner, Option<Trouble>),
+}
+
+impl Step {
+    fn meddles(&self) -> bool {
+        let by_mishap = |trouble: &Option<Trouble>| {
+            let mishap = trouble.as_ref().map(|trouble| &trouble.mishap);
+            matches!(mishap, Some(Mishap::Meanwhile(_)))
+        };
+        match self {
+            Self::Person(_) => true,
+            Self::Wait(_) | Self::DeliverTwice(_) => false,
+            Self::Check(trouble)
+            | Self::CheckTwice(trouble)
+            | Self::RotateNow(trouble)
+            | Self::Reattempt(trouble)
+            | Self::Owner(_, trouble) => by_mishap(trouble),
+        }
+    }
 }
 
 /// How far the owner goes.
@@ -122,6 +154,10 @@ pub enum Deed {
     PutValue(Value),
     /// Entra forgets the grant, as after 90 idle days.
     LoseGrant,
+    /// The secret becomes a replica of another region's.
+    MakeReplica,
+    /// It becomes a secret of its own.
+    PromoteReplica,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +200,8 @@ pub enum TagEdit {
     Nonsense,
     /// The current version's id.
     CurrentVersion,
+    /// A freeze over the whole run; of the policy's tag only.
+    Freeze,
 }
 
 /// A new current value.
@@ -175,6 +213,8 @@ pub enum Value {
     MadeByHand,
     /// The same document with a mistyped secret.
     Mistyped,
+    /// The same document with the id of somebody else's credential.
+    IdOfAnother,
     /// No document at all.
     Nonsense,
 }
@@ -199,8 +239,11 @@ impl Tag {
 const STEPS: usize = 6;
 
 pub fn schedules() -> impl Strategy<Value = Schedule> {
-    (setting(), prop::collection::vec(step(), 1..=STEPS))
-        .prop_map(|(setting, steps)| Schedule { setting, steps })
+    (setting(), prop::collection::vec(step(), 1..=STEPS)).prop_map(|(setting, mut steps)| {
+        // What becomes of the old app is judged where nobody meddles with the versions.
+        steps.retain(|step| !setting.moved || !step.meddles());
+        Schedule { setting, steps }
+    })
 }
 
 prop_compose! {
@@ -213,6 +256,13 @@ prop_compose! {
         lag in prop_oneof![3 => Just(0_i64), 1 => Just(15_i64), 1 => Just(90_i64)],
         lagging_reads in prop_oneof![4 => Just(0_u32), 1 => Just(2_u32)],
         pending_stays in prop::bool::weighted(0.2),
+        late_labels in prop_oneof![4 => Just(0_u32), 1 => 1_u32..=3],
+        labels_stay in prop::bool::weighted(0.7),
+        hints in prop::bool::weighted(0.8),
+        by_connection in prop::bool::weighted(0.4),
+        labels_taken in prop_oneof![8 => Just(0_usize), 1 => Just(12_usize), 1 => Just(15_usize), 1 => Just(17_usize)],
+        neighbour in prop::bool::weighted(0.25),
+        moved in prop::bool::weighted(0.1),
         reattempts in 0_u32..3,
     ) -> Setting {
         Setting {
@@ -224,6 +274,15 @@ prop_compose! {
             lag,
             lagging_reads,
             pending_stays,
+            late_labels,
+            labels_stay,
+            hints,
+            by_connection,
+            labels_taken,
+            // The configuration test refuses two mailboxes where an app has two places.
+            neighbour: neighbour && !two_places && !moved,
+            // Where a person delivers, what is superseded stays until its own end.
+            moved: moved && !attended,
             reattempts,
         }
     }
@@ -306,6 +365,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(Value::Described),
         Just(Value::MadeByHand),
         Just(Value::Mistyped),
+        Just(Value::IdOfAnother),
         Just(Value::Nonsense)
     ];
     prop_oneof![
@@ -321,8 +381,11 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::DropPending),
         2 => which().prop_map(Deed::DropKeyLabel),
         3 => (tag, edit).prop_map(|(tag, edit)| Deed::EditTag(tag, edit)),
+        1 => Just(Deed::EditTag(Tag::Policy, TagEdit::Freeze)),
         3 => value.prop_map(Deed::PutValue),
         1 => Just(Deed::LoseGrant),
+        1 => Just(Deed::MakeReplica),
+        1 => Just(Deed::PromoteReplica),
     ]
 }
 
@@ -362,6 +425,28 @@ impl fmt::Display for Setting {
         }
         if self.pending_stays {
             f.write_str("; AWSPENDING stays where it was promoted")?;
+        }
+        if self.late_labels > 0 {
+            let looks = self.late_labels;
+            write!(f, "; labels, tags and values are {looks} looks late")?;
+        }
+        if !self.labels_stay {
+            f.write_str("; labels go where AWSCURRENT goes")?;
+        }
+        if !self.hints {
+            f.write_str("; Graph shows no hints")?;
+        }
+        if self.by_connection {
+            f.write_str("; a connection to Graph has one replica")?;
+        }
+        if self.labels_taken > 0 {
+            write!(f, "; {} labels are somebody else's", self.labels_taken)?;
+        }
+        if self.neighbour {
+            f.write_str("; another mailbox has the same app and first client secret")?;
+        }
+        if self.moved {
+            f.write_str("; the version before is of another app registration")?;
         }
         if self.reattempts > 0 {
             write!(f, "; {} reattempts", self.reattempts)?;
@@ -448,15 +533,21 @@ impl fmt::Display for Deed {
             Self::EditTag(tag, TagEdit::CurrentVersion) => {
                 write!(f, "sets the tag {} to the current version", tag.key())
             }
+            Self::EditTag(tag, TagEdit::Freeze) => {
+                write!(f, "sets the tag {} to a freeze", tag.key())
+            }
             Self::PutValue(value) => {
                 let what = match value {
                     Value::Described => "the document with another description",
                     Value::MadeByHand => "the document with a credential of their own",
                     Value::Mistyped => "the document with a mistyped secret",
+                    Value::IdOfAnother => "the document with the id of somebody else's credential",
                     Value::Nonsense => "nonsense",
                 };
                 write!(f, "puts {what} as the current value")
             }
+            Self::MakeReplica => f.write_str("makes the secret a replica of another region's"),
+            Self::PromoteReplica => f.write_str("makes the replica a secret of its own"),
             Self::LoseGrant => f.write_str("has left the grant unused for 90 days"),
         }
     }

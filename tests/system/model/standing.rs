@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use shared::credential::Marker;
-use simulators::directory::Standing;
+use shared::credential::{Issuer, Marker};
+use simulators::directory::{GraphHabits, Standing};
 use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::{Connection, Status};
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
 use super::World;
-use super::schedule::Direction;
+use super::schedule::{Direction, Tag};
 
 /// Something that is not as it should be: a code, and a connection. The codes are those of `Drift
 /// Found`, and `unreadable` for a current document that is none.
@@ -77,7 +77,13 @@ pub fn connections(world: &World, mailbox: &Mailbox) -> Vec<Connection> {
 pub fn holds(world: &World, mailbox: &Mailbox, connection: &Connection, key: Uuid) -> bool {
     match is_attended(mailbox) {
         true => {
-            connection.secret.is_some() && connection.secret == world.directory.secret_value(key)
+            let document = current_document(world, mailbox).unwrap_or_default();
+            // Where the id is another's, the value is what counts.
+            let current = current_key(world, mailbox) == Some(key);
+            let current = document["client_secret"].as_str().filter(|_| current);
+            let held = connection.secret.as_deref();
+            held.is_some()
+                && (held == world.directory.secret_value(key).as_deref() || held == current)
         }
         false => connection.key_id == Some(key),
     }
@@ -96,11 +102,62 @@ pub fn rotating(world: &World, mailbox: &Mailbox) -> bool {
     unfinished.is_some_and(|version| !version.labels.contains(PREVIOUS))
 }
 
+/// Whether a freeze holds, or nobody can tell whether one does: every policy in a run is one of the two.
+pub fn frozen(world: &World, mailbox: &Mailbox) -> bool {
+    policy(world, mailbox).is_some()
+}
+
+/// Whether the mailbox's policy has a freeze.
+pub fn in_a_freeze(world: &World, mailbox: &Mailbox) -> bool {
+    policy(world, mailbox).is_some_and(|policy| policy.starts_with("freeze="))
+}
+
+fn policy(world: &World, mailbox: &Mailbox) -> Option<String> {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret)?;
+    secret.tags.get(Tag::Policy.key()).cloned()
+}
+
+/// Whether the secret is another region's.
+pub fn is_replica(world: &World, mailbox: &Mailbox) -> bool {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret);
+    secret.is_some_and(|secret| secret.is_replica())
+}
+
 /// Whether Entra accepts the current secret.
 pub fn standing(world: &World, mailbox: &Mailbox) -> Standing {
     let document = current_document(world, mailbox).unwrap_or_default();
     let secret = document["client_secret"].as_str().unwrap_or_default();
     world.directory.standing(mailbox.app.app_id, secret)
+}
+
+/// Whether the value of the version that a label ties to this credential still signs in.
+pub fn stored_value_signs_in(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret);
+    let mut versions = secret.into_iter().flat_map(|secret| secret.versions);
+    let holder = versions.find(|version| key_labels(&version.labels).contains(&key));
+    let document = holder.and_then(|version| serde_json::from_str(version.text()?).ok());
+    let document: Json = document.unwrap_or_default();
+    let value = document["client_secret"].as_str().unwrap_or_default();
+    world.directory.standing(mailbox.app.app_id, value) != Standing::Refused
+}
+
+/// Whether the current document has the id of one credential and the beginning of another's value.
+pub fn id_is_anothers(world: &World, mailbox: &Mailbox) -> bool {
+    let named = current_key(world, mailbox);
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    let named = named.filter(|key| credentials.iter().any(|c| c.key_id == *key));
+    let named = named.and_then(|key| world.directory.secret_value(key));
+    let document = current_document(world, mailbox).unwrap_or_default();
+    let value = document["client_secret"].as_str().unwrap_or_default();
+    named.is_some_and(|named| named.get(..3) != value.get(..3))
+}
+
+/// Whether Graph shows the first characters of each value.
+fn shows_hints(world: &World) -> bool {
+    let mut shows = true;
+    let habits = |habits: &mut GraphHabits| shows = habits.shows_hint;
+    world.directory.set_graph_habits(habits);
+    shows
 }
 
 /// What `Drift Found` has codes for, as it is now.
@@ -114,6 +171,9 @@ pub fn breaches(world: &World, mailbox: &Mailbox) -> BTreeSet<Breach> {
     let credentials = world.directory.credentials(app);
     if !credentials.iter().any(|c| Some(c.key_id) == key) {
         found.insert(("credential_missing", None));
+    }
+    if id_is_anothers(world, mailbox) && shows_hints(world) {
+        found.insert(("key_id_is_anothers", None));
     }
     if standing(world, mailbox) == Standing::Refused {
         found.insert(("secret_refused", None));
@@ -154,7 +214,9 @@ pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
     let ours = credentials.iter().filter(|c| {
         let name = c.display_name.as_deref().unwrap_or_default();
         let in_flight = pending.as_ref().is_some_and(|token| name.contains(token));
-        Marker::read(name).is_some() && !in_flight
+        let marker = Marker::read(name);
+        let of_this = marker.is_some_and(|m| matches!(m.issuer(&mailbox.arn), Issuer::This));
+        of_this && !in_flight
     });
     ours.map(|c| c.key_id)
         .filter(|key| !named.contains_key(key) && Some(*key) != current)

@@ -153,7 +153,7 @@ fn schema(kind: &str) -> jsonschema::Validator {
 
 /// What checks told as drift from the `from`-th event on. A repeat has the id of its first time, and is
 /// none; and what a rotation tells of what it stumbles over is its own.
-pub fn drifts(world: &World, from: usize) -> Vec<(String, Option<String>)> {
+pub fn drifts(world: &World, mailbox: &Mailbox, from: usize) -> Vec<(String, Option<String>)> {
     let events = world.event_bridge.events();
     let (before, after) = events.split_at(from);
     let known: BTreeSet<Option<&str>> = before.iter().map(|e| e["detail"]["id"].as_str()).collect();
@@ -161,6 +161,7 @@ pub fn drifts(world: &World, from: usize) -> Vec<(String, Option<String>)> {
         let detail = &event["detail"];
         event["detail-type"] == "Drift Found"
             && detail["token"].is_null()
+            && detail["secret"] == mailbox.secret.as_str()
             && !known.contains(&detail["id"].as_str())
     });
     let read = |detail: &Json, field: &str| detail[field].as_str().map(str::to_owned);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
-use shared::credential::Marker;
+use shared::credential::{Issuer, Marker};
 use simulators::directory::Standing;
+use simulators::directory::application::Credential;
 use simulators::gate::{Call, Fault};
 use simulators::lambda::in_process;
 use simulators::secrets_manager::{CURRENT, PENDING};
@@ -20,8 +21,8 @@ use super::deeds;
 use super::owner::ASKS;
 use super::schedule::{Deed, Mishap, Tag, Trouble};
 use super::standing::{
-    Breach, breaches, connection_id, connections, current_key, holds, is_attended, key_labels,
-    named_keys, standing,
+    Breach, breaches, connection_id, connections, current_key, frozen, holds, in_a_freeze,
+    is_attended, is_replica, key_labels, named_keys, standing,
 };
 use crate::kill_matrix::trouble::{answer, throttled};
 
@@ -31,6 +32,8 @@ const QUARANTINE: SignedDuration = SignedDuration::from_hours(7 * 24);
 #[derive(Debug, Default)]
 pub struct Watch {
     pub mailbox: Option<Mailbox>,
+    /// The other mailbox on the same app registration.
+    pub neighbour: Option<Mailbox>,
     /// What must never be, and was.
     pub violations: Vec<String>,
     /// Everything that a person did.
@@ -45,8 +48,10 @@ pub struct Watch {
     pub said: BTreeMap<String, Uuid>,
     /// Whether there is no room for another credential until a person makes some.
     pub no_room: bool,
-    /// So many undisturbed checks were made since the client secret was due.
-    pub checks_since_due: u32,
+    /// Whether other labels leave none for a rotation until a person takes them away.
+    pub no_labels: bool,
+    /// So many undisturbed checks were made since a shop's client secret was due.
+    pub checks_since_due: BTreeMap<i64, u32>,
     trouble: Option<Trouble>,
     calls: u32,
     /// The service that answers 503 until the step has ended.
@@ -56,6 +61,12 @@ pub struct Watch {
     changed: bool,
     /// The invocation during which a person did something.
     surprised: Option<u64>,
+    /// Each invocation, and whether the secret was a replica when it began.
+    on_a_replica: BTreeMap<u64, bool>,
+    /// The secret that each invocation named first.
+    secret_of: BTreeMap<u64, String>,
+    /// The invocations that asked for a credential.
+    issuers: BTreeSet<u64>,
     /// When each credential was current last.
     last_current: BTreeMap<Uuid, Timestamp>,
     /// The connections that a person has put out of order, until they work again.
@@ -85,6 +96,11 @@ impl Watch {
         self.trouble.is_none()
     }
 
+    fn mailboxes(&self) -> Vec<Mailbox> {
+        let both = self.mailbox.iter().chain(&self.neighbour);
+        both.cloned().collect()
+    }
+
     fn violation(&mut self, what: String) {
         if !self.violations.contains(&what) {
             self.violations.push(what);
@@ -98,6 +114,7 @@ impl Watch {
         };
         self.look(world);
         deeds::perform(world, &mailbox, deed);
+        deeds::spread(world);
         self.deeds.push(deed);
         self.surprised = in_process::caller();
         if let Deed::EnterSecret(to, _) | Deed::Disable(to) | Deed::Deauthorize(to) = deed {
@@ -112,7 +129,11 @@ impl Watch {
     /// Before a call: what is done to it.
     pub fn befall(&mut self, world: &World, call: &Call) -> Option<Fault> {
         // A person's own requests are not a function's calls.
-        in_process::caller()?;
+        let caller = in_process::caller()?;
+        if let Some(mailbox) = &self.mailbox {
+            let replica = is_replica(world, mailbox);
+            self.on_a_replica.entry(caller).or_insert(replica);
+        }
         self.calls += 1;
         self.look_after_change(world, call);
         let due = self.trouble.as_ref().is_some_and(|t| t.at == self.calls);
@@ -152,10 +173,8 @@ impl Watch {
         if (call.service, call.operation.as_str()) != ("shopctrl", "POST connection test") {
             return;
         }
-        let Some(mailbox) = self.mailbox.clone() else {
-            return;
-        };
-        for connection in connections(world, &mailbox) {
+        let both = self.mailboxes();
+        for connection in both.iter().flat_map(|mailbox| connections(world, mailbox)) {
             let about_it = call.uri.contains(&format!("/{}/", connection.id));
             let passed = connection.status == Status::Authorized && connection.enabled;
             if let (true, true, Some(key)) = (about_it, passed, connection.key_id) {
@@ -183,7 +202,11 @@ impl Watch {
         };
         let now = world.clock.now();
         self.looked = Some(now);
-        if let Some(key) = current_key(world, &mailbox) {
+        let both = self.mailboxes();
+        for key in both
+            .iter()
+            .filter_map(|mailbox| current_key(world, mailbox))
+        {
             self.last_current.insert(key, now);
         }
         if standing(world, &mailbox) == Standing::Accepted {
@@ -197,18 +220,20 @@ impl Watch {
         let outages = world.shopctrl.outages();
         let out = |id: &String| outages.iter().any(|o| o.connection_id == *id);
         // Put right again only with the current secret: an older one may end at any time.
-        let key = current_key(world, &mailbox);
         let right = |id: &String| {
-            let connection = world.shopctrl.connection(mailbox.shop_id, id);
-            let held = connection.zip(key);
-            held.is_some_and(|(connection, key)| holds(world, &mailbox, &connection, key))
+            both.iter().any(|mailbox| {
+                let connection = world.shopctrl.connection(mailbox.shop_id, id);
+                let held = connection.zip(current_key(world, mailbox));
+                held.is_some_and(|(connection, key)| holds(world, mailbox, &connection, key))
+            })
         };
         self.out_by_hand.retain(|id| out(id) || !right(id));
         for outage in outages {
             let id = outage.connection_id;
             // Replicas that disagree for a moment are not ours to mend.
             let disputed = outage.cause == OutageCause::SecretRefused(Standing::Disputed);
-            if disputed || self.out_by_hand.contains(&id) || self.ended(world, &mailbox, &id) {
+            if disputed || self.out_by_hand.contains(&id) || self.ended(world, outage.shop_id, &id)
+            {
                 continue;
             }
             self.violation(format!("mail stands still at {id}: {:?}", outage.cause));
@@ -217,8 +242,8 @@ impl Watch {
 
     /// Whether the secret that a connection holds has come to its own end, without a fair chance for
     /// the checks to renew it in time.
-    fn ended(&self, world: &World, mailbox: &Mailbox, id: &str) -> bool {
-        let connection = world.shopctrl.connection(mailbox.shop_id, id);
+    fn ended(&self, world: &World, shop: i64, id: &str) -> bool {
+        let connection = world.shopctrl.connection(shop, id);
         let credential = connection
             .and_then(|connection| connection.secret)
             .and_then(|secret| world.directory.credential_with_value(&secret));
@@ -227,7 +252,14 @@ impl Watch {
         let asked = ASKS
             .iter()
             .any(|kind| !world.event_bridge.details(kind).is_empty());
-        ended && (asked || !self.deeds.is_empty() || self.no_room || self.checks_since_due < FAIR)
+        let checks = self
+            .checks_since_due
+            .get(&shop)
+            .copied()
+            .unwrap_or_default();
+        let failed = || !world.event_bridge.details("Rotation Failed").is_empty();
+        let no_room = self.no_room || self.no_labels && failed();
+        ended && (asked || !self.deeds.is_empty() || no_room || checks < FAIR)
     }
 
     fn judge(&mut self, world: &World, call: &Call) {
@@ -239,11 +271,37 @@ impl Watch {
             return;
         }
         let asked: Json = serde_json::from_slice(&call.body).unwrap_or_default();
+        // A call that names no secret is for the one that its invocation named first.
+        let caller = in_process::caller().unwrap_or_default();
+        let about = match asked["SecretId"].as_str() {
+            Some(secret) => {
+                let first = self.secret_of.entry(caller);
+                first.or_insert_with(|| secret.to_owned());
+                secret.to_owned()
+            }
+            None => self.secret_of.get(&caller).cloned().unwrap_or_default(),
+        };
+        let neighbours = self
+            .neighbour
+            .clone()
+            .filter(|neighbour| about.contains(&neighbour.secret));
+        let began = self.on_a_replica.get(&caller);
+        if neighbours.is_none() && began == Some(&true) && WRITES.contains(&call.operation.as_str())
+        {
+            self.violation(format!("{} for a replica", call.operation));
+        }
+        let mailbox = neighbours.unwrap_or(mailbox);
         match (call.service, call.operation.as_str()) {
             ("graph", "POST removePassword") => {
                 let key = asked["keyId"].as_str().and_then(|key| key.parse().ok());
-                if let Some(why) = key.and_then(|key| self.why_kept(world, &mailbox, key)) {
+                if let Some(why) = key.and_then(|key| self.why_kept(world, key)) {
                     self.violation(format!("the removal of {why} is asked for"));
+                }
+            }
+            ("graph", "POST addPassword") => {
+                self.issuers.extend(in_process::caller());
+                if self.can_wait(world, &mailbox) {
+                    self.violation("a credential is issued in a freeze".to_owned());
                 }
             }
             ("secretsmanager", "UpdateSecretVersionStage")
@@ -257,8 +315,11 @@ impl Watch {
             ("events", _) => {
                 for entry in asked["Entries"].as_array().into_iter().flatten() {
                     let detail = entry["Detail"].as_str().unwrap_or_default();
-                    let detail = serde_json::from_str(detail).unwrap_or_default();
-                    self.judge_event(world, &mailbox, &entry["DetailType"], &detail);
+                    let detail: Json = serde_json::from_str(detail).unwrap_or_default();
+                    let of_it = |m: &&Mailbox| detail["secret"] == m.secret.as_str();
+                    let both = self.mailboxes();
+                    let mailbox = both.iter().find(of_it).unwrap_or(&mailbox);
+                    self.judge_event(world, mailbox, &entry["DetailType"], &detail);
                 }
             }
             _ => {}
@@ -309,6 +370,21 @@ impl Watch {
         }
     }
 
+    /// Whether a rotation has to wait for a freeze: the current secret works, did not leak, and its hard stop
+    /// is yet to come.
+    fn can_wait(&self, world: &World, mailbox: &Mailbox) -> bool {
+        let Some(key) = current_key(world, mailbox) else {
+            return false;
+        };
+        let ends_late = |end: Timestamp| end.duration_since(world.clock.now()) > HARD_STOP;
+        let credentials = world.directory.credentials(mailbox.app.app_id);
+        let current = credentials.iter().find(|c| c.key_id == key);
+        in_a_freeze(world, mailbox)
+            && !leaked(world, mailbox, key)
+            && standing(world, mailbox) == Standing::Accepted
+            && current.is_some_and(|current| ends_late(current.end))
+    }
+
     /// Whether a person has made another version the current one.
     pub fn moved_current(&self) -> bool {
         let moves = |deed: &Deed| {
@@ -326,35 +402,94 @@ impl Watch {
         last.is_none_or(|last| now.duration_since(*last) >= QUARANTINE)
     }
 
-    fn why_kept(&self, world: &World, mailbox: &Mailbox, key: Uuid) -> Option<&'static str> {
-        if Some(key) == current_key(world, mailbox) {
-            return Some("the current credential");
+    /// Whether an invocation issues a credential, or may have to make room for one.
+    fn issues(&self, world: &World, mailbox: &Mailbox, caller: u64) -> bool {
+        let registration = world.directory.application(mailbox.app.app_id);
+        let two_places =
+            registration.is_some_and(|app| app.registration.sign_in_audience.includes_personal());
+        two_places || self.issuers.contains(&caller)
+    }
+
+    fn why_kept(&self, world: &World, key: Uuid) -> Option<&'static str> {
+        let both = self.mailboxes();
+        let app = both.first()?.app.app_id;
+        if both.iter().any(|m| current_key(world, m) == Some(key)) {
+            return Some("a current credential");
         }
-        let credentials = world.directory.credentials(mailbox.app.app_id);
+        let credentials = world.directory.credentials(app);
         // What is gone, and only shown by a replica that lags, comes to no harm.
         let credential = credentials.iter().find(|c| c.key_id == key)?;
-        let name = credential.display_name.as_deref();
-        let ours = name.is_some_and(|name| Marker::read(name).is_some());
-        let Some(labels) = named_keys(world, mailbox).remove(&key) else {
-            return (!ours).then_some("a foreign credential");
-        };
-        if labels.contains(PENDING) && !labels.contains(CURRENT) {
-            return Some("the pending credential");
+        if deeds::is_strangers(credential) {
+            return Some("a stranger's credential");
         }
-        let leaked = leaked(world, mailbox, key);
-        let value = world.directory.secret_value(key);
-        let held = |c: &simulators::shopctrl::Connection| c.secret.is_some() && c.secret == value;
-        if leaked || credential.end <= world.clock.now() {
+        let has_ended = credential.end <= world.clock.now();
+        let labels = |m: &Mailbox| named_keys(world, m).remove(&key);
+        let named: Vec<(&Mailbox, BTreeSet<String>)> =
+            both.iter().filter_map(|m| Some((m, labels(m)?))).collect();
+        if named.is_empty() {
+            return self.why_an_orphan_is_kept(world, credential, has_ended);
+        }
+        let pending =
+            |labels: &BTreeSet<String>| labels.contains(PENDING) && !labels.contains(CURRENT);
+        if named.iter().any(|(_, labels)| pending(labels)) {
+            return Some("a pending credential");
+        }
+        if has_ended {
             return None;
         }
-        if is_attended(mailbox) && connections(world, mailbox).iter().any(held) {
+        let value = world.directory.secret_value(key);
+        let held = |m: &Mailbox| {
+            let mut connections = connections(world, m).into_iter();
+            connections.any(|c| c.secret.is_some() && c.secret == value)
+        };
+        if self.neighbour.as_ref().is_some_and(held) {
+            return Some("what the neighbour's connection holds");
+        }
+        if named.iter().any(|(m, _)| leaked(world, m, key)) {
+            return None;
+        }
+        // Who has let go of it, does not keep the other from removing it.
+        let released = format!("released-{key}");
+        let keeps = |labels: &BTreeSet<String>| both.len() == 1 || !labels.contains(&released);
+        if named
+            .iter()
+            .any(|(m, labels)| keeps(labels) && frozen(world, m))
+        {
+            return Some("a credential that worked, in a freeze");
+        }
+        if named.iter().any(|(m, _)| is_attended(m) && held(m)) {
             return Some("what an attended connection holds");
         }
         self.last_current.get(&key)?;
         let over = self.quarantine_over(key, world.clock.now());
         (!over).then_some("a credential in quarantine")
     }
+
+    /// What no label names goes only if a rotation of ours issued it; in a freeze only where a rotation that
+    /// goes on needs its place, or takes back what it could not store.
+    fn why_an_orphan_is_kept(
+        &self,
+        world: &World,
+        credential: &Credential,
+        has_ended: bool,
+    ) -> Option<&'static str> {
+        let marker = credential.display_name.as_deref().and_then(Marker::read);
+        let both = self.mailboxes();
+        let issued = |m: &&Mailbox| {
+            let marker = marker.as_ref();
+            marker.is_some_and(|marker| matches!(marker.issuer(&m.arn), Issuer::This))
+        };
+        let Some(mailbox) = both.iter().find(issued) else {
+            return Some("a foreign credential");
+        };
+        let issues = in_process::caller().is_some_and(|caller| self.issues(world, mailbox, caller));
+        let keeps = frozen(world, mailbox) && !has_ended && !issues;
+        keeps.then_some("an orphan in a freeze")
+    }
 }
+
+/// From here to its end a freeze no longer holds a rotation back.
+const HARD_STOP: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
 /// Whether a person has said that the version with this credential leaked.
 fn leaked(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
@@ -372,6 +507,18 @@ fn leaked(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
 const CHANGES: [&str; 5] = [
     "PutSecretValue",
     "UpdateSecretVersionStage",
+    "POST addPassword",
+    "POST removePassword",
+    "PUT connection",
+];
+
+/// The calls that change something which is not ours where the secret is a replica.
+const WRITES: [&str; 8] = [
+    "PutSecretValue",
+    "UpdateSecretVersionStage",
+    "TagResource",
+    "UntagResource",
+    "RotateSecret",
     "POST addPassword",
     "POST removePassword",
     "PUT connection",
