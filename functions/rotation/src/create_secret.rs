@@ -150,7 +150,15 @@ impl Rotation {
         let mut lost = self
             .lost_for_good(&secret, mailbox, orphans, run.deadline)
             .await?;
-        lost.extend(self.own_lost(run, &secret, application, now));
+        let own = self.own_lost(run, &secret, application, now);
+        // An earlier attempt's value may show late, and its credential is not lost then.
+        if !own.is_empty() && self.look_at_stored(run, true).await?.is_some() {
+            return Err(Failure::new(
+                Kind::Temporary,
+                "making room for a client secret: the value of an earlier attempt shows only now",
+            ));
+        }
+        lost.extend(own);
         let removal = self.remove_orphans(&secret, registration, lost, run.deadline);
         let (lost, failure) = removal.await;
         if let Some(failure) = failure {

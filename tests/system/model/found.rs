@@ -233,3 +233,23 @@ fn what_a_person_deleted_keeps_its_label_while_the_value_beside_it_signs_in() {
     ];
     assert_eq!(run(&Schedule { setting, steps }), Ok(()));
 }
+
+#[test]
+fn what_an_earlier_attempt_stored_is_waited_for_before_room_is_made() {
+    let setting = Setting {
+        attended: true,
+        granted: false,
+        two_places: true,
+        late_labels: 3,
+        labels_stay: false,
+        hints: false,
+        reattempts: 1,
+        ..PLAIN
+    };
+    let killed = Trouble {
+        at: 44,
+        mishap: Mishap::KilledBefore,
+    };
+    let steps = vec![Step::Check(Some(killed))];
+    assert_eq!(run(&Schedule { setting, steps }), Ok(()));
+}
