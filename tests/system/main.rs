@@ -34,6 +34,7 @@ mod leftovers;
 mod links;
 mod logs;
 mod model;
+mod odd_answers;
 mod picture;
 mod recovery;
 mod repeated_steps;

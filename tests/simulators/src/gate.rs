@@ -66,6 +66,9 @@ pub enum Fault {
     },
     /// The service's own answer, cut in half while `Content-Length` still promises all of it.
     CutOff,
+    /// The service's own answer, its JSON changed by this: a form that public reports show, or that no page rules
+    /// out.
+    Odd(fn(&mut serde_json::Value)),
     /// The call takes effect and its answer is this text with status 200.
     NotJson,
     /// The world's kill switch is pulled, and no answer is given.
@@ -353,6 +356,14 @@ impl Service {
                 response
                     .headers_mut()
                     .insert(http::header::CONTENT_LENGTH, promised.into());
+                Ok(response)
+            }
+            Some(Fault::Odd(change)) => {
+                let mut response = self.handle(request).await;
+                if let Ok(mut answer) = serde_json::from_slice(response.body()) {
+                    change(&mut answer);
+                    *response.body_mut() = Bytes::from(answer.to_string());
+                }
                 Ok(response)
             }
             Some(Fault::NotJson) => {

@@ -1,0 +1,239 @@
+//! Answers in forms that public reports show: what decides nothing must not break what decides, and what
+//! decides is read for what it means. Inputs that nobody here made up, each with what is right.
+
+use serde_json::{Map, Value, json};
+use simulators::directory::sign_in::{Decision, Step};
+use simulators::gate::Fault;
+use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+
+use crate::browser::{Browser, Page, link_in};
+use crate::end_state::{assert_whole, current_key};
+use crate::kill_matrix::trouble::answer;
+use crate::links::Forged;
+use crate::picture::assert_granted;
+use crate::sign_in::{waiting, without_grant};
+use crate::steps::{TOKEN, action, begin, rotate, step};
+
+const ASKED: &str = "Authorization Required";
+
+type Change = fn(&mut Value);
+
+fn object(answer: &mut Value) -> &mut Map<String, Value> {
+    answer.as_object_mut().unwrap()
+}
+
+fn odd_tokens(answer: &mut Value) {
+    let answer = object(answer);
+    answer.remove("token_type");
+    answer.remove("ext_expires_in");
+    answer.insert("expires_in".to_owned(), json!("3599"));
+    answer.insert(
+        "scope".to_owned(),
+        answer.get("scope").cloned().unwrap_or(Value::Null),
+    );
+    answer.insert("foci".to_owned(), json!(["1"]));
+}
+
+fn no_refresh_token(answer: &mut Value) {
+    object(answer).insert("refresh_token".to_owned(), json!(""));
+}
+
+fn odd_application(answer: &mut Value) {
+    for credential in answer["passwordCredentials"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        let credential = object(credential);
+        credential.insert("customKeyIdentifier".to_owned(), json!({"odd": true}));
+        credential.insert("secretText".to_owned(), json!(7));
+    }
+    object(answer).insert("@odata.context".to_owned(), Value::Null);
+    object(answer).insert("signInAudience".to_owned(), json!("AzureADMyOrg"));
+}
+
+fn odd_account(answer: &mut Value) {
+    let answer = object(answer);
+    answer.insert("proxyAddresses".to_owned(), Value::Null);
+    answer.insert("displayName".to_owned(), json!(["x"]));
+}
+
+fn odd_connection(answer: &mut Value) {
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("LastError".to_owned(), json!({"odd": [null]}));
+        answer.insert("Later".to_owned(), json!(1));
+    }
+}
+
+// === What decides nothing ===
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_ends_whole_though_every_answer_has_odd_parts_that_decide_nothing() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let odd: [(&str, &str, Change); 7] = [
+        ("entra", "POST token client_credentials", odd_tokens),
+        ("entra", "POST token refresh_token", odd_tokens),
+        ("graph", "GET application", odd_application),
+        ("graph", "POST addPassword", odd_connection),
+        ("shopctrl", "GET connection", odd_connection),
+        ("shopctrl", "PUT connection", odd_connection),
+        ("shopctrl", "GET ShopStatus", odd_connection),
+    ];
+    for (service, operation, change) in odd {
+        let fault = Fault::Odd(change);
+        world.gate.fail(service, operation, 0, 10_000, fault);
+    }
+    rotate(&world, &mailbox).await;
+    assert_whole(&world, &mailbox);
+    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    let probe = action(&world, &mailbox, "probe").await;
+    assert_eq!(probe["problems"], json!([]), "{probe}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_is_taken_though_account_and_tokens_have_odd_parts() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let odd: [(&str, &str, Change); 2] = [
+        ("entra", "POST token authorization_code", odd_tokens),
+        ("graph", "GET me", odd_account),
+    ];
+    for (service, operation, change) in odd {
+        let fault = Fault::Odd(change);
+        world.gate.fail(service, operation, 0, 100, fault);
+    }
+    let page = Browser::new(&world)
+        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+        .await;
+    assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
+    assert_granted(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_refresh_token_is_none_and_nobody_is_thanked_for_it() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let before = world.secrets_manager.stored_values();
+    let none = Fault::Odd(no_refresh_token);
+    world
+        .gate
+        .fail("entra", "POST token authorization_code", 0, 1, none);
+    let page = Browser::new(&world)
+        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+        .await;
+    assert_ne!(page.status, 200, "{}", page.body);
+    assert_eq!(world.secrets_manager.stored_values(), before);
+}
+
+// === What decides ===
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_secret_is_read_in_every_form() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    rotate(&world, &mailbox).await;
+    for body in [
+        json!({"error": "invalid_client", "error_codes": null}),
+        json!({"error": "invalid_client", "error_codes": "7000215", "suberror": {"odd": 1}}),
+        json!({"error": "invalid_client", "error_codes": [7_000_222], "timestamp": 5}),
+        json!({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}),
+    ] {
+        let refused = answer(401, false, &body.to_string());
+        let token = "POST token client_credentials";
+        world.gate.fail("entra", token, 0, 100, refused);
+        let probe = action(&world, &mailbox, "probe").await;
+        world.gate.heal();
+        let drift = probe["drift"].to_string();
+        assert!(drift.contains("secret_refused"), "{body}: {probe}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_passing_refusal_of_the_token_endpoint_is_tried_again_and_told_to_nobody() {
+    for code in [50_166, 90_033] {
+        let world = World::start(short_waits()).await.unwrap();
+        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+        let body = json!({"error": "invalid_request", "error_codes": [code]});
+        let passing = answer(400, false, &body.to_string());
+        let token = "POST token client_credentials";
+        world.gate.fail_next("entra", token, passing);
+        rotate(&world, &mailbox).await;
+        assert_whole(&world, &mailbox);
+        assert_eq!(world.event_bridge.details("Rotation Failed").len(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_graph_does_not_find_is_no_deleted_app() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    begin(&world, &mailbox, TOKEN);
+    for name in ["createSecret", "setSecret"] {
+        step(&world, &mailbox, name, TOKEN).await;
+    }
+    let body = json!({"error": {"code": "ResourceNotFound", "message": "Resource could not be discovered."}});
+    let missing = answer(404, false, &body.to_string());
+    world
+        .gate
+        .fail("graph", "GET me/mailFolders/inbox", 0, 100, missing);
+    let failed = step(&world, &mailbox, "testSecret", TOKEN).await;
+    let message = failed.payload["errorMessage"].as_str().unwrap();
+    assert!(message.contains("licen"), "{message}");
+    assert!(message.contains(&mailbox.address), "{message}");
+    assert!(!message.contains("app registration"), "{message}");
+}
+
+// === At the redirect, and at the redemption ===
+
+/// The page at the end of a sign-in that comes back with `error` in place of its code.
+async fn comes_back_with(world: &World, mailbox: &Mailbox, link: &str, error: &str) -> Page {
+    let mut browser = Browser::new(world);
+    let authorize = browser.begin(link).await;
+    let signed_in = world
+        .directory
+        .sign_in_as(&authorize, &mailbox.address, Decision::Accept);
+    let Step::Redirect(back) = signed_in else {
+        panic!("{signed_in:?}");
+    };
+    browser.get(&back.replace("code=", error)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_has_to_be_set_right_is_called_so_with_its_number_for_every_link() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let rotate = link_in(&world, ASKED);
+    let connect = Forged::connect(&world, &mailbox).link(&world);
+    let error = "error=invalid_client&error_description=AADSTS650052%3a+The+app+needs+access+to+a+service&x=";
+    for link in [rotate, connect] {
+        let page = comes_back_with(&world, &mailbox, &link, error).await;
+        assert_eq!(page.heading(), "The app registration has to be set right");
+        assert!(page.body.contains("650052"), "{}", page.body);
+        assert!(!page.body.contains("needs access to a service"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_stops_the_redemption_is_called_so_with_its_number() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let body = json!({"error": "invalid_grant", "error_codes": [530_003],
+        "error_description": "AADSTS530003: Your device is required to be managed to access this resource."});
+    let policy = answer(400, false, &body.to_string());
+    world
+        .gate
+        .fail("entra", "POST token authorization_code", 0, 100, policy);
+    let page = Browser::new(&world)
+        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+        .await;
+    assert!(page.body.contains("530003"), "{}", page.body);
+    assert!(!page.body.contains("took too long"), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_nobody_knows_is_shown_and_whom_to_show_it_to() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    let error = "error=server_confusion&error_description=AADSTS8765432%3a+odd&x=";
+    let link = link_in(&world, ASKED);
+    let page = comes_back_with(&world, &mailbox, &link, error).await;
+    assert_eq!(page.heading(), "The sign-in did not succeed");
+    assert!(page.body.contains("8765432"), "{}", page.body);
+    assert!(page.body.contains("administrator"), "{}", page.body);
+}
