@@ -73,15 +73,6 @@ pub enum Slip {
 }
 
 impl Slip {
-    /// The drift's code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Id => "client_secret_is_an_id",
-            Self::LineBreak => "client_secret_ends_in_line_break",
-        }
-    }
-
     /// What a person has to do about it.
     #[must_use]
     pub fn next_step(self) -> &'static str {

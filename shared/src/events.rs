@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::aws::sorted;
 use crate::config::BaseUrl;
 use crate::credential::KeyId;
+use crate::drift::DriftKind;
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::grants::HandOverState;
 use crate::mailbox_secret::{ConnectionId, Delivery, Direction, DirectoryId, MailboxAddress};
@@ -221,6 +222,30 @@ pub enum EventKind {
         /// What to do.
         next_step: String,
     },
+    /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; told again as the
+    /// end nears, and each week.
+    RotationStalled {
+        /// Since when, by the first check that saw it so.
+        since: Timestamp,
+        /// The step or action that fails.
+        step: String,
+        /// What was being done, and how it ended.
+        what: String,
+        /// The server's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// What to do.
+        next_step: String,
+        /// When the current client secret stops working, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// Whom to tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+        /// By which check it is told, in Unix seconds: what tells it from the time before.
+        #[serde(skip)]
+        told: i64,
+    },
     /// A client secret nears its end.
     ClientSecretExpiring {
         /// When it stops working.
@@ -243,13 +268,16 @@ pub enum EventKind {
     },
     /// Something is not as it was left.
     DriftFound {
-        /// What, as a code: `credential_missing`, `connection_holds_another_secret`, …
-        what: String,
+        /// What.
+        what: DriftKind,
         /// At which connection.
         #[serde(skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
         /// When it was seen first.
         found_at: Timestamp,
+        /// The same check put it right.
+        #[serde(skip_serializing_if = "is_false")]
+        mended: bool,
         /// What tells this time from another one that the same is found.
         #[serde(skip)]
         time: String,
@@ -299,6 +327,9 @@ pub struct FleetEntry {
     /// When its client secret ends, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What failed, or the first of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// How a mailbox secret stands.
@@ -415,6 +446,7 @@ impl EventKind {
             Self::ClientSecretRotated { .. } => "Client Secret Rotated",
             Self::CredentialRetired { .. } => "Credential Retired",
             Self::RotationFailed { .. } => "Rotation Failed",
+            Self::RotationStalled { .. } => "Rotation Stalled",
             Self::ClientSecretExpiring { .. } => "Client Secret Expiring",
             Self::ClientSecretExpired { .. } => "Client Secret Expired",
             Self::DriftFound { .. } => "Drift Found",
@@ -483,15 +515,17 @@ impl EventKind {
                 // It may say what was seen at that moment, too.
                 next_step,
             } => format!("{step} {error_type} {what} {code:?} {next_step}"),
+            Self::RotationStalled { since, told, .. } => format!("{since} {told}"),
             Self::ClientSecretExpiring {
                 expires_at, rung, ..
             } => format!("{expires_at} {rung}"),
             Self::DriftFound {
                 what,
                 connection,
+                mended,
                 time,
                 ..
-            } => format!("{what} {connection:?} {time}"),
+            } => format!("{} {connection:?} {mended} {time}", what.code()),
             Self::FleetReport { cursor, .. } => cursor.clone().unwrap_or_default(),
             // One for each rotation, whose token is in the id.
             Self::CheckRequested { .. } => String::new(),
@@ -533,6 +567,14 @@ impl Event {
         let (front, _) = hash.as_ref().split_at(16);
         HEXLOWER.encode(front)
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// EventBridge.

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod drift;
 pub mod entra;
 pub mod events;
 pub mod failure;

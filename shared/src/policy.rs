@@ -126,6 +126,21 @@ pub fn rung(now: Timestamp, end: Timestamp) -> Option<i64> {
     RUNGS.iter().rev().find(within).copied()
 }
 
+/// The rung, or 0 where it has ended.
+#[must_use]
+pub fn urgency(now: Timestamp, end: Timestamp) -> Option<i64> {
+    if end <= now {
+        return Some(0);
+    }
+    rung(now, end)
+}
+
+/// Whether a reminder is due: the end has come nearer by a rung since it was told.
+#[must_use]
+pub fn tightened(told: Option<i64>, now: Option<i64>) -> bool {
+    now.is_some_and(|now| told.is_none_or(|told| now < told))
+}
+
 fn period(name: &str, value: &str) -> Result<Period, Failure> {
     value
         .parse()
@@ -216,6 +231,18 @@ mod tests {
         assert_eq!(rung(at("2026-12-24T00:00:00Z"), end), Some(7));
         assert_eq!(rung(at("2026-12-30T12:00:00Z"), end), Some(1));
         assert_eq!(rung(end, end), None);
+    }
+
+    #[test]
+    fn it_is_told_again_when_the_end_comes_nearer_by_a_rung_and_not_before() {
+        assert!(!tightened(None, None));
+        assert!(tightened(None, Some(30)));
+        assert!(!tightened(Some(30), Some(30)));
+        assert!(tightened(Some(30), Some(14)));
+        assert!(tightened(Some(1), Some(0)));
+        // A secret that was replaced meanwhile ends later: that is no reminder.
+        assert!(!tightened(Some(3), Some(30)));
+        assert!(!tightened(Some(3), None));
     }
 
     #[test]

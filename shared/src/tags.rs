@@ -26,8 +26,8 @@ pub const REMINDED: &str = "shopmail:reminded";
 /// appears. The time is of the last change: a check's in Unix seconds, or a promoted version. A `+`
 /// before a hash: seen once, and told when a second check sees it too.
 pub const DRIFT: &str = "shopmail:drift";
-/// What [`DRIFT`] has before its time where all is as it was left.
-pub const NO_DRIFT: &str = "none";
+/// What [`DRIFT`] has before its time where all is as it was left, and [`STALLED`] where all is in order.
+pub const NONE: &str = "none";
 /// What was last told of superseded credentials, `<hash of the keyId>:<rung>:<used>.…`.
 pub const SUPERSEDED: &str = "shopmail:superseded";
 /// The deliveries outside of a rotation that were begun and not told, `<version>:<begun>:<hash>.<hash>…`.
@@ -35,6 +35,13 @@ pub const REDELIVERY: &str = "shopmail:redelivery";
 /// The credentials that were lost and are being removed, `<keyId>.<keyId>…`: a kill after the removal
 /// does not swallow its event.
 pub const REMOVING: &str = "shopmail:removing";
+/// How the last attempt at a step ended, `<token>:<step>:<error type>:<code>:<what>`.
+pub const LAST_FAILURE: &str = "shopmail:last-failure";
+/// The failures that were told, `<version>:<hash>.<hash>…`; the version is AWSCURRENT's.
+pub const FAILURES_TOLD: &str = "shopmail:failures-told";
+/// Since when a mailbox has not been in order, when a person was last told, and on which rung of the ladder,
+/// `<since>:<told>/<rung>`, in Unix seconds; `none` where it is in order.
+pub const STALLED: &str = "shopmail:stalled";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
 

@@ -115,7 +115,7 @@ async fn what_could_not_be_told_is_told_by_the_next_check() {
     world.check().await.unwrap();
     world.secrets_manager.settled(&mailbox.secret).await;
     let told = told(&world);
-    for kind in ["Client Secret Expiring", "Drift Found"] {
+    for kind in ["Rotation Due", "Drift Found"] {
         assert_eq!(told.get(kind), Some(&1), "{told:?}");
     }
 }

@@ -41,6 +41,7 @@ mod repeated_steps;
 mod restraint;
 mod security_table;
 mod sign_in;
+mod silence;
 mod steps;
 mod superseded;
 mod ways_on;

@@ -50,7 +50,6 @@ async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quar
     assert_events_keep_their_schemas(&world);
     let told = told(&world);
     for (kind, times) in [
-        ("Client Secret Expiring", 1),
         ("Rotation Due", 1),
         ("Rotation Started", 1),
         ("Connection Delivered", 2),
@@ -61,7 +60,7 @@ async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quar
         assert_eq!(told.get(kind), Some(&times), "{kind}: {told:?}");
     }
     assert_eq!(told.get("Fleet Report"), Some(&4));
-    assert_eq!(told.len(), 8, "and nothing else: {told:?}");
+    assert_eq!(told.len(), 7, "and nothing else: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -376,8 +376,16 @@ async fn a_leak_is_an_emergency_of_whoever_shares_the_secret_which_goes_after_th
         "at once"
     );
     let told = retired(&world);
-    let emergency = (orders.first_key.to_string(), "emergency".to_owned());
-    assert_eq!(told, vec![emergency; 2], "once for each that named it");
+    // Once for each that named it; whichever comes second may find it gone.
+    let first = orders.first_key.to_string();
+    let reasons: Vec<&str> = told.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert!(told.iter().all(|(key, _)| *key == first), "{told:?}");
+    assert!(
+        [["emergency", "emergency"], ["emergency", "already_gone"]]
+            .contains(&[reasons[0], reasons[1]])
+            && reasons.len() == 2,
+        "{told:?}"
+    );
     assert_eq!(
         world.shopctrl.outages(),
         vec![],

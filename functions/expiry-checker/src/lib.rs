@@ -7,18 +7,20 @@ mod call;
 mod fleet;
 mod perform;
 mod plan;
+mod report;
 mod rotation_function;
 mod settings;
+mod stalled;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::aws;
 use shared::clock;
 use shared::credential::KeyId;
-use shared::events::{Event, EventKind, Events, FleetEntry, FleetState, Subject};
+use shared::drift::Drift;
+use shared::events::{Event, EventKind, Events, Subject};
 use shared::failure::{Failure, Kind};
 use shared::http::{Client, Limits};
 use shared::policy;
@@ -30,9 +32,12 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use call::{Check, Requested};
 use fleet::Fleet;
+use perform::Mended;
 use plan::{Action, Found, Plan, plan};
+use report::{Failed, Outcome};
 use rotation_function::RotationFunction;
 pub use settings::Settings;
+use stalled::Standstill;
 
 /// The function, with its clients made.
 #[derive(Debug)]
@@ -53,15 +58,6 @@ const ROUND: Duration = Duration::from_secs(120);
 
 /// Kept for the report at the end.
 const LAST_WORDS: Duration = Duration::from_secs(20);
-
-/// What became of one secret.
-struct Outcome {
-    secret: String,
-    state: FleetState,
-    expires_at: Option<Timestamp>,
-    actions: Vec<String>,
-    failures: Vec<Failure>,
-}
 
 impl ExpiryChecker {
     /// Makes the clients over the network.
@@ -150,10 +146,10 @@ impl ExpiryChecker {
         }
         // What was asked for one secret is no report of the fleet.
         if !check.dry_run && check.only.is_none() {
-            self.events.put(&[report(check, &outcomes)]).await?;
+            self.events.put(&[report::report(check, &outcomes)]).await?;
         }
         info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
-        Ok(answer(check, &outcomes, continues_after))
+        Ok(report::answer(check, &outcomes, continues_after))
     }
 
     async fn continue_later(&self, check: &Check, cursor: &str) -> Result<(), Failure> {
@@ -184,28 +180,43 @@ impl ExpiryChecker {
             return Some(Outcome::replica(listed));
         }
         let until = ends.checked_sub(LAST_WORDS).unwrap_or(ends);
-        let work = self.check_secret(&listed.arn, fleet, check);
+        let work = self.check_secret(listed, fleet, check);
         match tokio::time::timeout_at(until, work).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let what = "checking the secret: it took longer than this check has";
-                Some(unseen(&listed.arn, Failure::new(Kind::Temporary, what)))
+                let outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
+                let half = ends.checked_sub(LAST_WORDS / 2).unwrap_or(ends);
+                let told = self.tell_if_stalled(listed, &outcome, check);
+                if tokio::time::timeout_at(half, told).await.is_err() {
+                    warn!(secret = %listed.arn, "nothing could be told of it in time");
+                }
+                Some(outcome)
             }
         }
     }
 
     /// One secret: look, decide, act. `None` for one that is going to be deleted.
-    async fn check_secret(&self, arn: &str, fleet: &Fleet, check: &Check) -> Option<Outcome> {
+    async fn check_secret(
+        &self,
+        listed: &Described,
+        fleet: &Fleet,
+        check: &Check,
+    ) -> Option<Outcome> {
         let span = info_span!(
             "secret",
-            secret = arn,
+            secret = listed.arn,
             step = "check",
             token = tracing::field::Empty
         );
         let work = async {
-            let (found, failures) = match self.look(arn, fleet, check).await {
+            let (found, failures) = match self.look(&listed.arn, fleet, check).await {
                 Ok(looked) => looked,
-                Err(failure) => return Some(unseen(arn, failure)),
+                Err(failure) => {
+                    let outcome = Outcome::unseen(listed, failure);
+                    self.tell_if_stalled(listed, &outcome, check).await;
+                    return Some(outcome);
+                }
             };
             if found.secret.is_replica() {
                 return Some(Outcome::replica(&found.secret));
@@ -213,37 +224,81 @@ impl ExpiryChecker {
             if let Some(token) = found.secret.versions.in_progress() {
                 tracing::Span::current().record("token", token);
             }
-            let Plan {
-                state,
-                expires_at,
-                actions,
-            } = plan(&found, check.now)?;
-            let mut outcome = Outcome {
-                secret: found.secret.name.clone(),
-                state,
-                expires_at,
-                actions: actions.iter().map(ToString::to_string).collect(),
-                failures,
-            };
-            if !check.dry_run {
-                let mut all_told = true;
-                for action in &actions {
-                    // What could not be told is told by the next check.
-                    if action.follows_what_was_told() && !all_told {
-                        continue;
-                    }
-                    info!(%action, "acting");
-                    // One action that fails does not keep the others.
-                    if let Err(failure) = self.perform(&found, action).await {
-                        all_told &= !matches!(action, Action::Tell(_));
-                        outcome.failures.push(failure);
-                    }
-                }
-            }
-            outcome.settle();
+            let plan = plan(&found, check.now)?;
+            let outcome = self.act(&found, plan, failures, check).await;
+            self.tell_if_stalled(&found.secret, &outcome, check).await;
             Some(outcome)
         };
         Box::pin(work).instrument(span).await
+    }
+
+    async fn act(
+        &self,
+        found: &Found,
+        plan: Plan,
+        failures: Vec<Failed>,
+        check: &Check,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            secret: found.secret.name.clone(),
+            standing: Some(plan.standing),
+            expires_at: plan.expires_at,
+            contact: plan.contact,
+            actions: plan.actions.iter().map(ToString::to_string).collect(),
+            failures,
+        };
+        let not_by_itself = plan.failures.into_iter().map(|failure| Failed {
+            step: "rotate",
+            failure,
+        });
+        outcome.failures.extend(not_by_itself);
+        let (mut all_told, mut mended) = (true, Mended::new());
+        for action in plan.actions.iter().filter(|_| !check.dry_run) {
+            // What could not be told is told by the next check.
+            if action.follows_what_was_told() && !all_told {
+                continue;
+            }
+            info!(%action, "acting");
+            // One action that fails does not keep the others.
+            if let Err(failed) = self.perform(found, action, &mut mended).await {
+                all_told &= !matches!(action, Action::Tell(_));
+                outcome.failures.push(failed);
+            }
+        }
+        let stands = |drift: &Drift| {
+            let at = drift.connection.as_ref();
+            !at.is_some_and(|connection| mended.contains(connection))
+        };
+        outcome.add_drift(plan.stops_mail.into_iter().filter(stands));
+        outcome
+    }
+
+    /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
+    async fn tell_if_stalled(&self, secret: &Described, outcome: &Outcome, check: &Check) {
+        for failed in &outcome.failures {
+            let failure = &failed.failure;
+            match failure.kind {
+                Kind::WaitingForPerson | Kind::Frozen => {}
+                Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
+                    warn!(kind = failure.kind.error_type(), %failure, "failed for this secret");
+                }
+            }
+        }
+        if check.dry_run || check.only.is_some() {
+            return;
+        }
+        let Standstill { event, tag } = stalled::standstill(secret, outcome, check.now);
+        if let Some(event) = event
+            && let Err(failure) = self.tell(secret, event).await
+        {
+            error!(%failure, "could not tell that the mailbox has stood still for a day");
+            return;
+        }
+        if let Some(tag) = tag
+            && let Err(failure) = self.note(&secret.arn, tags::STALLED, tag).await
+        {
+            warn!(%failure, "could not note since when the mailbox has stood still");
+        }
     }
 
     /// What there is, and what could not be learned: a probe that fails leaves labels and tags to
@@ -253,7 +308,7 @@ impl ExpiryChecker {
         arn: &str,
         fleet: &Fleet,
         check: &Check,
-    ) -> Result<(Found, Vec<Failure>), Failure> {
+    ) -> Result<(Found, Vec<Failed>), Failure> {
         let promoted = check.only.as_ref().filter(|only| only.arn == arn);
         let promoted = promoted.and_then(|only| only.promoted.as_deref());
         let secret = self.described(arn, promoted);
@@ -267,6 +322,16 @@ impl ExpiryChecker {
             own
         });
         let probe = probe.map_err(|failure| failures.push(failure)).ok();
+        let problems = probe.iter().flat_map(|probe| &probe.problems);
+        failures.extend(problems.map(|problem| {
+            // Its words end with the next step.
+            Failure::new(Kind::Temporary, problem).next_step("")
+        }));
+        let failures = failures.into_iter().map(|failure| Failed {
+            step: "probe",
+            failure,
+        });
+        let failures = failures.collect();
         let found = Found {
             named_by_others: self.named_by_others(&secret, fleet).await,
             requested: check.only.is_some(),
@@ -330,92 +395,4 @@ impl Check {
             |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);
         self.cursor.as_ref().is_none_or(behind) && self.only.as_ref().is_none_or(asked)
     }
-}
-
-impl Outcome {
-    fn replica(secret: &Described) -> Self {
-        Self {
-            secret: secret.name.clone(),
-            state: FleetState::Replica,
-            expires_at: None,
-            actions: Vec::new(),
-            failures: Vec::new(),
-        }
-    }
-
-    /// What a failure makes of the state; waiting for a person is none.
-    fn settle(&mut self) {
-        for failure in &self.failures {
-            match failure.kind {
-                Kind::WaitingForPerson => self.state = FleetState::WaitingForPerson,
-                Kind::Frozen => {}
-                Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
-                    warn!(kind = failure.kind.error_type(), %failure, "failed for this secret");
-                    self.state = FleetState::Failed;
-                }
-            }
-        }
-    }
-}
-
-fn unseen(arn: &str, failure: Failure) -> Outcome {
-    let mut outcome = Outcome {
-        secret: arn.to_owned(),
-        state: FleetState::Failed,
-        expires_at: None,
-        actions: Vec::new(),
-        failures: vec![failure],
-    };
-    outcome.settle();
-    outcome
-}
-
-fn report(check: &Check, outcomes: &[Outcome]) -> Event {
-    let count = |state| {
-        outcomes
-            .iter()
-            .filter(|outcome| outcome.state == state)
-            .count()
-    };
-    let unwell = outcomes
-        .iter()
-        .filter(|outcome| outcome.state != FleetState::Healthy);
-    let entry = |outcome: &Outcome| FleetEntry {
-        secret: outcome.secret.clone(),
-        state: outcome.state,
-        expires_at: outcome.expires_at,
-    };
-    Event {
-        subject: Subject::Fleet(check.now),
-        token: None,
-        kind: EventKind::FleetReport {
-            cursor: check.cursor.clone(),
-            checked: outcomes.len(),
-            healthy: count(FleetState::Healthy),
-            due: count(FleetState::Due),
-            waiting_for_person: count(FleetState::WaitingForPerson),
-            failed: count(FleetState::Failed),
-            replicas: count(FleetState::Replica),
-            // An event has 256 KB.
-            secrets: unwell.take(1000).map(entry).collect(),
-        },
-    }
-}
-
-fn answer(check: &Check, outcomes: &[Outcome], continues_after: Option<String>) -> Value {
-    let secrets = outcomes.iter().map(|outcome| {
-        json!({
-            "secret": outcome.secret,
-            "state": outcome.state,
-            "expires_at": outcome.expires_at,
-            "actions": outcome.actions,
-            "failures": outcome.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "now": check.now,
-        "dry_run": check.dry_run,
-        "continues_after": continues_after,
-        "secrets": secrets.collect::<Vec<_>>(),
-    })
 }

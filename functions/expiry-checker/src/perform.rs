@@ -1,46 +1,78 @@
 //! Performs what a plan says.
 
-use shared::events::{Event, Subject};
+use serde_json::Value;
+use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
+use shared::mailbox_secret::ConnectionId;
 use shared::secret_store::Described;
 use shared::secret_store::versions::PENDING;
 
 use crate::ExpiryChecker;
 use crate::plan::{Action, Found, Step};
+use crate::report::Failed;
+
+/// The connections that were given the current secret back.
+pub(crate) type Mended = Vec<ConnectionId>;
 
 impl ExpiryChecker {
-    pub(crate) async fn perform(&self, found: &Found, action: &Action) -> Result<(), Failure> {
+    /// `mended` is what was put right by the actions before.
+    pub(crate) async fn perform(
+        &self,
+        found: &Found,
+        action: &Action,
+        mended: &mut Mended,
+    ) -> Result<(), Failed> {
         let secret = &found.secret;
         let (arn, named) = (secret.arn.as_str(), found.named_by_others.as_ref());
-        match action {
-            Action::Sweep => self.rotation.act("sweep", arn, named).await.map(|_| ()),
+        let done = match action {
+            Action::Sweep => {
+                let swept = self.rotation.act("sweep", arn, named).await;
+                swept.map(|swept| mended.extend(delivered(&swept)))
+            }
             Action::Retire => self.rotation.act("retire", arn, named).await.map(|_| ()),
             // finishSecret of a version that is current tells what was not told, and nothing else.
-            Action::TellRotated { version } => self
-                .rotation
-                .step("finishSecret", arn, version)
-                .await
-                .map(|_| ()),
+            Action::TellRotated { version } => {
+                let told = self.rotation.step("finishSecret", arn, version).await;
+                told.map(|_| ())
+            }
             Action::DropPending { version } => self.drop_pending(arn, version).await,
             Action::Tell(kind) => {
-                let event = Event {
-                    subject: Subject::Secret {
-                        name: secret.name.clone(),
-                        arn: arn.to_owned(),
-                    },
-                    token: None,
-                    kind: kind.clone(),
-                };
-                self.events.put(&[event]).await
+                let told = self.tell(secret, with_mended(kind.clone(), mended));
+                told.await
             }
-            Action::Tag { key, value } => {
-                self.store.tag(arn, &[(key, value.clone())]).await?;
-                Ok(())
-            }
+            Action::Tag { key, value } => self.note(arn, key, value.clone()).await,
             Action::Rotate { .. } => self.rotate(secret).await,
-            Action::Reattempt { token } => Ok(self.store.rotate(arn, Some(token)).await?),
-            Action::Continue { token, first } => self.go_on(arn, token, *first).await,
-        }
+            Action::Reattempt { token } => {
+                let asked = self.store.rotate(arn, Some(token)).await;
+                asked.map_err(Into::into)
+            }
+            Action::Continue { token, first } => return self.go_on(arn, token, *first).await,
+        };
+        done.map_err(|failure| Failed {
+            step: action.name(),
+            failure,
+        })
+    }
+
+    pub(crate) async fn tell(&self, secret: &Described, kind: EventKind) -> Result<(), Failure> {
+        let event = Event {
+            subject: Subject::Secret {
+                name: secret.name.clone(),
+                arn: secret.arn.clone(),
+            },
+            token: None,
+            kind,
+        };
+        self.events.put(&[event]).await
+    }
+
+    pub(crate) async fn note(
+        &self,
+        arn: &str,
+        key: &'static str,
+        value: String,
+    ) -> Result<(), Failure> {
+        Ok(self.store.tag(arn, &[(key, value)]).await?)
     }
 
     /// Asks for a rotation, unless one has begun or ended since the secret was looked at: another
@@ -67,20 +99,49 @@ impl ExpiryChecker {
 
     /// The steps as Secrets Manager would call them: one after the other, until one fails. Each is
     /// guarded by the labels and may be repeated.
-    async fn go_on(&self, arn: &str, token: &str, first: Step) -> Result<(), Failure> {
+    async fn go_on(&self, arn: &str, token: &str, first: Step) -> Result<(), Failed> {
         let steps: &[&str] = match first {
             Step::CreateSecret => &["createSecret", "setSecret", "testSecret", "finishSecret"],
             Step::SetSecret => &["setSecret", "testSecret", "finishSecret"],
         };
         for &step in steps {
             let done = self.rotation.step(step, arn, token).await;
-            done.map_err(|failure| match failure.kind {
-                Kind::WaitingForPerson => failure,
-                Kind::Temporary | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                    failure.while_doing(step)
-                }
+            done.map_err(|failure| {
+                let failure = match failure.kind {
+                    Kind::WaitingForPerson => failure,
+                    Kind::Temporary | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
+                        failure.while_doing(step)
+                    }
+                };
+                Failed { step, failure }
             })?;
         }
         Ok(())
+    }
+}
+
+/// What sweep says that it delivered.
+fn delivered(swept: &Value) -> Mended {
+    let delivered = swept.get("delivered").cloned().unwrap_or_default();
+    serde_json::from_value(delivered).unwrap_or_default()
+}
+
+/// A drift that the same check mended is told as mended.
+fn with_mended(kind: EventKind, mended: &Mended) -> EventKind {
+    match kind {
+        EventKind::DriftFound {
+            what,
+            connection: Some(connection),
+            found_at,
+            time,
+            ..
+        } => EventKind::DriftFound {
+            what,
+            mended: mended.contains(&connection),
+            connection: Some(connection),
+            found_at,
+            time,
+        },
+        other => other,
     }
 }

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use shared::credential::{KeyId, Slip};
-use shared::events::{DueReason, EventKind, FleetState};
+use shared::credential::KeyId;
+use shared::drift::{Drift, DriftKind};
+use shared::events::{DueReason, EventKind};
+use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxAddress;
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::short_hash::short_hash;
 use shared::tags;
 
-use crate::rotation_function::{Drift, Probe};
+use crate::rotation_function::Probe;
+use crate::stalled::Stalled;
 
 /// What was found about one mailbox secret.
 #[derive(Debug, Clone)]
@@ -63,18 +66,57 @@ pub enum Step {
     SetSecret,
 }
 
+impl Step {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateSecret => "createSecret",
+            Self::SetSecret => "setSecret",
+        }
+    }
+}
+
+/// How a mailbox secret stands, where nothing fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing to do.
+    Healthy,
+    /// A rotation is due or under way.
+    Due,
+    /// A rotation waits for a person.
+    WaitingForPerson,
+}
+
 /// What is to be done about one mailbox secret.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Plan {
-    /// How it stands.
-    pub state: FleetState,
+    /// How it stands, but for what fails.
+    pub standing: Standing,
+    /// What does not go on by itself.
+    pub failures: Vec<Failure>,
+    /// What stops the shop's mail, unless an action mends it.
+    pub stops_mail: Vec<Drift>,
     /// When its client secret ends, where that is known.
     pub expires_at: Option<Timestamp>,
+    /// Whom to tell; never one of the mailboxes whose mail may stand still.
+    pub contact: Option<String>,
     /// What to do.
     pub actions: Vec<Action>,
 }
 
 impl Action {
+    /// The step or action, where it fails; of a rotation that goes on, the failing step says itself.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::Retire => "retire",
+            Self::TellRotated { .. } => "finishSecret",
+            Self::Rotate { .. } | Self::Reattempt { .. } => "rotate",
+            Self::Continue { first, .. } => first.name(),
+            Self::DropPending { .. } | Self::Tell(_) | Self::Tag { .. } => "check",
+        }
+    }
+
     /// Whether it is put off while something could not be told: what notes that something was told, and
     /// a rotation that can wait, which is announced once, when it is asked for.
     pub fn follows_what_was_told(&self) -> bool {
@@ -125,13 +167,16 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         return None;
     }
     let mut plan = Plan {
-        state: FleetState::Failed,
+        standing: Standing::Healthy,
+        failures: Vec::new(),
+        stops_mail: Vec::new(),
         expires_at: None,
+        contact: contact(secret, probe.as_ref()),
         actions: Vec::new(),
     };
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let Some(current) = secret.versions.current() else {
-        plan.drift(vec![Drift::of_the_secret("no_current_version")], &tag, now);
+        plan.drift(vec![DriftKind::NoCurrentVersion.into()], &tag, now);
         return Some(plan);
     };
     // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
@@ -141,9 +186,6 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         // The cache, where nothing better can be had.
         None => tag(tags::EXPIRES_AT).and_then(|time| time.parse().ok()),
     };
-    if probe.is_some_and(|probe| probe.problems.is_empty()) {
-        plan.state = FleetState::Healthy;
-    }
     if found.shares_a_leaked_secret && tag(tags::EMERGENCY) != Some(current) {
         plan.actions.push(Action::Tag {
             key: tags::EMERGENCY,
@@ -168,9 +210,11 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     if acts && has_superseded(secret) {
         plan.actions.push(Action::Retire);
     }
-    if let Some(end) = plan.expires_at {
-        let contact = contact(tag(tags::CONTACT), probe);
-        plan.remind(current, &tag, now, end, contact);
+    if let Some(end) = plan
+        .expires_at
+        .filter(|_| !renews_itself(found, probe, wanted, now))
+    {
+        plan.remind(current, &tag, now, end);
     }
     let added = next
         .into_iter()
@@ -190,9 +234,9 @@ fn wanted(
     let drift = probe
         .map(|probe| probe.drift.as_slice())
         .unwrap_or_default();
-    let has = |what: &str| drift.iter().any(|drift| drift.what == what);
+    let has = |what: DriftKind| drift.iter().any(|drift| drift.what == what);
     // Nothing can be issued in an app registration that is not there: only a person can go on.
-    if has("registration_missing") {
+    if has(DriftKind::RegistrationMissing) {
         return None;
     }
     let tag = |key: &str| found.secret.tags.get(key).map(String::as_str);
@@ -201,14 +245,14 @@ fn wanted(
     }
     // Entra refuses it, and not by a replica that lags: somebody deleted it, or it was typed wrong.
     let confirmed = [
-        "credential_missing",
-        "key_id_is_anothers",
-        Slip::Id.code(),
-        Slip::LineBreak.code(),
+        DriftKind::CredentialMissing,
+        DriftKind::KeyIdIsAnothers,
+        DriftKind::ClientSecretIsAnId,
+        DriftKind::ClientSecretEndsInLineBreak,
     ];
-    let seen_before =
-        || SeenDrift::read(tag(tags::DRIFT)).before(now, &Drift::of_the_secret("secret_refused"));
-    if has("secret_refused") && (confirmed.into_iter().any(has) || seen_before()) {
+    let refused = DriftKind::SecretRefused;
+    let seen_before = || SeenDrift::read(tag(tags::DRIFT)).before(now, &refused.into());
+    if has(refused) && (confirmed.into_iter().any(has) || seen_before()) {
         return Some(DueReason::Expired);
     }
     // The cache, where nothing better can be had: without its start a short-lived one would be due.
@@ -216,7 +260,7 @@ fn wanted(
     let cached = || tag(tags::ISSUED_AT).and_then(|time| time.parse().ok());
     let start = probe.and_then(|probe| probe.start);
     let start = start.or_else(|| {
-        if has("key_id_is_anothers") {
+        if has(DriftKind::KeyIdIsAnothers) {
             None
         } else {
             cached()
@@ -270,8 +314,8 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
         end: Timestamp,
-        contact: Option<String>,
     ) {
+        let contact = self.contact.clone();
         let (rung, event) = match policy::rung(now, end) {
             Some(rung) => (
                 rung,
@@ -311,6 +355,10 @@ impl Plan {
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
+        if self.standing == Standing::Healthy {
+            let stops = found.iter().filter(|drift| drift.stops_mail().is_some());
+            self.stops_mail.extend(stops.cloned());
+        }
         let seen = SeenDrift::read(tag(tags::DRIFT));
         let (told, unsure): (Vec<Drift>, Vec<Drift>) = found
             .into_iter()
@@ -325,6 +373,7 @@ impl Plan {
                 what: drift.what,
                 connection: drift.connection,
                 found_at: now,
+                mended: false,
                 // Told again after a kill, it is the same time: the tag was not set.
                 time: seen.tag(),
             })
@@ -357,7 +406,7 @@ impl Plan {
         let issued = !secret.versions.keys_of(token).is_empty();
         let token = token.to_owned();
         if !secret.rotation_enabled {
-            self.state = FleetState::Failed;
+            self.failures.push(rotation_off("under way"));
             return Vec::new();
         }
         if !issued {
@@ -370,10 +419,10 @@ impl Plan {
                 return next;
             }
         }
-        self.state = if waits {
-            FleetState::WaitingForPerson
+        self.standing = if waits {
+            Standing::WaitingForPerson
         } else {
-            FleetState::Due
+            Standing::Due
         };
         if issued && (waits || stood_still) {
             // A rotation that waits for a person was told long ago.
@@ -405,13 +454,47 @@ impl Plan {
             return Vec::new();
         };
         if !secret.rotation_enabled {
-            self.state = FleetState::Failed;
+            self.failures.push(rotation_off("wanted"));
             return Vec::new();
         }
-        self.state = FleetState::Due;
+        self.standing = Standing::Due;
         let due = EventKind::RotationDue { expires_at, reason };
         vec![Action::Tell(due), Action::Rotate { reason }]
     }
+}
+
+/// Whether all goes its way without a person, who is then reminded of nothing: nobody delivers by hand, and what
+/// is due is being renewed, or will be.
+fn renews_itself(
+    found: &Found,
+    probe: Option<&Probe>,
+    wanted: Option<DueReason>,
+    now: Timestamp,
+) -> bool {
+    let secret = &found.secret;
+    let tag = |key: &str| secret.tags.get(key).map(String::as_str);
+    let unattended = probe.is_some_and(|probe| !probe.attended && probe.problems.is_empty());
+    let token = secret.versions.in_progress();
+    let waits = token.is_some_and(|token| {
+        let state = tag(tags::STATE).unwrap_or_default();
+        state.starts_with(&tags::waiting(token))
+    });
+    let stands = Stalled::read(tag(tags::STALLED)).is_some_and(|stalled| stalled.for_a_day(now));
+    let on_its_way = match wanted {
+        None => probe.is_some_and(|probe| {
+            let verdict = found.policy.verdict(now, probe.start, probe.expires_at);
+            verdict == Verdict::Fresh
+        }),
+        Some(DueReason::Due | DueReason::Emergency) => true,
+        Some(DueReason::Expired) => false,
+    };
+    unattended && secret.rotation_enabled && on_its_way && !waits && !stands
+}
+
+fn rotation_off(what: &str) -> Failure {
+    let what = format!("its rotation is switched off, and one is {what}");
+    Failure::new(Kind::Misconfigured, what)
+        .next_step("Ask who switched it off, and switch it on again: runbook, Stop and go on.")
 }
 
 /// A tag has 256 characters.
@@ -425,12 +508,12 @@ fn apps(app: &str, before: Option<&str>) -> String {
     all.join(" ")
 }
 
-/// Whom to tell; never one of the mailboxes whose mail may stand still.
-fn contact(tag: Option<&str>, probe: Option<&Probe>) -> Option<String> {
+fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
+    let contact = secret.tags.get(tags::CONTACT)?;
     let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
-    let address = tag.and_then(MailboxAddress::read);
-    let own = address.is_some_and(|contact| mailboxes.unwrap_or_default().contains(&contact));
-    tag.filter(|_| !own).map(str::to_owned)
+    let own = MailboxAddress::read(contact)
+        .is_some_and(|contact| mailboxes.unwrap_or_default().contains(&contact));
+    (!own).then(|| contact.clone())
 }
 
 /// Whether an earlier check found this rotation standing, and it has not moved since. A check that is
@@ -453,7 +536,8 @@ fn drift_now(
 ) -> Option<Vec<Drift>> {
     let rotating = secret.versions.in_progress().is_some();
     // In a rotation connections hold the pending secret already, as they should.
-    let expected = |drift: &&Drift| rotating && drift.what == "connection_holds_another_secret";
+    let expected =
+        |drift: &&Drift| rotating && drift.what == DriftKind::ConnectionHoldsAnotherSecret;
     let probed = probe?
         .drift
         .iter()
@@ -462,7 +546,7 @@ fn drift_now(
     let mut drift: Vec<Drift> = probed.collect();
     // Somebody switched the rotation off that is wanted now: only a person knows why.
     if !secret.rotation_enabled && (rotating || wanted.is_some()) {
-        drift.push(Drift::of_the_secret("rotation_off"));
+        drift.push(DriftKind::RotationOff.into());
     }
     Some(drift)
 }
@@ -477,13 +561,13 @@ struct SeenDrift<'a> {
 }
 
 /// Drift that rests on Graph's list alone, which may be a late replica's: told when a second check sees it too.
-const BY_THE_LIST_ALONE: [&str; 1] = ["credential_missing"];
+const BY_THE_LIST_ALONE: [DriftKind; 1] = [DriftKind::CredentialMissing];
 
 impl<'a> SeenDrift<'a> {
     fn read(tag: Option<&'a str>) -> Self {
-        let tag = tag.unwrap_or(tags::NO_DRIFT);
+        let tag = tag.unwrap_or(tags::NONE);
         let (hashes, since) = tag.split_once('@').unwrap_or((tag, ""));
-        let hashes = hashes.split('.').filter(|hash| *hash != tags::NO_DRIFT);
+        let hashes = hashes.split('.').filter(|hash| *hash != tags::NONE);
         Self {
             tag,
             hashes: hashes.map(str::to_owned).collect(),
@@ -511,9 +595,7 @@ impl<'a> SeenDrift<'a> {
     }
 
     fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
-        !BY_THE_LIST_ALONE.contains(&drift.what.as_str())
-            || self.told(drift)
-            || self.before(now, drift)
+        !BY_THE_LIST_ALONE.contains(&drift.what) || self.told(drift) || self.before(now, drift)
     }
 
     fn of(told: &[Drift], unsure: &[Drift]) -> Vec<String> {
@@ -528,7 +610,7 @@ impl<'a> SeenDrift<'a> {
 
     fn text(hashes: &[String]) -> String {
         if hashes.is_empty() {
-            return tags::NO_DRIFT.to_owned();
+            return tags::NONE.to_owned();
         }
         hashes.join(".")
     }
@@ -536,7 +618,7 @@ impl<'a> SeenDrift<'a> {
 
 fn drift_hash(drift: &Drift) -> String {
     let at = drift.connection.as_ref().map(ToString::to_string);
-    short_hash(&format!("{} {}", drift.what, at.unwrap_or_default()))
+    short_hash(&format!("{} {}", drift.what.code(), at.unwrap_or_default()))
 }
 
 /// Whether labels name credentials on versions that are neither current nor being made.
@@ -594,6 +676,7 @@ mod tests {
                 mailboxes: Vec::new(),
                 tenant_id: None,
                 client_id: None,
+                attended: true,
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),
@@ -661,6 +744,48 @@ mod tests {
             .tags
             .insert(tags::REMINDED.into(), "older:7".into());
         assert!(reminds(&found), "told for another version");
+    }
+
+    #[test]
+    fn a_mailbox_that_renews_itself_in_time_reminds_nobody() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        found.probe.as_mut().unwrap().attended = false;
+        let reminds = |found: &Found, now: &str| {
+            actions(found, now).iter().any(|action| {
+                matches!(action, Action::Tell(kind) if kind.detail_type() == "Client Secret Expiring")
+            })
+        };
+        let now = "2027-01-05T00:00:00Z";
+        assert!(!reminds(&found, now));
+        let with = |change: &dyn Fn(&mut Found)| {
+            let mut found = found.clone();
+            change(&mut found);
+            reminds(&found, now)
+        };
+        assert!(with(&|found| found.probe.as_mut().unwrap().attended = true));
+        assert!(with(&|found| found.probe = None), "nobody knows");
+        assert!(with(&|found| found.secret.rotation_enabled = false));
+        let stood = (at(now) - jiff::SignedDuration::from_hours(24)).as_second();
+        assert!(with(&|found| {
+            let stalled = format!("{stood}:");
+            found.secret.tags.insert(tags::STALLED.into(), stalled);
+        }));
+        assert!(with(&|found| {
+            let policy = found.policy.clone();
+            let frozen = policy.with_tag(Some("freeze=2027-01-01/2027-01-20"));
+            found.policy = frozen.unwrap();
+        }));
+        assert!(with(&|found| {
+            let pending = [PENDING.to_owned(), KEY.to_owned()].into();
+            found.secret.versions.0.insert("t".to_owned(), pending);
+            let waiting = format!("{}1:x", tags::waiting("t"));
+            found.secret.tags.insert(tags::STATE.into(), waiting);
+        }));
+        // What has ended is told in any case.
+        let ended = actions(&found, "2027-01-31T00:00:00Z");
+        assert!(ended.iter().any(|action| {
+            matches!(action, Action::Tell(EventKind::ClientSecretExpired { .. }))
+        }));
     }
 
     #[test]
@@ -741,12 +866,11 @@ mod tests {
             .policy
             .with_tag(Some("freeze=2026-11-01/2026-12-28"))
             .unwrap();
-        let drift = |what: &str| Drift {
-            what: what.into(),
-            connection: None,
-        };
         let probe = found.probe.as_mut().unwrap();
-        probe.drift = vec![drift("credential_missing"), drift("secret_refused")];
+        probe.drift = vec![
+            DriftKind::CredentialMissing.into(),
+            DriftKind::SecretRefused.into(),
+        ];
         assert!(actions(&found, "2026-11-23T00:00:00Z").iter().any(starts));
         found.probe.as_mut().unwrap().drift.pop();
         assert!(
@@ -758,10 +882,7 @@ mod tests {
     #[test]
     fn a_drift_is_told_when_it_appears_and_not_again() {
         let mut found = found(&[("c", &[CURRENT])]);
-        found.probe.as_mut().unwrap().drift = vec![Drift {
-            what: "connection_disabled".into(),
-            connection: None,
-        }];
+        found.probe.as_mut().unwrap().drift = vec![DriftKind::ConnectionDisabled.into()];
         let first = actions(&found, "2026-11-23T00:00:00Z");
         let tag = first.iter().find_map(|action| match action {
             Action::Tag { key, value } if *key == tags::DRIFT => Some(value.clone()),
@@ -774,10 +895,6 @@ mod tests {
     #[test]
     fn a_drift_told_again_after_a_kill_is_the_same_and_one_that_came_back_is_another() {
         let mut found = found(&[("c", &[CURRENT])]);
-        let refused = Drift {
-            what: "secret_refused".into(),
-            connection: None,
-        };
         // What is told, and then the tag, at a check that sees these.
         let mut at_check = |drifts: &[Drift], hour: i64, tagged: bool| {
             found.probe.as_mut().unwrap().drift = drifts.to_vec();
@@ -794,7 +911,7 @@ mod tests {
             }
             told
         };
-        let refused = [refused];
+        let refused = [Drift::from(DriftKind::SecretRefused)];
         let killed = at_check(&refused, 0, false).unwrap();
         assert_eq!(
             at_check(&refused, 6, true).as_deref(),
@@ -807,10 +924,6 @@ mod tests {
 
     #[test]
     fn a_drift_that_stays_is_not_told_again_when_another_comes_or_goes() {
-        let drift = |what: &str| Drift {
-            what: what.into(),
-            connection: None,
-        };
         let mut found = found(&[("c", &[CURRENT])]);
         let mut told_with = |drifts: Vec<Drift>| {
             found.probe.as_mut().unwrap().drift = drifts;
@@ -826,11 +939,12 @@ mod tests {
             }
             told
         };
-        assert_eq!(told_with(vec![drift("a")]), vec!["a"]);
-        assert_eq!(told_with(vec![drift("a"), drift("b")]), vec!["b"]);
-        assert_eq!(told_with(vec![drift("b")]), Vec::<String>::new());
-        assert_eq!(told_with(vec![drift("b"), drift("a")]), vec!["a"]);
-        assert_eq!(told_with(Vec::new()), Vec::<String>::new());
+        let (a, b) = (DriftKind::ConnectionDisabled, DriftKind::SecretRefused);
+        assert_eq!(told_with(vec![a.into()]), vec![a]);
+        assert_eq!(told_with(vec![a.into(), b.into()]), vec![b]);
+        assert_eq!(told_with(vec![b.into()]), Vec::new());
+        assert_eq!(told_with(vec![b.into(), a.into()]), vec![a]);
+        assert_eq!(told_with(Vec::new()), Vec::new());
     }
 
     #[test]
@@ -846,9 +960,10 @@ mod tests {
         let mut found = found(&[("c", &[CURRENT])]);
         found.secret.rotation_enabled = false;
         let plan = plan(&found, at("2027-01-05T00:00:00Z")).unwrap();
-        assert_eq!(plan.state, FleetState::Failed);
+        let why = plan.failures.first().unwrap().to_string();
+        assert!(why.contains("switched off"), "{why}");
         assert!(!plan.actions.iter().any(starts));
-        let off = |action: &Action| matches!(action, Action::Tell(EventKind::DriftFound { what, .. }) if what == "rotation_off");
+        let off = |action: &Action| matches!(action, Action::Tell(EventKind::DriftFound { what, .. }) if *what == DriftKind::RotationOff);
         assert!(plan.actions.iter().any(off));
     }
 

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::aws::{sorted, was_not_carried_out};
 use shared::credential::KeyId;
+use shared::drift::Drift;
 use shared::failure::{Failure, Kind, foreign_code};
-use shared::mailbox_secret::{ConnectionId, DirectoryId, MailboxAddress};
+use shared::mailbox_secret::{DirectoryId, MailboxAddress};
 use shared::retry::backoff;
 
 /// The rotation function.
@@ -38,30 +39,12 @@ pub struct Probe {
     pub tenant_id: Option<DirectoryId>,
     /// Its client id.
     pub client_id: Option<DirectoryId>,
+    /// Whether a person delivers to some connection.
+    pub attended: bool,
     /// What is not as it was left.
     pub drift: Vec<Drift>,
     /// What could not be looked at.
     pub problems: Vec<String>,
-}
-
-/// Something that is not as it was left.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Drift {
-    /// A code.
-    pub what: String,
-    /// Where.
-    pub connection: Option<ConnectionId>,
-}
-
-impl Drift {
-    /// One that is about no connection.
-    #[must_use]
-    pub fn of_the_secret(what: &str) -> Self {
-        Self {
-            what: what.to_owned(),
-            connection: None,
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -179,7 +179,7 @@ impl Rotation {
         green.extend(stored_at.map(|at| (tags::ISSUED_AT, at.to_string())));
         if was.is_some() {
             // A promotion mends whatever was found: should it come back, it is told again.
-            green.push((tags::DRIFT, format!("{}@{}", tags::NO_DRIFT, run.token)));
+            green.push((tags::DRIFT, format!("{}@{}", tags::NONE, run.token)));
         }
         self.store.tag(&run.secret.arn, &green).await?;
         info!(key_id = %document.key_id, expires_at = %document.expires_at, "rotated");

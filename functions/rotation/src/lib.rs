@@ -10,6 +10,7 @@ mod configuration_test;
 mod connections;
 mod create_secret;
 mod credentials;
+mod failed;
 mod finish_secret;
 mod held;
 mod orphans;
@@ -116,7 +117,7 @@ impl Rotation {
             token = call.token(),
         );
         // Time enough to say where it stands.
-        let left = left.saturating_sub(Duration::from_secs(5));
+        let left = left.saturating_sub(failed::LAST_WORDS);
         let deadline = Deadline::within(left, self.settings.aws.limits.request.duration());
         self.run(call, deadline).instrument(span).await
     }
@@ -130,7 +131,7 @@ impl Rotation {
             Ok(_) => info!("done"),
             Err(failure) => {
                 log(failure);
-                self.tell_failure(&call, failure).await;
+                self.note_failure(&call, failure).await;
             }
         }
         outcome
@@ -151,34 +152,6 @@ impl Rotation {
             Action::Probe => Box::pin(self.probe(&call.secret, deadline)).await,
             Action::Sweep => Box::pin(self.sweep(call, deadline)).await,
             Action::Retire => Box::pin(self.retire(call, deadline)).await,
-        }
-    }
-
-    /// An administrator hears of what only an administrator can mend.
-    async fn tell_failure(&self, call: &Call, failure: &Failure) {
-        let tell = match failure.kind {
-            Kind::Misconfigured => matches!(call, Call::Step(_)),
-            Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen | Kind::Refused => false,
-        };
-        if !tell {
-            return;
-        }
-        let event = Event {
-            subject: Subject::Secret {
-                name: call.secret_name().to_owned(),
-                arn: call.secret().to_owned(),
-            },
-            token: call.token().map(str::to_owned),
-            kind: EventKind::RotationFailed {
-                step: call.name().to_owned(),
-                error_type: failure.kind.error_type().to_owned(),
-                what: failure.what.clone(),
-                code: failure.code.clone(),
-                next_step: failure.next_step.clone(),
-            },
-        };
-        if let Err(failure) = self.events.put(&[event]).await {
-            warn!(%failure, "the failure could not be told");
         }
     }
 

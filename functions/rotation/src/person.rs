@@ -88,7 +88,7 @@ impl Rotation {
         let before = Asked::read(state, &run.token);
         let open = before
             .as_ref()
-            .filter(|asked| asked.until > now.as_second() && !tightened(asked.rung, rung));
+            .filter(|asked| asked.until > now.as_second() && !policy::tightened(asked.rung, rung));
         let mut asked = open.cloned().unwrap_or_else(|| Asked::new(ends, rung));
         let before = AskedBefore {
             until: before.as_ref().map(|asked| asked.until),
@@ -209,16 +209,8 @@ pub(crate) struct Request {
 impl Request {
     /// The rung of the ladder on which it is asked; 0 when mail has stopped already.
     fn rung(&self) -> Option<i64> {
-        if self.due_by <= self.now {
-            return Some(0);
-        }
-        policy::rung(self.now, self.due_by)
+        policy::urgency(self.now, self.due_by)
     }
-}
-
-/// Whether a reminder is due: the end has come nearer by a rung since it was asked.
-fn tightened(asked: Option<i64>, now: Option<i64>) -> bool {
-    now.is_some_and(|now| asked.is_none_or(|asked| now < asked))
 }
 
 /// What was asked in a rotation, as the tag keeps it: `<until>/<rung>:<what>.<what>…`.
@@ -287,18 +279,6 @@ mod tests {
         assert_eq!(Asked::read(Some(&state), "t"), Some(asked));
         assert_eq!(Asked::read(Some(&state), "u"), None);
         assert_eq!(Asked::read(Some("rotated"), "t"), None);
-    }
-
-    #[test]
-    fn a_person_is_reminded_when_the_end_comes_nearer_by_a_rung_and_not_before() {
-        assert!(!tightened(None, None));
-        assert!(tightened(None, Some(30)));
-        assert!(!tightened(Some(30), Some(30)));
-        assert!(tightened(Some(30), Some(14)));
-        assert!(tightened(Some(1), Some(0)));
-        // A secret that was replaced meanwhile ends later: that is no reminder.
-        assert!(!tightened(Some(3), Some(30)));
-        assert!(!tightened(Some(3), None));
     }
 
     #[test]

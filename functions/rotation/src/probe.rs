@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use shared::credential::{Fit, KeyId, Marker};
+use shared::drift::{Drift, DriftKind};
 use shared::entra::application::Application;
 use shared::entra::token::TokenError;
 use shared::failure::Failure;
-use shared::mailbox_secret::{ConnectionId, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
+use shared::mailbox_secret::{Delivery, DirectoryId, MailboxAddress, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::CURRENT;
 
@@ -35,16 +36,12 @@ struct Report {
     expires_at: Timestamp,
     /// The accounts whose mail may stand still.
     mailboxes: Vec<MailboxAddress>,
-    /// What is not as it was left, as codes.
+    /// Whether a person delivers to some connection.
+    attended: bool,
+    /// What is not as it was left.
     drift: Vec<Drift>,
     /// What could not be looked at.
     problems: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Drift {
-    what: &'static str,
-    connection: Option<ConnectionId>,
 }
 
 impl Rotation {
@@ -65,6 +62,7 @@ impl Rotation {
                 .iter()
                 .map(|c| c.mailbox.clone())
                 .collect(),
+            attended: mailbox.has_attended(),
             drift: Vec::new(),
             problems: Vec::new(),
         };
@@ -73,23 +71,18 @@ impl Rotation {
             self.sign_in_once(&mailbox, deadline),
             self.look_at_connections(&mailbox, deadline),
         );
-        let mut drift = |what| {
-            report.drift.push(Drift {
-                what,
-                connection: None,
-            });
-        };
+        let mut drift = |what: DriftKind| report.drift.push(what.into());
         if entra.as_ref().err().is_some_and(says_no_such_app)
             && signs_in.as_ref().err().is_some_and(says_no_such_app)
         {
-            drift("registration_missing");
+            drift(DriftKind::RegistrationMissing);
         }
         match signs_in {
             Ok(true) => {}
             Ok(false) => {
-                drift("secret_refused");
+                drift(DriftKind::SecretRefused);
                 if let Some(slip) = mailbox.client_secret.slip() {
-                    drift(slip.code());
+                    drift(slip.into());
                 }
             }
             Err(failure) => report.problems.push(failure.to_string()),
@@ -102,13 +95,13 @@ impl Rotation {
                         // Whose start it is that counts is not known then.
                         report.start = credential.start;
                         if credential.fits(&mailbox.client_secret) == Fit::No {
-                            drift("key_id_is_anothers");
+                            drift(DriftKind::KeyIdIsAnothers);
                             report.start = None;
                         }
                         let of_version = |marker: Marker| marker.token == report.version;
                         report.issued_here = credential.marker().is_some_and(of_version);
                     }
-                    None => drift("credential_missing"),
+                    None => drift(DriftKind::CredentialMissing),
                 }
                 let end = seen.application.end_of(&mailbox);
                 report.expires_at = end.unwrap_or(mailbox.expires_at);
@@ -192,11 +185,11 @@ impl Rotation {
             let held =
                 with_retries(deadline, async || shopctrl.connection(connection).await).await?;
             let what = if !held.authorized {
-                "connection_not_authorized"
+                DriftKind::ConnectionNotAuthorized
             } else if !held.enabled {
-                "connection_disabled"
+                DriftKind::ConnectionDisabled
             } else if held.key_id != Some(mailbox.key_id) {
-                "connection_holds_another_secret"
+                DriftKind::ConnectionHoldsAnotherSecret
             } else {
                 return Ok(None);
             };

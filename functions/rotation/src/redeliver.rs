@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use shared::credential::KeyId;
 use shared::failure::Failure;
-use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::mailbox_secret::{Connection, ConnectionId, Delivery, MailboxSecret};
 use shared::retry::with_retries;
 use shared::short_hash::short_hash;
 use shared::tags;
@@ -81,6 +81,24 @@ impl fmt::Display for Untold {
     }
 }
 
+/// Which connections are given the current secret back, by what they hold.
+#[derive(Debug)]
+pub(crate) enum Mends {
+    /// All but those with a credential that another mailbox secret issued: they are looked after there.
+    AllBut(BTreeSet<KeyId>),
+    /// Those with a credential of ours that died before it was promoted.
+    Only(KeyId),
+}
+
+impl Mends {
+    fn takes(&self, held: Option<KeyId>) -> bool {
+        match self {
+            Self::AllBut(of_others) => held.is_none_or(|held| !of_others.contains(&held)),
+            Self::Only(dead) => held == Some(*dead),
+        }
+    }
+}
+
 /// One look at all connections of a mailbox.
 struct Round<'a> {
     /// Of the current version.
@@ -89,10 +107,18 @@ struct Round<'a> {
     logins: ShopCtrls,
     /// The rotation that may be in progress.
     beside: Option<&'a str>,
-    /// Credentials that other mailbox secrets issued: a connection with one of them is theirs.
-    of_others: &'a BTreeSet<KeyId>,
+    mends: &'a Mends,
     now: Timestamp,
     untold: Untold,
+}
+
+/// What became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Redelivered {
+    /// These have the current secret again.
+    pub(crate) delivered: Vec<ConnectionId>,
+    /// For these somebody has to sign in.
+    pub(crate) needs: Vec<Need>,
 }
 
 impl Rotation {
@@ -104,40 +130,45 @@ impl Rotation {
         mailbox: &MailboxSecret,
         now: Timestamp,
         beside: Option<&str>,
-        of_others: &BTreeSet<KeyId>,
-    ) -> Result<Vec<Need>, Failure> {
+        mends: &Mends,
+    ) -> Result<Redelivered, Failure> {
         let api = |c: &&Connection| c.delivery == Delivery::Api;
         if !mailbox.connections.iter().any(|c| api(&c)) {
-            return Ok(Vec::new());
+            return Ok(Redelivered::default());
         }
         let mut round = Round {
             run,
             mailbox,
             logins: self.shopctrls(mailbox).await,
             beside,
-            of_others,
+            mends,
             now,
             untold: Untold::read(run.secret.tags.get(tags::REDELIVERY), &run.token),
         };
-        let (mut needs, mut failure) = (Vec::new(), None);
+        let (mut all, mut failure) = (Redelivered::default(), None);
         for connection in mailbox.connections.iter().filter(api) {
             // One that cannot be mended does not keep the others.
             match self.redeliver_one(&mut round, connection).await {
-                Ok(need) => needs.extend(need),
+                Ok(None) => {}
+                Ok(Some(Delivered::Yes)) => all.delivered.push(connection.id.clone()),
+                Ok(Some(Delivered::PersonNeeded)) => {
+                    all.needs.push(Need::HandOver(vec![connection.clone()]));
+                }
                 Err(error) => failure = Some(error),
             }
         }
         match failure {
-            Some(failure) if needs.is_empty() => Err(failure),
-            _ => Ok(needs),
+            Some(failure) if all.needs.is_empty() => Err(failure),
+            _ => Ok(all),
         }
     }
 
+    /// `None` where there is nothing to put right.
     async fn redeliver_one(
         &self,
         round: &mut Round<'_>,
         connection: &Connection,
-    ) -> Result<Option<Need>, Failure> {
+    ) -> Result<Option<Delivered>, Failure> {
         let Round { run, mailbox, .. } = *round;
         let shopctrl = self.shopctrl(&round.logins, connection)?;
         let held = with_retries(run.deadline, async || shopctrl.connection(connection).await);
@@ -148,11 +179,8 @@ impl Rotation {
             }
             return Ok(None);
         }
-        if held
-            .key_id
-            .is_some_and(|key_id| round.of_others.contains(&key_id))
-        {
-            warn!(connection = %connection.id, "the connection holds a credential that another mailbox secret issued; it is left");
+        if !round.mends.takes(held.key_id) {
+            warn!(connection = %connection.id, "the connection holds a credential that is not to be replaced here; it is left");
             return Ok(None);
         }
         // A rotation that has begun since would have its delivery taken back.
@@ -165,16 +193,13 @@ impl Rotation {
             round.untold.begin(connection, round.now);
             self.note_untold(round).await?;
         }
-        match self
+        let delivered = self
             .deliver(run, &round.logins, connection, mailbox)
-            .await?
-        {
-            Delivered::Yes => {
-                self.tell_redelivered(round, connection).await?;
-                Ok(None)
-            }
-            Delivered::PersonNeeded => Ok(Some(Need::HandOver(vec![connection.clone()]))),
+            .await?;
+        if delivered == Delivered::Yes {
+            self.tell_redelivered(round, connection).await?;
         }
+        Ok(Some(delivered))
     }
 
     async fn tell_redelivered(

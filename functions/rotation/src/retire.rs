@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::credential::{Credential, KeyId};
+use shared::drift::DriftKind;
 use shared::entra::App;
 use shared::entra::application::Application;
 use shared::entra::credential_use::last_used;
@@ -434,9 +435,10 @@ impl Rotation {
         }
         if warning.used {
             let drift = EventKind::DriftFound {
-                what: "superseded_secret_in_use".to_owned(),
+                what: DriftKind::SupersededSecretInUse,
                 connection: None,
                 found_at: of.since,
+                mended: false,
                 time: key_id.to_string(),
             };
             events.push(event(secret, None, drift));
@@ -464,9 +466,10 @@ impl Rotation {
             return Ok(());
         }
         let drift = EventKind::DriftFound {
-            what: "leaked_secret_still_valid".to_owned(),
+            what: DriftKind::LeakedSecretStillValid,
             connection: None,
             found_at: now,
+            mended: false,
             time: old.key_id.to_string(),
         };
         self.events.put(&[event(run.secret, None, drift)]).await?;

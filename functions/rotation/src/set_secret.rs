@@ -1,8 +1,9 @@
 //! setSecret: delivers the pending secret to ShopCtrl, once it signs in at Entra and not before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use shared::credential::KeyId;
 use shared::entra::token::Tokens;
 use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
@@ -17,7 +18,9 @@ use tracing::{info, warn};
 use crate::begin::Begun;
 use crate::call::StepCall;
 use crate::connections::ShopCtrls;
+use crate::failed::Failed;
 use crate::person::{Need, Request};
+use crate::redeliver::Mends;
 use crate::sign_in::Refused;
 use crate::{Invocation, Rotation};
 
@@ -144,7 +147,7 @@ impl Rotation {
         };
         match look.await {
             Ok(None) => failure,
-            Ok(Some(now)) => match self.give_up(run, now).await {
+            Ok(Some(now)) => match self.give_up(run, pending.key_id, now).await {
                 Ok(failure) | Err(failure) => failure,
             },
             Err(looking) => {
@@ -171,7 +174,12 @@ impl Rotation {
 
     /// Connections that took the dead secret get the current one back; then the version gives up
     /// AWSPENDING, and the next check starts a new rotation.
-    async fn give_up(&self, run: &Invocation, now: Timestamp) -> Result<Failure, Failure> {
+    async fn give_up(
+        &self,
+        run: &Invocation,
+        dead: KeyId,
+        now: Timestamp,
+    ) -> Result<Failure, Failure> {
         let current = self
             .store
             .value_with_label(&run.secret.arn, CURRENT)
@@ -185,12 +193,12 @@ impl Rotation {
         };
         // What cannot be put back now is delivered again by the next rotation or sweep.
         let beside = Some(run.token.as_str());
-        let nobody = BTreeSet::new();
+        let mends = Mends::Only(dead);
         match self
-            .redeliver(&of_current, &mailbox, now, beside, &nobody)
+            .redeliver(&of_current, &mailbox, now, beside, &mends)
             .await
         {
-            Ok(needs) if needs.is_empty() => {}
+            Ok(redelivered) if redelivered.needs.is_empty() => {}
             Ok(_) => warn!("a connection was not put back: it wants a person's sign-in"),
             Err(failure) => warn!(%failure, "a connection was not put back"),
         }
@@ -199,14 +207,12 @@ impl Rotation {
             "delivering: the new credential is no longer valid in Entra, and its version gives up",
         )
         .next_step("Nothing to do: the next check starts a new rotation.");
-        let failed = run.event(EventKind::RotationFailed {
-            step: "setSecret".to_owned(),
-            error_type: gone.kind.error_type().to_owned(),
-            what: gone.what.clone(),
-            code: None,
-            next_step: gone.next_step.clone(),
-        });
-        self.events.put(&[failed]).await?;
+        let failed = Failed {
+            step: "setSecret",
+            token: &run.token,
+            failure: &gone,
+        };
+        self.tell_failure(&run.secret, failed).await?;
         // Its `key-` label stays: `retire` removes what Entra may still show of the credential.
         self.give_way(run).await?;
         Ok(gone)

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::call::ActionCall;
 use crate::orphans::orphans;
 use crate::person::{Need, Request};
+use crate::redeliver::Mends;
 use crate::test_secret::Unproved;
 use crate::{Invocation, Rotation, is_left_alone};
 
@@ -28,7 +29,7 @@ impl Rotation {
         call: &ActionCall,
         deadline: Deadline,
     ) -> Result<Value, Failure> {
-        let nothing = || Ok(json!({ "removed": [] }));
+        let nothing = || Ok(json!({ "removed": [], "delivered": [] }));
         let secret = self.store.describe(&call.secret).await?;
         if is_left_alone(&secret) {
             return nothing();
@@ -60,11 +61,15 @@ impl Rotation {
                 .err(),
         );
         let mut needs = Vec::new();
+        let mut delivered = Vec::new();
         if run.secret.versions.in_progress().is_none() {
-            let of_others = issued_by_a_twin(&application, &run.secret);
-            let redelivered = self.redeliver(&run, &mailbox, tokens.now, None, &of_others);
+            let mends = Mends::AllBut(issued_by_a_twin(&application, &run.secret));
+            let redelivered = self.redeliver(&run, &mailbox, tokens.now, None, &mends);
             match redelivered.await {
-                Ok(found) => needs.extend(found),
+                Ok(redelivered) => {
+                    needs.extend(redelivered.needs);
+                    delivered = redelivered.delivered;
+                }
                 Err(failure) => failures.push(failure),
             }
             match self.redeem_idle_grants(&run, &mailbox, tokens.now).await {
@@ -104,7 +109,7 @@ impl Rotation {
         }
         match failures.into_iter().next() {
             Some(failure) => Err(failure),
-            None => Ok(json!({ "removed": removed })),
+            None => Ok(json!({ "removed": removed, "delivered": delivered })),
         }
     }
 

@@ -2,6 +2,7 @@
 //! test, and that ShopCtrl goes on checking mail.
 
 use jiff::Timestamp;
+use shared::drift::DriftKind;
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
 use shared::events::EventKind;
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 use crate::begin::Begun;
 use crate::call::StepCall;
 use crate::connections::ShopCtrls;
+use crate::failed::Failed;
 use crate::person::{Need, Request};
 use crate::set_secret::Delivered;
 use crate::{Invocation, Rotation};
@@ -331,14 +333,12 @@ impl Rotation {
         let failure = Failure::new(Kind::Temporary, format!("{what}; {outcome}"))
             .next_step("It is tried again; if it goes on, test the connection in ShopCtrl.");
         // After "Connection Delivered" nobody else would hear of it.
-        let failed = run.event(EventKind::RotationFailed {
-            step: "testSecret".to_owned(),
-            error_type: failure.kind.error_type().to_owned(),
-            what: failure.what.clone(),
-            code: None,
-            next_step: failure.next_step.clone(),
-        });
-        self.events.put(&[failed]).await?;
+        let failed = Failed {
+            step: "testSecret",
+            token: &run.token,
+            failure: &failure,
+        };
+        self.tell_failure(&run.secret, failed).await?;
         Err(failure)
     }
 
@@ -374,9 +374,10 @@ impl Rotation {
         since: Timestamp,
     ) -> Result<Failure, Failure> {
         let drift = run.event(EventKind::DriftFound {
-            what: "connection_disabled".to_owned(),
+            what: DriftKind::ConnectionDisabled,
             connection: Some(connection.id.clone()),
             found_at: since,
+            mended: false,
             // Once in a rotation, whose token is in the id.
             time: String::new(),
         });

@@ -26,7 +26,7 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
     let has = |what: &str| codes.iter().any(|(code, _)| *code == what);
     if has("unreadable")
         || has("key_id_is_anothers")
-        || has("secret_refused") && !has("credential_missing")
+        || has("secret_refused") != has("credential_missing")
     {
         put_right_document(world, mailbox);
     }

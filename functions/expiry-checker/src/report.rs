@@ -1,0 +1,229 @@
+//! What became of each secret of a check, as its answer and the report say it.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::drift::Drift;
+use shared::events::{Event, EventKind, FleetEntry, FleetState, Subject};
+use shared::failure::{Failure, Kind};
+use shared::secret_store::Described;
+use shared::tags;
+
+use crate::call::Check;
+use crate::plan::Standing;
+
+/// What failed, and at which step or action.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) step: &'static str,
+    pub(crate) failure: Failure,
+}
+
+/// What became of one secret.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Its name, or its ARN where it could not be described.
+    pub(crate) secret: String,
+    /// None of a replica, which is looked after in its own region.
+    pub(crate) standing: Option<Standing>,
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Whom to tell.
+    pub(crate) contact: Option<String>,
+    pub(crate) actions: Vec<String>,
+    pub(crate) failures: Vec<Failed>,
+}
+
+impl Outcome {
+    pub(crate) fn replica(secret: &Described) -> Self {
+        Self {
+            secret: secret.name.clone(),
+            standing: None,
+            expires_at: None,
+            contact: None,
+            actions: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Of a secret that could not be looked at.
+    pub(crate) fn unseen(listed: &Described, failure: Failure) -> Self {
+        Self {
+            secret: listed.arn.clone(),
+            standing: Some(Standing::Healthy),
+            expires_at: None,
+            contact: listed.tags.get(tags::CONTACT).cloned(),
+            actions: Vec::new(),
+            failures: vec![Failed {
+                step: "probe",
+                failure,
+            }],
+        }
+    }
+
+    /// What stops the shop's mail is a failure, where no other one has been met already.
+    pub(crate) fn add_drift(&mut self, drift: impl Iterator<Item = Drift>) {
+        if self.failures.is_empty() {
+            let stops = drift.filter_map(|drift| drift.stops_mail());
+            self.failures.extend(stops.map(|failure| Failed {
+                step: "probe",
+                failure,
+            }));
+        }
+    }
+
+    /// The first failure that is neither a person's turn nor a freeze.
+    pub(crate) fn trouble(&self) -> Option<&Failed> {
+        let mut failures = self.failures.iter();
+        failures.find(|failed| match failed.failure.kind {
+            Kind::Temporary | Kind::Refused | Kind::Misconfigured => true,
+            Kind::WaitingForPerson | Kind::Frozen => false,
+        })
+    }
+
+    /// Failed is what failed: there is no such state without its words.
+    pub(crate) fn state(&self) -> FleetState {
+        let waits = |failed: &Failed| failed.failure.kind == Kind::WaitingForPerson;
+        if self.trouble().is_some() {
+            return FleetState::Failed;
+        }
+        match self.standing {
+            None => FleetState::Replica,
+            Some(_) if self.failures.iter().any(waits) => FleetState::WaitingForPerson,
+            Some(Standing::WaitingForPerson) => FleetState::WaitingForPerson,
+            Some(Standing::Due) => FleetState::Due,
+            Some(Standing::Healthy) => FleetState::Healthy,
+        }
+    }
+
+    fn entry(&self, with_words: bool) -> FleetEntry {
+        let words = self.trouble().filter(|_| with_words);
+        FleetEntry {
+            secret: self.secret.clone(),
+            state: self.state(),
+            expires_at: self.expires_at,
+            failure: words.map(|failed| failed.failure.to_string().chars().take(WORDS).collect()),
+        }
+    }
+}
+
+/// An event has 256 KB (EventBridge quotas, "PutEvents entry size"): so many secrets are named in a report, so
+/// many with so many characters of what failed.
+const NAMED: usize = 1000;
+const WITH_WORDS: usize = 200;
+const WORDS: usize = 300;
+
+/// The report of a check.
+pub(crate) fn report(check: &Check, outcomes: &[Outcome]) -> Event {
+    let count = |state| {
+        let in_it = outcomes.iter().filter(|outcome| outcome.state() == state);
+        in_it.count()
+    };
+    let unwell = outcomes
+        .iter()
+        .filter(|outcome| outcome.state() != FleetState::Healthy);
+    let named = unwell.take(NAMED).enumerate();
+    Event {
+        subject: Subject::Fleet(check.now),
+        token: None,
+        kind: EventKind::FleetReport {
+            cursor: check.cursor.clone(),
+            checked: outcomes.len(),
+            healthy: count(FleetState::Healthy),
+            due: count(FleetState::Due),
+            waiting_for_person: count(FleetState::WaitingForPerson),
+            failed: count(FleetState::Failed),
+            replicas: count(FleetState::Replica),
+            secrets: named
+                .map(|(n, outcome)| outcome.entry(n < WITH_WORDS))
+                .collect(),
+        },
+    }
+}
+
+/// The answer to whoever asked for the check.
+pub(crate) fn answer(
+    check: &Check,
+    outcomes: &[Outcome],
+    continues_after: Option<String>,
+) -> Value {
+    let secrets = outcomes.iter().map(|outcome| {
+        let failures = outcome.failures.iter();
+        json!({
+            "secret": outcome.secret,
+            "state": outcome.state(),
+            "expires_at": outcome.expires_at,
+            "actions": outcome.actions,
+            "failures": failures.map(|failed| failed.failure.to_string()).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "now": check.now,
+        "dry_run": check.dry_run,
+        "continues_after": continues_after,
+        "secrets": secrets.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::drift::DriftKind;
+
+    fn outcome(standing: Standing, kinds: &[Kind]) -> Outcome {
+        Outcome {
+            secret: "shopmail/orders".to_owned(),
+            standing: Some(standing),
+            expires_at: None,
+            contact: None,
+            actions: Vec::new(),
+            failures: kinds
+                .iter()
+                .map(|kind| Failed {
+                    step: "probe",
+                    failure: Failure::new(*kind, "x".repeat(1000)),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_fails_outweighs_what_waits_and_both_what_is_due() {
+        let state = |standing, kinds: &[Kind]| outcome(standing, kinds).state();
+        let waits = Kind::WaitingForPerson;
+        assert_eq!(state(Standing::Due, &[]), FleetState::Due);
+        assert_eq!(state(Standing::Due, &[Kind::Frozen]), FleetState::Due);
+        let waiting = FleetState::WaitingForPerson;
+        assert_eq!(state(Standing::Healthy, &[waits]), waiting);
+        assert_eq!(state(Standing::WaitingForPerson, &[]), waiting);
+        let failed = state(Standing::WaitingForPerson, &[waits, Kind::Temporary]);
+        assert_eq!(failed, FleetState::Failed);
+    }
+
+    #[test]
+    fn what_stops_mail_is_never_healthy() {
+        for what in [DriftKind::ConnectionDisabled, DriftKind::SecretRefused] {
+            let mut stopped = outcome(Standing::Healthy, &[]);
+            stopped.add_drift([what.into()].into_iter());
+            assert_eq!(stopped.state(), FleetState::Failed);
+        }
+        let mut works = outcome(Standing::Healthy, &[]);
+        works.add_drift([DriftKind::CredentialMissing.into()].into_iter());
+        assert_eq!(works.state(), FleetState::Healthy);
+    }
+
+    #[test]
+    fn the_report_of_a_fleet_that_fails_fits_into_an_event() {
+        let check = Check {
+            now: Timestamp::UNIX_EPOCH,
+            dry_run: false,
+            cursor: None,
+            only: None,
+        };
+        let all: Vec<Outcome> = (0..10_000)
+            .map(|_| outcome(Standing::Healthy, &[Kind::Temporary]))
+            .collect();
+        let detail = report(&check, &all).detail();
+        assert!(detail.to_string().len() < 256 * 1024);
+        assert_eq!(detail["failed"], 10_000);
+        assert!(detail["secrets"][0]["failure"].is_string());
+    }
+}
