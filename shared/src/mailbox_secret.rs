@@ -1,5 +1,7 @@
 //! The document that a mailbox secret holds, `shopmail/<name>`.
 
+mod sign_in_name;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use crate::credential::{ClientSecret, KeyId};
 use crate::entra::Cloud;
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
+
+pub use sign_in_name::{RestsOn, SignInName};
 
 /// One app registration's client secret and the connections that use it. Only `key_id`,
 /// `client_secret` and `expires_at` change in a rotation.
@@ -141,6 +145,9 @@ pub struct Connection {
     pub protocol: Protocol,
     /// The address of the mailbox account that ShopCtrl signs in as.
     pub mailbox: MailboxAddress,
+    /// What that account signs in with, where it is not this address: [`MailboxSecret::sign_in_name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_as: Option<MailboxAddress>,
     /// Where the connection is.
     pub shopctrl: ShopCtrlPlace,
     /// How a new secret gets there.
@@ -348,7 +355,7 @@ impl MailboxSecret {
                 )));
             }
         }
-        Ok(())
+        sign_in_name::check(&self.connections)
     }
 
     /// The document after a rotation: another credential, all else as it was.
@@ -419,6 +426,17 @@ impl MailboxSecret {
             }
         }
         mailboxes
+    }
+
+    /// The addresses of the mailboxes and the names that their accounts sign in with.
+    #[must_use]
+    pub fn own_addresses(&self) -> Vec<MailboxAddress> {
+        let addresses = self.connections.iter().map(|c| &c.mailbox);
+        let names = self
+            .connections
+            .iter()
+            .filter_map(|c| c.sign_in_as.as_ref());
+        addresses.chain(names).cloned().collect()
     }
 
     /// Whether a person delivers to some connection.

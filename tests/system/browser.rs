@@ -191,7 +191,7 @@ impl Browser {
 
     /// The same as the mailbox's owner.
     pub async fn sign_in_as_owner(&mut self, link: &str, mailbox: &Mailbox) -> Page {
-        self.sign_in(link, &mailbox.address, &mailbox.password)
+        self.sign_in(link, &mailbox.sign_in_name, &mailbox.password)
             .await
     }
 

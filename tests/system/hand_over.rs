@@ -58,7 +58,7 @@ pub fn paste(world: &World, mailbox: &Mailbox, id: &str, secret: &str) {
     world.shopctrl.enter_secret(mailbox.shop_id, id, secret);
     world
         .shopctrl
-        .authorize_as(mailbox.shop_id, id, &mailbox.address)
+        .authorize_as(mailbox.shop_id, id, &mailbox.sign_in_name)
         .unwrap();
 }
 

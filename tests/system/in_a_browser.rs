@@ -11,6 +11,7 @@ use crate::end_state::assert_whole;
 use crate::links::Forged;
 use crate::picture::assert_granted;
 use crate::sign_in::{waiting, without_grant};
+use crate::sign_in_name::another_name;
 
 const ASKED: &str = "Authorization Required";
 /// A page of ours with all that it needs, in bytes.
@@ -50,7 +51,7 @@ pub async fn sign_in(window: &Window, address: &str, password: &str) {
 }
 
 pub async fn sign_in_as_owner(window: &Window, mailbox: &Mailbox) {
-    sign_in(window, &mailbox.address, &mailbox.password).await;
+    sign_in(window, &mailbox.sign_in_name, &mailbox.password).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,6 +105,19 @@ async fn another_account_is_told_and_a_private_window_meets_the_right_one() {
     assert_eq!(private.heading().await, "Thank you, that was all");
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_granted(&world, &mailbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_with_another_sign_in_name_is_told_which_was_expected() {
+    let test = "an_owner_with_another_sign_in_name_is_told_which_was_expected";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let (world, mailbox) = waiting(&another_name()).await;
+    window.open(&link_in(&world, ASKED)).await;
+    sign_in_as_owner(&window, &mailbox).await;
+    assert_eq!(window.heading().await, "Another account was expected");
+    assert_good_page(&window, "another_name").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,6 +41,7 @@ mod repeated_steps;
 mod restraint;
 mod security_table;
 mod sign_in;
+mod sign_in_name;
 mod silence;
 mod steps;
 mod superseded;

@@ -19,7 +19,7 @@ impl OAuthCallback {
             &app,
             &self.settings.redirect_uri(),
             &scopes(&app, &mailbox.connections, &ticket.mailbox),
-            &ticket.mailbox,
+            &mailbox.sign_in_name(&ticket.mailbox),
             &session.secrets,
             // After another account's sign-in Microsoft would take that one again.
             request.query("anew").is_some(),

@@ -15,13 +15,16 @@ use shared::entra::sign_in::{
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens};
 use shared::grants::{Grant, GrantStore, Grants};
 use shared::mailbox::graph;
-use shared::mailbox_secret::{Connection, Delivery, DirectoryId, MailboxAddress, MailboxSecret};
+use shared::mailbox_secret::{
+    Connection, Delivery, DirectoryId, MailboxSecret, RestsOn, SignInName,
+};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
 use tracing::{error, info, warn};
 
+use crate::owner::{Filed, Names};
 use crate::page::Reply;
 use crate::request::Request;
 use crate::session::{SESSION, Session};
@@ -44,6 +47,11 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
+    /// The name that the account has to sign in with.
+    fn name(&self) -> SignInName {
+        self.mailbox.sign_in_name(&self.ticket.mailbox)
+    }
+
     /// The account's connections to which a person delivers.
     fn attended(&self) -> impl Iterator<Item = &Connection> {
         self.mailbox.connections.iter().filter(|connection| {
@@ -147,7 +155,7 @@ impl OAuthCallback {
             refresh_token,
             redeemed_at: tokens.now,
         };
-        file(&store, mailbox, &grant).await?;
+        file(&store, sign_in, &grant).await?;
         info!(%mailbox, "stored a grant");
         let offers = self.offer(sign_in, deadline).await;
         match self.lead_on(sign_in, key, &grant.oid, &grants, offers.addresses)? {
@@ -201,7 +209,7 @@ impl OAuthCallback {
     /// The page for a sign-in that did not succeed, with the link that an administrator needs.
     fn obstacle(&self, trouble: &Trouble, at: Endpoint, sign_in: &SignIn) -> Ending {
         let (mailbox, purpose) = (&sign_in.ticket.mailbox, sign_in.ticket.purpose);
-        let ending = obstacle(trouble, at, mailbox);
+        let ending = obstacle(trouble, at, &sign_in.name());
         let met = Obstacle::of(trouble, at);
         if (met, purpose) == (Obstacle::ClientRefused, Purpose::Connect) {
             return Ending::new(CURRENT_REFUSED, texts::current_secret_refused());
@@ -260,8 +268,8 @@ impl OAuthCallback {
         Ok(issuer.await?)
     }
 
-    /// Known before: the same `oid` and `tid`. The first time: an account of the tenant that has the
-    /// mailbox's address.
+    /// Known before: the same account. The first time: an account of the tenant that has the name that
+    /// is expected.
     async fn refuse_other_accounts(
         &self,
         sign_in: &SignIn,
@@ -270,33 +278,35 @@ impl OAuthCallback {
         grants: &Grants,
         deadline: Deadline,
     ) -> Result<(), Ending> {
-        let mailbox = &sign_in.ticket.mailbox;
+        let (mailbox, expected) = (&sign_in.ticket.mailbox, sign_in.name());
         if account.tid != sign_in.mailbox.tenant_id {
             return Err(if account.tid.as_str() == PERSONAL_ACCOUNTS {
-                Ending::new("personal-account", texts::personal_account(mailbox))
+                Ending::new("personal-account", texts::personal_account(&expected))
             } else {
-                Ending::new("foreign-account", texts::foreign_account(mailbox))
+                Ending::new("foreign-account", texts::foreign_account(&expected))
             });
         }
-        let same = if let Some(known) = grants.of(mailbox) {
-            known.oid == account.oid && known.tid == account.tid
-        } else if tokens.grants("User.Read") {
-            let addresses = with_retries(deadline, async || {
-                graph::addresses(&self.http, &sign_in.app.endpoints, &tokens.access).await
-            });
-            addresses.await?.contain(mailbox)
-        } else {
-            // Without a Graph permission only the token's own word is there.
-            let name = account
-                .preferred_username
-                .as_deref()
-                .and_then(MailboxAddress::read);
-            name.as_ref() == Some(mailbox)
+        match Filed::of(grants, mailbox, &account.oid, &account.tid) {
+            Filed::Owner => return Ok(()),
+            Filed::Another => return Err(wrong_account(&expected)),
+            Filed::Nobody => {}
+        }
+        let names = match expected.rests_on() {
+            RestsOn::Addresses if tokens.grants("User.Read") => {
+                let addresses = with_retries(deadline, async || {
+                    graph::addresses(&self.http, &sign_in.app.endpoints, &tokens.access).await
+                });
+                Names::Graph(addresses.await?)
+            }
+            RestsOn::Addresses | RestsOn::AddressAlone | RestsOn::SignInAs => {
+                Names::Token(account.preferred_username.clone())
+            }
         };
-        if same {
+        if names.have(&expected) {
             return Ok(());
         }
-        Err(Ending::new("wrong-account", texts::wrong_account(mailbox)))
+        let text = texts::another_name(&expected);
+        Err(Ending::new("wrong-account", text))
     }
 
     /// Has the rotation that waits go on. If that fails, the next check does it.
@@ -364,14 +374,18 @@ fn admin_came_back(request: &Request) -> Ending {
     Ending::new("admin-declined", text)
 }
 
-pub(crate) fn obstacle(trouble: &Trouble, at: Endpoint, mailbox: &MailboxAddress) -> Ending {
+fn wrong_account(expected: &SignInName) -> Ending {
+    Ending::new("wrong-account", texts::wrong_account(expected))
+}
+
+pub(crate) fn obstacle(trouble: &Trouble, at: Endpoint, expected: &SignInName) -> Ending {
     let obstacle = Obstacle::of(trouble, at);
     info!(
         code = trouble.code(),
         correlation_id = trouble.correlation_id,
         "Microsoft refused the sign-in"
     );
-    let text = texts::obstacle(obstacle, trouble.number, mailbox);
+    let text = texts::obstacle(obstacle, trouble.number, expected);
     Ending::new(obstacle.name(), text)
 }
 
@@ -405,21 +419,20 @@ fn refuse_incomplete_consent(sign_in: &SignIn, tokens: &Tokens) -> Result<Secret
 }
 
 /// Stores the grant, unless another account was filed for the mailbox meanwhile.
-async fn file(store: &GrantStore, mailbox: &MailboxAddress, grant: &Grant) -> Result<(), Ending> {
+async fn file(store: &GrantStore, sign_in: &SignIn, grant: &Grant) -> Result<(), Ending> {
+    let mailbox = &sign_in.ticket.mailbox;
     let taken = Cell::new(false);
     store
         .update(|grants| {
-            let other = grants
-                .of(mailbox)
-                .is_some_and(|g| g.oid != grant.oid || g.tid != grant.tid);
-            taken.set(other);
-            if !other {
+            let filed = Filed::of(grants, mailbox, &grant.oid, &grant.tid);
+            taken.set(filed == Filed::Another);
+            if filed != Filed::Another {
                 grants.set(mailbox, grant.clone());
             }
         })
         .await?;
     if taken.get() {
-        return Err(Ending::new("wrong-account", texts::wrong_account(mailbox)));
+        return Err(wrong_account(&sign_in.name()));
     }
     Ok(())
 }

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::Failure;
 use shared::grants::{GrantStore, Grants, HandOver, HandOverState};
-use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, SignInName};
 use shared::retry::Deadline;
 use shared::secret_store::Described;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use tracing::{info, warn};
 
+use crate::owner::Filed;
 use crate::page::Reply;
 use crate::request::Request;
 use crate::signed_in::SignedIn;
@@ -126,8 +127,14 @@ impl HandingOver {
 
     /// Whether the account that signed in is the mailbox's, also now.
     pub fn is_the_owners(&self) -> bool {
-        let grant = self.grants.of(&self.ticket.mailbox);
-        grant.is_some_and(|grant| grant.oid == self.session.oid)
+        // A session begins with an account of the document's tenant only.
+        let (oid, tid) = (&self.session.oid, &self.document.tenant_id);
+        Filed::of(&self.grants, &self.ticket.mailbox, oid, tid) == Filed::Owner
+    }
+
+    /// The name that the mailbox's account signs in with.
+    pub fn sign_in_name(&self) -> SignInName {
+        self.document.sign_in_name(&self.ticket.mailbox)
     }
 
     /// Whether connections of other accounts wait for their own hand-over.
@@ -306,7 +313,7 @@ impl OAuthCallback {
         if it.is_the_owners() {
             return Ok(it);
         }
-        let wrong = Ending::new("wrong-account", texts::wrong_account(&it.ticket.mailbox));
+        let wrong = Ending::new("wrong-account", texts::wrong_account(&it.sign_in_name()));
         Err(wrong.or_sign_in_anew(&it.session.ticket))
     }
 

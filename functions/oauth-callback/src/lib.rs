@@ -13,6 +13,7 @@ mod hints;
 mod link;
 mod new_link;
 mod offer;
+mod owner;
 mod page;
 mod request;
 mod reveal;

@@ -184,7 +184,7 @@ pub enum WayOn {
 pub fn page(text: &Text, way_on: &WayOn, pass_on: Option<&str>) -> Page {
     let content = html! {
         p { (text.happened) }
-        p { (text.next) }
+        @for way in text.next.lines() { p { (way) } }
         @if let Some(address) = pass_on { (copied("pass-on", text.pass_on, address)) }
         @match way_on {
             WayOn::None => {}

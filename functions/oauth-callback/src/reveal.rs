@@ -101,7 +101,7 @@ impl OAuthCallback {
             self.tell_refused(&it, refused).await?;
             let ending = Ending::new(
                 "reveal-refused",
-                texts::not_shown(refused, &it.ticket.mailbox),
+                texts::not_shown(refused, &it.sign_in_name()),
             );
             return Err(match refused {
                 NotShown::AnotherAccount => ending.or_sign_in_anew(&it.session.ticket),
@@ -202,7 +202,7 @@ impl OAuthCallback {
                     | TokenError::AppRefused(trouble, _),
                 ) => {
                     let at = Endpoint::Token;
-                    let ending = crate::callback::obstacle(&trouble, at, &it.ticket.mailbox);
+                    let ending = crate::callback::obstacle(&trouble, at, &it.sign_in_name());
                     return Err(ending.or_back());
                 }
                 Err(TokenError::Call(error)) => return Err(Ending::from(error).or_back()),

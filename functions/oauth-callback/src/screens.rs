@@ -41,6 +41,7 @@ fn page(title: String, content: Markup) -> Page {
 /// *Start*: which shop, which mailbox, why now, what will be asked.
 pub(crate) fn start(of: &Start<'_>) -> Page {
     let mailbox = &of.ticket.mailbox;
+    let name = of.document.sign_in_name(mailbox);
     let mine: Vec<&Connection> = of
         .document
         .connections
@@ -55,15 +56,15 @@ pub(crate) fn start(of: &Start<'_>) -> Page {
         }
         p { (texts::why_now(of.ticket.purpose, of.ends, of.ended)) }
         h2 { (texts::WHAT_IS_ASKED) }
-        ol { @for step in texts::what_is_asked(mailbox, &mine, enters) { li { (marked(&step)) } } }
-        p { (texts::what_is_needed(mailbox)) }
+        ol { @for step in texts::what_is_asked(&name, &mine, enters) { li { (marked(&step)) } } }
+        p { (texts::what_is_needed(&name)) }
         h2 { (texts::PRIVATE_WINDOW) }
         p { (marked(texts::WHY_PRIVATE)) }
         (copied("link", texts::THIS_LINK, &format!("{}/start?ticket={}", of.callback_url, of.text)))
-        p { a.button href={ "authorize?ticket=" (of.text) } { (texts::sign_in_as(mailbox)) } }
+        p { a.button href={ "authorize?ticket=" (of.text) } { (texts::sign_in_as(&name)) } }
         details {
             summary { (texts::NEVER_CAME_BACK) }
-            p { (texts::never_came_back()) }
+            p { (texts::never_came_back(&name)) }
             (copied("redirect-uri", texts::REDIRECT_URI, &format!("{}/callback", of.callback_url)))
             (copied("client-id", texts::CLIENT_ID, of.document.client_id.as_str()))
         }
@@ -90,7 +91,7 @@ pub(crate) fn task(
             section.notice role="status" {
                 h2 { (texts::IT_FAILED) }
                 p { (texts::it_failed()) }
-                (traps(task, seen))
+                (traps(it, task, seen))
             }
         }
         @match &task.how {
@@ -109,7 +110,7 @@ fn place(connection: &Connection) -> Markup {
 
 fn enter(it: &HandingOver, connection: &Connection, secret: Option<&ClientSecret>) -> Markup {
     let document = &it.document;
-    let steps = texts::steps(connection);
+    let steps = texts::steps(connection, &it.sign_in_name());
     html! {
         ol.steps {
             li {
@@ -165,7 +166,7 @@ fn client_secret(
         },
         Some(refused) => html! {
             (label)
-            p { (texts::not_shown(refused, &it.ticket.mailbox).happened) }
+            p { (texts::not_shown(refused, &it.sign_in_name()).happened) }
             (copied("command", texts::COMMAND, &texts::command(&it.secret.arn, &it.ticket.version)))
         },
     }
@@ -175,10 +176,10 @@ fn authorize(it: &HandingOver, connection: &Connection, url: &str) -> Markup {
     html! {
         ol.steps {
             li {
-                (marked(&texts::authorize_there(connection))) " "
+                (marked(&texts::authorize_there(&it.sign_in_name()))) " "
                 a.button href=(url) target="_blank" rel="noopener noreferrer" { (texts::AUTHORIZE_AT_SHOPCTRL) }
             }
-            @for step in texts::after_authorizing(connection) { li { (marked(&step)) } }
+            @for step in texts::after_authorizing(&it.sign_in_name()) { li { (marked(&step)) } }
         }
         (attest(it, connection, texts::HAS_AUTHORIZED, None))
     }
@@ -204,7 +205,7 @@ fn attest(it: &HandingOver, connection: &Connection, yes: &str, no: Option<&str>
 
 /// While the rotation proves what was handed over.
 pub(crate) fn watching(it: &HandingOver, tasks: &[Task<'_>], seen: &[Option<Seen>]) -> Page {
-    let lines = standing(tasks, seen);
+    let lines = standing(it, tasks, seen);
     let state: Vec<String> = lines.iter().flat_map(|line| line.says.clone()).collect();
     let content = html! {
         div data-watch=(state.join("|")) {
@@ -226,7 +227,7 @@ pub(crate) fn done(
 ) -> Page {
     let content = html! {
         p { (texts::done(&it.ticket.mailbox)) }
-        (standing_list(&standing(tasks, seen), None))
+        (standing_list(&standing(it, tasks, seen), None))
         dl.dates { @for (term, what) in texts::next_dates(it.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
         p { (texts::NOTHING_LEFT) }
         p { a href="calendar" { (texts::CALENDAR) } }
@@ -241,7 +242,11 @@ struct Standing<'a> {
     traps: Markup,
 }
 
-fn standing<'a>(tasks: &'a [Task<'a>], seen: &[Option<Seen>]) -> Vec<Standing<'a>> {
+fn standing<'a>(
+    it: &HandingOver,
+    tasks: &'a [Task<'a>],
+    seen: &[Option<Seen>],
+) -> Vec<Standing<'a>> {
     let tasks = tasks.iter().enumerate();
     tasks
         .map(|(at, task)| {
@@ -249,7 +254,7 @@ fn standing<'a>(tasks: &'a [Task<'a>], seen: &[Option<Seen>]) -> Vec<Standing<'a
             Standing {
                 task,
                 says: texts::standing(task, seen),
-                traps: traps(task, seen),
+                traps: traps(it, task, seen),
             }
         })
         .collect()
@@ -276,11 +281,12 @@ fn standing_list(lines: &[Standing<'_>], proving: Option<&HandingOver>) -> Marku
     }
 }
 
-fn traps(task: &Task<'_>, seen: Option<&Seen>) -> Markup {
+fn traps(it: &HandingOver, task: &Task<'_>, seen: Option<&Seen>) -> Markup {
     let hints = hints(task, seen);
+    let name = it.sign_in_name();
     html! {
         @if !hints.is_empty() {
-            ul.hints { @for hint in hints { li { (marked(&texts::hint(hint, task.connection))) } } }
+            ul.hints { @for hint in hints { li { (marked(&texts::hint(hint, task.connection, &name))) } } }
         }
     }
 }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use shared::entra::refusal::Obstacle;
 use shared::grants::HandOverState;
-use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxAddress, Protocol};
+use shared::mailbox_secret::{
+    Connection, Delivery, Direction, MailboxAddress, Protocol, RestsOn, SignInName,
+};
 use shared::shopctrl::status::LastMailCheck;
 use shared::ticket::{Purpose, Ticket};
 
@@ -32,7 +34,7 @@ pub struct Text {
     pub title: String,
     /// One sentence: what happened.
     pub happened: String,
-    /// One sentence: what to do.
+    /// One sentence: what to do. Where it depends, a line for each case.
     pub next: String,
     /// On the button, where there is one.
     pub button: &'static str,
@@ -257,36 +259,61 @@ pub fn id_token_refused() -> Text {
 }
 
 /// Signed in as somebody else.
-pub fn wrong_account(mailbox: &MailboxAddress) -> Text {
+pub fn wrong_account(name: &SignInName) -> Text {
     bad(
         403,
         "That was another account",
-        format!("You signed in with an account that is not {mailbox}; nothing was changed."),
+        format!("You signed in with an account that is not {name}; nothing was changed."),
         format!(
-            "Open the link in a private window and sign in as {mailbox}, also where single sign-on offers your own account."
+            "Open the link in a private window and sign in as {name}, also where single sign-on offers your own account."
         ),
     )
 }
 
+/// Signed in with another name than the mailbox's account is expected to have. Where only that name is
+/// known, it may be the right account all the same.
+pub fn another_name(expected: &SignInName) -> Text {
+    let wrong = wrong_account(expected);
+    let or_is_it = match expected.rests_on() {
+        RestsOn::Addresses => return wrong,
+        RestsOn::AddressAlone => {
+            "Was it the mailbox's account, which signs in with a name that is not its address? Tell that name to the person who runs this system: it belongs into the mailbox document, as sign_in_as."
+        }
+        RestsOn::SignInAs => {
+            "Was it the mailbox's account? Tell the name to the person who runs this system: the mailbox document says another one, as sign_in_as."
+        }
+    };
+    Text {
+        title: "Another account was expected".to_owned(),
+        happened: format!(
+            "This link is for the account that signs in as {expected}. Microsoft gave another name, so nothing was changed."
+        ),
+        next: format!(
+            "Was it your own account? Open the link in a private window and sign in as {expected}.\n{or_is_it}"
+        ),
+        ..wrong
+    }
+}
+
 /// Signed in with a private account.
-pub fn personal_account(mailbox: &MailboxAddress) -> Text {
+pub fn personal_account(name: &SignInName) -> Text {
     bad(
         403,
         "That was a personal account",
         "You signed in with a personal Microsoft account, and the shop's mailbox is a work account; nothing was changed.",
         format!(
-            "Sign in as {mailbox}; if Microsoft asks which account to use, choose \u{201c}Work or school account\u{201d}."
+            "Sign in as {name}; if Microsoft asks which account to use, choose \u{201c}Work or school account\u{201d}."
         ),
     )
 }
 
 /// Signed in with an account of another organisation, or as a guest.
-pub fn foreign_account(mailbox: &MailboxAddress) -> Text {
+pub fn foreign_account(name: &SignInName) -> Text {
     bad(
         403,
         "That account is of another organisation",
         "You signed in with an account that is not of the shop's own organisation, or only a guest there; nothing was changed.",
-        format!("Open the link in a private window and sign in as {mailbox} itself."),
+        format!("Open the link in a private window and sign in as {name} itself."),
     )
 }
 
@@ -327,15 +354,15 @@ pub fn session_over() -> Text {
 }
 
 /// Why the secret is not shown.
-pub fn not_shown(why: NotShown, mailbox: &MailboxAddress) -> Text {
+pub fn not_shown(why: NotShown, name: &SignInName) -> Text {
     match why {
-        NotShown::AnotherAccount => wrong_account(mailbox),
+        NotShown::AnotherAccount => wrong_account(name),
         NotShown::NotPending => already_done(),
         NotShown::OldSignIn => bad(
             403,
             "Please sign in once more",
             "The client secret is shown only within ten minutes of a sign-in.",
-            format!("Sign in again as {mailbox}; what you have done so far is kept."),
+            format!("Sign in again as {name}; what you have done so far is kept."),
         ),
         NotShown::NotInRevealTo => bad(
             403,
@@ -402,7 +429,7 @@ fn numbered(number: Option<i64>) -> String {
 }
 
 /// What kept the sign-in from succeeding.
-pub fn obstacle(obstacle: Obstacle, number: Option<i64>, mailbox: &MailboxAddress) -> Text {
+pub fn obstacle(obstacle: Obstacle, number: Option<i64>, name: &SignInName) -> Text {
     let numbered = numbered(number);
     match obstacle {
         Obstacle::Declined => bad(
@@ -417,13 +444,13 @@ pub fn obstacle(obstacle: Obstacle, number: Option<i64>, mailbox: &MailboxAddres
             "Your organisation lets only an administrator grant this permission.",
             "Pass the link below on to an administrator of Microsoft 365; when the permission is granted, sign in again.",
         ),
-        Obstacle::WrongAccount => wrong_account(mailbox),
-        Obstacle::PersonalAccount => personal_account(mailbox),
-        Obstacle::ForeignAccount => foreign_account(mailbox),
+        Obstacle::WrongAccount => another_name(name),
+        Obstacle::PersonalAccount => personal_account(name),
+        Obstacle::ForeignAccount => foreign_account(name),
         Obstacle::NotAssigned => bad(
             403,
             "The account is not assigned to the app",
-            format!("The app is open to assigned users only, and {mailbox} is not one of them."),
+            format!("The app is open to assigned users only, and {name} is not one of them."),
             "Ask an administrator of Microsoft 365 to assign it under Enterprise applications, then sign in again.",
         ),
         Obstacle::BlockedByPolicy => bad(
@@ -443,7 +470,7 @@ pub fn obstacle(obstacle: Obstacle, number: Option<i64>, mailbox: &MailboxAddres
         Obstacle::AccountTrouble => bad(
             403,
             "The account cannot sign in",
-            format!("{mailbox} is locked or disabled, or its password is wrong or has ended."),
+            format!("{name} is locked or disabled, or its password is wrong or has ended."),
             "Have the account set right by your helpdesk, then sign in again.",
         ),
         Obstacle::ClientRefused => bad(
@@ -568,13 +595,9 @@ pub fn why_now(purpose: Purpose, ends: Timestamp, ended: bool) -> String {
 pub const WHAT_IS_ASKED: &str = "What you are asked to do";
 
 /// The list of what is asked.
-pub fn what_is_asked(
-    mailbox: &MailboxAddress,
-    connections: &[&Connection],
-    enters: bool,
-) -> Vec<String> {
+pub fn what_is_asked(name: &SignInName, connections: &[&Connection], enters: bool) -> Vec<String> {
     let sign_in =
-        format!("Sign in at Microsoft as **{mailbox}**, the shop's mailbox, and not as yourself.");
+        format!("Sign in at Microsoft as **{name}**, the shop's mailbox, and not as yourself.");
     if !enters {
         return vec![
             sign_in,
@@ -604,9 +627,9 @@ pub fn what_is_asked(
 }
 
 /// What has to be at hand.
-pub fn what_is_needed(mailbox: &MailboxAddress) -> String {
+pub fn what_is_needed(name: &SignInName) -> String {
     format!(
-        "You need the password of {mailbox}, and a ShopCtrl user with Shop owner admin permissions. It takes about ten minutes."
+        "You need the password of {name}, and a ShopCtrl user with Shop owner admin permissions. It takes about ten minutes."
     )
 }
 
@@ -618,8 +641,8 @@ pub const WHY_PRIVATE: &str = "Else Microsoft may sign you in with your own acco
 pub const THIS_LINK: &str = "This page's link";
 
 /// On the button of the first screen.
-pub fn sign_in_as(mailbox: &MailboxAddress) -> String {
-    format!("Sign in as {mailbox}")
+pub fn sign_in_as(name: &SignInName) -> String {
+    format!("Sign in as {name}")
 }
 
 /// For who reads this page again because Microsoft's did not lead on.
@@ -627,8 +650,16 @@ pub const NEVER_CAME_BACK: &str = "Microsoft shows an error and does not lead ba
 
 /// What to do then. Entra shows a wrong redirect URI and most errors of a registration on its own page
 /// (reply-url.md; RFC 6749, 4.1.2.1).
-pub fn never_came_back() -> &'static str {
-    "Then the app registration has to be set right by an administrator of Microsoft 365. If the page says AADSTS50011, this redirect URI (platform Web) is missing in it; for any other number pass that number on. Afterwards open this link again."
+pub fn never_came_back(name: &SignInName) -> String {
+    let unknown = match name.rests_on() {
+        RestsOn::Addresses => String::new(),
+        RestsOn::AddressAlone | RestsOn::SignInAs => format!(
+            " If Microsoft does not know {name}, the mailbox's account has another sign-in name: the setting sign_in_as in the mailbox document is for it."
+        ),
+    };
+    format!(
+        "Then the app registration has to be set right by an administrator of Microsoft 365. If the page says AADSTS50011, this redirect URI (platform Web) is missing in it; for any other number pass that number on.{unknown} Afterwards open this link again."
+    )
 }
 
 /// Over the redirect URI.
@@ -668,7 +699,7 @@ pub struct Steps {
 
 /// The steps for one connection (ShopCtrl's help page on rotating the client secret, steps 11 to 33,
 /// and what its set-up pages add).
-pub fn steps(connection: &Connection) -> Steps {
+pub fn steps(connection: &Connection, name: &SignInName) -> Steps {
     let mailbox = &connection.mailbox;
     let shop = connection.shopctrl.shop_id;
     let (list, test) = match connection.direction {
@@ -708,10 +739,10 @@ pub fn steps(connection: &Connection) -> Steps {
         authorize: vec![
             "Press **Save and Authorize** and confirm that unsaved changes on other tabs will be lost.".to_owned(),
             format!(
-                "Microsoft signs in **{mailbox}**. If it offers accounts, choose this one and not your own; review and approve the permissions if it asks."
+                "Microsoft signs in **{name}**. If it offers accounts, choose this one and not your own; review and approve the permissions if it asks."
             ),
             format!(
-                "A **Success** window says that access was granted for **{mailbox}**. If another window comes, one of the values was wrong: copy them once more, whole, and go on from step 5."
+                "A **Success** window says that access was granted for **{name}**. If another window comes, one of the values was wrong: copy them once more, whole, and go on from step 5."
             ),
             switches.to_owned(),
             test,
@@ -787,10 +818,9 @@ pub fn it_failed() -> &'static str {
 }
 
 /// The step that authorizes a connection at ShopCtrl.
-pub fn authorize_there(connection: &Connection) -> String {
+pub fn authorize_there(name: &SignInName) -> String {
     format!(
-        "ShopCtrl needs a sign-in as **{}** of its own; the new client secret goes there by itself afterwards.",
-        connection.mailbox
+        "ShopCtrl needs a sign-in as **{name}** of its own; the new client secret goes there by itself afterwards."
     )
 }
 
@@ -798,11 +828,10 @@ pub fn authorize_there(connection: &Connection) -> String {
 pub const AUTHORIZE_AT_SHOPCTRL: &str = "Authorize ShopCtrl";
 
 /// What comes after it.
-pub fn after_authorizing(connection: &Connection) -> Vec<String> {
+pub fn after_authorizing(name: &SignInName) -> Vec<String> {
     vec![
         format!(
-            "Microsoft signs in **{}**; review and approve the permissions if it asks.",
-            connection.mailbox
+            "Microsoft signs in **{name}**; review and approve the permissions if it asks."
         ),
         "ShopCtrl says in a **Success** window that access was granted. Then come back to this page."
             .to_owned(),
@@ -882,7 +911,7 @@ pub fn standing(task: &Task<'_>, seen: Option<&Seen>) -> Vec<String> {
 }
 
 /// What may be behind it, and what to do.
-pub fn hint(hint: Hint, connection: &Connection) -> String {
+pub fn hint(hint: Hint, connection: &Connection, name: &SignInName) -> String {
     match hint {
         Hint::MailOverride => format!(
             "If {} is an acceptance server, its **Mail override** sends every mail to an invented address: a test mail from there never arrives. That is no fault; rely on Status.",
@@ -907,8 +936,7 @@ pub fn hint(hint: Hint, connection: &Connection) -> String {
             "Was the whole value copied, without a space before or behind it? It is the secret's value that is needed, not its ID.".to_owned()
         }
         Hint::OtherAccount => format!(
-            "Did the Success window name **{}**? If it named another account, press **Save and Authorize** again in a private window.",
-            connection.mailbox
+            "Did the Success window name **{name}**? If it named another account, press **Save and Authorize** again in a private window."
         ),
     }
 }

@@ -182,7 +182,7 @@ impl Rotation {
 pub(crate) fn contact(secret: &Described, mailbox: &MailboxSecret) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let own = MailboxAddress::read(contact)
-        .is_some_and(|contact| mailbox.connections.iter().any(|c| c.mailbox == contact));
+        .is_some_and(|contact| mailbox.own_addresses().contains(&contact));
     (!own).then(|| contact.clone())
 }
 

@@ -57,11 +57,7 @@ impl Rotation {
             now: None,
             start: None,
             expires_at: mailbox.expires_at,
-            mailboxes: mailbox
-                .connections
-                .iter()
-                .map(|c| c.mailbox.clone())
-                .collect(),
+            mailboxes: mailbox.own_addresses(),
             attended: mailbox.has_attended(),
             drift: Vec::new(),
             problems: Vec::new(),

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::App;
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::{Connection, Direction, MailboxAddress, Protocol};
+use crate::mailbox_secret::{Connection, Direction, MailboxAddress, Protocol, SignInName};
 
 /// What one sign-in keeps to itself until the callback.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Secrets {
     pub verifier: SecretString,
 }
 
-/// The address of Microsoft's sign-in page for exactly this mailbox.
+/// The address of Microsoft's sign-in page for exactly this account.
 ///
 /// `anew` has the person enter credentials though somebody is signed in. No other `prompt`:
 /// `select_account` beside `login_hint` is an error (microsoft-authentication-library-for-js#3315), and
@@ -33,7 +33,7 @@ pub fn authorize_url(
     app: &App,
     redirect_uri: &str,
     scopes: &[String],
-    mailbox: &MailboxAddress,
+    name: &SignInName,
     secrets: &Secrets,
     anew: bool,
 ) -> Result<String, Failure> {
@@ -56,7 +56,7 @@ pub fn authorize_url(
             &BASE64URL_NOPAD.encode(challenge.as_ref()),
         )
         .append_pair("code_challenge_method", "S256")
-        .append_pair("login_hint", mailbox.as_str());
+        .append_pair("login_hint", name.address().as_str());
     if anew {
         url.query_pairs_mut().append_pair("prompt", "login");
     }

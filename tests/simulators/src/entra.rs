@@ -324,6 +324,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_account_signs_in_with_its_user_principal_name_and_is_called_so() {
+        let world = TestWorld::new();
+        let (_, secret) = world.secret();
+        world.directory.change_account(world.person, |person| {
+            person.upn = "u123456@shop.example".to_owned();
+        });
+        let page = sign_in(&world, &[]).await;
+        assert!(page.text().contains("AADSTS50034"), "{}", page.text());
+        let fields = [("login", "U123456@shop.example"), ("passwd", PASSWORD)];
+        let flow = flow(&page);
+        let back = post(
+            &world,
+            "login",
+            &[&[("flow", flow.as_str())], &fields[..]].concat(),
+        )
+        .await;
+        let tokens = redeem(&world, &query(&back)["code"], VERIFIER, &secret).await;
+        let id_token = tokens.json()["id_token"].as_str().unwrap().to_owned();
+        let claims = id_token.split('.').nth(1).unwrap();
+        let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["preferred_username"], "u123456@shop.example");
+    }
+
+    #[tokio::test]
     async fn a_person_walks_the_pages_and_the_code_works_once() {
         let world = TestWorld::new();
         let (_, secret) = world.secret();

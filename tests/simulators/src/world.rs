@@ -90,6 +90,10 @@ pub struct MailboxPlan {
     pub name: String,
     /// The account's address.
     pub address: String,
+    /// What the account signs in with, where that is not its address.
+    pub sign_in_name: Option<String>,
+    /// Whether ShopCtrl speaks IMAP and SMTP with the mailbox, and not Microsoft Graph.
+    pub mail_protocols: bool,
     /// The shop's number.
     pub shop_id: i64,
     /// `api` or `attended`.
@@ -106,11 +110,44 @@ pub struct MailboxPlan {
     pub document: fn(&mut Value),
 }
 
+impl MailboxPlan {
+    fn sign_in_name(&self) -> &str {
+        self.sign_in_name.as_deref().unwrap_or(&self.address)
+    }
+
+    /// What ShopCtrl's connections speak, receiving and sending.
+    fn protocols(&self) -> [(Direction, Protocol); 2] {
+        match self.mail_protocols {
+            false => [
+                (Direction::Receiving, Protocol::Graph),
+                (Direction::Sending, Protocol::Graph),
+            ],
+            true => [
+                (Direction::Receiving, Protocol::Imap),
+                (Direction::Sending, Protocol::Smtp),
+            ],
+        }
+    }
+
+    /// What the account's owner has consented to.
+    fn consented(&self) -> String {
+        let permissions = match self.mail_protocols {
+            false => "User.Read Mail.Read Mail.Send",
+            true => {
+                "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send"
+            }
+        };
+        format!("openid profile offline_access {permissions}")
+    }
+}
+
 impl Default for MailboxPlan {
     fn default() -> Self {
         Self {
             name: "orders".to_owned(),
             address: "orders@shop.example".to_owned(),
+            sign_in_name: None,
+            mail_protocols: false,
             shop_id: 12,
             delivery: "api".to_owned(),
             ends_in: SignedDuration::from_hours(20 * 24),
@@ -133,6 +170,8 @@ pub struct Mailbox {
     pub app: AppIds,
     /// The account's address.
     pub address: String,
+    /// What the account signs in with.
+    pub sign_in_name: String,
     /// The account's password.
     pub password: String,
     /// The account.
@@ -373,14 +412,12 @@ impl<L: Functions> World<L> {
             }
         };
         let password = format!("Pa55~{}", plan.name);
-        let oid = self
-            .directory
-            .add_account(self.tenant, Person::with_mailbox(&plan.address, &password));
-        self.directory.consent(
-            oid,
-            app.app_id,
-            "openid profile offline_access User.Read Mail.Read Mail.Send",
-        );
+        let person = Person {
+            upn: plan.sign_in_name().to_owned(),
+            ..Person::with_mailbox(&plan.address, &password)
+        };
+        let oid = self.directory.add_account(self.tenant, person);
+        self.directory.consent(oid, app.app_id, &plan.consented());
         self.add_shop(plan, app.app_id, first_key, &secret)?;
         let arn = self.add_secrets(plan, &app, oid, first_key, &secret)?;
         Ok(Mailbox {
@@ -388,6 +425,7 @@ impl<L: Functions> World<L> {
             arn,
             app,
             address: plan.address.clone(),
+            sign_in_name: plan.sign_in_name().to_owned(),
             password,
             oid,
             shop_id: plan.shop_id,
@@ -446,9 +484,8 @@ impl<L: Functions> World<L> {
             .add_shop(plan.shop_id, &format!("Shop {}", plan.name));
         let shops: Vec<i64> = (1..100).collect();
         self.shopctrl.add_login(username, password, &shops);
-        for (suffix, direction) in [("in", Direction::Receiving), ("out", Direction::Sending)] {
+        for (suffix, kind) in ["in", "out"].into_iter().zip(plan.protocols()) {
             let id = format!("{}-{suffix}", plan.name);
-            let kind = (direction, Protocol::Graph);
             let connection = Connection::new(
                 plan.shop_id,
                 &id,
@@ -460,7 +497,7 @@ impl<L: Functions> World<L> {
             self.shopctrl.add_connection(connection);
             self.shopctrl.enter_secret(plan.shop_id, &id, secret);
             self.shopctrl
-                .authorize_as(plan.shop_id, &id, &plan.address)?;
+                .authorize_as(plan.shop_id, &id, plan.sign_in_name())?;
             self.shopctrl.edit(plan.shop_id, &id, |connection| {
                 connection.key_id = Some(key)
             });
@@ -476,9 +513,11 @@ impl<L: Functions> World<L> {
         key: Uuid,
         secret: &str,
     ) -> Result<String, String> {
-        let connection = |suffix: &str, direction: &str| {
+        let [(_, receiving), (_, sending)] = plan.protocols();
+        let connection = |suffix: &str, direction: &str, protocol: Protocol| {
             json!({
-                "id": format!("{}-{suffix}", plan.name), "direction": direction, "protocol": "graph",
+                "id": format!("{}-{suffix}", plan.name), "direction": direction,
+                "protocol": protocol.name(),
                 "mailbox": plan.address,
                 "shopctrl": {"ui": self.shopctrl_url, "api": format!("{}/v1", self.shopctrl_url),
                              "shop_id": plan.shop_id, "credentials": "shopmail-shopctrl/shop.example"},
@@ -491,7 +530,10 @@ impl<L: Functions> World<L> {
             "description": "ShopCtrl mail", "lifetime": "P180D",
             "key_id": key, "client_secret": secret, "expires_at": end,
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
-            "connections": [connection("in", "receiving"), connection("out", "sending")],
+            "connections": [
+                connection("in", "receiving", receiving),
+                connection("out", "sending", sending),
+            ],
             "reveal_to": plan.reveal_to_owner.then_some(oid).into_iter().collect::<Vec<_>>(),
         });
         (plan.document)(&mut document);

@@ -104,6 +104,13 @@ impl Person {
         }
     }
 
+    /// Whether this is what the person types at the sign-in: the UPN, and no other address, unless the tenant has
+    /// e-mail as an alternate login (entra-docs, howto-authentication-use-email-signin.md), which this one has not.
+    #[must_use]
+    pub fn signs_in_as(&self, name: &str) -> bool {
+        self.upn.eq_ignore_ascii_case(name)
+    }
+
     /// Whether the account is known under this address, aliases included.
     #[must_use]
     pub fn has_address(&self, address: &str) -> bool {

@@ -159,7 +159,7 @@ impl Directory {
             .and_then(|oid| world.account(oid).cloned())
             .filter(|account| {
                 hint.as_ref()
-                    .is_none_or(|hint| account.person.has_address(hint))
+                    .is_none_or(|hint| account.person.signs_in_as(hint))
             });
         let silent = signed_in.filter(|_| !matches!(prompt, Prompt::Login | Prompt::SelectAccount));
         match silent {
@@ -210,7 +210,7 @@ impl Directory {
         let account = world
             .accounts
             .iter()
-            .find(|account| account.person.has_address(address))
+            .find(|account| account.person.signs_in_as(address))
             .cloned();
         let Some(account) = account else {
             let denial = Denial::new(

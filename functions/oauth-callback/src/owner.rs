@@ -1,0 +1,53 @@
+//! Whether an account is the mailbox's: the one place that compares them.
+
+use shared::grants::Grants;
+use shared::mailbox::graph::Addresses;
+use shared::mailbox_secret::{DirectoryId, MailboxAddress, SignInName};
+
+/// Whose the mailbox is, by the stored grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filed {
+    /// This account's: the pair of `oid` and `tid` never changes.
+    Owner,
+    /// Another one's, whatever this account is called.
+    Another,
+    /// Nobody has signed in yet: the first one is known by name.
+    Nobody,
+}
+
+impl Filed {
+    pub(crate) fn of(
+        grants: &Grants,
+        mailbox: &MailboxAddress,
+        oid: &DirectoryId,
+        tid: &DirectoryId,
+    ) -> Self {
+        match grants.of(mailbox) {
+            Some(known) if known.oid == *oid && known.tid == *tid => Self::Owner,
+            Some(_) => Self::Another,
+            None => Self::Nobody,
+        }
+    }
+}
+
+/// The names of an account, by Microsoft's word. All of them may change, so they count once, at the first sign-in.
+#[derive(Debug)]
+pub(crate) enum Names {
+    /// All that Graph tells: `userPrincipalName` and the addresses.
+    Graph(Addresses),
+    /// `preferred_username` of the id token, the name of this sign-in. `email` is not read: who has no mailbox may
+    /// have any (entra-docs, migrate-off-email-claim-authorization.md).
+    Token(Option<String>),
+}
+
+impl Names {
+    pub(crate) fn have(&self, expected: &SignInName) -> bool {
+        match self {
+            Self::Graph(addresses) => addresses.contain(expected.address()),
+            Self::Token(name) => {
+                let name = name.as_deref().and_then(MailboxAddress::read);
+                name.as_ref() == Some(expected.address())
+            }
+        }
+    }
+}
