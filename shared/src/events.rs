@@ -1,5 +1,7 @@
 //! What is told to the world: events of source `shopmail` on EventBridge, at least once each.
 
+mod one_line;
+
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use data_encoding::HEXLOWER;
@@ -535,7 +537,8 @@ impl EventKind {
 }
 
 impl Event {
-    /// The event's `detail`. Its `id` is the same each time the same thing is told.
+    /// The event's `detail`, whose texts any mail template can take. Its `id` is the same each time the same
+    /// thing is told.
     #[must_use]
     pub fn detail(&self) -> Value {
         let mut detail = serde_json::to_value(&self.kind).unwrap_or_default();
@@ -549,6 +552,7 @@ impl Event {
                 fields.insert("token".into(), token.clone().into());
             }
         }
+        one_line::in_one_line(&mut detail);
         detail
     }
 
@@ -655,6 +659,62 @@ impl Events {
         match &event.subject {
             Subject::Secret { arn, .. } => entry.resources(arn).build(),
             Subject::Fleet(_) => entry.build(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What EventBridge makes of a line of an `InputTemplate`: values as they are, between the marks of
+    /// the template's own.
+    fn line(detail: &Value, template: &str) -> String {
+        let fields = detail.as_object().unwrap();
+        fields
+            .iter()
+            .fold(template.to_owned(), |line, (name, value)| {
+                let value = value.as_str().unwrap_or_default();
+                line.replace(&format!("<{name}>"), value)
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_an_event_breaks_the_line_of_a_mail(
+            what in r#"[a-c"\\\n\r\t\u{0}\u{7f}\u{85}]{0,12}|.{0,40}"#,
+            code in proptest::option::of(r#"[a"\\\n]{0,6}"#),
+            why in ".{0,40}",
+        ) {
+            let failed = EventKind::RotationFailed {
+                step: "createSecret".into(),
+                error_type: "Misconfigured".into(),
+                what,
+                code,
+                next_step: format!("Store {{\"username\": \"…\"}}.\n{why}"),
+            };
+            let leaked = EventKind::CredentialRetired {
+                key_id: KeyId(uuid::Uuid::nil()),
+                reason: RetiredReason::Emergency,
+                stops: Some(Stops { connections: Vec::new(), in_words: why }),
+            };
+            let subject = Subject::Secret {
+                name: "shopmail/or\"ders".into(),
+                arn: "arn:aws:secretsmanager:eu-central-1:1:secret:shopmail/orders-AbC123".into(),
+            };
+            for kind in [failed, leaked] {
+                let event = Event { subject: subject.clone(), token: None, kind };
+                let mut detail = event.detail();
+                if let Some(words) = detail.pointer("/stops/in_words").cloned() {
+                    detail["what"] = words;
+                }
+                for template in ["\"<secret> <what> <code>\"", "\"Next: <next_step>\""] {
+                    let line = line(&detail, template);
+                    prop_assert!(serde_json::from_str::<String>(&line).is_ok(), "{line}");
+                }
+            }
         }
     }
 }

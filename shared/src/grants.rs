@@ -80,7 +80,7 @@ impl Grants {
                 Kind::Misconfigured,
                 format!("reading the grants: {}", field_error(&error)),
             )
-            .next_step("Put {\"version\": 1, \"grants\": {}, \"handover\": {}} as the value of the grants secret; the owners will be asked to sign in.")
+            .next_step("Put the value that it has at first (README, The other secrets); the owners will be asked to sign in.")
         })
     }
 

@@ -453,7 +453,7 @@ fn invalid(problem: &str) -> Failure {
         Kind::Misconfigured,
         format!("reading the mailbox document: {problem}"),
     )
-    .next_step("Correct the secret's value (README, \"The mailbox document\").")
+    .next_step("Correct the secret's value (README, The mailbox document).")
 }
 
 /// The fronts of serde's own messages about a value; what they end with is not of the value.

@@ -60,7 +60,9 @@ impl Login {
                 Kind::Misconfigured,
                 format!("reading the ShopCtrl login: {}", field_error(&error)),
             )
-            .next_step("Store {\"username\": \"…\", \"password\": \"…\"}.")
+            .next_step(
+                "Store username and password in the form that README shows (The other secrets).",
+            )
         })
     }
 

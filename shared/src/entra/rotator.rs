@@ -134,7 +134,7 @@ impl Rotators {
                 Kind::Misconfigured,
                 format!("reading the rotator's secret: {}", field_error(&error)),
             )
-            .next_step("Store {\"client_secret\": \"…\"}.")
+            .next_step("Store client_secret in the form that README shows (The other secrets).")
         })?;
         Ok(own.client_secret)
     }
