@@ -45,21 +45,25 @@ pub struct Failure {
     pub next_step: String,
 }
 
+/// The next step in a rotation or a check: both are tried again, by Secrets Manager or the next check.
+fn usual_next_step(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Temporary => "Nothing to do: it is tried again.",
+        Kind::WaitingForPerson => "Open the link that was sent to the contact.",
+        Kind::Frozen => "Nothing to do: it is tried again when the freeze ends.",
+        Kind::Refused => "Nothing was done; correct the call.",
+        Kind::Misconfigured => "Correct the configuration, then rotate again.",
+    }
+}
+
 impl Failure {
     /// A failure of `kind` while doing `what`; the next step is the kind's usual one.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        let next_step = match kind {
-            Kind::Temporary => "Nothing to do: it is tried again.",
-            Kind::WaitingForPerson => "Open the link that was sent to the contact.",
-            Kind::Frozen => "Nothing to do: it is tried again when the freeze ends.",
-            Kind::Refused => "Nothing was done; correct the call.",
-            Kind::Misconfigured => "Correct the configuration, then rotate again.",
-        };
         Self {
             kind,
             what: what.into(),
             code: None,
-            next_step: next_step.to_owned(),
+            next_step: usual_next_step(kind).to_owned(),
         }
     }
 
@@ -74,6 +78,27 @@ impl Failure {
     #[must_use]
     pub fn next_step(mut self, next_step: impl Into<String>) -> Self {
         self.next_step = next_step.into();
+        self
+    }
+
+    /// The same where nothing tries again by itself: a passing trouble has this next step, a wrong
+    /// configuration is followed by the other. What has a next step of its own keeps it.
+    #[must_use]
+    pub fn where_nothing_tries_again(
+        mut self,
+        after_trouble: &str,
+        after_correction: &str,
+    ) -> Self {
+        if self.next_step != usual_next_step(self.kind) {
+            return self;
+        }
+        match self.kind {
+            Kind::Temporary => after_trouble.clone_into(&mut self.next_step),
+            Kind::Misconfigured => {
+                self.next_step = format!("Correct the configuration, then {after_correction}.");
+            }
+            Kind::WaitingForPerson | Kind::Frozen | Kind::Refused => {}
+        }
         self
     }
 
@@ -108,4 +133,24 @@ pub fn foreign_code(code: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         .take(64)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_tries_again_no_failure_says_so_and_its_own_next_step_stays() {
+        let said = |failure: Failure| {
+            let failure = failure.where_nothing_tries_again("Try again.", "try again");
+            failure.next_step
+        };
+        assert_eq!(said(Failure::new(Kind::Temporary, "calling")), "Try again.");
+        assert_eq!(
+            said(Failure::new(Kind::Misconfigured, "calling")),
+            "Correct the configuration, then try again."
+        );
+        let own = Failure::new(Kind::Temporary, "calling").next_step("Restore it.");
+        assert_eq!(said(own), "Restore it.");
+    }
 }

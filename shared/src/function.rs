@@ -50,6 +50,11 @@ where
         Ok(handler) => handler,
         Err(failure) => {
             let kind = failure.kind.error_type();
+            // Nothing calls init again by itself: the next invocation does.
+            let failure = failure.where_nothing_tries_again(
+                "The next invocation starts it anew.",
+                "deploy the function again",
+            );
             tracing::error!(kind, %failure, "not started");
             return ExitCode::FAILURE;
         }

@@ -5,8 +5,10 @@ use simulators::gate::Fault;
 use simulators::lambda::InvocationResult;
 use simulators::world::{MailboxPlan, World, short_waits};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, link_in, log_of};
+use crate::configuration_test::test_configuration;
 use crate::kill_matrix::trouble::answer;
+use crate::sign_in::{waiting, without_grant};
 use crate::steps::{TOKEN, begin, rotate, step, succeeded};
 use crate::whole_rotation::days;
 
@@ -116,6 +118,59 @@ async fn a_failure_that_passes_through_the_checker_says_its_next_step_once() {
     for failure in failures {
         let text = failure.as_str().unwrap();
         assert_eq!(text.matches("tried again").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_and_its_log_say_that_it_is_the_person_who_tries_again() {
+    let (world, _) = waiting(&without_grant()).await;
+    let link = link_in(&world, "Authorization Required");
+    for (status, retry) in [
+        (500, "asks the person to try again"),
+        (403, "have the person try again"),
+    ] {
+        world.gate.heal();
+        let refused = answer(status, false, r#"{"__type":"Unheard"}"#);
+        world
+            .gate
+            .fail("secretsmanager", "DescribeSecret", 0, 100, refused);
+        let page = Browser::new(&world).open(&link).await;
+        let lines = log_of(&world, &page).await;
+        let text = serde_json::to_string(&lines).unwrap();
+        assert!(text.contains(retry), "{text}");
+        for words in ["it is tried again", "rotate again"] {
+            assert!(
+                !text.contains(words) && !page.body.contains(words),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_test_says_that_it_has_to_be_made_again() {
+    let world = World::start(short_waits()).await.unwrap();
+    let plan = MailboxPlan {
+        document: |document| document["connections"][0]["shopctrl"]["shop_id"] = 999.into(),
+        ..MailboxPlan::default()
+    };
+    let mailbox = world.add_mailbox(&plan).unwrap();
+    let unavailable = answer(503, false, "{}");
+    world
+        .gate
+        .fail("graph", "GET application", 0, 100, unavailable);
+    let ended = test_configuration(&world, &mailbox).await;
+    assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
+    // One passing trouble and one wrong setting, in one message.
+    let told = world.event_bridge.details("Rotation Failed").remove(0);
+    let text = told.to_string();
+    assert!(
+        text.contains("answered 503") && text.contains("shop 999"),
+        "{text}"
+    );
+    assert!(text.contains("Test the configuration again"), "{text}");
+    for words in ["it is tried again", "rotate again"] {
+        assert!(!text.contains(words), "{text}");
     }
 }
 

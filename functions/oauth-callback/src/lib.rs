@@ -121,6 +121,10 @@ impl Ending {
 impl From<Failure> for Ending {
     fn from(failure: Failure) -> Self {
         let kind = failure.kind.error_type();
+        let failure = failure.where_nothing_tries_again(
+            "The page asks the person to try again; nothing else does.",
+            "have the person try again",
+        );
         match failure.kind {
             Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen => {
                 warn!(kind, %failure, "failed for now");

@@ -854,7 +854,7 @@ pub fn watching(purpose: Purpose) -> &'static str {
             "You have done your part. The new client secret is being tested, and ShopCtrl's next check of the mail is waited for. That takes some minutes; you may leave this page open or close it."
         }
         Purpose::Connect => {
-            "ShopCtrl gets its client secret by itself at the next daily check. You can close this page."
+            "ShopCtrl gets its client secret by itself at the next check, within some hours. You can close this page."
         }
     }
 }

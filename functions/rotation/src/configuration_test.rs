@@ -19,6 +19,10 @@ impl Rotation {
     /// error: its owner is asked for one.
     pub(crate) async fn configuration_test(&self, run: &Invocation) -> Result<(), Failure> {
         info!("a configuration test");
+        self.try_all(run).await.map_err(as_of_a_test)
+    }
+
+    async fn try_all(&self, run: &Invocation) -> Result<(), Failure> {
         let value = self
             .store
             .value_with_label(&run.secret.arn, CURRENT)
@@ -188,8 +192,17 @@ impl Rotation {
     }
 }
 
+/// Secrets Manager tests once, when somebody sets rotation up, and not again by itself.
+fn as_of_a_test(failure: Failure) -> Failure {
+    failure.where_nothing_tries_again(
+        "Test the configuration again in some minutes (docs/runbook.md, Rotate now).",
+        "test it again",
+    )
+}
+
 /// All problems as one failure, each once; the worst kind counts.
 fn together(problems: Vec<Failure>) -> Result<(), Failure> {
+    let problems: Vec<Failure> = problems.into_iter().map(as_of_a_test).collect();
     let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     texts.dedup();
     let temporary = problems
