@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
-use crate::retry::{CallError, Effect};
+use crate::retry::{Again, CallError, Effect};
 
 /// Answers beyond this are cut off: nothing that we ask for comes near it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ impl TransportError {
     pub fn while_doing(self, what: &str) -> CallError {
         CallError {
             effect: self.effect(),
-            again: (self != Self::BadRequest).then_some(None),
+            again: (self != Self::BadRequest).then_some(Again::Soon(None)),
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: {self}")),
         }

@@ -66,13 +66,22 @@ pub enum Effect {
     Unknown,
 }
 
+/// When the same call may succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Soon; with the server's own wish for the pause.
+    Soon(Option<Duration>),
+    /// The next time: a refusal that servers also give by mistake. Given twice, it is meant.
+    Once,
+}
+
 /// A call to an outside service that did not succeed.
 #[derive(Debug, Clone)]
 pub struct CallError {
     /// Whether it may have taken effect.
     pub effect: Effect,
-    /// Whether the same call may succeed soon; with the server's own wish for the pause.
-    pub again: Option<Option<Duration>>,
+    /// When the same call may succeed, if ever.
+    pub again: Option<Again>,
     /// The status, where there was an answer.
     pub status: Option<u16>,
     /// The failure, should it not be tried again.
@@ -91,6 +100,15 @@ impl CallError {
         }
     }
 
+    /// The pause that the server wishes for.
+    #[must_use]
+    pub fn wish(&self) -> Option<Duration> {
+        match self.again {
+            Some(Again::Soon(wish)) => wish,
+            Some(Again::Once) | None => None,
+        }
+    }
+
     /// Whether the server's code is `code`.
     #[must_use]
     pub fn has_code(&self, code: &str) -> bool {
@@ -106,6 +124,8 @@ impl From<CallError> for Failure {
 
 /// At most this many attempts at one call within an invocation.
 const ATTEMPTS: u32 = 4;
+/// Before a call whose refusal may be a mistake: as before a fourth attempt.
+const ONCE_MORE: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -120,6 +140,7 @@ pub async fn with_retries<T>(
 ) -> Result<T, CallError> {
     let mut attempt = 1;
     let mut last = None;
+    let mut meant = false;
     loop {
         if !deadline.leaves_time_for(1) {
             return Err(last.unwrap_or_else(out_of_time));
@@ -128,11 +149,16 @@ pub async fn with_retries<T>(
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let Some(wish) = error.again else {
-            return Err(error);
+        let pause = match error.again {
+            None => return Err(error),
+            Some(Again::Once) if meant => return Err(error),
+            Some(Again::Once) => {
+                meant = true;
+                backoff(ONCE_MORE)
+            }
+            Some(Again::Soon(wish)) => wish.unwrap_or_else(|| backoff(attempt)),
         };
         tracing::info!(attempt, failure = %error.failure, "a call failed and is tried again");
-        let pause = wish.unwrap_or_else(|| backoff(attempt));
         if attempt >= ATTEMPTS || pause > LONGEST_PAUSE || !deadline.sleep(pause).await {
             return Err(error);
         }
@@ -217,7 +243,7 @@ mod tests {
     fn passing(again: Option<Duration>) -> CallError {
         CallError {
             effect: Effect::None,
-            again: Some(again),
+            again: Some(Again::Soon(again)),
             status: Some(503),
             failure: Failure::new(crate::failure::Kind::Temporary, "calling"),
         }
@@ -234,6 +260,23 @@ mod tests {
         .await;
         assert!(ended.is_err());
         assert_eq!(calls, ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_may_be_a_mistake_is_believed_the_second_time() {
+        let deadline = Deadline::within(Duration::from_secs(900), Duration::from_secs(10));
+        let refused = || CallError {
+            again: Some(Again::Once),
+            status: Some(401),
+            ..passing(None)
+        };
+        let mut answers = vec![Ok(()), Err(passing(None)), Err(refused())];
+        let done = with_retries(deadline, async || answers.pop().unwrap());
+        assert!(done.await.is_ok());
+        let mut answers = vec![Ok(()), Err(refused()), Err(passing(None)), Err(refused())];
+        let ended = with_retries(deadline, async || answers.pop().unwrap());
+        assert_eq!(ended.await.unwrap_err().status, Some(401));
+        assert_eq!(answers.len(), 1, "not asked a fourth time");
     }
 
     #[tokio::test(start_paused = true)]

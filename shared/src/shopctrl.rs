@@ -13,7 +13,7 @@ use crate::config::{BaseUrl, Reader};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{Client, passing_trouble, retry_after};
 use crate::mailbox_secret::{Connection, field_error};
-use crate::retry::{CallError, Effect};
+use crate::retry::{Again, CallError, Effect};
 
 /// Paths of an installation's API. ShopCtrl's own installations differ, so each is a setting.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     }
     serde_json::from_slice(response.body()).map_err(|_| CallError {
         effect: Effect::Unknown,
-        again: Some(None),
+        again: Some(Again::Soon(None)),
         status: Some(200),
         failure: Failure::new(
             Kind::Temporary,
@@ -192,7 +192,7 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     };
     CallError {
         effect: passing.unwrap_or(Effect::None),
-        again: passing.map(|_| retry_after(response)),
+        again: passing.map(|_| Again::Soon(retry_after(response))),
         status: Some(status),
         failure,
     }

@@ -5,8 +5,9 @@ use simulators::gate::Fault;
 use simulators::lambda::InvocationResult;
 use simulators::world::{MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, link_in, log_of};
+use crate::browser::{Browser, failures, link_in, log_of};
 use crate::configuration_test::test_configuration;
+use crate::end_state::{assert_whole, keys};
 use crate::kill_matrix::trouble::answer;
 use crate::sign_in::{waiting, without_grant};
 use crate::steps::{TOKEN, begin, rotate, step, succeeded};
@@ -200,4 +201,52 @@ async fn the_way_back_from_admin_consent_is_read_in_every_form() {
         let page = Browser::new(&world).open(&address).await;
         assert!(page.body.contains(heading), "{query}: {}", page.body);
     }
+}
+
+/// Graph's refusal of a token, also of a good one (microsoftgraph/msgraph-sdk-dotnet-core#222).
+const BAD_TOKEN: &str =
+    r#"{"error":{"code":"InvalidAuthenticationToken","message":"Signing key is invalid."}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_token_that_graph_refuses_once_costs_no_step_and_no_sign_in() {
+    let (world, mailbox) = waiting(&without_grant()).await;
+    for call in ["GET me", "GET me/mailFolders/inbox"] {
+        let refused = answer(401, false, BAD_TOKEN);
+        world.gate.fail_next("graph", call, refused);
+    }
+    let link = link_in(&world, "Authorization Required");
+    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
+    world.secrets_manager.settled(&mailbox.secret).await;
+    assert_whole(&world, &mailbox);
+
+    world.gate.clear();
+    let before = keys(&world, &mailbox).len();
+    for call in ["GET application", "POST addPassword"] {
+        let refused = answer(401, false, BAD_TOKEN);
+        world.gate.fail_next("graph", call, refused);
+    }
+    rotate(&world, &mailbox).await;
+    assert_eq!(failures(&world).len(), 1, "only the one that waited");
+    assert_eq!(keys(&world, &mailbox).len(), before + 1, "issued once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_graph_goes_on_refusing_is_told_after_the_second_time() {
+    let world = World::start(short_waits()).await.unwrap();
+    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    begin(&world, &mailbox, TOKEN);
+    let refused = answer(401, false, BAD_TOKEN);
+    world
+        .gate
+        .fail("graph", "GET application", 0, 1000, refused);
+    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    assert_eq!(failed.error_type(), Some("Misconfigured"), "{failed:?}");
+    assert!(
+        message(&failed).contains("answered 401 (InvalidAuthenticationToken)"),
+        "{failed:?}"
+    );
+    let operations = world.gate.operations();
+    let asked = operations.iter().filter(|o| *o == "graph GET application");
+    assert_eq!(asked.count(), 2);
 }

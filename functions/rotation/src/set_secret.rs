@@ -238,7 +238,7 @@ impl Rotation {
                 Err(error) if error.again.is_some() => Some(error),
                 Err(error) => return Err(error.failure),
             };
-            let wish = error.as_ref().and_then(|error| error.again.flatten());
+            let wish = error.as_ref().and_then(CallError::wish);
             let pause = wish.unwrap_or_else(|| backoff(attempt));
             if attempt >= DELIVERIES || !run.deadline.sleep(pause).await {
                 return Err(error.map_or_else(|| changed_meanwhile(connection), Into::into));

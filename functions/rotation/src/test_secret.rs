@@ -12,7 +12,7 @@ use shared::mailbox::graph;
 use shared::mailbox_secret::{
     Connection, Delivery, Direction, MailboxAddress, MailboxSecret, Proof, Protocol,
 };
-use shared::retry::{Deadline, backoff, with_retries};
+use shared::retry::{Again, Deadline, backoff, with_retries};
 use shared::secret_store::versions::PROVED;
 use shared::secret_store::{MoveLabel, Swap};
 use shared::shopctrl::ShopCtrl;
@@ -222,7 +222,7 @@ impl Rotation {
                     let lags = matches!(error, TokenError::ClientRefused(_));
                     let mut error = error.into_call_error("redeeming the stored grant");
                     if lags {
-                        error.again = Some(None);
+                        error.again = Some(Again::Soon(None));
                         error.failure.kind = Kind::Temporary;
                     }
                     error

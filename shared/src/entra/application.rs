@@ -15,7 +15,7 @@ use crate::credential::{ClientSecret, Credential, Fit, Hint, KeyId};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client};
 use crate::mailbox_secret::MailboxSecret;
-use crate::retry::{CallError, Effect};
+use crate::retry::{Again, CallError, Effect};
 
 /// What Graph shows of an app registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,7 +331,7 @@ pub(crate) fn parsed<'a, T: Deserialize<'a>>(
 fn unreadable(what: &str, status: u16) -> CallError {
     CallError {
         effect: Effect::Unknown,
-        again: Some(None),
+        again: Some(Again::Soon(None)),
         status: Some(status),
         failure: Failure::new(
             Kind::Temporary,
@@ -385,9 +385,13 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     // Graph refuses concurrent writes with 409, 503 or 400: the code tells (nais/azurerator#448,
     // Azure/azure-cli#23081). Nothing was done then.
     let (kind, again, effect) = if code == "Directory_ConcurrencyViolation" {
-        (Kind::Temporary, Some(wish), Effect::None)
+        (Kind::Temporary, Some(Again::Soon(wish)), Effect::None)
     } else if let Some(effect) = http::passing_trouble(status) {
-        (Kind::Temporary, Some(wish), effect)
+        (Kind::Temporary, Some(Again::Soon(wish)), effect)
+    } else if status == 401 {
+        // Every token here was fetched in this invocation. Graph refuses good ones now and then
+        // (microsoftgraph/msgraph-sdk-dotnet-core#222, microsoftgraph/msgraph-sdk-java#639).
+        (Kind::Misconfigured, Some(Again::Once), Effect::None)
     } else {
         (Kind::Misconfigured, None, Effect::None)
     };

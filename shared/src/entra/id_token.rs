@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::http::{Client, passing_trouble, retry_after};
 use crate::jwt;
 use crate::mailbox_secret::DirectoryId;
-use crate::retry::{CallError, Effect};
+use crate::retry::{Again, CallError, Effect};
 
 /// The account that signed in, by the pair that does not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ async fn get<T: for<'de> Deserialize<'de>>(
     let status = response.status().as_u16();
     serde_json::from_slice(response.body()).map_err(|_| CallError {
         effect: Effect::None,
-        again: passing_trouble(status).map(|_| retry_after(&response)),
+        again: passing_trouble(status).map(|_| Again::Soon(retry_after(&response))),
         status: Some(status),
         failure: Failure::new(Kind::Temporary, format!("{what}: answered {status}")),
     })

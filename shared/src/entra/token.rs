@@ -22,7 +22,7 @@ use super::refusal::{Endpoint, Obstacle, Trouble};
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client, TransportError};
-use crate::retry::{CallError, Effect};
+use crate::retry::{Again, CallError, Effect};
 
 /// How an app proves that it is itself.
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl TokenError {
     pub fn wish(&self) -> Option<Duration> {
         match self {
             Self::ClientRefused(_) | Self::PersonNeeded(_) | Self::AppRefused(..) => None,
-            Self::Call(error) => error.again.flatten(),
+            Self::Call(error) => error.wish(),
         }
     }
 
@@ -478,7 +478,7 @@ fn unreadable(seen: &Seen, problem: &str) -> TokenError {
     let status = seen.status.unwrap_or_default();
     TokenError::Call(CallError {
         effect: http::passing_trouble(status).unwrap_or(Effect::Unknown),
-        again: Some(seen.retry_after),
+        again: Some(Again::Soon(seen.retry_after)),
         status: seen.status,
         failure: Failure::new(
             Kind::Temporary,
@@ -513,7 +513,7 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
         Obstacle::ClientRefused => TokenError::ClientRefused(trouble),
         // A loop of requests ends only if the asking stops for minutes.
         Obstacle::Passing if trouble.number == Some(50_196) => passing(None),
-        Obstacle::Passing => passing(Some(seen.retry_after)),
+        Obstacle::Passing => passing(Some(Again::Soon(seen.retry_after))),
         Obstacle::Declined
         | Obstacle::AdminApproval
         | Obstacle::WrongAccount
@@ -532,7 +532,7 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
         ),
         Obstacle::Unknown if person_is_meant(&trouble.error) => TokenError::PersonNeeded(trouble),
         Obstacle::Unknown if http::passing_trouble(status).is_some() => {
-            passing(Some(seen.retry_after))
+            passing(Some(Again::Soon(seen.retry_after)))
         }
         // What Microsoft may yet add: a person has to look.
         Obstacle::Unknown => app(
