@@ -14,6 +14,8 @@
 pub mod callback_query;
 mod canned;
 pub mod graph_errors;
+pub mod graph_reads;
+pub mod id_tokens;
 pub mod mailbox_document;
 pub mod rotation_event;
 mod said;
@@ -25,9 +27,11 @@ pub mod token_errors;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("callback_query", callback_query::property),
     ("graph_errors", graph_errors::property),
+    ("graph_reads", graph_reads::property),
+    ("id_tokens", id_tokens::property),
     ("mailbox_document", mailbox_document::property),
     ("rotation_event", rotation_event::property),
     ("shopctrl_answers", shopctrl_answers::property),
