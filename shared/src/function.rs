@@ -1,16 +1,19 @@
 //! How a function starts and takes its invocations: the part that is the same in all three.
 
+mod init_error;
+mod panics;
+
 use std::env;
 use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::config::Reader;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::{retry, telemetry};
 
 /// One invocation.
@@ -39,36 +42,35 @@ where
     Answer: Future<Output = Result<Body, Failure>>,
     Body: Serialize,
 {
-    if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+    let Ok(runtime_api) = env::var("AWS_LAMBDA_RUNTIME_API") else {
         eprintln!(
             "This program is a function of AWS Lambda and runs only there: README.md says how it is deployed."
         );
         return ExitCode::FAILURE;
-    }
+    };
     telemetry::start();
-    let handler = match init().await {
+    panics::log();
+    let handler = match panics::caught(async { init().await.map_err(not_started) }).await {
         Ok(handler) => handler,
-        Err(failure) => {
-            let kind = failure.kind.error_type();
-            // Nothing calls init again by itself: the next invocation does.
-            let failure = failure.where_nothing_tries_again(
-                "The next invocation starts it anew.",
-                "deploy the function again",
-            );
-            tracing::error!(kind, %failure, "not started");
+        Err(error) => {
+            init_error::report(&runtime_api, &error).await;
             return ExitCode::FAILURE;
         }
     };
-    let invoke = service_fn(|event: LambdaEvent<Value>| {
-        let invoked = Invoked {
-            event: event.payload,
-            left: retry::left_until(event.context.deadline),
-            request_id: event.context.request_id,
+    let handler = &handler;
+    let invoke = service_fn(|event: LambdaEvent<Event>| {
+        let LambdaEvent { payload, context } = event;
+        let request_id = context.request_id.clone();
+        let answer = async move {
+            let invoked = Invoked {
+                event: payload.0.map_err(not_read)?,
+                left: retry::left_until(context.deadline),
+                request_id: context.request_id,
+            };
+            handler(invoked).await.map_err(diagnostic)
         };
-        let request_id = invoked.request_id.clone();
         // Boxed: the compiler computes the layout of all that is within at once, and gives up.
-        let answer = Box::pin(handler(invoked));
-        telemetry::with_request_id(request_id, async { answer.await.map_err(diagnostic) })
+        telemetry::with_request_id(request_id, panics::caught(Box::pin(answer)))
     });
     match lambda_runtime::run(invoke).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,6 +79,38 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// What Lambda hands over, read without an error: lambda_runtime would answer one with a type of its own,
+/// and log nothing that we let through.
+struct Event(Result<Value, ()>);
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(event: D) -> Result<Self, D::Error> {
+        Ok(Self(Value::deserialize(event).map_err(drop)))
+    }
+}
+
+fn not_started(failure: Failure) -> Diagnostic {
+    // Nothing calls init again by itself: the next invocation does.
+    let failure = failure.where_nothing_tries_again(
+        "The next invocation starts it anew.",
+        "deploy the function again",
+    );
+    let kind = failure.kind.error_type();
+    tracing::error!(kind, %failure, "not started");
+    diagnostic(failure)
+}
+
+fn not_read(_: ()) -> Diagnostic {
+    // serde_json reads 128 levels, and Lambda lets any be.
+    let failure = Failure::new(
+        Kind::Refused,
+        "reading the event: it is not JSON, or nested too deeply",
+    );
+    let kind = failure.kind.error_type();
+    tracing::error!(kind, %failure, "failed");
+    diagnostic(failure)
 }
 
 fn diagnostic(failure: Failure) -> Diagnostic {

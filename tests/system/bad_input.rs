@@ -497,7 +497,7 @@ async fn all_missing_settings_are_told_in_one_message_and_the_process_ends() {
             .env(wrong, WRONG);
         world.lambda.register(function);
         let result = world.invoke(name, &json!({})).await.unwrap();
-        assert_eq!(result.error_type(), Some("Runtime.ExitError"), "{result:?}");
+        assert_eq!(result.error_type(), Some("Misconfigured"), "{result:?}");
         let logs = world.lambda.logs().into_iter();
         let of_function: Vec<String> = logs
             .filter(|line| line.function == name)

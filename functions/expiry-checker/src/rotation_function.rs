@@ -157,7 +157,7 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         Some(kind) => {
             Failure::new(kind, format!("rotation: {}", error.error_message)).next_step("")
         }
-        // It died: out of time, out of memory.
+        // It died: out of time, out of memory, a panic.
         None => Failure::new(Kind::Temporary, format!("{what}: it died"))
             .code(foreign_code(&error.error_type)),
     }
