@@ -45,6 +45,7 @@ mod sign_in_name;
 mod silence;
 mod steps;
 mod superseded;
+mod under_lambdas_emulator;
 mod ways_on;
 mod whole_rotation;
 mod whose;

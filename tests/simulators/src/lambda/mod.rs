@@ -186,6 +186,12 @@ impl LambdaHost {
         self.functions().insert(name, Arc::new(function));
     }
 
+    /// A function, as it is configured.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<Arc<Function>> {
+        self.functions().get(name).cloned()
+    }
+
     /// Invokes a function by its name, ARN or partial ARN, and waits for what comes of it.
     ///
     /// # Errors
@@ -196,7 +202,7 @@ impl LambdaHost {
         payload: &Value,
     ) -> Result<InvocationResult, UnknownFunction> {
         let name = function_name(function);
-        let function = self.functions().get(name).cloned();
+        let function = self.function(name);
         let function = function.ok_or_else(|| UnknownFunction(name.to_owned()))?;
         // A function runs on when its caller has hung up, so it is not the caller's future that runs it.
         let run = Arc::clone(self).run(function, payload.clone());
