@@ -37,7 +37,12 @@ async fn a_mailbox_that_cannot_be_looked_at_for_a_day_reaches_a_person_with_word
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     rotate(&world, &mailbox).await;
-    let down = answer(503, false, "{}");
+    let down = Fault::Answer {
+        effect: false,
+        status: 503,
+        headers: vec![("Retry-After".to_owned(), "0.01".to_owned())],
+        body: "{}".to_owned(),
+    };
     world.gate.fail("graph", "*", 0, 10_000, down);
     check_every_six_hours(&world, 4).await;
     assert_eq!(told(&world).get("Rotation Stalled"), None, "not a day yet");
