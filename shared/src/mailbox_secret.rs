@@ -205,12 +205,15 @@ impl MailboxAddress {
         &self.0
     }
 
-    /// Reads an address: one `@`, something before and behind it, no space or control character.
+    /// Reads an address: one `@`, something before and behind it, no space or control character, and nothing
+    /// that would have to be quoted in an address (RFC 5322, 3.2.3) or in the mails that name it.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let (local, domain) = text.split_once('@')?;
         let plain = |c: char| {
-            !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | '<' | '>' | '"' | ',')
+            !c.is_whitespace()
+                && !c.is_control()
+                && !matches!(c, '@' | '<' | '>' | '"' | ',' | '\\')
         };
         let good = !local.is_empty()
             && !domain.is_empty()
@@ -567,7 +570,12 @@ mod tests {
     #[test]
     fn an_error_names_the_field_and_never_the_value() {
         let secret = "hunter2, expected hunter2";
-        let cases: [(&str, Value, &str); 9] = [
+        let cases: [(&str, Value, &str); 10] = [
+            (
+                "/connections/0/mailbox",
+                json!("hunter2\\@shop.example"),
+                "connections[0].mailbox",
+            ),
             ("/client_secret", json!(null), "client_secret"),
             ("/lifetime", json!(secret), "lifetime"),
             ("/lifetime", json!("P1Y"), "lifetime"),
