@@ -67,6 +67,27 @@ impl Failure {
         }
     }
 
+    /// Takes apart what [`fmt::Display`] made of a failure in another function of ours. What is not of that form
+    /// is all of it what was being done.
+    #[must_use]
+    pub fn read(kind: Kind, text: &str) -> Self {
+        let (what, next_step) = text.split_once(". ").unwrap_or((text, ""));
+        let in_brackets = what
+            .strip_suffix(')')
+            .and_then(|what| what.rsplit_once(" ("));
+        let is_code = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
+        let (what, code) = match in_brackets {
+            Some((what, code)) if code.chars().all(is_code) => (what, Some(code.to_owned())),
+            _ => (what, None),
+        };
+        Self {
+            kind,
+            what: what.to_owned(),
+            code,
+            next_step: next_step.to_owned(),
+        }
+    }
+
     /// With the server's own code.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
@@ -138,6 +159,29 @@ pub fn foreign_code(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_function_said_is_taken_apart_and_reads_the_same() {
+        let said = Failure::new(Kind::Temporary, "rotating: answered 503")
+            .code("ServiceUnavailable")
+            .next_step("Wait. It passes (mostly).");
+        let read = Failure::read(Kind::Temporary, &said.to_string());
+        assert_eq!(read.what, said.what);
+        assert_eq!((read.code, read.next_step), (said.code, said.next_step));
+        for text in [
+            "",
+            ".",
+            ". ",
+            "a (b). c",
+            "a ()",
+            "a (b\"c)",
+            "(b)",
+            "a. b. c (d)",
+        ] {
+            let read = Failure::read(Kind::Temporary, text);
+            assert_eq!(read.to_string(), text.strip_suffix(". ").unwrap_or(text));
+        }
+    }
 
     #[test]
     fn where_nothing_tries_again_no_failure_says_so_and_its_own_next_step_stays() {

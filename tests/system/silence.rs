@@ -98,8 +98,8 @@ async fn a_shop_whose_mail_check_is_off_is_told_what_to_switch_on() {
     let stalled = world.event_bridge.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
     assert_eq!(stalled[0]["step"], "testSecret");
-    let what = stalled[0]["what"].as_str().unwrap();
-    assert!(what.contains("Check mail"), "{what}");
+    let next = stalled[0]["next_step"].as_str().unwrap();
+    assert!(next.contains("look at Check mail"), "{stalled:?}");
     assert_events_keep_their_schemas(&world);
     world.shopctrl.set_check_mail(12, true);
     check_daily(&world, 2).await;

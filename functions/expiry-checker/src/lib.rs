@@ -323,10 +323,7 @@ impl ExpiryChecker {
         });
         let probe = probe.map_err(|failure| failures.push(failure)).ok();
         let problems = probe.iter().flat_map(|probe| &probe.problems);
-        failures.extend(problems.map(|problem| {
-            // Its words end with the next step.
-            Failure::new(Kind::Temporary, problem).next_step("")
-        }));
+        failures.extend(problems.map(|problem| Failure::read(Kind::Temporary, problem)));
         let failures = failures.into_iter().map(|failure| Failed {
             step: "probe",
             failure,

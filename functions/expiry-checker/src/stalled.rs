@@ -4,7 +4,6 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::events::{EventKind, FleetState};
-use shared::failure::Kind;
 use shared::policy;
 use shared::secret_store::Described;
 use shared::tags;
@@ -154,34 +153,35 @@ struct Words {
     next_step: String,
 }
 
+const READ_THE_LOG: &str = "Read the log of rotation (runbook, A rotation that stands still).";
+
 impl Words {
     /// Of what this check met, or else of what the last attempt of Secrets Manager's did.
     fn of(failed: Option<&Failed>, last: Option<LastFailure<'_>>) -> Self {
-        let next_step =
-            "Read the log of rotation (runbook, A rotation that stands still).".to_owned();
         match (failed, last) {
-            (Some(Failed { step, failure }), _) => Self {
-                step: (*step).to_owned(),
-                what: failure.what.clone(),
-                code: failure.code.clone(),
-                next_step: match failure.kind {
-                    // It was tried again for a day.
-                    Kind::Temporary => next_step,
-                    _ if failure.next_step.is_empty() => next_step,
-                    _ => failure.next_step.clone(),
-                },
-            },
+            (Some(Failed { step, failure }), _) => {
+                // It was tried again for a day.
+                let failure = failure.clone();
+                let failure = failure.where_nothing_tries_again(READ_THE_LOG, "rotate again");
+                let own = Some(failure.next_step).filter(|step| !step.is_empty());
+                Self {
+                    step: (*step).to_owned(),
+                    what: failure.what,
+                    code: failure.code,
+                    next_step: own.unwrap_or_else(|| READ_THE_LOG.to_owned()),
+                }
+            }
             (None, Some(last)) => Self {
                 step: last.step.to_owned(),
                 what: format!("the last attempt was {}", last.what),
                 code: last.code.map(str::to_owned),
-                next_step,
+                next_step: READ_THE_LOG.to_owned(),
             },
             (None, None) => Self {
                 step: "createSecret".to_owned(),
                 what: "it was begun and does not go on; nothing says why".to_owned(),
                 code: None,
-                next_step,
+                next_step: READ_THE_LOG.to_owned(),
             },
         }
     }
@@ -212,7 +212,7 @@ impl<'a> LastFailure<'a> {
 
 #[cfg(test)]
 mod tests {
-    use shared::failure::Failure;
+    use shared::failure::{Failure, Kind};
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
     use super::*;

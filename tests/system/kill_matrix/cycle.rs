@@ -395,6 +395,7 @@ impl Cycle {
         for (kind, times) in RENEWAL_TELLS {
             lack(told.get(kind) < Some(&times), kind);
         }
+        lack(self.life.attended && !told.contains_key(REMINDER), REMINDER);
         lacks
     }
 
@@ -491,6 +492,7 @@ impl Cycle {
         let known = |kind: &&String| {
             asks == Some(kind.as_str())
                 || self.life.person_tells.contains(&kind.as_str())
+                || kind.as_str() == REMINDER
                 || RENEWAL_TELLS.iter().any(|(other, _)| other == kind)
                 || SUPERSEDED_TELLS.contains(&kind.as_str())
         };
@@ -519,9 +521,11 @@ const SUPERSEDED_TELLS: [&str; 3] = [
     "Superseded Secret Ending",
 ];
 
+/// A person is reminded of the end where one delivers, and where a check could not look.
+const REMINDER: &str = "Client Secret Expiring";
+
 /// What a renewal tells, and how often at least.
-const RENEWAL_TELLS: [(&str, usize); 5] = [
-    ("Client Secret Expiring", 1),
+const RENEWAL_TELLS: [(&str, usize); 4] = [
     ("Rotation Due", 1),
     ("Rotation Started", 1),
     ("Connection Delivered", 2),
