@@ -499,7 +499,13 @@ impl EventKind {
                 at,
                 ..
             } => format!("{connection} {state:?} {by} {at}"),
-            Self::SupersededSecretEnding { key_id, rung, .. } => format!("{key_id} {rung:?}"),
+            // When it goes is a look at that moment, too: another rotation may have begun since.
+            Self::SupersededSecretEnding {
+                key_id,
+                ends_at,
+                rung,
+                ..
+            } => format!("{key_id} {ends_at} {rung:?}"),
             Self::ConnectionDelivered {
                 connection,
                 key_id,

@@ -253,3 +253,23 @@ fn what_an_earlier_attempt_stored_is_waited_for_before_room_is_made() {
     let steps = vec![Step::Check(Some(killed))];
     assert_eq!(run(&Schedule { setting, steps }), Ok(()));
 }
+
+#[test]
+fn an_end_that_is_reckoned_anew_after_another_rotation_is_another_event() {
+    let setting = Setting {
+        granted: false,
+        labels_stay: false,
+        ..PLAIN
+    };
+    let outage = Trouble {
+        at: 39,
+        mishap: Mishap::Outage,
+    };
+    let steps = vec![
+        Step::RotateNow(None),
+        Step::Owner(Owner::Helps, None),
+        Step::Check(Some(outage)),
+        Step::RotateNow(None),
+    ];
+    assert_eq!(run(&Schedule { setting, steps }), Ok(()));
+}
