@@ -41,8 +41,8 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
     }
 }
 
-/// A document that can be read, with a secret that Entra takes: that of a version before, or else one
-/// with a credential that is made for it.
+/// A document that can be read, with a secret that Entra takes: that of a version before, or else with the id
+/// that belongs to its value, or with a credential that is made for it.
 fn put_right_document(world: &World, mailbox: &Mailbox) {
     let app = mailbox.app.app_id;
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
@@ -64,11 +64,27 @@ fn put_right_document(world: &World, mailbox: &Mailbox) {
             .move_label(&mailbox.secret, CURRENT, Some(&version.id));
         return back.unwrap();
     }
-    make_room(world, mailbox);
     let of_this_app = |document: &Json| document["client_id"] == app.to_string();
     let mut documents = secret.versions.iter().rev().filter_map(readable);
     let mut document = documents.find(of_this_app).unwrap();
-    let (key, value) = add_credential(world, mailbox, "put right by hand").unwrap();
+    // The portal shows the beginning of each value: where the value works, its id is found by that.
+    let typed = document["client_secret"].as_str().unwrap_or_default();
+    let credentials = world.directory.credentials(app).into_iter();
+    let keys = credentials.map(|credential| credential.key_id);
+    let mut of_value =
+        keys.filter(|key| world.directory.secret_value(*key).as_deref() == Some(typed));
+    let works = world.directory.standing(app, typed) == Standing::Accepted;
+    let (key, value) = match of_value.next().filter(|_| works) {
+        Some(key) => (key, typed.to_owned()),
+        None => {
+            make_room(world, mailbox);
+            // Where both places are in use, the rotation that uses one of them goes on.
+            let Some(made) = add_credential(world, mailbox, "put right by hand") else {
+                return;
+            };
+            made
+        }
+    };
     enter(world, mailbox, &mut document, key, value);
     let stored = world
         .secrets_manager
@@ -76,7 +92,7 @@ fn put_right_document(world: &World, mailbox: &Mailbox) {
     stored.unwrap();
 }
 
-/// Where the app may have two credentials, those go that nobody uses.
+/// Where the app may have two credentials, those go that nobody uses, or nobody can any more.
 fn make_room(world: &World, mailbox: &Mailbox) {
     let app = mailbox.app.app_id;
     let registration = world.directory.application(app).unwrap().registration;
@@ -95,7 +111,8 @@ fn make_room(world: &World, mailbox: &Mailbox) {
     for credential in world.directory.credentials(app) {
         let key = credential.key_id;
         let used = held.contains(&world.directory.secret_value(key));
-        let kept = Some(key) == current || pending.contains(&key) || used;
+        let ended = credential.end <= world.clock.now();
+        let kept = !ended && (Some(key) == current || pending.contains(&key) || used);
         let full = world.directory.credentials(app).len() >= 2;
         if full && !kept {
             world.directory.delete_secret(app, key);
