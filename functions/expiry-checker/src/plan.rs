@@ -176,7 +176,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     };
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let Some(current) = secret.versions.current() else {
-        plan.drift(vec![DriftKind::NoCurrentVersion.into()], &tag, now);
+        plan.drift(vec![DriftKind::NoCurrentVersion.into()], true, &tag, now);
         return Some(plan);
     };
     // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
@@ -205,7 +205,8 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         plan.cache(&secret.arn, probe, current, &tag);
     }
     if let Some(drift) = drift_now(secret, probe, wanted) {
-        plan.drift(drift, &tag, now);
+        let all_seen = probe.is_some_and(|probe| probe.problems.is_empty());
+        plan.drift(drift, all_seen, &tag, now);
     }
     if acts && has_superseded(secret) {
         plan.actions.push(Action::Retire);
@@ -348,10 +349,12 @@ impl Plan {
         });
     }
 
-    /// Tells a drift when it appears, and not again while it stays, whatever else comes and goes.
+    /// Tells a drift when it appears, and not again while it stays, whatever else comes and goes. Where not all
+    /// could be looked at, what is not seen may stand all the same.
     fn drift<'a>(
         &mut self,
         found: Vec<Drift>,
+        all_seen: bool,
         tag: &impl Fn(&str) -> Option<&'a str>,
         now: Timestamp,
     ) {
@@ -363,7 +366,14 @@ impl Plan {
         let (told, unsure): (Vec<Drift>, Vec<Drift>) = found
             .into_iter()
             .partition(|drift| seen.is_sure(now, drift));
-        let stands = SeenDrift::of(&told, &unsure);
+        let mut stands = SeenDrift::of(&told, &unsure);
+        if !all_seen {
+            let unseen = seen.hashes.iter().filter(|hash| !has_hash(&stands, hash));
+            let unseen: Vec<String> = unseen.cloned().collect();
+            stands.extend(unseen);
+            stands.sort();
+            stands.truncate(MOST_DRIFTS);
+        }
         if seen.hashes == stands {
             return;
         }
@@ -614,6 +624,14 @@ impl<'a> SeenDrift<'a> {
         }
         hashes.join(".")
     }
+}
+
+/// Whether this hash is among them, seen once or told.
+fn has_hash(hashes: &[String], hash: &str) -> bool {
+    let bare = hash.trim_start_matches('+');
+    hashes
+        .iter()
+        .any(|other| other.trim_start_matches('+') == bare)
 }
 
 fn drift_hash(drift: &Drift) -> String {
@@ -945,6 +963,38 @@ mod tests {
         assert_eq!(told_with(vec![b.into()]), Vec::new());
         assert_eq!(told_with(vec![b.into(), a.into()]), vec![a]);
         assert_eq!(told_with(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn a_drift_that_a_check_could_not_look_for_is_not_told_again_after_it() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        let mut told_with = |drifts: Vec<Drift>, problems: &[&str]| {
+            let probe = found.probe.as_mut().unwrap();
+            probe.drift = drifts;
+            probe.problems = problems.iter().map(|text| (*text).to_owned()).collect();
+            let mut told = Vec::new();
+            for action in actions(&found, "2026-11-23T00:00:00Z") {
+                match action {
+                    Action::Tell(EventKind::DriftFound { what, .. }) => told.push(what),
+                    Action::Tag { key, value } => {
+                        found.secret.tags.insert(key.to_owned(), value);
+                    }
+                    _ => {}
+                }
+            }
+            told
+        };
+        let what = DriftKind::KeyIdIsAnothers;
+        assert_eq!(told_with(vec![what.into()], &[]), vec![what]);
+        let other = DriftKind::ConnectionDisabled;
+        assert_eq!(told_with(vec![other.into()], &["Graph: 503"]), vec![other]);
+        assert_eq!(told_with(vec![what.into(), other.into()], &[]), Vec::new());
+        assert_eq!(told_with(Vec::new(), &[]), Vec::new());
+        assert_eq!(
+            told_with(vec![what.into()], &[]),
+            vec![what],
+            "it came back"
+        );
     }
 
     #[test]
