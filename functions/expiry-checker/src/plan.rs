@@ -710,6 +710,21 @@ mod tests {
         plan(found, at(now)).unwrap().actions
     }
 
+    /// The drift that a check tells, which then has its tags.
+    fn drift_told(found: &mut Found) -> Vec<DriftKind> {
+        let mut told = Vec::new();
+        for action in actions(found, "2026-11-23T00:00:00Z") {
+            match action {
+                Action::Tell(EventKind::DriftFound { what, .. }) => told.push(what),
+                Action::Tag { key, value } => {
+                    found.secret.tags.insert(key.to_owned(), value);
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+
     fn starts(action: &Action) -> bool {
         matches!(action, Action::Rotate { .. })
     }
@@ -945,17 +960,7 @@ mod tests {
         let mut found = found(&[("c", &[CURRENT])]);
         let mut told_with = |drifts: Vec<Drift>| {
             found.probe.as_mut().unwrap().drift = drifts;
-            let mut told = Vec::new();
-            for action in actions(&found, "2026-11-23T00:00:00Z") {
-                match action {
-                    Action::Tell(EventKind::DriftFound { what, .. }) => told.push(what),
-                    Action::Tag { key, value } => {
-                        found.secret.tags.insert(key.to_owned(), value);
-                    }
-                    _ => {}
-                }
-            }
-            told
+            drift_told(&mut found)
         };
         let (a, b) = (DriftKind::ConnectionDisabled, DriftKind::SecretRefused);
         assert_eq!(told_with(vec![a.into()]), vec![a]);
@@ -972,17 +977,7 @@ mod tests {
             let probe = found.probe.as_mut().unwrap();
             probe.drift = drifts;
             probe.problems = problems.iter().map(|text| (*text).to_owned()).collect();
-            let mut told = Vec::new();
-            for action in actions(&found, "2026-11-23T00:00:00Z") {
-                match action {
-                    Action::Tell(EventKind::DriftFound { what, .. }) => told.push(what),
-                    Action::Tag { key, value } => {
-                        found.secret.tags.insert(key.to_owned(), value);
-                    }
-                    _ => {}
-                }
-            }
-            told
+            drift_told(&mut found)
         };
         let what = DriftKind::KeyIdIsAnothers;
         assert_eq!(told_with(vec![what.into()], &[]), vec![what]);
