@@ -1,4 +1,4 @@
-//! The daily check finds the secret, reminds, and starts its renewal.
+//! The daily check finds the secret, and starts its renewal.
 
 use serde_json::Value;
 
@@ -19,12 +19,6 @@ pub async fn tell(story: &mut Story) -> Result<(), Stop> {
         "The expiry checker looks at every mailbox secret.",
     ))?;
     let answer = story.check().await?;
-    let reminder = story.tell_event("Client Secret Expiring").await?;
-    let contact = text(&reminder, "contact");
-    see(
-        !contact.is_empty() && contact != story.mailbox.address,
-        "a reminder to somebody who does not read the mailbox that may stop",
-    )?;
     let due = story.tell_event("Rotation Due").await?;
     see(
         text(&due, "secret") == story.mailbox.secret,
