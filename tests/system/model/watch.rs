@@ -21,8 +21,8 @@ use super::deeds;
 use super::owner::ASKS;
 use super::schedule::{Deed, Mishap, Tag, Trouble};
 use super::standing::{
-    Breach, breaches, connection_id, connections, current_key, frozen, holds, in_a_freeze,
-    is_attended, is_replica, key_labels, named_keys, standing,
+    Breach, breaches, connection_id, connections, current_document, current_key, frozen, holds,
+    in_a_freeze, is_attended, is_replica, key_labels, named_keys, standing,
 };
 use crate::kill_matrix::trouble::{answer, throttled};
 
@@ -378,11 +378,16 @@ impl Watch {
         };
         let ends_late = |end: Timestamp| end.duration_since(world.clock.now()) > HARD_STOP;
         let credentials = world.directory.credentials(mailbox.app.app_id);
-        let current = credentials.iter().find(|c| c.key_id == key);
+        let named = credentials.iter().find(|c| c.key_id == key);
+        // Where the id is another's, what ends is the value.
+        let document = current_document(world, mailbox).unwrap_or_default();
+        let value = document["client_secret"].as_str().unwrap_or_default();
+        let held = world.directory.credential_with_value(value);
         in_a_freeze(world, mailbox)
             && !leaked(world, mailbox, key)
             && standing(world, mailbox) == Standing::Accepted
-            && current.is_some_and(|current| ends_late(current.end))
+            && named.is_some_and(|named| ends_late(named.end))
+            && held.is_some_and(|held| ends_late(held.end))
     }
 
     /// Whether a person has made another version the current one.
