@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use simulators::directory::replication::{Lag, Replica};
 use simulators::gate::Fault;
+use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys};

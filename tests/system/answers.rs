@@ -1,8 +1,8 @@
 //! What an answer of AWS means: tried again only what was certainly not done, and advice that fits.
 
 use serde_json::json;
+use simulators::aws::lambda::InvocationResult;
 use simulators::gate::Fault;
-use simulators::lambda::InvocationResult;
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, failures, link_in, log_of};

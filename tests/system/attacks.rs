@@ -11,9 +11,9 @@ use jiff::SignedDuration;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use shared::ticket::TicketKey;
-use simulators::directory::account::Person;
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
 
 use crate::browser::{Browser, Page, SESSION, SIGNED_IN, outcome, ticket_of};

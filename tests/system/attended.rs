@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use simulators::directory::account::ConsentPolicy;
-use simulators::directory::sign_in::Decision;
+use simulators::microsoft::directory::account::ConsentPolicy;
+use simulators::microsoft::directory::sign_in::Decision;
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, World};
 
 use crate::browser::log_of_reference;
@@ -336,7 +336,7 @@ async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
     };
     let (world, mailbox) = waiting(&attended()).await;
     let admin = ("admin@shop.example", "Pa55~admin");
-    let person = simulators::directory::account::Person::with_mailbox(admin.0, admin.1);
+    let person = simulators::microsoft::directory::account::Person::with_mailbox(admin.0, admin.1);
     world.directory.add_account(world.tenant(), person);
     go_to_sign_in(&window, &world, &mailbox).await;
     sign_in(&window, admin.0, admin.1).await;

@@ -1,9 +1,9 @@
 //! Bad input gets a clear error and loses nothing.
 
 use serde_json::{Value, json};
+use simulators::aws::lambda::{Function, InvocationResult, function_arn};
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::binaries;
-use simulators::lambda::{Function, InvocationResult, function_arn};
-use simulators::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, failures, link_in, log_of, outcome};

@@ -1,7 +1,7 @@
 //! Secrets Manager runs testSecret alone when rotation is set up without rotating at once: a test of
 //! the configuration, in both ways that are documented.
 
-use simulators::secrets_manager::{ConfigurationTest, PENDING};
+use simulators::aws::secrets_manager::{ConfigurationTest, PENDING};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::keys;
@@ -10,7 +10,7 @@ use crate::end_state::keys;
 pub async fn test_configuration(world: &World, mailbox: &Mailbox) -> Option<String> {
     let body = serde_json::json!({
         "SecretId": mailbox.arn, "RotateImmediately": false,
-        "RotationLambdaARN": simulators::lambda::function_arn("rotation"),
+        "RotationLambdaARN": simulators::aws::lambda::function_arn("rotation"),
         "RotationRules": {"AutomaticallyAfterDays": 160},
         "ClientRequestToken": "66666666-2222-4333-8444-555555555555",
     });

@@ -1,8 +1,8 @@
 //! setSecret and testSecret against ShopCtrl: nothing is lost, and half-done is never green.
 
 use serde_json::json;
+use simulators::aws::secrets_manager::CURRENT;
 use simulators::gate::Fault;
-use simulators::secrets_manager::CURRENT;
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
@@ -25,7 +25,7 @@ fn is_current(world: &World, mailbox: &Mailbox, token: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_shopctrl_changes_before_the_secret_signs_in() {
-    use simulators::directory::{Lag, Replica};
+    use simulators::microsoft::directory::{Lag, Replica};
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     world.clock.advance(jiff::SignedDuration::from_hours(2));

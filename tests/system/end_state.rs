@@ -1,8 +1,8 @@
 //! What must be true when all is done, checked in full.
 
 use shared::credential::{Issuer, Marker};
-use simulators::lambda::Functions;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::aws::lambda::Functions;
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{Mailbox, World};
 use uuid::Uuid;
 

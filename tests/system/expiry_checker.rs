@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::credential::Marker;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, orphans, tag};
@@ -148,7 +148,7 @@ async fn orphans_are_cleared_within_one_check_and_foreign_credentials_never() {
     let mailbox = world.add_mailbox(&plan).unwrap();
     let suffix = mailbox.arn.rsplit('-').next().unwrap().to_owned();
     let add = |name: String| {
-        let secret = simulators::directory::application::NewSecret {
+        let secret = simulators::microsoft::directory::application::NewSecret {
             display_name: Some(name),
             ..Default::default()
         };

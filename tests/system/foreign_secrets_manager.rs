@@ -23,8 +23,8 @@ mod moto;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use simulators::lambda::InvocationResult;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::lambda::InvocationResult;
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use uuid::Uuid;

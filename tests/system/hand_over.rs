@@ -3,9 +3,9 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::directory::account::{ConsentPolicy, Person};
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::account::{ConsentPolicy, Person};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, Page, failures, link_in, outcome};

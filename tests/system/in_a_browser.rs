@@ -1,7 +1,7 @@
 //! Our pages and ShopCtrl's in a real browser, as a person meets them.
 
-use simulators::directory::account::Person;
-use simulators::directory::application::NewSecret;
+use simulators::microsoft::directory::account::Person;
+use simulators::microsoft::directory::application::NewSecret;
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, SHOPCTRL_USER, World, short_waits};
 

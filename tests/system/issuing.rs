@@ -1,7 +1,7 @@
 //! createSecret against what Entra, Graph and Secrets Manager do on bad days.
 
-use simulators::directory::application::Audience;
 use simulators::gate::Fault;
+use simulators::microsoft::directory::application::Audience;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys, orphans};
@@ -174,7 +174,7 @@ async fn at_the_limit_of_two_nothing_foreign_current_or_in_quarantine_is_removed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_lag_and_disagree_are_waited_for() {
-    use simulators::directory::{Lag, Replica};
+    use simulators::microsoft::directory::{Lag, Replica};
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
     let lag = |millis| Replica {

@@ -22,7 +22,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use simulators::secrets_manager::Delivery;
+use simulators::aws::secrets_manager::Delivery;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 

@@ -2,8 +2,8 @@
 //! perhaps gone from a version that AWSCURRENT leaves.
 
 use serde_json::json;
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS, Settings};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS, Settings};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_whole, current_key, keys};

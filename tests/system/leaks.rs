@@ -7,9 +7,9 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER};
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::directory::account::Person;
-use simulators::directory::sign_in::{Decision, Step};
 use simulators::gate::Fault;
+use simulators::microsoft::directory::account::Person;
+use simulators::microsoft::directory::sign_in::{Decision, Step};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, Page, link_in, ticket_of};

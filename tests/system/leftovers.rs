@@ -1,9 +1,9 @@
 //! What a finished rotation, a rotation that gave up and a person's hand leave behind on the labels.
 
 use serde_json::{Value, json};
-use simulators::directory::application::{Audience, NewSecret};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::microsoft::directory::application::{Audience, NewSecret};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::end_state::{assert_one_secret_everywhere, assert_whole, current_key, keys};

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use shared::clock;
 use shared::mailbox_secret::MailboxAddress;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey, expiry};
-use simulators::directory::account::{
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::account::{
     AccountKind, ConsentPolicy, Obstacle, PERSONAL_TENANT, Person,
 };
-use simulators::directory::replication::{Lag, Replica};
-use simulators::directory::scope::ScopeEcho;
-use simulators::directory::sign_in::{Decision, Page as MicrosoftPage, Step};
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::replication::{Lag, Replica};
+use simulators::microsoft::directory::scope::ScopeEcho;
+use simulators::microsoft::directory::sign_in::{Decision, Page as MicrosoftPage, Step};
 use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
 use url::Url;
 

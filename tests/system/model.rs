@@ -30,7 +30,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
-use simulators::lambda::in_process::InProcessHost;
+use simulators::aws::lambda::in_process::InProcessHost;
 
 /// The world that the model runs in.
 type World = simulators::world::World<InProcessHost>;

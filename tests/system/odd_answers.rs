@@ -2,8 +2,8 @@
 //! decides is read for what it means. Inputs that nobody here made up, each with what is right.
 
 use serde_json::{Map, Value, json};
-use simulators::directory::sign_in::{Decision, Step};
 use simulators::gate::Fault;
+use simulators::microsoft::directory::sign_in::{Decision, Step};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, Page, link_in};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use simulators::secrets_manager::CURRENT;
+use simulators::aws::secrets_manager::CURRENT;
 use simulators::world::{Mailbox, World};
 use uuid::Uuid;
 

@@ -78,7 +78,7 @@ async fn a_second_rotation_begins_where_the_first_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_event_delivered_twice_at_once_makes_one_credential() {
-    use simulators::secrets_manager::Delivery;
+    use simulators::aws::secrets_manager::Delivery;
     for delivery in [Delivery::TwiceInSequence, Delivery::TwiceAtOnce] {
         let world = World::start(short_waits()).await.unwrap();
         let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();

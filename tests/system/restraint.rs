@@ -4,10 +4,10 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::credential::Marker;
-use simulators::directory::application::NewSecret;
-use simulators::directory::replication::{Lag, Replica};
+use simulators::aws::secrets_manager::CURRENT;
 use simulators::gate::Fault;
-use simulators::secrets_manager::CURRENT;
+use simulators::microsoft::directory::application::NewSecret;
+use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use uuid::Uuid;
 

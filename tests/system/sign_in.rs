@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::directory::account::Person;
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use crate::browser::{Browser, failures, link_in, log_of, outcome};

@@ -1,7 +1,7 @@
 //! A mailbox whose account signs in with another name than its address (osTicket/osTicket-plugins#248).
 
 use serde_json::{Value, json};
-use simulators::directory::account::Person;
+use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, World};
 
 use crate::browser::{Browser, Page, link_in, outcome};

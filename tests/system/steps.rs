@@ -1,8 +1,8 @@
 //! One rotation, driven step by step as Secrets Manager drives it.
 
 use serde_json::{Value, json};
-use simulators::lambda::InvocationResult;
-use simulators::secrets_manager::PENDING;
+use simulators::aws::lambda::InvocationResult;
+use simulators::aws::secrets_manager::PENDING;
 use simulators::world::{Mailbox, World};
 
 pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];

@@ -1,5 +1,5 @@
 //! The functions under aws-lambda-rie, AWS's own emulator of Lambda's side of the runtime API: one that
-//! nobody here wrote, in the place of `simulators::lambda`. It comes with aws-sam-cli.
+//! nobody here wrote, in the place of `simulators::aws::lambda`. It comes with aws-sam-cli.
 //!
 //! Where aws-lambda-rie of aws-sam-cli 1.170.0 is not as Lambda is, and what is done about it:
 //!
@@ -12,8 +12,8 @@
 mod emulator;
 
 use serde_json::{Value, json};
+use simulators::aws::lambda::Function;
 use simulators::gate::Fault;
-use simulators::lambda::Function;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use url::Url;
 

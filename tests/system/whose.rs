@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use shared::credential::Marker;
-use simulators::directory::application::{Audience, NewSecret, Registration};
-use simulators::secrets_manager::{CURRENT, PREVIOUS};
+use simulators::aws::secrets_manager::{CURRENT, PREVIOUS};
+use simulators::microsoft::directory::application::{Audience, NewSecret, Registration};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use uuid::Uuid;
 

@@ -4,6 +4,8 @@
 //! Held to facts/shopctrl.md and infra/shopctrl-connections.openapi.yaml.
 
 mod connections;
+#[cfg(test)]
+mod contract;
 pub mod employees;
 mod mail_check;
 mod mailbox_details;
@@ -32,9 +34,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::directory::scope::OUTLOOK;
-use crate::directory::{Directory, Standing};
 use crate::gate::{Gate, Service};
+use crate::microsoft::directory::scope::OUTLOOK;
+use crate::microsoft::directory::{Directory, Standing};
 use employees::Employee;
 use mailbox_details::Unconfirmed;
 use screens::PendingSignIn;
@@ -714,8 +716,8 @@ fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
 mod tests {
     use serde_json::Value;
 
+    use super::contract;
     use super::*;
-    use crate::contract;
     use crate::test_world::{Answer, MAILBOX, TestWorld, ask};
 
     const PATH: &str = "/v1/Shops/12/MailConnections/in";
@@ -899,8 +901,10 @@ mod tests {
     #[tokio::test]
     async fn the_wrong_account_is_authorized_and_fails_its_test() {
         let (world, _) = connected();
-        let mut person =
-            crate::directory::account::Person::with_mailbox("me@shop.example", "password!");
+        let mut person = crate::microsoft::directory::account::Person::with_mailbox(
+            "me@shop.example",
+            "password!",
+        );
         person.is_admin = true;
         world.directory.add_account(world.tenant, person);
         world

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::directory::Directory;
-use crate::directory::account::Person;
-use crate::directory::application::{AppIds, NewSecret, Registration};
-use crate::directory::scope::Scope;
 use crate::gate::{Gate, Service};
+use crate::microsoft::directory::Directory;
+use crate::microsoft::directory::account::Person;
+use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
+use crate::microsoft::directory::scope::Scope;
+use crate::microsoft::{entra, graph};
+use crate::shopctrl;
 use crate::shopctrl::ShopCtrl;
-use crate::{entra, graph, shopctrl};
 
 pub(crate) const MAILBOX: &str = "orders@shop.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";

@@ -9,28 +9,29 @@ use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use crate::api_gateway::ApiGateway;
-use crate::aws_account::{ACCOUNT_ID, REGION};
+use crate::aws::account::{ACCOUNT_ID, REGION};
+use crate::aws::api_gateway::ApiGateway;
 use crate::binaries;
 use crate::clock::Clock;
-use crate::directory::account::Person;
-use crate::directory::application::{AppIds, NewSecret, Registration};
-use crate::directory::{Directory, PublicKey};
+use crate::microsoft::directory::account::Person;
+use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
+use crate::microsoft::directory::{Directory, PublicKey};
 
-use crate::directory::scope::Scope;
-use crate::event_bridge::EventBridge;
-use crate::gate::{Gate, Service};
-use crate::lambda::in_process::{InProcessHost, kill_caller};
-use crate::lambda::{
+use crate::aws::event_bridge::EventBridge;
+use crate::aws::lambda::in_process::{InProcessHost, kill_caller};
+use crate::aws::lambda::{
     self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
 };
+use crate::aws::secrets_manager::{RotationRules, SecretsManager};
+use crate::aws::sts::{Principal, Sts};
+use crate::gate::{Gate, Service};
+use crate::microsoft::directory::scope::Scope;
+use crate::microsoft::{entra, graph};
 use crate::network::Network;
-use crate::secrets_manager::{RotationRules, SecretsManager};
 use crate::serve::{bind, serve_on};
+use crate::shopctrl;
 use crate::shopctrl::employees::Role;
 use crate::shopctrl::{Connection, Direction, Protocol, ShopCtrl};
-use crate::sts::{Principal, Sts};
-use crate::{entra, graph, shopctrl};
 
 /// The role of the rotation function, which Entra trusts.
 pub const ROTATION_ROLE: &str = "arn:aws:iam::123456789012:role/shopmail-rotation";
@@ -577,10 +578,12 @@ impl<L: Functions> World<L> {
         let secret = secret
             .iter()
             .find_map(|credential| self.directory.secret_value(credential.key_id));
-        let client = crate::directory::redemption::Client {
+        let client = crate::microsoft::directory::redemption::Client {
             tenant: &self.tenant.to_string(),
             client_id: &app.app_id.to_string(),
-            proof: crate::directory::redemption::Proof::Secret(&secret.ok_or("no secret")?),
+            proof: crate::microsoft::directory::redemption::Proof::Secret(
+                &secret.ok_or("no secret")?,
+            ),
         };
         let tokens = self
             .directory

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::directory::replication::{Lag, Replica};
+use simulators::aws::secrets_manager::{Delivery, PENDING};
 use simulators::gate::{Call, Fault};
-use simulators::secrets_manager::{Delivery, PENDING};
+use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{Mailbox, World, short_waits};
 use tokio::sync::watch;
 

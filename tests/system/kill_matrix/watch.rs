@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use simulators::directory::Standing;
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::Call;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::Standing;
 use simulators::shopctrl::OutageCause;
 use simulators::world::{Mailbox, World};
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use serde_json::Value as Json;
-use simulators::directory::application::{Credential, NewSecret};
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::microsoft::directory::application::{Credential, NewSecret};
 use simulators::shopctrl::Status;
 use simulators::world::Mailbox;
 use uuid::Uuid;

@@ -15,7 +15,7 @@ use shared::config::Reader;
 use shared::failure::Failure;
 use shared::http::{Answer, Client, Limits, Transport, TransportError};
 use shared::period::Period;
-use simulators::lambda::in_process::{ColdStart, FunctionError};
+use simulators::aws::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
 use simulators::serve::ConnectionNumber;
 use simulators::world::{InProcess, World};

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::credential::Marker;
-use simulators::directory::application::{NewSecret, Registration};
-use simulators::secrets_manager::PREVIOUS;
+use simulators::aws::secrets_manager::PREVIOUS;
+use simulators::microsoft::directory::application::{NewSecret, Registration};
 use simulators::world::Mailbox;
 use uuid::Uuid;
 

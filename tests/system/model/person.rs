@@ -1,8 +1,8 @@
 //! The person to whom something was handed, doing what the reports and the runbook say.
 
 use serde_json::Value as Json;
-use simulators::directory::Standing;
-use simulators::secrets_manager::{CURRENT, PENDING, Version};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, Version};
+use simulators::microsoft::directory::Standing;
 use simulators::world::Mailbox;
 
 use super::World;

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::Marker;
-use simulators::directory::application::{Audience, Credential};
-use simulators::directory::replication::{Lag, Replica};
-use simulators::secrets_manager::{CURRENT, Delivery, PENDING};
+use simulators::aws::secrets_manager::{CURRENT, Delivery, PENDING};
+use simulators::microsoft::directory::application::{Audience, Credential};
+use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{InProcess, Mailbox, MailboxPlan};
 use tokio::task::LocalSet;
 use uuid::Uuid;

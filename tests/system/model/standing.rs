@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use shared::credential::{Issuer, Marker};
-use simulators::directory::{GraphHabits, Standing};
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::microsoft::directory::{GraphHabits, Standing};
 use simulators::shopctrl::{Connection, Status};
 use simulators::world::Mailbox;
 use uuid::Uuid;

@@ -12,8 +12,8 @@ use http::Request;
 use serde_json::Value;
 use shared::http::{Client, Limits};
 use shared::period::Period;
-use simulators::aws_account::REGION;
-use simulators::lambda::Function;
+use simulators::aws::account::REGION;
+use simulators::aws::lambda::Function;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::left_out;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Connection, Direction, ShopCtrl, Status};
-use crate::directory::denial::Denial;
-use crate::directory::redemption::{Client, Proof, Tokens};
+use crate::microsoft::directory::denial::Denial;
+use crate::microsoft::directory::redemption::{Client, Proof, Tokens};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

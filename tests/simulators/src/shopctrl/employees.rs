@@ -14,7 +14,7 @@ use http::request::Parts;
 use serde::Deserialize;
 
 use super::{ShopCtrl, window};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 /// The cookie of an employee who has logged in. Its real name is not known.
 const SESSION: &str = "ShopCtrlSession";

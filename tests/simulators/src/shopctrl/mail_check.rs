@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Connection, Direction, Shop, ShopCtrl, Status};
-use crate::directory::REFRESH_TOKEN_LIFETIME;
+use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
     /// Makes the mail checks that are due by now. Everything that changes a connection calls it first.

@@ -14,7 +14,7 @@ use super::employees::{Closed, LoggedIn};
 use super::mailbox_list::{self, entered};
 use super::window::{self, check_box, text_field};
 use super::{Connection, Direction, MailServer, Protocol, ShopCtrl, Status};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 /// Stands for a mailbox that is not there yet.
 const NEW: &str = "new";
@@ -308,7 +308,7 @@ impl ShopCtrl {
 
 #[cfg(test)]
 mod tests {
-    use crate::directory::account::Person;
+    use crate::microsoft::directory::account::Person;
     use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
     use crate::shopctrl::{Direction, Protocol, ShopCtrl, Status};
     use crate::test_world::{MAILBOX, PASSWORD, TestWorld};

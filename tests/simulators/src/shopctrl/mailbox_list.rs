@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::employees::{Closed, LoggedIn};
 use super::{Connection, Direction, ShopCtrl, mailbox_details, window};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 /// Where the list is.
 pub(super) fn address(shop_id: i64, direction: Direction) -> String {

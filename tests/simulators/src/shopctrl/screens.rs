@@ -13,10 +13,10 @@ use url::Url;
 
 use super::connections::NewSecret;
 use super::{Connection, ShopCtrl, Status, mailbox_list, window};
-use crate::directory::denial::Denial;
-use crate::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
-use crate::directory::sign_in::{Decision, Step};
-use crate::entra::escape;
+use crate::microsoft::directory::denial::Denial;
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
+use crate::microsoft::directory::sign_in::{Decision, Step};
+use crate::microsoft::entra::escape;
 
 /// How long a sign-in that was begun can be finished.
 const SIGN_IN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);

@@ -117,7 +117,8 @@ mod tests {
         shopctrl.fail_tests(12, "out", Some("refused"));
         assert_eq!(shopctrl.send_test_mail(12, REAL), Err("refused".to_owned()));
         let other = "info@shop.example";
-        let person = crate::directory::account::Person::with_mailbox(other, "another password");
+        let person =
+            crate::microsoft::directory::account::Person::with_mailbox(other, "another password");
         let oid = world.directory.add_account(world.tenant, person);
         let app = world.app.app_id;
         world.directory.consent(

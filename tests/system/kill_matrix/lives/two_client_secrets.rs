@@ -2,7 +2,7 @@
 //! the new one. Whatever is lost in between holds the second place.
 
 use jiff::SignedDuration;
-use simulators::directory::application::Audience;
+use simulators::microsoft::directory::application::Audience;
 use simulators::world::MailboxPlan;
 
 use crate::kill_matrix::life::Life;

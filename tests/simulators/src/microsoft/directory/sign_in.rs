@@ -1,0 +1,805 @@
+//! The person's way through `/authorize`: sign-in, second factor, consent, and the redirect at its end.
+//! What is decided here is drawn by [`crate::microsoft::entra`] as pages; tests may also walk it at once with
+//! [`Directory::sign_in_as`].
+
+use std::collections::BTreeMap;
+
+use url::Url;
+use uuid::Uuid;
+
+use super::account::{AccountKind, ConsentPolicy};
+use super::application::Application;
+use super::denial::Denial;
+use super::redemption::{AuthorizationCode, Challenge, resources};
+use super::scope::Scope;
+use super::{Directory, World};
+
+/// What the person decides on the consent page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Accept.
+    Accept,
+    /// Cancel.
+    Cancel,
+}
+
+/// Where the browser goes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A page of Microsoft's.
+    Page(Page),
+    /// Back to the app, with this `Location`.
+    Redirect(String),
+}
+
+/// A page of Microsoft's. `flow` names the sign-in that its form goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// Asks for account and password.
+    SignIn {
+        /// The sign-in.
+        flow: String,
+        /// The address that is filled in already.
+        address: String,
+        /// Why the last try failed.
+        note: Option<Denial>,
+    },
+    /// Asks for the second factor.
+    SecondFactor {
+        /// The sign-in.
+        flow: String,
+        /// Why the last try failed.
+        note: Option<Denial>,
+    },
+    /// Asks for consent.
+    Consent {
+        /// The sign-in.
+        flow: String,
+        /// The app's name.
+        app: String,
+        /// Who signed in.
+        account: String,
+        /// What is asked for.
+        scopes: Vec<Scope>,
+    },
+    /// "Need admin approval".
+    NeedAdmin {
+        /// The sign-in.
+        flow: String,
+        /// The app's name.
+        app: String,
+        /// The code that the page shows.
+        denial: Denial,
+    },
+    /// An error. The app hears of it only if there is a way back and the person takes it.
+    Refused {
+        /// The sign-in, where the redirect URI is known to be the app's.
+        flow: Option<String>,
+        /// What the page shows.
+        denial: Denial,
+    },
+}
+
+/// A sign-in under way.
+#[derive(Debug, Clone)]
+pub(crate) struct SignIn {
+    request: AuthorizeRequest,
+    oid: Option<Uuid>,
+    password_given: bool,
+    second_factor: bool,
+    /// What the way back tells the app.
+    stopped_by: Option<Denial>,
+}
+
+#[derive(Debug, Clone)]
+struct AuthorizeRequest {
+    tenant: Option<Uuid>,
+    app_id: Uuid,
+    redirect_uri: String,
+    scopes: Vec<Scope>,
+    state: Option<String>,
+    nonce: Option<String>,
+    challenge: Option<Challenge>,
+    prompt: Prompt,
+    login_hint: Option<String>,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prompt {
+    AsNeeded,
+    Login,
+    SelectAccount,
+    Consent,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Code,
+    AdminConsent,
+}
+
+impl Directory {
+    /// `GET /{tenant}/oauth2/v2.0/authorize`, with the query in it. `session` is the browser's cookie.
+    pub fn begin_sign_in(&self, tenant: &str, url: &Url, session: Option<&str>) -> Step {
+        self.begin(tenant, url, session, Purpose::Code)
+    }
+
+    /// `GET /{tenant}/v2.0/adminconsent` (facts/microsoft.md, 2.4).
+    pub fn begin_admin_consent(&self, tenant: &str, url: &Url, session: Option<&str>) -> Step {
+        self.begin(tenant, url, session, Purpose::AdminConsent)
+    }
+
+    fn begin(&self, tenant: &str, url: &Url, session: Option<&str>, purpose: Purpose) -> Step {
+        let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        let mut world = self.world();
+        // Errors in the request are shown here and never redirected (facts, 2.5): the redirect URI
+        // may not be the app's.
+        let request = match world.read_authorize_request(tenant, &query, purpose) {
+            Ok(request) => request,
+            Err(denial) => return Step::Page(Page::Refused { flow: None, denial }),
+        };
+        if let Err(denial) = world.check_scopes(&request, &query) {
+            return Step::Redirect(request.refusal(&denial, None));
+        }
+        let prompt = request.prompt;
+        let hint = request.login_hint.clone();
+        let flow = world.opaque("flow-");
+        let mut sign_in = SignIn {
+            request,
+            oid: None,
+            password_given: false,
+            second_factor: false,
+            stopped_by: None,
+        };
+        // Somebody who is signed in already is not asked again, unless the hint names another person.
+        let signed_in = session
+            .and_then(|session| world.sessions.get(session).copied())
+            .and_then(|oid| world.account(oid).cloned())
+            .filter(|account| {
+                hint.as_ref()
+                    .is_none_or(|hint| account.person.signs_in_as(hint))
+            });
+        let silent = signed_in.filter(|_| !matches!(prompt, Prompt::Login | Prompt::SelectAccount));
+        match silent {
+            Some(account) => {
+                sign_in.oid = Some(account.oid);
+                sign_in.password_given = true;
+                sign_in.second_factor = account.person.second_factor.is_some();
+                world.sign_ins.insert(flow.clone(), sign_in);
+                self.go_on(&mut world, &flow)
+            }
+            None if prompt == Prompt::None => Step::Redirect(sign_in.request.refusal(
+                &Denial::new(
+                    50058,
+                    "login_required",
+                    "A silent sign-in request was sent but no user is signed in.",
+                ),
+                None,
+            )),
+            None => {
+                world.sign_ins.insert(flow.clone(), sign_in);
+                Step::Page(Page::SignIn {
+                    flow,
+                    address: hint.unwrap_or_default(),
+                    note: None,
+                })
+            }
+        }
+    }
+
+    /// The sign-in form. Gives a new session cookie with the step, once the password was right.
+    pub fn give_password(
+        &self,
+        flow: &str,
+        address: &str,
+        password: &str,
+    ) -> (Step, Option<String>) {
+        let mut world = self.world();
+        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+            return (unknown_flow(), None);
+        };
+        let again = |denial: Denial| {
+            Step::Page(Page::SignIn {
+                flow: flow.to_owned(),
+                address: address.to_owned(),
+                note: Some(denial),
+            })
+        };
+        let account = world
+            .accounts
+            .iter()
+            .find(|account| account.person.signs_in_as(address))
+            .cloned();
+        let Some(account) = account else {
+            let denial = Denial::new(
+                50034,
+                "invalid_grant",
+                format!(
+                    "The user account {address} does not exist in the directory. To sign into this application, the account must be added to the directory."
+                ),
+            );
+            return (again(denial), None);
+        };
+        if account.person.password != password {
+            let denial = Denial::new(
+                50126,
+                "invalid_grant",
+                "Error validating credentials due to invalid username or password.",
+            );
+            return (again(denial), None);
+        }
+        let cookie = world.opaque("session-");
+        world.sessions.insert(cookie.clone(), account.oid);
+        world.sign_ins.insert(
+            flow.to_owned(),
+            SignIn {
+                oid: Some(account.oid),
+                password_given: true,
+                ..sign_in
+            },
+        );
+        (self.go_on(&mut world, flow), Some(cookie))
+    }
+
+    /// The form for the second factor.
+    pub fn give_second_factor(&self, flow: &str, code: &str) -> Step {
+        let mut world = self.world();
+        let wanted = world
+            .sign_ins
+            .get(flow)
+            .and_then(|sign_in| sign_in.oid)
+            .and_then(|oid| world.account(oid))
+            .and_then(|account| account.person.second_factor.clone());
+        let Some(sign_in) = world.sign_ins.get_mut(flow) else {
+            return unknown_flow();
+        };
+        if wanted.as_deref() != Some(code) {
+            return Step::Page(Page::SecondFactor {
+                flow: flow.to_owned(),
+                note: Some(Denial::new(
+                    500_121,
+                    "interaction_required",
+                    "Authentication failed during strong authentication request.",
+                )),
+            });
+        }
+        sign_in.second_factor = true;
+        self.go_on(&mut world, flow)
+    }
+
+    /// The buttons of the consent page.
+    pub fn decide(&self, flow: &str, decision: Decision) -> Step {
+        let mut world = self.world();
+        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+            return unknown_flow();
+        };
+        let Some(oid) = sign_in.oid.filter(|_| sign_in.stopped_by.is_none()) else {
+            return unknown_flow();
+        };
+        if decision == Decision::Cancel {
+            world.sign_ins.remove(flow);
+            return Step::Redirect(sign_in.request.declined());
+        }
+        let app_id = sign_in.request.app_id;
+        match sign_in.request.purpose {
+            Purpose::Code => {
+                world
+                    .consents
+                    .entry((oid, app_id))
+                    .or_default()
+                    .extend(sign_in.request.scopes.iter().cloned());
+                self.finish(&mut world, flow)
+            }
+            Purpose::AdminConsent => {
+                world.sign_ins.remove(flow);
+                if let Some(app) = world.app_mut(app_id) {
+                    app.registration
+                        .admin_consent
+                        .extend(sign_in.request.scopes.iter().cloned());
+                }
+                Step::Redirect(sign_in.request.admin_consented())
+            }
+        }
+    }
+
+    /// The way back from any page that has one. `access_denied` with `error_subcode=cancel` is also
+    /// what comes from "Need admin approval" (facts/microsoft.md, 2.7).
+    pub fn go_back(&self, flow: &str) -> Step {
+        let Some(sign_in) = self.world().sign_ins.remove(flow) else {
+            return unknown_flow();
+        };
+        Step::Redirect(match sign_in.stopped_by {
+            Some(denial) => sign_in.request.refusal(
+                &Denial {
+                    error: "access_denied",
+                    ..denial
+                },
+                Some("cancel"),
+            ),
+            None => sign_in.request.declined(),
+        })
+    }
+
+    /// Walks the pages at once, as the person at `address` with the right password and second factor:
+    /// a redirect, or the page that the person is left with.
+    pub fn sign_in_as(&self, authorize_url: &str, address: &str, decision: Decision) -> Step {
+        let Ok(url) = Url::parse(authorize_url) else {
+            return unknown_flow();
+        };
+        let tenant = url
+            .path_segments()
+            .and_then(|mut segments| segments.next())
+            .unwrap_or_default()
+            .to_owned();
+        let person = self.account_at(address).map(|account| account.person);
+        let password = person
+            .as_ref()
+            .map(|person| person.password.clone())
+            .unwrap_or_default();
+        let code = person.and_then(|person| person.second_factor);
+        let mut step = if url.path().ends_with("/adminconsent") {
+            self.begin_admin_consent(&tenant, &url, None)
+        } else {
+            self.begin_sign_in(&tenant, &url, None)
+        };
+        if let Step::Page(Page::SignIn { flow, .. }) = &step {
+            step = self.give_password(flow, address, &password).0;
+        }
+        if let (Step::Page(Page::SecondFactor { flow, .. }), Some(code)) = (&step, code) {
+            step = self.give_second_factor(flow, &code);
+        }
+        if let Step::Page(Page::Consent { flow, .. }) = &step {
+            step = self.decide(flow, decision);
+        }
+        step
+    }
+
+    /// What comes after each form: the next thing that is missing, or the end.
+    fn go_on(&self, world: &mut World, flow: &str) -> Step {
+        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+            return unknown_flow();
+        };
+        let request = &sign_in.request;
+        let known = sign_in.oid.filter(|_| sign_in.password_given);
+        let (Some(account), Some(app)) = (
+            known.and_then(|oid| world.account(oid)).cloned(),
+            world.app(request.app_id).cloned(),
+        ) else {
+            return unknown_flow();
+        };
+        let stop = |world: &mut World, denial: Denial| {
+            if world.refusals_redirect || request.prompt == Prompt::None {
+                return Step::Redirect(request.refusal(&denial, None));
+            }
+            if let Some(sign_in) = world.sign_ins.get_mut(flow) {
+                sign_in.stopped_by = Some(denial.clone());
+            }
+            Step::Page(Page::Refused {
+                flow: Some(flow.to_owned()),
+                denial,
+            })
+        };
+        if let Err(denial) = may_use(request, &account, &app) {
+            return stop(world, denial);
+        }
+        if account.person.second_factor.is_some() && !sign_in.second_factor {
+            if request.prompt == Prompt::None {
+                let denial = Denial::new(
+                    50076,
+                    "interaction_required",
+                    "You must use multi-factor authentication to access the resource.",
+                );
+                return stop(world, denial);
+            }
+            return Step::Page(Page::SecondFactor {
+                flow: flow.to_owned(),
+                note: None,
+            });
+        }
+        let granted = world.granted(account.oid, &app);
+        let missing: Vec<Scope> = request
+            .scopes
+            .iter()
+            .filter(|scope| {
+                request.prompt == Prompt::Consent
+                    || request.purpose == Purpose::AdminConsent
+                    || !granted.contains(scope)
+            })
+            // .default asks for what was granted already, and is enough if there is anything.
+            .filter(|scope| {
+                !scope.is_default()
+                    || !granted
+                        .iter()
+                        .any(|granted| granted.resource == scope.resource)
+            })
+            .cloned()
+            .collect();
+        if missing.is_empty() {
+            return self.finish(world, flow);
+        }
+        let policy = world
+            .tenants
+            .iter()
+            .find(|tenant| tenant.id == account.tenant_id)
+            .map(|tenant| tenant.consent_policy)
+            .unwrap_or_default();
+        let may_consent = match policy {
+            _ if account.person.is_admin => true,
+            _ if request.purpose == Purpose::AdminConsent => false,
+            ConsentPolicy::Users => true,
+            ConsentPolicy::MicrosoftManaged => !missing.iter().any(Scope::is_kept_for_admins),
+            ConsentPolicy::Admins => false,
+        };
+        if request.prompt == Prompt::None {
+            let denial = Denial {
+                error: "consent_required",
+                ..Denial::consent_missing(app.ids.app_id, &app.registration.display_name)
+            };
+            return stop(world, denial);
+        }
+        if !may_consent {
+            let denial = Denial::new(
+                90094,
+                "access_denied",
+                "An administrator of the organization must approve this application: it needs permissions that only an administrator can grant.",
+            );
+            if let Some(sign_in) = world.sign_ins.get_mut(flow) {
+                sign_in.stopped_by = Some(denial.clone());
+            }
+            return Step::Page(Page::NeedAdmin {
+                flow: flow.to_owned(),
+                app: app.registration.display_name,
+                denial,
+            });
+        }
+        Step::Page(Page::Consent {
+            flow: flow.to_owned(),
+            app: app.registration.display_name,
+            account: account.person.upn,
+            scopes: missing,
+        })
+    }
+
+    fn finish(&self, world: &mut World, flow: &str) -> Step {
+        let Some(sign_in) = world.sign_ins.remove(flow) else {
+            return unknown_flow();
+        };
+        let Some(oid) = sign_in.oid else {
+            return unknown_flow();
+        };
+        let request = sign_in.request;
+        let code = world.opaque("1.AQ");
+        let redirect = request.redirect(&[("code", &code)]);
+        world.codes.insert(
+            code,
+            AuthorizationCode {
+                oid,
+                app_id: request.app_id,
+                redirect_uri: request.redirect_uri,
+                scopes: request.scopes,
+                challenge: request.challenge,
+                nonce: request.nonce,
+                issued: self.clock.now(),
+                redeemed: false,
+                second_factor: sign_in.second_factor,
+            },
+        );
+        Step::Redirect(redirect)
+    }
+}
+
+impl World {
+    fn read_authorize_request(
+        &self,
+        tenant: &str,
+        query: &BTreeMap<String, String>,
+        purpose: Purpose,
+    ) -> Result<AuthorizeRequest, Denial> {
+        let get = |name: &str| query.get(name).filter(|value| !value.is_empty()).cloned();
+        let need = |name: &str| get(name).ok_or_else(|| Denial::missing_parameter(name));
+        let common = ["common", "organizations"].contains(&tenant);
+        let tenant_id = match self.tenant(tenant) {
+            Some(tenant) => Some(tenant.id),
+            None if common && purpose == Purpose::Code => None,
+            None => return Err(Denial::no_such_tenant(tenant)),
+        };
+        let client_id = need("client_id")?;
+        let app = Uuid::try_parse(&client_id)
+            .ok()
+            .and_then(|id| self.app(id))
+            .filter(|app| {
+                !app.registration.deleted && tenant_id.is_none_or(|tenant| app.is_in(tenant))
+            })
+            .ok_or_else(|| Denial::no_such_app(&client_id, tenant))?;
+        let (app_id, name) = (app.ids.app_id, app.registration.display_name.as_str());
+        if app.registration.disabled {
+            return Err(Denial::app_disabled(app_id, name));
+        }
+        let single = app.registration.sign_in_audience == super::application::Audience::MyOrg;
+        if tenant_id.is_none() && single {
+            return Err(Denial::new(
+                50194,
+                "invalid_request",
+                format!(
+                    "Application '{app_id}'({name}) is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps created after '10/15/2018'. Use a tenant-specific endpoint or configure the application to be multi-tenant."
+                ),
+            ));
+        }
+        let redirect_uri = need("redirect_uri")?;
+        if !app
+            .registration
+            .redirect_uris
+            .iter()
+            .any(|registered| same_redirect(registered, &redirect_uri))
+        {
+            return Err(Denial::new(
+                50011,
+                "invalid_request",
+                format!(
+                    "The redirect URI '{redirect_uri}' specified in the request does not match the redirect URIs configured for the application '{app_id}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to troubleshoot this."
+                ),
+            ));
+        }
+        let prompt = match get("prompt").as_deref() {
+            None => Prompt::AsNeeded,
+            Some("login") => Prompt::Login,
+            Some("select_account") => Prompt::SelectAccount,
+            Some("consent") => Prompt::Consent,
+            Some("none") => Prompt::None,
+            Some(other) => {
+                return Err(Denial::new(
+                    90023,
+                    "invalid_request",
+                    format!("Unsupported 'prompt' value '{other}'."),
+                ));
+            }
+        };
+        let hinted = get("login_hint").is_some() || get("sid").is_some();
+        if prompt == Prompt::SelectAccount && hinted {
+            return Err(Denial::new(
+                90023,
+                "invalid_request",
+                "The 'prompt' value 'select_account' cannot be used together with 'login_hint' or 'sid'.",
+            ));
+        }
+        if get("response_mode").is_some_and(|mode| mode != "query") {
+            return Err(Denial::new(
+                90023,
+                "invalid_request",
+                "This simulator knows response_mode 'query' only.",
+            ));
+        }
+        let challenge = match (
+            get("code_challenge"),
+            get("code_challenge_method").as_deref(),
+        ) {
+            (None, None) => None,
+            (Some(challenge), _) if !(43..=128).contains(&challenge.len()) => {
+                return Err(Denial::new(
+                    501_491,
+                    "invalid_request",
+                    "InvalidCodeChallengeMethodInvalidSize - Invalid size of Code_Challenge parameter.",
+                ));
+            }
+            (Some(challenge), None | Some("plain")) => Some(Challenge::Plain(challenge)),
+            (Some(challenge), Some("S256")) => Some(Challenge::S256(challenge)),
+            _ => {
+                return Err(Denial::new(
+                    50147,
+                    "invalid_request",
+                    "MissingCodeChallenge - The size of the code challenge parameter isn't valid.",
+                ));
+            }
+        };
+        Ok(AuthorizeRequest {
+            tenant: tenant_id,
+            app_id,
+            redirect_uri,
+            scopes: Scope::parse_list(&get("scope").unwrap_or_default()),
+            // HTML in state is stripped (facts, 2.4).
+            state: query
+                .get("state")
+                .map(|state| state.replace(['<', '>'], "")),
+            nonce: get("nonce"),
+            challenge,
+            prompt,
+            login_hint: get("login_hint"),
+            purpose,
+        })
+    }
+
+    /// What is told to the app by redirect: its redirect URI is known to be its own by now.
+    fn check_scopes(
+        &self,
+        request: &AuthorizeRequest,
+        query: &BTreeMap<String, String>,
+    ) -> Result<(), Denial> {
+        if request.purpose == Purpose::Code
+            && query.get("response_type").map(String::as_str) != Some("code")
+        {
+            return Err(Denial::new(
+                700_054,
+                "unsupported_response_type",
+                "response_type is not enabled for the application.",
+            ));
+        }
+        if request.scopes.is_empty() {
+            return Err(Denial::missing_parameter("scope"));
+        }
+        let defaults = request.scopes.iter().filter(|scope| scope.is_default());
+        let named = request
+            .scopes
+            .iter()
+            .any(|scope| !scope.is_default() && !scope.is_openid());
+        if defaults.count() > 0 && named {
+            return Err(Denial::bad_scope(
+                query.get("scope").map(String::as_str).unwrap_or_default(),
+            ));
+        }
+        let Some(app) = self.app(request.app_id) else {
+            return Ok(());
+        };
+        for scope in &request.scopes {
+            if !scope.is_known_resource() {
+                let tenant = request.tenant.unwrap_or(app.tenant_id);
+                return Err(Denial::no_such_resource(&scope.resource, tenant));
+            }
+        }
+        match resources(&request.scopes)
+            .iter()
+            .find(|resource| !app.registration.resources.contains(*resource))
+        {
+            Some(resource) => Err(Denial::resource_not_listed(resource)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl AuthorizeRequest {
+    fn redirect(&self, answer: &[(&str, &str)]) -> String {
+        let state = self.state.as_deref().map(|state| ("state", state));
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(answer.iter().copied().chain(state))
+            .finish();
+        let joint = if self.redirect_uri.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
+        format!("{}{joint}{query}", self.redirect_uri)
+    }
+
+    fn refusal(&self, denial: &Denial, subcode: Option<&str>) -> String {
+        let description = denial.to_string();
+        let mut answer = vec![
+            ("error", denial.error),
+            ("error_description", description.as_str()),
+        ];
+        if let Some(subcode) = subcode {
+            answer.push(("error_subcode", subcode));
+        }
+        // admin_consent=True comes with a refusal too (facts, 2.4).
+        if self.purpose == Purpose::AdminConsent {
+            answer.insert(0, ("admin_consent", "True"));
+        }
+        self.redirect(&answer)
+    }
+
+    fn declined(&self) -> String {
+        let error = match self.purpose {
+            Purpose::Code => "access_denied",
+            Purpose::AdminConsent => "consent_required",
+        };
+        let denial = Denial::new(65004, error, "User declined to consent to access the app.");
+        match self.purpose {
+            Purpose::Code => self.refusal(&denial, Some("cancel")),
+            Purpose::AdminConsent => self.refusal(&denial, None),
+        }
+    }
+
+    fn admin_consented(&self) -> String {
+        let tenant = self.tenant.unwrap_or_default().to_string();
+        let scope = self
+            .scopes
+            .iter()
+            .map(Scope::qualified)
+            .collect::<Vec<_>>()
+            .join(" ");
+        self.redirect(&[
+            ("admin_consent", "True"),
+            ("tenant", &tenant),
+            ("scope", &scope),
+        ])
+    }
+}
+
+/// Whether this account may use the app at all, before consent is looked at.
+fn may_use(
+    request: &AuthorizeRequest,
+    account: &super::Account,
+    app: &Application,
+) -> Result<(), Denial> {
+    let tenant = request.tenant;
+    let personal = account.person.kind == AccountKind::Personal;
+    if personal && !app.registration.sign_in_audience.includes_personal() {
+        return Err(Denial::new(
+            500_208,
+            "invalid_request",
+            "The domain is not a valid login domain for the account type.",
+        ));
+    }
+    if tenant.is_some_and(|tenant| tenant != account.tenant_id) {
+        return Err(Denial::new(
+            50020,
+            "invalid_request",
+            format!(
+                "User account '{}' from identity provider 'https://sts.windows.net/{}/' does not exist in tenant '{}' and cannot access the application '{}'({}) in that tenant. The account needs to be added as an external user in the tenant first. Sign out and sign in again with a different Azure Active Directory user account.",
+                account.person.upn,
+                account.tenant_id,
+                tenant.unwrap_or_default(),
+                app.ids.app_id,
+                app.registration.display_name
+            ),
+        ));
+    }
+    if let Some(obstacle) = account.person.obstacle {
+        return Err(obstacle.denial("access_denied"));
+    }
+    let assigned = app.registration.assigned.as_ref();
+    if assigned.is_some_and(|assigned| !assigned.contains(&account.oid)) {
+        return Err(Denial::new(
+            50105,
+            "access_denied",
+            format!(
+                "Your administrator has configured the application {} ('{}') to block users unless they are specifically granted ('assigned') access to the application. The signed in user '{}' is blocked because they are not a direct member of a group with access, nor had access directly assigned by an administrator. Please contact your administrator to assign access to this application.",
+                app.registration.display_name, app.ids.app_id, account.person.upn
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// An exact match, in which only the port of localhost does not count (facts/microsoft.md, 2.5).
+fn same_redirect(registered: &str, sent: &str) -> bool {
+    if registered == sent {
+        return true;
+    }
+    let (Ok(mut registered), Ok(mut sent)) = (Url::parse(registered), Url::parse(sent)) else {
+        return false;
+    };
+    let local = |url: &Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
+    if !local(&registered) || !local(&sent) {
+        return false;
+    }
+    registered.set_port(None).is_ok() && sent.set_port(None).is_ok() && registered == sent
+}
+
+fn unknown_flow() -> Step {
+    Step::Page(Page::Refused {
+        flow: None,
+        denial: Denial::new(
+            165_000,
+            "invalid_request",
+            "Invalid Request: The request tokens do not match the user context. Do not copy the user context values (cookies; form fields; headers) between different requests or user sessions; always maintain the ALL of the supplied values across a complete single user flow.",
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uris_match_to_the_letter_except_the_port_of_localhost() {
+        let same = same_redirect;
+        assert!(same("https://a.example/cb", "https://a.example/cb"));
+        assert!(!same("https://a.example/cb", "https://a.example/CB"));
+        assert!(!same("https://a.example/cb", "https://a.example/cb/"));
+        assert!(!same("https://a.example/cb", "https://a.example:444/cb"));
+        assert!(same("http://localhost/cb", "http://localhost:40123/cb"));
+        assert!(!same("http://localhost/cb", "http://localhost:40123/other"));
+        assert!(!same("http://localhost/cb", "http://127.0.0.1:40123/cb"));
+    }
+}

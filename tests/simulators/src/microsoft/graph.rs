@@ -1,0 +1,678 @@
+//! Graph on the wire: app registrations with addPassword and removePassword, the signed-in person and
+//! the mailbox, and the report of credential use. Held to facts/microsoft.md, sections 1 and 3.
+
+mod applications;
+mod error;
+mod mailbox;
+mod reports;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Request, Uri};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::gate::{Gate, Service};
+use crate::microsoft::directory::Directory;
+use crate::microsoft::directory::redemption::AccessToken;
+use crate::microsoft::directory::scope::GRAPH;
+use crate::serve::ConnectionNumber;
+use error::GraphError;
+
+/// Graph as a service.
+#[must_use]
+pub fn service(directory: Arc<Directory>, gate: Arc<Gate>, clock: Arc<Clock>) -> Service {
+    Service {
+        name: "graph",
+        operation: |request| Route::read(request.method(), request.uri()).operation(),
+        router: Router::new().fallback(answer).with_state(directory),
+        gate,
+        clock,
+    }
+}
+
+/// How an app is addressed: the two ids are different values, and one in the other's place is a 404
+/// (facts/microsoft.md, 1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum AppKey {
+    ObjectId(String),
+    AppId(String),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Application(AppKey),
+    FindApplications,
+    AddPassword(AppKey),
+    RemovePassword(AppKey),
+    Owners(AppKey),
+    ServicePrincipal(AppKey),
+    Me,
+    Folder { of: Option<String>, folder: String },
+    SendMail,
+    CredentialUse,
+    Unknown(String),
+}
+
+impl Route {
+    fn read(method: &Method, uri: &Uri) -> Self {
+        let path = decode(uri.path());
+        let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let unknown = || Self::Unknown(format!("{method} {path}"));
+        let (version, rest) = match segments.split_first() {
+            Some((version, rest)) => (*version, rest),
+            None => return unknown(),
+        };
+        if version == "beta" {
+            return match (method, rest) {
+                (&Method::GET, ["reports", "appCredentialSignInActivities"]) => Self::CredentialUse,
+                _ => unknown(),
+            };
+        }
+        if version != "v1.0" {
+            return unknown();
+        }
+        if let (&Method::GET, ["applications"]) = (method, rest) {
+            return Self::FindApplications;
+        }
+        if let Some((key, rest)) = key_of("applications", rest) {
+            return match (method, rest) {
+                (&Method::GET, []) => Self::Application(key),
+                (&Method::GET, ["owners"]) => Self::Owners(key),
+                (&Method::POST, ["addPassword" | "microsoft.graph.addPassword"]) => {
+                    Self::AddPassword(key)
+                }
+                (&Method::POST, ["removePassword" | "microsoft.graph.removePassword"]) => {
+                    Self::RemovePassword(key)
+                }
+                _ => unknown(),
+            };
+        }
+        if let Some((key, [])) = key_of("servicePrincipals", rest) {
+            return match *method {
+                Method::GET => Self::ServicePrincipal(key),
+                _ => unknown(),
+            };
+        }
+        match (method, rest) {
+            (&Method::GET, ["me"]) => Self::Me,
+            (&Method::GET, ["me", rest @ ..]) => match folder_of(rest) {
+                Some(folder) => Self::Folder { of: None, folder },
+                None => unknown(),
+            },
+            (&Method::GET, ["users", user, rest @ ..]) => match folder_of(rest) {
+                Some(folder) => Self::Folder {
+                    of: Some((*user).to_owned()),
+                    folder,
+                },
+                None => unknown(),
+            },
+            (&Method::POST, ["me", "sendMail" | "microsoft.graph.sendMail"]) => Self::SendMail,
+            _ => unknown(),
+        }
+    }
+
+    fn operation(&self) -> String {
+        match self {
+            Self::Application(_) => "GET application".to_owned(),
+            Self::FindApplications => "GET applications".to_owned(),
+            Self::AddPassword(_) => "POST addPassword".to_owned(),
+            Self::RemovePassword(_) => "POST removePassword".to_owned(),
+            Self::Owners(_) => "GET owners".to_owned(),
+            Self::ServicePrincipal(_) => "GET servicePrincipal".to_owned(),
+            Self::Me => "GET me".to_owned(),
+            Self::Folder { of: None, folder } => format!("GET me/mailFolders/{folder}"),
+            Self::Folder { folder, .. } => format!("GET users/mailFolders/{folder}"),
+            Self::SendMail => "POST me/sendMail".to_owned(),
+            Self::CredentialUse => "GET appCredentialSignInActivities".to_owned(),
+            Self::Unknown(asked) => asked.clone(),
+        }
+    }
+}
+
+/// `applications(appId='…')` or `applications/{objectId}`, and what follows.
+fn key_of<'a, 'b>(set: &str, segments: &'b [&'a str]) -> Option<(AppKey, &'b [&'a str])> {
+    let (first, rest) = segments.split_first()?;
+    if let Some(key) = first
+        .strip_prefix(set)
+        .and_then(|key| key.strip_prefix('('))
+    {
+        let key = key.strip_suffix(')')?;
+        let quoted = |text: &str| {
+            text.strip_prefix('\'')
+                .and_then(|text| text.strip_suffix('\''))
+                .map(str::to_owned)
+        };
+        return match key.split_once('=') {
+            Some(("appId", id)) => Some((AppKey::AppId(quoted(id)?), rest)),
+            Some(_) => None,
+            None => Some((AppKey::ObjectId(quoted(key)?), rest)),
+        };
+    }
+    let (id, rest) = rest.split_first()?;
+    (*first == set).then(|| (AppKey::ObjectId((*id).to_owned()), rest))
+}
+
+/// `mailFolders/inbox` or `mailFolders('Inbox')`; well-known names do not mind case.
+fn folder_of(segments: &[&str]) -> Option<String> {
+    match segments {
+        ["mailFolders", folder] => Some(folder.to_ascii_lowercase()),
+        [folder] => folder
+            .strip_prefix("mailFolders('")
+            .and_then(|folder| folder.strip_suffix("')"))
+            .map(str::to_ascii_lowercase),
+        _ => None,
+    }
+}
+
+fn decode(path: &str) -> String {
+    // A plus is a plus in a path.
+    let path = format!("p={}", path.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(path.as_bytes())
+        .next()
+        .map(|(_, path)| path.into_owned())
+        .unwrap_or_default()
+}
+
+/// A request whose token is good for Graph.
+struct Caller {
+    token: AccessToken,
+    query: Vec<(String, String)>,
+    body: Bytes,
+    /// The number of the connection that it came over, where there was one.
+    connection: Option<u64>,
+}
+
+impl Caller {
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The properties that `$select` names; none when it names none.
+    fn selected(&self) -> Option<Vec<&str>> {
+        self.query("$select")
+            .map(|names| names.split(',').map(str::trim).collect())
+    }
+
+    /// Whether the token carries one of these, as application or as delegated permission.
+    fn may(&self, permissions: &[&str]) -> bool {
+        permissions.iter().any(|permission| match self.token.oid {
+            Some(_) => self.token.has_scope(permission),
+            None => self.token.roles.contains(*permission),
+        })
+    }
+}
+
+async fn answer(
+    State(directory): State<Arc<Directory>>,
+    request: Request<axum::body::Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default();
+    let ids = Ids {
+        request: directory.world().guid(),
+        client: parts
+            .headers
+            .get("client-request-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned),
+    };
+    let route = Route::read(&parts.method, &parts.uri);
+    let caller = authorize(&directory, &parts.headers).map(|token| Caller {
+        token,
+        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect(),
+        body,
+        connection: parts
+            .extensions
+            .get()
+            .map(|ConnectionNumber(number)| *number),
+    });
+    let result = match caller {
+        Ok(caller) => perform(&directory, &route, &caller).await,
+        Err(error) => Err(error),
+    };
+    let response = result.unwrap_or_else(|error| error.write(directory.clock.now(), &ids));
+    ids.stamp(response)
+}
+
+async fn perform(
+    directory: &Directory,
+    route: &Route,
+    caller: &Caller,
+) -> Result<Response, GraphError> {
+    match route {
+        Route::Application(key) => applications::get(directory, caller, key),
+        Route::FindApplications => applications::find(directory, caller),
+        Route::AddPassword(key) => applications::add_password(directory, caller, key).await,
+        Route::RemovePassword(key) => applications::remove_password(directory, caller, key).await,
+        Route::Owners(key) => applications::owners(directory, caller, key),
+        Route::ServicePrincipal(key) => applications::service_principal(directory, caller, key),
+        Route::Me => mailbox::me(directory, caller),
+        Route::Folder { of, folder } => mailbox::folder(directory, caller, of.as_deref(), folder),
+        Route::SendMail => mailbox::send(directory, caller),
+        Route::CredentialUse => reports::credential_use(directory, caller),
+        Route::Unknown(asked) => Err(GraphError::bad_request(format!(
+            "Resource not found for the segment in '{asked}'."
+        ))),
+    }
+}
+
+fn authorize(directory: &Directory, headers: &HeaderMap) -> Result<AccessToken, GraphError> {
+    let token = headers
+        .get(AUTHORIZATION)
+        .and_then(|header| header.to_str().ok())
+        .and_then(|header| header.strip_prefix("Bearer "))
+        .ok_or_else(|| GraphError::bad_token("Access token is empty."))?;
+    let token = directory.access_token(token).ok_or_else(|| {
+        GraphError::bad_token("IDX14100: JWT is not well formed, there are no dots (.).")
+    })?;
+    if token.expires <= directory.clock.now() {
+        return Err(GraphError::bad_token(
+            "Lifetime validation failed, the token is expired.",
+        ));
+    }
+    // An Outlook token fails here (facts, 3.1).
+    if token.audience != GRAPH {
+        return Err(GraphError::bad_token(
+            "Access token validation failure. Invalid audience.",
+        ));
+    }
+    Ok(token)
+}
+
+/// What a call is known by afterwards (facts/microsoft.md, 1.9).
+struct Ids {
+    request: Uuid,
+    client: Option<String>,
+}
+
+impl Ids {
+    fn stamp(&self, mut response: Response) -> Response {
+        let client = self
+            .client
+            .clone()
+            .unwrap_or_else(|| self.request.to_string());
+        let diagnostic = r#"{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"003","RoleInstance":"AM2PEPF00000000"}}"#;
+        let headers = [
+            ("request-id", self.request.to_string()),
+            ("client-request-id", client),
+            ("x-ms-ags-diagnostic", diagnostic.to_owned()),
+        ];
+        for (name, value) in headers {
+            if let Ok(value) = value.try_into() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn json(value: serde_json::Value) -> Response {
+    axum::Json(value).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::microsoft::directory::application::NewSecret;
+    use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
+    use crate::microsoft::directory::replication::{Lag, Replica};
+    use crate::microsoft::directory::sign_in::{Decision, Step};
+    use crate::test_world::{CALLBACK, MAILBOX, TestWorld, ask};
+
+    #[test]
+    fn an_app_is_found_under_either_key_however_it_is_escaped() {
+        let read = |path: &str| Route::read(&Method::GET, &path.parse().unwrap());
+        let by_app_id = Route::Application(AppKey::AppId("a-b".to_owned()));
+        assert_eq!(read("/v1.0/applications(appId='a-b')"), by_app_id);
+        assert_eq!(read("/v1.0/applications%28appId=%27a-b%27%29"), by_app_id);
+        assert_eq!(
+            read("/v1.0/applications/a-b?$select=id"),
+            Route::Application(AppKey::ObjectId("a-b".to_owned()))
+        );
+        assert_eq!(
+            read("/v1.0/me/mailFolders('Inbox')").operation(),
+            "GET me/mailFolders/inbox"
+        );
+        assert!(matches!(
+            read("/v1.0/applications(name='a')"),
+            Route::Unknown(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_credential_is_listed_with_its_hint_or_with_none() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let (key, value) = world.secret();
+        for shows_hint in [true, false] {
+            world
+                .directory
+                .set_graph_habits(|habits| habits.shows_hint = shows_hint);
+            let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+            let listed = &seen.json()["passwordCredentials"][0];
+            assert_eq!(listed["keyId"], key.to_string());
+            let hint = listed["hint"].as_str();
+            assert_eq!(hint, shows_hint.then(|| &value[..3]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_of_the_service_principal_signs_in_and_is_not_listed() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let new = NewSecret {
+            on_service_principal: true,
+            ..NewSecret::default()
+        };
+        let (key, value) = world.directory.add_secret(world.app.app_id, new).unwrap();
+        assert_eq!(world.try_secret(&value).await.status, 200);
+        let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+        assert_eq!(seen.json()["passwordCredentials"], json!([]));
+        let key = json!({"keyId": key});
+        let removed = world.about_app(&bearer, "POST", "/removePassword", key);
+        assert_eq!(removed.await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn reads_over_one_connection_meet_one_replica() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        world.secret();
+        let late = Replica {
+            learns: Lag::Time(SignedDuration::from_hours(1)),
+            ..Replica::default()
+        };
+        world
+            .directory
+            .set_graph_replicas(vec![Replica::default(), late]);
+        world
+            .directory
+            .set_graph_habits(|habits| habits.reads_by_connection = true);
+        let seen = async |connection: u64| {
+            let uri = format!("/v1.0/applications(appId='{}')", world.app.app_id);
+            let request = Request::get(uri)
+                .header("authorization", &bearer)
+                .extension(ConnectionNumber(connection))
+                .body(Bytes::new());
+            let answer = world.graph.call(request.unwrap()).await.unwrap();
+            let app: Value = serde_json::from_slice(answer.body()).unwrap();
+            app["passwordCredentials"].as_array().unwrap().len()
+        };
+        for _ in 0..3 {
+            assert_eq!((seen(2).await, seen(3).await), (1, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_added_seen_used_and_removed() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let added = world.add_password(&bearer, &"n".repeat(100)).await;
+        assert_eq!(added.status, 200);
+        let added = added.json();
+        let secret = added["secretText"].as_str().unwrap();
+        assert_eq!(secret.len(), 40);
+        assert!("~._-".chars().all(|mark| secret.contains(mark)));
+        assert_eq!(added["hint"], secret[..3]);
+        assert_eq!(added["displayName"].as_str().unwrap().len(), 90);
+        assert_eq!(added["endDateTime"], "2027-05-22T00:00:00.0000000Z");
+        let seen = world
+            .about_app(&bearer, "GET", "?$select=passwordCredentials", Value::Null)
+            .await;
+        let listed = &seen.json()["passwordCredentials"][0];
+        assert_eq!(listed["keyId"], added["keyId"]);
+        assert_eq!(listed["secretText"], Value::Null);
+        assert_eq!(seen.json().get("appId"), None);
+        assert_eq!(world.try_secret(secret).await.status, 200);
+
+        let key = json!({"keyId": added["keyId"]});
+        let removed = world
+            .about_app(&bearer, "POST", "/removePassword", key.clone())
+            .await;
+        assert_eq!((removed.status.as_u16(), removed.body.len()), (204, 0));
+        let again = world
+            .about_app(&bearer, "POST", "/removePassword", key)
+            .await;
+        assert_eq!(again.status, 400);
+        let error = &again.json()["error"];
+        assert_eq!(error["code"], "Request_BadRequest");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("No password credential found with keyId"));
+        let date = error["innerError"]["date"].as_str().unwrap();
+        assert!(
+            date.parse::<jiff::Timestamp>().is_err(),
+            "{date} has no zone"
+        );
+        assert_eq!(
+            error["innerError"]["request-id"],
+            again.header("request-id")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_role_alone_and_the_ownership_alone_are_nothing() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let refused = |answer: crate::test_world::Answer| {
+            assert_eq!(answer.status, 403);
+            assert_eq!(
+                answer.json()["error"]["code"],
+                "Authorization_RequestDenied"
+            );
+        };
+        world
+            .directory
+            .change(world.app.app_id, |app| app.owners.clear());
+        refused(world.add_password(&bearer, "a").await);
+        refused(world.about_app(&bearer, "GET", "", Value::Null).await);
+        let owner = world.rotator.service_principal_id;
+        world.directory.change(world.app.app_id, |app| {
+            app.owners.insert(owner);
+        });
+        assert_eq!(world.add_password(&bearer, "a").await.status, 200);
+        world
+            .directory
+            .change(world.rotator.app_id, |app| app.app_roles.clear());
+        refused(world.add_password(&world.rotator_bearer().await, "a").await);
+        world.directory.change(world.rotator.app_id, |app| {
+            app.app_roles.insert("Application.Read.All".to_owned());
+        });
+        let bearer = world.rotator_bearer().await;
+        assert_eq!(
+            world
+                .about_app(&bearer, "GET", "", Value::Null)
+                .await
+                .status,
+            200
+        );
+        refused(world.add_password(&bearer, "a").await);
+        let nobody = world
+            .about_app("Bearer nothing", "GET", "", Value::Null)
+            .await;
+        assert_eq!(nobody.status, 401);
+        assert_eq!(nobody.json()["error"]["code"], "InvalidAuthenticationToken");
+    }
+
+    #[tokio::test]
+    async fn policies_and_limits_refuse_new_secrets_only() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let app = world.app.app_id;
+        let code = async || world.add_password(&bearer, "a").await.json()["error"]["code"].clone();
+        world.directory.change(app, |app| {
+            app.max_secret_lifetime = Some(jiff::SignedDuration::from_hours(90 * 24));
+        });
+        assert_eq!(code().await, "CredentialInvalidLifetimeAsPerAppPolicy");
+        // The default of two years counts too.
+        let default = world
+            .about_app(&bearer, "POST", "/addPassword", Value::Null)
+            .await;
+        assert_eq!(
+            default.json()["error"]["code"],
+            "CredentialInvalidLifetimeAsPerAppPolicy"
+        );
+        world
+            .directory
+            .change(app, |app| app.secrets_blocked = true);
+        assert_eq!(code().await, "CredentialTypeNotAllowedAsPerAppPolicy");
+        world.directory.change(app, |app| {
+            app.secrets_blocked = false;
+            app.max_secret_lifetime = None;
+            app.sign_in_audience =
+                crate::microsoft::directory::application::Audience::AnyAndPersonal;
+        });
+        assert_eq!(code().await, Value::Null);
+        assert_eq!(code().await, Value::Null);
+        assert_eq!(code().await, "Request_BadRequest", "two secrets at most");
+        let own = json!({"passwordCredential": {"keyId": uuid::Uuid::nil()}});
+        let own = world.about_app(&bearer, "POST", "/addPassword", own).await;
+        assert_eq!(own.status, 400);
+    }
+
+    #[tokio::test]
+    async fn reads_lag_behind_writes_and_do_not_agree() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        let lagging = Replica {
+            learns: Lag::Time(SignedDuration::from_secs(30)),
+            forgets: Lag::None,
+        };
+        world
+            .directory
+            .set_graph_replicas(vec![Replica::default(), lagging]);
+        world
+            .directory
+            .set_graph_habits(|habits| habits.remove_learns = Lag::Requests(3));
+        let added = world.add_password(&bearer, "a").await.json();
+        let count = async || {
+            let app = world
+                .about_app(&bearer, "GET", "", Value::Null)
+                .await
+                .json();
+            app["passwordCredentials"].as_array().unwrap().len()
+        };
+        assert_eq!([count().await, count().await], [1, 0]);
+        // The transient form of "not found": two reads and one try have been made before the last.
+        let key = json!({"keyId": added["keyId"]});
+        let early = world
+            .about_app(&bearer, "POST", "/removePassword", key.clone())
+            .await;
+        assert_eq!(early.status, 400);
+        let late = world
+            .about_app(&bearer, "POST", "/removePassword", key)
+            .await;
+        assert_eq!(late.status, 204);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_write_on_an_app_in_flight_is_a_concurrency_violation() {
+        let world = TestWorld::new();
+        let bearer = world.rotator_bearer().await;
+        world.directory.set_graph_habits(|habits| {
+            habits.write_takes = std::time::Duration::from_secs(1);
+            habits.write_spacing = SignedDuration::from_secs(2);
+        });
+        let (first, second) = tokio::join!(
+            world.add_password(&bearer, "a"),
+            world.add_password(&bearer, "b")
+        );
+        assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 409));
+        assert_eq!(
+            second.json()["error"]["code"],
+            "Directory_ConcurrencyViolation"
+        );
+        assert_eq!(world.add_password(&bearer, "c").await.status, 409);
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        assert_eq!(world.add_password(&bearer, "c").await.status, 200);
+        assert_eq!(world.directory.credentials(world.app.app_id).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_mailbox_answers_to_its_scopes() {
+        let world = TestWorld::new();
+        let (_, secret) = world.secret();
+        let id = world.app.app_id.to_string();
+        let tenant = world.tenant.to_string();
+        let client = Client {
+            tenant: &tenant,
+            client_id: &id,
+            proof: Proof::Secret(&secret),
+        };
+        let code = |scope: &str| {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("client_id", &id)
+                .append_pair("response_type", "code")
+                .append_pair("redirect_uri", CALLBACK)
+                .append_pair("scope", scope)
+                .finish();
+            let url =
+                format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
+            match world.directory.sign_in_as(&url, MAILBOX, Decision::Accept) {
+                Step::Redirect(location) => location.split("code=").nth(1).unwrap().to_owned(),
+                Step::Page(page) => panic!("{page:?}"),
+            }
+        };
+        let bearer = |scope: &str| {
+            let redemption = CodeRedemption {
+                code: &code(scope),
+                redirect_uri: CALLBACK,
+                code_verifier: None,
+                scope: None,
+            };
+            let tokens = world.directory.redeem_code(client, redemption).unwrap();
+            format!("Bearer {}", tokens.access_token)
+        };
+        let get = async |bearer: &str, path: &str| {
+            ask(&world.graph, "GET", path, &[("authorization", bearer)], "").await
+        };
+        let reader = bearer("User.Read Mail.Read");
+        let me = get(
+            &reader,
+            "/v1.0/me?$select=id,userPrincipalName,mail,proxyAddresses",
+        )
+        .await;
+        assert_eq!(me.json()["proxyAddresses"][0], format!("SMTP:{MAILBOX}"));
+        assert_eq!(get(&reader, "/v1.0/me/mailFolders/inbox").await.status, 200);
+        let sender = bearer("Mail.Send");
+        let denied = get(&sender, "/v1.0/me/mailFolders/inbox").await;
+        assert_eq!(denied.status, 403);
+        assert_eq!(denied.json()["error"]["code"], "ErrorAccessDenied");
+        let outlook = bearer("https://outlook.office.com/SMTP.Send");
+        assert_eq!(get(&outlook, "/v1.0/me").await.status, 401);
+        let mail = json!({"message": {"toRecipients": [{"emailAddress": {"address": MAILBOX}}]}});
+        let headers = [("authorization", sender.as_str())];
+        let sent = ask(
+            &world.graph,
+            "POST",
+            "/v1.0/me/sendMail",
+            &headers,
+            mail.to_string(),
+        )
+        .await;
+        assert_eq!(sent.status, 202);
+        assert_eq!(world.directory.sent_mail().len(), 1);
+        world
+            .directory
+            .change_account(world.person, |person| person.has_mailbox = false);
+        let gone = get(&reader, "/v1.0/me/mailFolders/inbox").await;
+        assert_eq!(gone.status, 404);
+        assert_eq!(gone.json()["error"]["code"], "MailboxNotEnabledForRESTAPI");
+    }
+}
