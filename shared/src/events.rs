@@ -44,7 +44,7 @@ pub enum Subject {
     Fleet(Timestamp),
 }
 
-/// What happened; JSON Schemas are in infra/events.
+/// What happened; JSON Schemas are in infra/event-schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum EventKind {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use simulators::world::World;
 
-/// Every event so far keeps its JSON Schema in infra/events, and repeats only itself.
+/// Every event so far keeps its JSON Schema in infra/event-schemas, and repeats only itself.
 pub fn assert_events_keep_their_schemas(world: &World) {
     let mut seen: BTreeMap<String, Value> = BTreeMap::new();
     for event in world.event_bridge.events() {
@@ -14,7 +14,7 @@ pub fn assert_events_keep_their_schemas(world: &World) {
         let kind = event["detail-type"].as_str().unwrap();
         let file = kind.to_lowercase().replace(' ', "-");
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../infra/events")
+            .join("../infra/event-schemas")
             .join(format!("{file}.schema.json"));
         let schema =
             std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{kind} has no schema"));

@@ -33,7 +33,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 use simulators::aws::lambda::in_process::InProcessHost;
 
 /// The world that the model runs in.
-type World = simulators::world::World<InProcessHost>;
+type ModelWorld = simulators::world::World<InProcessHost>;
 
 /// So many schedules run where nobody says how many.
 const SCHEDULES: u64 = 1000;

@@ -13,4 +13,4 @@ pub mod shopctrl;
 pub mod world;
 
 #[cfg(test)]
-mod test_world;
+mod fixture;

@@ -718,31 +718,38 @@ mod tests {
 
     use super::contract;
     use super::*;
-    use crate::test_world::{Answer, MAILBOX, TestWorld, ask};
+    use crate::fixture::{Answer, Fixture, MAILBOX, ask};
 
     const PATH: &str = "/v1/Shops/12/MailConnections/in";
     const LOGIN: &str = "Basic YXBpOmEgcGFzc3dvcmQ=";
 
     /// A shop with a receiving connection that works, and the key id of its secret.
-    fn connected() -> (TestWorld, Uuid) {
-        let world = TestWorld::new();
-        let shopctrl = &world.shopctrl;
+    fn connected() -> (Fixture, Uuid) {
+        let fixture = Fixture::new();
+        let shopctrl = &fixture.shopctrl;
         shopctrl.add_login("api", "a password", &[12]);
         shopctrl.add_shop(12, "Shop");
         let kind = (Direction::Receiving, Protocol::Graph);
-        let app = world.app.app_id;
-        shopctrl.add_connection(Connection::new(12, "in", kind, MAILBOX, world.tenant, app));
-        let (key_id, secret) = world.secret();
+        let app = fixture.app.app_id;
+        shopctrl.add_connection(Connection::new(
+            12,
+            "in",
+            kind,
+            MAILBOX,
+            fixture.tenant,
+            app,
+        ));
+        let (key_id, secret) = fixture.secret();
         shopctrl.enter_secret(12, "in", &secret);
         assert_eq!(shopctrl.outages()[0].cause, OutageCause::NotAuthorized);
         shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
         assert_eq!(shopctrl.outages(), []);
-        (world, key_id)
+        (fixture, key_id)
     }
 
     /// Asks, and holds the answer against the contract.
     async fn asks(
-        world: &TestWorld,
+        fixture: &Fixture,
         method: &str,
         path: &str,
         more: &[(&str, &str)],
@@ -751,7 +758,7 @@ mod tests {
         let mut headers = vec![("authorization", LOGIN)];
         headers.extend(more);
         headers.retain(|(_, value)| !value.is_empty());
-        let answer = ask(&world.shop, method, path, &headers, body.to_owned()).await;
+        let answer = ask(&fixture.shop, method, path, &headers, body.to_owned()).await;
         let name = if path.ends_with("/test") { " test" } else { "" };
         let operation = format!("{method} connection{name}");
         let found = contract::violations(&operation, answer.status.as_u16(), &answer.body);
@@ -764,9 +771,9 @@ mod tests {
         answer
     }
 
-    fn renewal(world: &TestWorld, key_id: Uuid, secret: &str) -> String {
+    fn renewal(fixture: &Fixture, key_id: Uuid, secret: &str) -> String {
         let body = json!({
-            "tenant_id": world.tenant, "client_id": world.app.app_id,
+            "tenant_id": fixture.tenant, "client_id": fixture.app.app_id,
             "key_id": key_id, "client_secret": secret,
         });
         let body = body.to_string();
@@ -779,148 +786,161 @@ mod tests {
 
     #[tokio::test]
     async fn a_put_swaps_and_authorizes_in_one_and_names_the_key() {
-        let (world, old_key) = connected();
-        let read = asks(&world, "GET", PATH, &[], "").await;
+        let (fixture, old_key) = connected();
+        let read = asks(&fixture, "GET", PATH, &[], "").await;
         assert_eq!(read.json()["status"], "Authorized");
         assert_eq!(read.json()["key_id"], Value::Null, "pasted by hand");
-        let (key_id, secret) = world.secret();
-        let body = renewal(&world, key_id, &secret);
+        let (key_id, secret) = fixture.secret();
+        let body = renewal(&fixture, key_id, &secret);
         let etag = read.header("etag").to_owned();
         let fresh = [("if-match", etag.as_str())];
 
-        assert_eq!(asks(&world, "PUT", PATH, &[], &body).await.status, 428);
+        assert_eq!(asks(&fixture, "PUT", PATH, &[], &body).await.status, 428);
         assert_eq!(
-            asks(&world, "PUT", PATH, &[("if-match", "\"0\"")], &body)
+            asks(&fixture, "PUT", PATH, &[("if-match", "\"0\"")], &body)
                 .await
                 .status,
             412
         );
         assert_eq!(
-            asks(&world, "PUT", PATH, &fresh, "{\"secret\": 1}")
+            asks(&fixture, "PUT", PATH, &fresh, "{\"secret\": 1}")
                 .await
                 .status,
             400
         );
-        let wrong = renewal(&world, key_id, &secret.replace('~', "_"));
-        assert_eq!(asks(&world, "PUT", PATH, &fresh, &wrong).await.status, 422);
-        let unchanged = asks(&world, "GET", PATH, &[], "").await;
+        let wrong = renewal(&fixture, key_id, &secret.replace('~', "_"));
+        assert_eq!(
+            asks(&fixture, "PUT", PATH, &fresh, &wrong).await.status,
+            422
+        );
+        let unchanged = asks(&fixture, "GET", PATH, &[], "").await;
         assert_eq!(unchanged.json(), read.json());
 
-        let put = asks(&world, "PUT", PATH, &fresh, &body).await;
+        let put = asks(&fixture, "PUT", PATH, &fresh, &body).await;
         assert_eq!(put.status, 200);
         assert_ne!(put.header("etag"), etag);
         assert_eq!(put.json()["key_id"], key_id.to_string());
         assert_eq!(put.json()["hint"], secret[..3]);
-        world.directory.delete_secret(world.app.app_id, old_key);
-        assert_eq!(world.shopctrl.outages(), []);
-        let test = asks(&world, "POST", &format!("{PATH}/test"), &[], "").await;
+        fixture.directory.delete_secret(fixture.app.app_id, old_key);
+        assert_eq!(fixture.shopctrl.outages(), []);
+        let test = asks(&fixture, "POST", &format!("{PATH}/test"), &[], "").await;
         assert_eq!(test.json()["result"], "passed");
-        world.directory.delete_secret(world.app.app_id, key_id);
+        fixture.directory.delete_secret(fixture.app.app_id, key_id);
         let refused = OutageCause::SecretRefused(Standing::Refused);
-        assert_eq!(world.shopctrl.outages()[0].cause, refused);
-        let test = asks(&world, "POST", &format!("{PATH}/test"), &[], "").await;
+        assert_eq!(fixture.shopctrl.outages()[0].cause, refused);
+        let test = asks(&fixture, "POST", &format!("{PATH}/test"), &[], "").await;
         assert_eq!(test.json()["result"], "failed");
     }
 
     #[tokio::test]
     async fn a_dead_sign_in_changes_nothing_and_leads_to_microsoft() {
-        let (world, old_key) = connected();
-        let read = asks(&world, "GET", PATH, &[], "").await;
+        let (fixture, old_key) = connected();
+        let read = asks(&fixture, "GET", PATH, &[], "").await;
         let etag = read.header("etag").to_owned();
-        world.directory.revoke_sessions(world.person);
-        let (key_id, secret) = world.secret();
-        let body = renewal(&world, key_id, &secret);
-        let refused = asks(&world, "PUT", PATH, &[("if-match", &etag)], &body).await;
+        fixture.directory.revoke_sessions(fixture.person);
+        let (key_id, secret) = fixture.secret();
+        let body = renewal(&fixture, key_id, &secret);
+        let refused = asks(&fixture, "PUT", PATH, &[("if-match", &etag)], &body).await;
         assert_eq!(refused.status, 409);
-        assert_eq!(asks(&world, "GET", PATH, &[], "").await.json(), read.json());
+        assert_eq!(
+            asks(&fixture, "GET", PATH, &[], "").await.json(),
+            read.json()
+        );
         let url = refused.json()["authorize_url"].as_str().unwrap().to_owned();
-        world.shopctrl.follow(&url, MAILBOX).unwrap();
-        let read = asks(&world, "GET", PATH, &[], "").await;
+        fixture.shopctrl.follow(&url, MAILBOX).unwrap();
+        let read = asks(&fixture, "GET", PATH, &[], "").await;
         assert_eq!(
             read.json()["key_id"],
             Value::Null,
             "it keeps the secret that works"
         );
         let etag = read.header("etag").to_owned();
-        let put = asks(&world, "PUT", PATH, &[("if-match", &etag)], &body).await;
+        let put = asks(&fixture, "PUT", PATH, &[("if-match", &etag)], &body).await;
         assert_eq!(put.status, 200);
 
         // With the old secret gone too, the sign-in completes the swap.
-        world.directory.revoke_sessions(world.person);
-        world.directory.delete_secret(world.app.app_id, old_key);
-        world.directory.delete_secret(world.app.app_id, key_id);
-        let (key_id, secret) = world.secret();
+        fixture.directory.revoke_sessions(fixture.person);
+        fixture.directory.delete_secret(fixture.app.app_id, old_key);
+        fixture.directory.delete_secret(fixture.app.app_id, key_id);
+        let (key_id, secret) = fixture.secret();
         let etag = put.header("etag").to_owned();
-        let body = renewal(&world, key_id, &secret);
-        let refused = asks(&world, "PUT", PATH, &[("if-match", &etag)], &body).await;
+        let body = renewal(&fixture, key_id, &secret);
+        let refused = asks(&fixture, "PUT", PATH, &[("if-match", &etag)], &body).await;
         let url = refused.json()["authorize_url"].as_str().unwrap().to_owned();
-        world.shopctrl.follow(&url, MAILBOX).unwrap();
-        assert_eq!(world.shopctrl.outages(), []);
-        let held = world.shopctrl.connection(12, "in").unwrap();
+        fixture.shopctrl.follow(&url, MAILBOX).unwrap();
+        assert_eq!(fixture.shopctrl.outages(), []);
+        let held = fixture.shopctrl.connection(12, "in").unwrap();
         assert_eq!(held.key_id, Some(key_id));
     }
 
     #[tokio::test]
     async fn it_can_take_a_secret_and_then_fail_and_it_can_be_down() {
-        let (world, _) = connected();
-        let before = world.shopctrl.connection(12, "in").unwrap();
-        world
+        let (fixture, _) = connected();
+        let before = fixture.shopctrl.connection(12, "in").unwrap();
+        fixture
             .shopctrl
             .fail_tests_with_next_secret(12, "in", "Mailbox server said no");
-        let (key_id, secret) = world.secret();
+        let (key_id, secret) = fixture.secret();
         let etag = before.etag();
-        let body = renewal(&world, key_id, &secret);
-        let put = asks(&world, "PUT", PATH, &[("if-match", &etag)], &body).await;
+        let body = renewal(&fixture, key_id, &secret);
+        let put = asks(&fixture, "PUT", PATH, &[("if-match", &etag)], &body).await;
         assert_eq!(put.status, 200);
         let path = format!("{PATH}/test");
-        let test = asks(&world, "POST", &path, &[], "{\"send_to\": \"a@b.example\"}").await;
+        let test = asks(
+            &fixture,
+            "POST",
+            &path,
+            &[],
+            "{\"send_to\": \"a@b.example\"}",
+        )
+        .await;
         assert_eq!(test.json()["reason"], "Mailbox server said no");
-        world
+        fixture
             .shopctrl
             .enter_secret(12, "in", &before.secret.unwrap());
-        world.shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
-        let test = asks(&world, "POST", &path, &[], "").await;
+        fixture.shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
+        let test = asks(&fixture, "POST", &path, &[], "").await;
         assert_eq!(test.json()["result"], "passed");
 
-        let now = world.clock.now();
-        world
+        let now = fixture.clock.now();
+        fixture
             .shopctrl
             .set_down_until(now + SignedDuration::from_hours(2));
-        assert_eq!(asks(&world, "GET", PATH, &[], "").await.status, 503);
-        world.wait(2 * 3600);
-        assert_eq!(asks(&world, "GET", PATH, &[], "").await.status, 200);
+        assert_eq!(asks(&fixture, "GET", PATH, &[], "").await.status, 503);
+        fixture.wait(2 * 3600);
+        assert_eq!(asks(&fixture, "GET", PATH, &[], "").await.status, 200);
         let nobody = [("authorization", "Basic eDp5")];
-        let answer = ask(&world.shop, "GET", PATH, &nobody, "").await;
+        let answer = ask(&fixture.shop, "GET", PATH, &nobody, "").await;
         assert_eq!(answer.status, 401);
         let found = contract::violations("GET connection", 401, &answer.body);
         assert_eq!(found, Vec::<String>::new());
         let other = PATH.replace("12", "13");
-        assert_eq!(asks(&world, "GET", &other, &[], "").await.status, 404);
+        assert_eq!(asks(&fixture, "GET", &other, &[], "").await.status, 404);
     }
 
     #[tokio::test]
     async fn the_wrong_account_is_authorized_and_fails_its_test() {
-        let (world, _) = connected();
+        let (fixture, _) = connected();
         let mut person = crate::microsoft::directory::account::Person::with_mailbox(
             "me@shop.example",
             "password!",
         );
         person.is_admin = true;
-        world.directory.add_account(world.tenant, person);
-        world
+        fixture.directory.add_account(fixture.tenant, person);
+        fixture
             .shopctrl
             .authorize_as(12, "in", "me@shop.example")
             .unwrap();
-        let test = asks(&world, "POST", &format!("{PATH}/test"), &[], "").await;
+        let test = asks(&fixture, "POST", &format!("{PATH}/test"), &[], "").await;
         assert_eq!(test.json()["result"], "failed");
     }
 
     #[tokio::test]
     async fn mail_is_checked_only_while_the_connection_works() {
-        let (world, key_id) = connected();
+        let (fixture, key_id) = connected();
         let last_check = async || {
             let headers = [("authorization", LOGIN)];
-            let answer = ask(&world.shop, "GET", "/v1/Shops/ShopStatus", &headers, "").await;
+            let answer = ask(&fixture.shop, "GET", "/v1/Shops/ShopStatus", &headers, "").await;
             let text = answer.json()[0]["LastMailCheck"]
                 .as_str()
                 .unwrap()
@@ -928,34 +948,34 @@ mod tests {
             text.parse::<Timestamp>().unwrap()
         };
         let start = last_check().await;
-        world
+        fixture
             .shopctrl
             .receive_mail(12, "customer@a.example", MAILBOX, "canary");
-        world.wait(301);
+        fixture.wait(301);
         let checked = last_check().await;
         assert_eq!(checked.duration_since(start).as_secs(), 300);
         let headers = [("authorization", LOGIN)];
         let path = "/v1/Shops/12/Emails?mailboxId=1&pageSize=10&pageNumber=1";
-        let emails = ask(&world.shop, "GET", path, &headers, "").await;
+        let emails = ask(&fixture.shop, "GET", path, &headers, "").await;
         assert_eq!(emails.json()[0]["Subject"], "canary");
 
         // The secret ends at minute 12: the check at minute 10 is the last.
         let end = start + SignedDuration::from_mins(12);
-        world
+        fixture
             .directory
-            .set_secret_end(world.app.app_id, key_id, end);
-        world.wait(3600);
+            .set_secret_end(fixture.app.app_id, key_id, end);
+        fixture.wait(3600);
         let stopped = last_check().await;
         assert_eq!(stopped.duration_since(start).as_mins(), 10);
-        let (_, secret) = world.secret();
-        world.shopctrl.enter_secret(12, "in", &secret);
-        world.wait(600);
+        let (_, secret) = fixture.secret();
+        fixture.shopctrl.enter_secret(12, "in", &secret);
+        fixture.wait(600);
         assert_eq!(last_check().await, stopped, "not authorized");
-        world.shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
+        fixture.shopctrl.authorize_as(12, "in", MAILBOX).unwrap();
         assert_eq!(last_check().await, stopped, "no check is due yet");
-        world.wait(300);
+        fixture.wait(300);
         assert!(last_check().await > stopped);
-        let used = world
+        let used = fixture
             .directory
             .credential_with_value(&secret)
             .unwrap()
@@ -965,20 +985,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_in_use_keeps_its_sign_in_for_years() {
-        let (world, _) = connected();
+        let (fixture, _) = connected();
         for _ in 0..3 {
-            world.wait(80 * 24 * 3600);
-            world.shopctrl.check_mail();
+            fixture.wait(80 * 24 * 3600);
+            fixture.shopctrl.check_mail();
         }
-        assert_eq!(world.shopctrl.test_connection(12, "in", None), Some(Ok(())));
-        world
+        assert_eq!(
+            fixture.shopctrl.test_connection(12, "in", None),
+            Some(Ok(()))
+        );
+        fixture
             .shopctrl
             .edit(12, "in", |connection| connection.enabled = false);
-        world.wait(90 * 24 * 3600);
-        world
+        fixture.wait(90 * 24 * 3600);
+        fixture
             .shopctrl
             .edit(12, "in", |connection| connection.enabled = true);
-        let test = world.shopctrl.test_connection(12, "in", None).unwrap();
+        let test = fixture.shopctrl.test_connection(12, "in", None).unwrap();
         assert!(
             test.unwrap_err().contains("AADSTS700082"),
             "idle for 90 days"

@@ -5,7 +5,7 @@ use shared::http::Client;
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use super::World;
+use super::ModelWorld;
 use super::deeds::hand_over;
 use super::schedule::Owner;
 use crate::browser::{Browser, Page};
@@ -21,7 +21,7 @@ pub const ASKS: [&str; 3] = [
 /// Opens the newest link. `says` is told each statement before it is made: that this connection, by
 /// ShopCtrl's screen, is Authorized with this credential's secret.
 pub async fn visit(
-    world: &World,
+    world: &ModelWorld,
     mailbox: &Mailbox,
     http: Client,
     how: Owner,
@@ -64,7 +64,7 @@ pub async fn visit(
     }
 }
 
-fn newest_link(world: &World, mailbox: &Mailbox) -> Option<String> {
+fn newest_link(world: &ModelWorld, mailbox: &Mailbox) -> Option<String> {
     let events = world.event_bridge.events();
     let mut asks = events.iter().rev().filter(|event| {
         let kind = event["detail-type"].as_str().unwrap_or_default();
@@ -83,7 +83,12 @@ async fn sign_in(browser: &mut Browser, link: &str, mailbox: &Mailbox) -> Option
 }
 
 /// ShopCtrl has the secret, and wants its own sign-in.
-async fn authorize(world: &World, mailbox: &Mailbox, browser: &mut Browser, page: Page) -> Page {
+async fn authorize(
+    world: &ModelWorld,
+    mailbox: &Mailbox,
+    browser: &mut Browser,
+    page: Page,
+) -> Page {
     let (Some(url), true) = (page.way_on(), page.has_form("/attest")) else {
         return page;
     };

@@ -27,7 +27,7 @@ use super::standing::{
     is_replica, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
 };
 use super::watch::{LONGEST_STEP, Watch};
-use super::{World, deeds, functions, owner, person, telling};
+use super::{ModelWorld, deeds, functions, owner, person, telling};
 
 /// Runs a schedule; `Err` says what is wrong.
 pub fn run(schedule: &Schedule) -> Result<(), String> {
@@ -110,7 +110,7 @@ impl Run {
         let begins = "2026-11-23T09:00:00Z".parse().unwrap();
         let region = format!("model-{}", RUNS.fetch_add(1, Ordering::SeqCst));
         let env = BTreeMap::from([("AWS_REGION".to_owned(), region)]);
-        let in_process = World::in_process(begins, env).unwrap();
+        let in_process = ModelWorld::in_process(begins, env).unwrap();
         functions::register(&in_process);
         let world = &in_process.world;
         world
@@ -170,7 +170,7 @@ impl Run {
         });
     }
 
-    fn world(&self) -> &World {
+    fn world(&self) -> &ModelWorld {
         &self.in_process.world
     }
 
@@ -594,7 +594,7 @@ impl Run {
 }
 
 /// A mailbox with the same app and first client secret, whose connections need nobody.
-fn add_neighbour(world: &World, mailbox: &Mailbox, plan: &MailboxPlan) -> Mailbox {
+fn add_neighbour(world: &ModelWorld, mailbox: &Mailbox, plan: &MailboxPlan) -> Mailbox {
     let plan = MailboxPlan {
         name: "support".to_owned(),
         address: "support@shop.example".to_owned(),
@@ -607,7 +607,7 @@ fn add_neighbour(world: &World, mailbox: &Mailbox, plan: &MailboxPlan) -> Mailbo
     world.add_mailbox(&plan).unwrap()
 }
 
-fn furnish(world: &World, mailbox: &Mailbox, setting: &Setting) {
+fn furnish(world: &ModelWorld, mailbox: &Mailbox, setting: &Setting) {
     let app = mailbox.app.app_id;
     if setting.two_places {
         world

@@ -403,12 +403,12 @@ mod tests {
 
     use super::*;
 
-    struct World {
+    struct Fixture {
         bridge: Arc<EventBridge>,
         service: Service,
     }
 
-    impl World {
+    impl Fixture {
         fn new() -> Self {
             let epoch: Timestamp = "2027-01-01T06:00:00.5Z".parse().unwrap();
             let clock = Arc::new(Clock::starting_at(epoch));
@@ -437,15 +437,15 @@ mod tests {
 
     #[tokio::test]
     async fn bad_entries_fail_alone() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let good = entry("Rotation Due", r#"{"id": "1"}"#);
-        let answer = world
+        let answer = fixture
             .put(json!([good, entry("Rotation Due", "no json"), {"Source": "shopmail"}]))
             .await;
         assert_eq!(answer["FailedEntryCount"], 2);
         assert_eq!(answer["Entries"][1]["ErrorCode"], "MalformedDetail");
         assert_eq!(answer["Entries"][2]["ErrorCode"], "InvalidArgument");
-        let events = world.bridge.events();
+        let events = fixture.bridge.events();
         assert_eq!(events.len(), 1);
         assert_eq!(events[0]["id"], answer["Entries"][0]["EventId"]);
         assert_eq!(events[0]["time"], "2027-01-01T06:00:00Z");
@@ -453,51 +453,53 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_or_too_large_entries_fail_together() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let many = vec![entry("A", "{}"); 11];
         assert_eq!(
-            world.put(json!(many)).await["__type"],
+            fixture.put(json!(many)).await["__type"],
             "ValidationException"
         );
         let large = format!(r#"{{"a": "{}"}}"#, "x".repeat(200 * 1024));
         let two = json!([entry("A", &large), entry("A", &large)]);
-        assert_eq!(world.put(two).await["__type"], "ValidationException");
-        assert!(world.bridge.events().is_empty());
+        assert_eq!(fixture.put(two).await["__type"], "ValidationException");
+        assert!(fixture.bridge.events().is_empty());
     }
 
     #[tokio::test]
     async fn told_failures_come_inside_a_success() {
-        let world = World::new();
-        world.bridge.fail_entries(1);
-        let answer = world.put(json!([entry("A", "{}"), entry("B", "{}")])).await;
+        let fixture = Fixture::new();
+        fixture.bridge.fail_entries(1);
+        let answer = fixture
+            .put(json!([entry("A", "{}"), entry("B", "{}")]))
+            .await;
         assert_eq!(answer["FailedEntryCount"], 1);
-        assert_eq!(world.bridge.events()[0]["detail-type"], "B");
+        assert_eq!(fixture.bridge.events()[0]["detail-type"], "B");
     }
 
     #[tokio::test]
     async fn a_matching_event_reaches_its_target_as_often_as_told() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let seen: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
         let into = Arc::clone(&seen);
-        world.bridge.set_invoker(Arc::new(move |target, event| {
+        fixture.bridge.set_invoker(Arc::new(move |target, event| {
             into.lock().unwrap().push((target, event));
             Box::pin(async { Ok(()) })
         }));
         let pattern = json!({"source": ["shopmail"], "detail-type": ["Check Continues"]});
-        world.bridge.add_rule(pattern, "checker").unwrap();
-        world.bridge.deliver_twice(true);
-        world
+        fixture.bridge.add_rule(pattern, "checker").unwrap();
+        fixture.bridge.deliver_twice(true);
+        fixture
             .put(json!([
                 entry("Check Continues", "{}"),
                 entry("Other", "{}")
             ]))
             .await;
-        world.bridge.settled().await;
+        fixture.bridge.settled().await;
         let seen = seen.lock().unwrap();
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[0], seen[1], "a repeat is the same event");
         assert_eq!(seen[0].0, "checker");
-        let unsupported = world
+        let unsupported = fixture
             .bridge
             .add_rule(json!({"source": [{"exists": true}]}), "x");
         assert!(unsupported.is_err());
@@ -505,12 +507,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_the_event_or_the_time() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let minute = Duration::from_secs(60);
-        assert_eq!(world.bridge.wait_for("A", minute).await, None);
+        assert_eq!(fixture.bridge.wait_for("A", minute).await, None);
         let (found, _) = tokio::join!(
-            world.bridge.wait_for("A", minute),
-            world.put(json!([entry("A", r#"{"n": 1}"#)])),
+            fixture.bridge.wait_for("A", minute),
+            fixture.put(json!([entry("A", r#"{"n": 1}"#)])),
         );
         assert_eq!(found.unwrap()["detail"]["n"], 1);
     }

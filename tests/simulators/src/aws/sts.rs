@@ -396,12 +396,12 @@ mod tests {
 
     use super::*;
 
-    struct World {
+    struct Fixture {
         sts: Arc<Sts>,
         service: Service,
     }
 
-    impl World {
+    impl Fixture {
         fn new() -> Self {
             let epoch: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
             let sts = Sts::new(Arc::new(Clock::starting_at(epoch)), 1).unwrap();
@@ -433,9 +433,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_verifies_with_the_published_key() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let role = "arn:aws:iam::123456789012:role/shopmail-rotation";
-        world.sts.set_principal(
+        fixture.sts.set_principal(
             "ROT",
             Principal {
                 role_arn: role.to_owned(),
@@ -443,13 +443,13 @@ mod tests {
                 session_ends: None,
             },
         );
-        let (status, answer) = world
+        let (status, answer) = fixture
             .ask("&Audience.member.1=api%3A%2F%2FAzureADTokenExchange&DurationSeconds=300")
             .await;
         assert_eq!(status, 200);
         let token = between(&answer, "WebIdentityToken");
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        let published = world.sts.jwks();
+        let published = fixture.sts.jwks();
         let component = |name: &str| {
             let text = published["keys"][0][name].as_str().unwrap();
             BASE64URL_NOPAD.decode(text.as_bytes()).unwrap()
@@ -465,7 +465,7 @@ mod tests {
             .decode(signed.split_once('.').unwrap().1.as_bytes())
             .unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
-        assert_eq!(claims["iss"], world.sts.issuer());
+        assert_eq!(claims["iss"], fixture.sts.issuer());
         assert_eq!(claims["sub"], role);
         assert_eq!(claims["aud"], "api://AzureADTokenExchange");
         assert_eq!(
@@ -478,8 +478,10 @@ mod tests {
 
     #[tokio::test]
     async fn several_audiences_make_a_list() {
-        let world = World::new();
-        let (_, answer) = world.ask("&Audience.member.1=a&Audience.member.2=b").await;
+        let fixture = Fixture::new();
+        let (_, answer) = fixture
+            .ask("&Audience.member.1=a&Audience.member.2=b")
+            .await;
         let token = between(&answer, "WebIdentityToken");
         let claims = token.split('.').nth(1).unwrap();
         let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
@@ -489,32 +491,32 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_service_refuses_is_refused() {
-        let world = World::new();
+        let fixture = Fixture::new();
         for wrong in ["", "&Audience.member.1=a&DurationSeconds=59"] {
-            let (status, answer) = world.ask(wrong).await;
+            let (status, answer) = fixture.ask(wrong).await;
             assert_eq!((status, between(&answer, "Code")), (400, "ValidationError"));
         }
         let ends = "2027-01-01T00:01:00Z".parse().unwrap();
-        world.sts.set_default_principal(Principal {
+        fixture.sts.set_default_principal(Principal {
             role_arn: "role".to_owned(),
             function_arn: None,
             session_ends: Some(ends),
         });
-        let (status, answer) = world.ask("&Audience.member.1=a").await;
+        let (status, answer) = fixture.ask("&Audience.member.1=a").await;
         assert_eq!(status, 403);
         assert_eq!(
             between(&answer, "Code"),
             "SessionDurationEscalationException"
         );
-        world.sts.enable(false);
-        let (status, answer) = world.ask("&Audience.member.1=a").await;
+        fixture.sts.enable(false);
+        let (status, answer) = fixture.ask("&Audience.member.1=a").await;
         assert_eq!(status, 403);
         assert_eq!(
             between(&answer, "Code"),
             "OutboundWebIdentityFederationDisabledException"
         );
         assert_eq!(
-            world.service.gate.operations()[0],
+            fixture.service.gate.operations()[0],
             "sts GetWebIdentityToken"
         );
     }

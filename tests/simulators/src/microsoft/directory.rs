@@ -47,7 +47,7 @@ type KeySource = Box<dyn Fn(&str) -> Option<Vec<PublicKey>> + Send + Sync>;
 pub struct Directory {
     pub(crate) clock: Arc<Clock>,
     pub(crate) signing_key: SigningKey,
-    world: Mutex<World>,
+    records: Mutex<Records>,
     issuers: Mutex<Option<KeySource>>,
     before_reports: Mutex<Vec<Hook>>,
 }
@@ -112,7 +112,7 @@ pub enum Standing {
     Refused,
 }
 
-pub(crate) struct World {
+pub(crate) struct Records {
     pub(crate) authority: String,
     pub(crate) rng: StdRng,
     pub(crate) tenants: Vec<Tenant>,
@@ -141,7 +141,7 @@ impl Directory {
         Arc::new(Self {
             clock,
             signing_key: SigningKey::of_the_simulator(),
-            world: Mutex::new(World {
+            records: Mutex::new(Records {
                 authority: "https://login.microsoftonline.com".to_owned(),
                 rng: StdRng::seed_from_u64(seed),
                 tenants: vec![Tenant {
@@ -171,8 +171,8 @@ impl Directory {
         })
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn issuers(&self) -> MutexGuard<'_, Option<KeySource>> {
@@ -184,13 +184,13 @@ impl Directory {
     /// Tells where the authority is served: `https://login.microsoftonline.com` until then.
     pub fn set_authority(&self, base: &str) {
         base.trim_end_matches('/')
-            .clone_into(&mut self.world().authority);
+            .clone_into(&mut self.records().authority);
     }
 
     /// Where the authority is served, without a slash at the end.
     #[must_use]
     pub fn authority(&self) -> String {
-        self.world().authority.clone()
+        self.records().authority.clone()
     }
 
     /// Tells where the public keys of federated issuers come from; without it none is trusted.
@@ -203,9 +203,9 @@ impl Directory {
 
     /// Adds a tenant and gives its id.
     pub fn add_tenant(&self, domain: &str) -> Uuid {
-        let mut world = self.world();
-        let id = world.guid();
-        world.tenants.push(Tenant {
+        let mut records = self.records();
+        let id = records.guid();
+        records.tenants.push(Tenant {
             id,
             domain: domain.to_owned(),
             consent_policy: ConsentPolicy::default(),
@@ -215,21 +215,21 @@ impl Directory {
 
     /// Decides who may consent in a tenant.
     pub fn set_consent_policy(&self, tenant: Uuid, policy: ConsentPolicy) {
-        let mut world = self.world();
-        if let Some(tenant) = world.tenants.iter_mut().find(|known| known.id == tenant) {
+        let mut records = self.records();
+        if let Some(tenant) = records.tenants.iter_mut().find(|known| known.id == tenant) {
             tenant.consent_policy = policy;
         }
     }
 
     /// Registers an app with its service principal.
     pub fn register(&self, tenant: Uuid, registration: Registration) -> AppIds {
-        let mut world = self.world();
+        let mut records = self.records();
         let ids = AppIds {
-            object_id: world.guid(),
-            app_id: world.guid(),
-            service_principal_id: world.guid(),
+            object_id: records.guid(),
+            app_id: records.guid(),
+            service_principal_id: records.guid(),
         };
-        world.applications.push(Application {
+        records.applications.push(Application {
             ids,
             tenant_id: tenant,
             registration,
@@ -243,56 +243,56 @@ impl Directory {
 
     /// Changes what was decided about an app.
     pub fn change(&self, app_id: Uuid, change: impl FnOnce(&mut Registration)) {
-        if let Some(app) = self.world().app_mut(app_id) {
+        if let Some(app) = self.records().app_mut(app_id) {
             change(&mut app.registration);
         }
     }
 
     /// Deletes an app with its service principal; it can be restored.
     pub fn delete_registration(&self, app_id: Uuid) {
-        let mut world = self.world();
-        let found = world
+        let mut records = self.records();
+        let found = records
             .applications
             .iter()
             .position(|app| app.ids.app_id == app_id);
         if let Some(at) = found {
-            let app = world.applications.remove(at);
-            world.deleted_applications.push(app);
+            let app = records.applications.remove(at);
+            records.deleted_applications.push(app);
         }
     }
 
     /// Restores a deleted app as it was.
     pub fn restore_registration(&self, app_id: Uuid) {
-        let mut world = self.world();
-        let found = world
+        let mut records = self.records();
+        let found = records
             .deleted_applications
             .iter()
             .position(|app| app.ids.app_id == app_id);
         if let Some(at) = found {
-            let app = world.deleted_applications.remove(at);
-            world.applications.push(app);
+            let app = records.deleted_applications.remove(at);
+            records.applications.push(app);
         }
     }
 
     /// Puts a secret into an app, as a person in the portal would, and gives its key id and value.
     pub fn add_secret(&self, app_id: Uuid, secret: NewSecret) -> Option<(Uuid, String)> {
         let now = self.clock.now();
-        let mut world = self.world();
-        let credential = world.new_credential(app_id, now, secret);
+        let mut records = self.records();
+        let credential = records.new_credential(app_id, now, secret);
         let added = (credential.key_id, credential.value.clone());
-        world.app_mut(app_id)?.credentials.push(credential);
+        records.app_mut(app_id)?.credentials.push(credential);
         Some(added)
     }
 
     /// Takes a credential away, as a person in the portal would. True if it was there.
     pub fn delete_secret(&self, app_id: Uuid, key_id: Uuid) -> bool {
         let now = self.clock.now();
-        self.world().remove_credential(app_id, key_id, now)
+        self.records().remove_credential(app_id, key_id, now)
     }
 
     /// Lets a credential end at this time, which may be past.
     pub fn set_secret_end(&self, app_id: Uuid, key_id: Uuid, end: Timestamp) {
-        if let Some(app) = self.world().app_mut(app_id) {
+        if let Some(app) = self.records().app_mut(app_id) {
             for credential in &mut app.credentials {
                 if credential.key_id == key_id {
                     credential.end = end;
@@ -304,9 +304,9 @@ impl Directory {
     /// Lets an app trust tokens of another issuer.
     pub fn add_federated(&self, app_id: Uuid, issuer: &str, subject: &str, audience: &str) {
         let now = self.clock.now();
-        let mut world = self.world();
-        let added = world.moment(app_id, now);
-        if let Some(app) = world.app_mut(app_id) {
+        let mut records = self.records();
+        let added = records.moment(app_id, now);
+        if let Some(app) = records.app_mut(app_id) {
             app.federated.push(FederatedCredential {
                 issuer: issuer.to_owned(),
                 subject: subject.to_owned(),
@@ -318,10 +318,10 @@ impl Directory {
 
     /// Adds an account and gives its `oid`.
     pub fn add_account(&self, tenant: Uuid, person: Person) -> Uuid {
-        let mut world = self.world();
-        let oid = world.guid();
-        world.note_secret(&person.password);
-        world.accounts.push(Account {
+        let mut records = self.records();
+        let oid = records.guid();
+        records.note_secret(&person.password);
+        records.accounts.push(Account {
             oid,
             tenant_id: tenant,
             person,
@@ -331,8 +331,8 @@ impl Directory {
 
     /// Changes an account.
     pub fn change_account(&self, oid: Uuid, change: impl FnOnce(&mut Person)) {
-        let mut world = self.world();
-        if let Some(account) = world.accounts.iter_mut().find(|known| known.oid == oid) {
+        let mut records = self.records();
+        if let Some(account) = records.accounts.iter_mut().find(|known| known.oid == oid) {
             change(&mut account.person);
         }
     }
@@ -340,12 +340,12 @@ impl Directory {
     /// Deletes an account: its refresh tokens die with it.
     pub fn delete_account(&self, oid: Uuid) {
         self.revoke_sessions(oid);
-        self.world().accounts.retain(|known| known.oid != oid);
+        self.records().accounts.retain(|known| known.oid != oid);
     }
 
     /// Grants an app delegated permissions for one person.
     pub fn consent(&self, oid: Uuid, app_id: Uuid, scopes: &str) {
-        self.world()
+        self.records()
             .consents
             .entry((oid, app_id))
             .or_default()
@@ -354,25 +354,25 @@ impl Directory {
 
     /// Takes back all that a person granted an app.
     pub fn withdraw_consent(&self, oid: Uuid, app_id: Uuid) {
-        self.world().consents.remove(&(oid, app_id));
+        self.records().consents.remove(&(oid, app_id));
     }
 
     /// Revokes all of a person's refresh tokens ("revoke sessions": facts/microsoft.md, 2.6).
     pub fn revoke_sessions(&self, oid: Uuid) {
         let now = self.clock.now();
-        let mut world = self.world();
-        for token in world.refresh_tokens.values_mut() {
+        let mut records = self.records();
+        for token in records.refresh_tokens.values_mut() {
             if token.oid == oid && token.revoked.is_none() {
                 token.revoked = Some(now);
             }
         }
-        world.sessions.retain(|_, signed_in| *signed_in != oid);
+        records.sessions.retain(|_, signed_in| *signed_in != oid);
     }
 
     /// Lets one refresh token be as if unused for 90 days (700082).
     pub fn expire_refresh_token(&self, token: &str) {
         let long_ago = self.clock.now() - REFRESH_TOKEN_LIFETIME;
-        if let Some(token) = self.world().refresh_tokens.get_mut(token) {
+        if let Some(token) = self.records().refresh_tokens.get_mut(token) {
             token.issued = long_ago;
         }
     }
@@ -380,7 +380,7 @@ impl Directory {
     /// Lets a person's refresh tokens for an app be as if unused for 90 days (700082).
     pub fn expire_refresh_tokens(&self, oid: Uuid, app_id: Uuid) {
         let long_ago = self.clock.now() - REFRESH_TOKEN_LIFETIME;
-        for token in self.world().refresh_tokens.values_mut() {
+        for token in self.records().refresh_tokens.values_mut() {
             if token.oid == oid && token.app_id == app_id {
                 token.issued = long_ago;
             }
@@ -389,28 +389,28 @@ impl Directory {
 
     /// Sets the replicas of the token endpoint: requests about an app go round them.
     pub fn set_token_replicas(&self, replicas: Vec<Replica>) {
-        self.world().token_replicas.set(replicas);
+        self.records().token_replicas.set(replicas);
     }
 
     /// Sets the replicas that Graph reads apps from: reads of an app go round them.
     pub fn set_graph_replicas(&self, replicas: Vec<Replica>) {
-        self.world().graph_replicas.set(replicas);
+        self.records().graph_replicas.set(replicas);
     }
 
     /// Sets how Graph behaves.
     pub fn set_graph_habits(&self, change: impl FnOnce(&mut GraphHabits)) {
-        change(&mut self.world().graph_habits);
+        change(&mut self.records().graph_habits);
     }
 
     /// Sets how token answers spell scopes.
     pub fn set_scope_echo(&self, echo: ScopeEcho) {
-        self.world().scope_echo = echo;
+        self.records().scope_echo = echo;
     }
 
     /// Whether refusals about the person (50105, 53003, …) are sent to the redirect URI at once instead
     /// of being shown on Microsoft's page, from which the person can go back: both have been seen.
     pub fn set_refusals_redirect(&self, redirect: bool) {
-        self.world().refusals_redirect = redirect;
+        self.records().refusals_redirect = redirect;
     }
 
     /// Calls `hook` before a report is made: whoever reckons use of credentials late does it then.
@@ -433,11 +433,11 @@ impl Directory {
 
     /// Notes that a credential was used then in a person's name, without a request.
     pub fn used_by_person(&self, app_id: Uuid, secret: &str, at: Timestamp) {
-        let mut world = self.world();
-        if !world.graph_habits.report_shows_delegated_use {
+        let mut records = self.records();
+        if !records.graph_habits.report_shows_delegated_use {
             return;
         }
-        if let Some(app) = world.app_mut(app_id) {
+        if let Some(app) = records.app_mut(app_id) {
             for credential in &mut app.credentials {
                 if credential.value == secret {
                     credential.last_used = credential.last_used.max(Some(at));
@@ -449,14 +449,14 @@ impl Directory {
     /// Notes that a refresh token was used and replaced then, without a request: its text stands for
     /// the newer one from now on.
     pub fn renewed(&self, refresh_token: &str, at: Timestamp) {
-        if let Some(token) = self.world().refresh_tokens.get_mut(refresh_token) {
+        if let Some(token) = self.records().refresh_tokens.get_mut(refresh_token) {
             token.issued = token.issued.max(at);
         }
     }
 
     /// Lets a scan for leaks look for this secret too.
     pub fn note_secret(&self, secret: &str) {
-        self.world().note_secret(secret);
+        self.records().note_secret(secret);
     }
 
     // === Looking at it ===
@@ -464,13 +464,13 @@ impl Directory {
     /// An app, by its client id.
     #[must_use]
     pub fn application(&self, app_id: Uuid) -> Option<Application> {
-        self.world().app(app_id).cloned()
+        self.records().app(app_id).cloned()
     }
 
     /// An app's credentials, once every change has spread.
     #[must_use]
     pub fn credentials(&self, app_id: Uuid) -> Vec<Credential> {
-        self.world()
+        self.records()
             .app(app_id)
             .map(|app| app.credentials().cloned().collect())
             .unwrap_or_default()
@@ -490,7 +490,7 @@ impl Directory {
     }
 
     fn find_credential(&self, wanted: impl Fn(&Credential) -> bool) -> Option<Credential> {
-        self.world()
+        self.records()
             .applications
             .iter()
             .flat_map(|app| &app.credentials)
@@ -501,13 +501,13 @@ impl Directory {
     /// An account.
     #[must_use]
     pub fn account(&self, oid: Uuid) -> Option<Account> {
-        self.world().account(oid).cloned()
+        self.records().account(oid).cloned()
     }
 
     /// The account known under an address.
     #[must_use]
     pub fn account_at(&self, address: &str) -> Option<Account> {
-        self.world()
+        self.records()
             .accounts
             .iter()
             .find(|account| account.person.has_address(address))
@@ -517,33 +517,33 @@ impl Directory {
     /// What an access token stands for, expired or not. Mail servers ask it.
     #[must_use]
     pub fn access_token(&self, token: &str) -> Option<AccessToken> {
-        self.world().access_tokens.get(token).cloned()
+        self.records().access_tokens.get(token).cloned()
     }
 
     /// What a refresh token stands for.
     #[must_use]
     pub fn refresh_token(&self, token: &str) -> Option<RefreshToken> {
-        self.world().refresh_tokens.get(token).cloned()
+        self.records().refresh_tokens.get(token).cloned()
     }
 
     /// Mails sent through Graph.
     #[must_use]
     pub fn sent_mail(&self) -> Vec<SentMail> {
-        self.world().sent_mail.clone()
+        self.records().sent_mail.clone()
     }
 
     /// How far a secret is good for the app now. It is no request: replicas do not take turns.
     #[must_use]
     pub fn standing(&self, app_id: Uuid, secret: &str) -> Standing {
         let now = self.clock.now();
-        let world = self.world();
-        let Some(app) = world.app(app_id) else {
+        let records = self.records();
+        let Some(app) = records.app(app_id) else {
             return Standing::Refused;
         };
         if app.registration.disabled || app.registration.deleted {
             return Standing::Refused;
         }
-        let verdicts: Vec<bool> = world
+        let verdicts: Vec<bool> = records
             .token_replicas
             .all_views(app_id, now)
             .iter()
@@ -565,8 +565,8 @@ impl Directory {
     /// From when until when a secret works for the app, leaving out how changes spread.
     #[must_use]
     pub fn validity(&self, app_id: Uuid, secret: &str) -> Option<(Timestamp, Timestamp)> {
-        let world = self.world();
-        let app = world.app(app_id)?;
+        let records = self.records();
+        let app = records.app(app_id)?;
         let credential = app.credentials.iter().find(|known| known.value == secret)?;
         let removed = credential.removed.map(|removed| removed.at);
         Some((
@@ -579,11 +579,11 @@ impl Directory {
     /// a scan for leaks looks for.
     #[must_use]
     pub fn all_secret_strings(&self) -> BTreeSet<String> {
-        self.world().secrets.clone()
+        self.records().secrets.clone()
     }
 }
 
-impl World {
+impl Records {
     pub(crate) fn guid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.rng.random()).into_uuid()
     }

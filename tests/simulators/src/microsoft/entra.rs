@@ -178,7 +178,7 @@ async fn openid_configuration(
 ) -> Response {
     let authority = directory.authority();
     let common = ["common", "organizations", "consumers"].contains(&tenant.as_str());
-    let known = directory.world().tenant(&tenant).map(|known| known.id);
+    let known = directory.records().tenant(&tenant).map(|known| known.id);
     let issuer = match known {
         Some(id) => id.to_string(),
         None if common => "{tenantid}".to_owned(),
@@ -232,18 +232,18 @@ mod tests {
     use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
     use super::*;
+    use crate::fixture::{Answer, CALLBACK, Fixture, MAILBOX, PASSWORD, ask, form};
     use crate::microsoft::directory::PublicKey;
     use crate::microsoft::directory::account::{Obstacle, Person};
     use crate::microsoft::directory::replication::{Lag, Replica};
-    use crate::test_world::{Answer, CALLBACK, MAILBOX, PASSWORD, TestWorld, ask, form};
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     /// RFC 7636, appendix B.
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     const SCOPE: &str = "openid profile offline_access User.Read Mail.Read";
 
-    fn authorize_path(world: &TestWorld, more: &[(&str, &str)]) -> String {
-        let app = world.app.app_id.to_string();
+    fn authorize_path(fixture: &Fixture, more: &[(&str, &str)]) -> String {
+        let app = fixture.app.app_id.to_string();
         let mut fields = vec![
             ("client_id", app.as_str()),
             ("response_type", "code"),
@@ -256,7 +256,11 @@ mod tests {
         ];
         fields.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
         fields.extend(more);
-        format!("/{}/oauth2/v2.0/authorize?{}", world.tenant, form(&fields))
+        format!(
+            "/{}/oauth2/v2.0/authorize?{}",
+            fixture.tenant,
+            form(&fields)
+        )
     }
 
     fn flow(page: &Answer) -> String {
@@ -265,15 +269,22 @@ mod tests {
         text[start..].split('"').next().unwrap().to_owned()
     }
 
-    async fn post(world: &TestWorld, step: &str, fields: &[(&str, &str)]) -> Answer {
-        let uri = format!("/{}/{step}", world.tenant);
+    async fn post(fixture: &Fixture, step: &str, fields: &[(&str, &str)]) -> Answer {
+        let uri = format!("/{}/{step}", fixture.tenant);
         let kind = [("content-type", "application/x-www-form-urlencoded")];
-        ask(&world.entra, "POST", &uri, &kind, form(fields)).await
+        ask(&fixture.entra, "POST", &uri, &kind, form(fields)).await
     }
 
     /// Signs in on the pages as the mailbox: whatever comes after the password.
-    async fn sign_in(world: &TestWorld, more: &[(&str, &str)]) -> Answer {
-        let page = ask(&world.entra, "GET", &authorize_path(world, more), &[], "").await;
+    async fn sign_in(fixture: &Fixture, more: &[(&str, &str)]) -> Answer {
+        let page = ask(
+            &fixture.entra,
+            "GET",
+            &authorize_path(fixture, more),
+            &[],
+            "",
+        )
+        .await;
         assert_eq!(page.status, 200, "{}", page.text());
         let fields = [("flow", flow(&page)), ("login", MAILBOX.to_owned())];
         let fields: Vec<(&str, &str)> = fields
@@ -281,7 +292,7 @@ mod tests {
             .map(|(name, value)| (*name, value.as_str()))
             .chain([("passwd", PASSWORD)])
             .collect();
-        post(world, "login", &fields).await
+        post(fixture, "login", &fields).await
     }
 
     fn query(answer: &Answer) -> std::collections::BTreeMap<String, String> {
@@ -291,11 +302,11 @@ mod tests {
         location.query_pairs().into_owned().collect()
     }
 
-    async fn redeem(world: &TestWorld, code: &str, verifier: &str, secret: &str) -> Answer {
-        world
+    async fn redeem(fixture: &Fixture, code: &str, verifier: &str, secret: &str) -> Answer {
+        fixture
             .token(&[
                 ("grant_type", "authorization_code"),
-                ("client_id", &world.app.app_id.to_string()),
+                ("client_id", &fixture.app.app_id.to_string()),
                 ("client_secret", secret),
                 ("code", code),
                 ("redirect_uri", CALLBACK),
@@ -305,11 +316,11 @@ mod tests {
             .await
     }
 
-    async fn refresh(world: &TestWorld, token: &str, secret: &str, scope: &str) -> Answer {
-        world
+    async fn refresh(fixture: &Fixture, token: &str, secret: &str, scope: &str) -> Answer {
+        fixture
             .token(&[
                 ("grant_type", "refresh_token"),
-                ("client_id", &world.app.app_id.to_string()),
+                ("client_id", &fixture.app.app_id.to_string()),
                 ("client_secret", secret),
                 ("refresh_token", token),
                 ("scope", scope),
@@ -317,30 +328,30 @@ mod tests {
             .await
     }
 
-    async fn refresh_token(world: &TestWorld, secret: &str) -> String {
-        let code = query(&sign_in(world, &[]).await)["code"].clone();
-        let tokens = redeem(world, &code, VERIFIER, secret).await;
+    async fn refresh_token(fixture: &Fixture, secret: &str) -> String {
+        let code = query(&sign_in(fixture, &[]).await)["code"].clone();
+        let tokens = redeem(fixture, &code, VERIFIER, secret).await;
         tokens.json()["refresh_token"].as_str().unwrap().to_owned()
     }
 
     #[tokio::test]
     async fn an_account_signs_in_with_its_user_principal_name_and_is_called_so() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        world.directory.change_account(world.person, |person| {
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        fixture.directory.change_account(fixture.person, |person| {
             person.upn = "u123456@shop.example".to_owned();
         });
-        let page = sign_in(&world, &[]).await;
+        let page = sign_in(&fixture, &[]).await;
         assert!(page.text().contains("AADSTS50034"), "{}", page.text());
         let fields = [("login", "U123456@shop.example"), ("passwd", PASSWORD)];
         let flow = flow(&page);
         let back = post(
-            &world,
+            &fixture,
             "login",
             &[&[("flow", flow.as_str())], &fields[..]].concat(),
         )
         .await;
-        let tokens = redeem(&world, &query(&back)["code"], VERIFIER, &secret).await;
+        let tokens = redeem(&fixture, &query(&back)["code"], VERIFIER, &secret).await;
         let id_token = tokens.json()["id_token"].as_str().unwrap().to_owned();
         let claims = id_token.split('.').nth(1).unwrap();
         let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
@@ -350,11 +361,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_person_walks_the_pages_and_the_code_works_once() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let answer = query(&sign_in(&world, &[]).await);
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let answer = query(&sign_in(&fixture, &[]).await);
         assert_eq!(answer["state"], "st&te");
-        let tokens = redeem(&world, &answer["code"], VERIFIER, &secret).await;
+        let tokens = redeem(&fixture, &answer["code"], VERIFIER, &secret).await;
         assert_eq!(tokens.status, 200, "{}", tokens.text());
         assert!(
             !tokens.json()["scope"]
@@ -365,8 +376,8 @@ mod tests {
 
         let id_token = tokens.json()["id_token"].as_str().unwrap().to_owned();
         let (signed, signature) = id_token.rsplit_once('.').unwrap();
-        let keys = format!("/{}/discovery/v2.0/keys", world.tenant);
-        let keys = ask(&world.entra, "GET", &keys, &[], "").await.json();
+        let keys = format!("/{}/discovery/v2.0/keys", fixture.tenant);
+        let keys = ask(&fixture.entra, "GET", &keys, &[], "").await.json();
         let part = |name: &str| {
             let text = keys["keys"][0][name].as_str().unwrap().to_owned();
             BASE64URL_NOPAD.decode(text.as_bytes()).unwrap()
@@ -385,16 +396,16 @@ mod tests {
         let claims: Value =
             serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
         assert_eq!(claims["nonce"], "n-0");
-        assert_eq!(claims["oid"], world.person.to_string());
-        assert_eq!(claims["aud"], world.app.app_id.to_string());
-        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", world.tenant);
+        assert_eq!(claims["oid"], fixture.person.to_string());
+        assert_eq!(claims["aud"], fixture.app.app_id.to_string());
+        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", fixture.tenant);
         assert_eq!(claims["iss"], issuer);
 
-        let again = redeem(&world, &answer["code"], VERIFIER, &secret).await;
+        let again = redeem(&fixture, &answer["code"], VERIFIER, &secret).await;
         assert_eq!((again.status.as_u16(), again.code()), (400, 54005));
         for leak in [secret.as_str(), VERIFIER, &answer["code"]] {
             assert!(
-                world.directory.all_secret_strings().contains(leak),
+                fixture.directory.all_secret_strings().contains(leak),
                 "{leak}"
             );
         }
@@ -402,19 +413,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_verifier_and_an_old_code_are_refused() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let code = query(&sign_in(&world, &[]).await)["code"].clone();
-        let wrong = redeem(&world, &code, &VERIFIER.replace('d', "e"), &secret).await;
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let code = query(&sign_in(&fixture, &[]).await)["code"].clone();
+        let wrong = redeem(&fixture, &code, &VERIFIER.replace('d', "e"), &secret).await;
         assert_eq!(wrong.code(), 501_481);
-        let code = query(&sign_in(&world, &[]).await)["code"].clone();
-        world.wait(600);
-        assert_eq!(redeem(&world, &code, VERIFIER, &secret).await.code(), 70008);
+        let code = query(&sign_in(&fixture, &[]).await)["code"].clone();
+        fixture.wait(600);
+        assert_eq!(
+            redeem(&fixture, &code, VERIFIER, &secret).await.code(),
+            70008
+        );
     }
 
     #[tokio::test]
     async fn errors_in_the_request_stay_on_microsofts_page() {
-        let world = TestWorld::new();
+        let fixture = Fixture::new();
         for (more, code) in [
             (
                 vec![("redirect_uri", "https://callback.example/Callback")],
@@ -429,31 +443,38 @@ mod tests {
                 "AADSTS700016",
             ),
         ] {
-            let page = ask(&world.entra, "GET", &authorize_path(&world, &more), &[], "").await;
+            let page = ask(
+                &fixture.entra,
+                "GET",
+                &authorize_path(&fixture, &more),
+                &[],
+                "",
+            )
+            .await;
             assert_eq!(page.status, 400);
             assert!(page.text().contains(code), "{}", page.text());
             assert!(!page.headers.contains_key("location"));
         }
-        let common = authorize_path(&world, &[]).replace(&world.tenant.to_string(), "common");
-        let page = ask(&world.entra, "GET", &common, &[], "").await;
+        let common = authorize_path(&fixture, &[]).replace(&fixture.tenant.to_string(), "common");
+        let page = ask(&fixture.entra, "GET", &common, &[], "").await;
         assert!(page.text().contains("AADSTS50194"));
     }
 
     #[tokio::test]
     async fn forced_consent_ends_at_the_admin_and_the_plain_flow_does_not() {
-        let world = TestWorld::new();
-        assert!(query(&sign_in(&world, &[]).await).contains_key("code"));
-        let page = sign_in(&world, &[("prompt", "consent")]).await;
+        let fixture = Fixture::new();
+        assert!(query(&sign_in(&fixture, &[]).await).contains_key("code"));
+        let page = sign_in(&fixture, &[("prompt", "consent")]).await;
         assert!(page.text().contains("Need admin approval"));
-        let back = query(&post(&world, "back", &[("flow", &flow(&page))]).await);
+        let back = query(&post(&fixture, "back", &[("flow", &flow(&page))]).await);
         assert_eq!(back["error"], "access_denied");
         assert_eq!(back["error_subcode"], "cancel");
         // A scope that people may grant is asked for, and can be declined.
-        world
+        fixture
             .directory
-            .withdraw_consent(world.person, world.app.app_id);
+            .withdraw_consent(fixture.person, fixture.app.app_id);
         let send = [("scope", "openid offline_access User.Read Mail.Send")];
-        let page = sign_in(&world, &send).await;
+        let page = sign_in(&fixture, &send).await;
         assert!(
             page.text().contains("Permissions requested"),
             "{}",
@@ -463,30 +484,30 @@ mod tests {
         let decide = decide
             .each_ref()
             .map(|(name, value)| (*name, value.as_str()));
-        let declined = query(&post(&world, "consent", &decide).await);
+        let declined = query(&post(&fixture, "consent", &decide).await);
         assert!(declined["error_description"].starts_with("AADSTS65004"));
     }
 
     #[tokio::test]
     async fn what_stands_in_a_persons_way_is_shown_or_told() {
-        let world = TestWorld::new();
-        world.directory.change_account(world.person, |person| {
+        let fixture = Fixture::new();
+        fixture.directory.change_account(fixture.person, |person| {
             person.obstacle = Some(Obstacle::ConditionalAccess);
         });
-        let page = sign_in(&world, &[]).await;
+        let page = sign_in(&fixture, &[]).await;
         assert!(page.text().contains("AADSTS53003"));
-        world.directory.set_refusals_redirect(true);
-        let told = query(&sign_in(&world, &[]).await);
+        fixture.directory.set_refusals_redirect(true);
+        let told = query(&sign_in(&fixture, &[]).await);
         assert!(told["error_description"].starts_with("AADSTS53003"));
-        world.directory.set_refusals_redirect(false);
-        let other = world.directory.add_tenant("other.example");
+        fixture.directory.set_refusals_redirect(false);
+        let other = fixture.directory.add_tenant("other.example");
         let stranger = Person::with_mailbox("me@other.example", PASSWORD);
-        world.directory.add_account(other, stranger);
+        fixture.directory.add_account(other, stranger);
         let url = format!(
             "https://login.microsoftonline.com{}",
-            authorize_path(&world, &[])
+            authorize_path(&fixture, &[])
         );
-        let step = world
+        let step = fixture
             .directory
             .sign_in_as(&url, "me@other.example", Decision::Accept);
         let Step::Page(page) = step else {
@@ -497,52 +518,54 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_secret_is_unknown_for_a_while_and_replicas_disagree() {
-        let world = TestWorld::new();
+        let fixture = Fixture::new();
         let lagging = Replica {
             learns: Lag::Time(SignedDuration::from_secs(20)),
             forgets: Lag::Time(SignedDuration::from_secs(60)),
         };
-        world
+        fixture
             .directory
             .set_token_replicas(vec![Replica::default(), lagging]);
-        let (key_id, secret) = world.secret();
+        let (key_id, secret) = fixture.secret();
         let statuses = |answers: [Answer; 4]| answers.map(|answer| answer.status.as_u16());
         let four = async || {
             [
-                world.try_secret(&secret).await,
-                world.try_secret(&secret).await,
-                world.try_secret(&secret).await,
-                world.try_secret(&secret).await,
+                fixture.try_secret(&secret).await,
+                fixture.try_secret(&secret).await,
+                fixture.try_secret(&secret).await,
+                fixture.try_secret(&secret).await,
             ]
         };
         assert_eq!(statuses(four().await), [200, 401, 200, 401]);
-        world.wait(20);
+        fixture.wait(20);
         assert_eq!(statuses(four().await), [200; 4]);
-        world.directory.delete_secret(world.app.app_id, key_id);
+        fixture.directory.delete_secret(fixture.app.app_id, key_id);
         assert_eq!(statuses(four().await), [401, 200, 401, 200]);
-        world.wait(60);
+        fixture.wait(60);
         assert_eq!(statuses(four().await), [401; 4]);
     }
 
     #[tokio::test]
     async fn the_error_for_a_secret_is_as_documented() {
-        let world = TestWorld::new();
-        world.directory.set_token_replicas(vec![Replica {
+        let fixture = Fixture::new();
+        fixture.directory.set_token_replicas(vec![Replica {
             learns: Lag::Requests(2),
             forgets: Lag::None,
         }]);
-        let (old, _) = world.secret();
+        let (old, _) = fixture.secret();
         for code in [7_000_215, 7_000_215] {
             assert_eq!(
-                world.try_secret("Secret-that-is-not-one").await.code(),
+                fixture.try_secret("Secret-that-is-not-one").await.code(),
                 code
             );
         }
-        let end = world.clock.now();
-        world.directory.set_secret_end(world.app.app_id, old, end);
-        let (_, new) = world.secret();
+        let end = fixture.clock.now();
+        fixture
+            .directory
+            .set_secret_end(fixture.app.app_id, old, end);
+        let (_, new) = fixture.secret();
         // Every secret that the replica knows is expired.
-        let refused = world.try_secret(&new).await;
+        let refused = fixture.try_secret(&new).await;
         let body = refused.json();
         assert_eq!((refused.status.as_u16(), refused.code()), (401, 7_000_222));
         assert_eq!(body["error"], "invalid_client");
@@ -551,81 +574,84 @@ mod tests {
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with("AADSTS7000222: "));
         assert!(description.ends_with(&format!("Timestamp: {timestamp}")));
-        world.try_secret(&new).await;
-        assert_eq!(world.try_secret(&new).await.status, 200);
+        fixture.try_secret(&new).await;
+        assert_eq!(fixture.try_secret(&new).await.status, 200);
     }
 
     #[tokio::test]
     async fn a_secret_comes_in_the_form_or_as_basic_but_never_from_a_browser() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let uri = format!("/{}/oauth2/v2.0/token", world.tenant);
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let uri = format!("/{}/oauth2/v2.0/token", fixture.tenant);
         let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let basic = format!("{}:{encoded}", world.app.app_id);
+        let basic = format!("{}:{encoded}", fixture.app.app_id);
         let basic = format!("Basic {}", data_encoding::BASE64.encode(basic.as_bytes()));
         let body = form(&[
             ("grant_type", "client_credentials"),
             ("scope", "https://graph.microsoft.com/.default"),
         ]);
         let headers = [("authorization", basic.as_str())];
-        let good = ask(&world.entra, "POST", &uri, &headers, body.clone()).await;
+        let good = ask(&fixture.entra, "POST", &uri, &headers, body.clone()).await;
         assert_eq!(good.status, 200);
         let headers = [
             ("authorization", basic.as_str()),
             ("origin", "https://a.example"),
         ];
-        let refused = ask(&world.entra, "POST", &uri, &headers, body.clone()).await;
+        let refused = ask(&fixture.entra, "POST", &uri, &headers, body.clone()).await;
         assert_eq!(refused.code(), 9_002_326);
-        let common = uri.replace(&world.tenant.to_string(), "common");
-        let refused = ask(&world.entra, "POST", &common, &headers[..1], body).await;
+        let common = uri.replace(&fixture.tenant.to_string(), "common");
+        let refused = ask(&fixture.entra, "POST", &common, &headers[..1], body).await;
         assert_eq!(refused.code(), 9_001_023);
     }
 
     #[tokio::test]
     async fn refresh_tokens_outlive_secrets_and_die_of_age_or_revocation() {
-        let world = TestWorld::new();
-        let (old_key, old) = world.secret();
-        let token = refresh_token(&world, &old).await;
-        let (_, new) = world.secret();
-        world.directory.delete_secret(world.app.app_id, old_key);
-        let renewed = refresh(&world, &token, &new, "Mail.Read").await.json();
+        let fixture = Fixture::new();
+        let (old_key, old) = fixture.secret();
+        let token = refresh_token(&fixture, &old).await;
+        let (_, new) = fixture.secret();
+        fixture.directory.delete_secret(fixture.app.app_id, old_key);
+        let renewed = refresh(&fixture, &token, &new, "Mail.Read").await.json();
         assert_ne!(renewed["refresh_token"], token.as_str());
         // The old one stays good, for 90 days from its own issue.
-        world.wait(90 * 24 * 3600 - 60);
-        assert_eq!(refresh(&world, &token, &new, "Mail.Read").await.status, 200);
-        world.wait(60);
-        let expired = refresh(&world, &token, &new, "Mail.Read").await;
+        fixture.wait(90 * 24 * 3600 - 60);
+        assert_eq!(
+            refresh(&fixture, &token, &new, "Mail.Read").await.status,
+            200
+        );
+        fixture.wait(60);
+        let expired = refresh(&fixture, &token, &new, "Mail.Read").await;
         assert_eq!(expired.code(), 700_082);
         assert_eq!(expired.json()["error"], "invalid_grant");
-        let young = refresh_token(&world, &new).await;
-        world.directory.revoke_sessions(world.person);
+        let young = refresh_token(&fixture, &new).await;
+        fixture.directory.revoke_sessions(fixture.person);
         assert_eq!(
-            refresh(&world, &young, &new, "Mail.Read").await.code(),
+            refresh(&fixture, &young, &new, "Mail.Read").await.code(),
             50173
         );
     }
 
     #[tokio::test]
     async fn a_refresh_gives_the_first_resource_and_a_code_takes_one_only() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let token = refresh_token(&world, &secret).await;
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let token = refresh_token(&fixture, &secret).await;
         let both = "https://outlook.office.com/SMTP.Send Mail.Read";
-        let tokens = refresh(&world, &token, &secret, both).await.json();
-        let access = world
+        let tokens = refresh(&fixture, &token, &secret, both).await.json();
+        let access = fixture
             .directory
             .access_token(tokens["access_token"].as_str().unwrap())
             .unwrap();
         assert_eq!(access.audience, "https://outlook.office.com");
         assert!(!access.has_scope("Mail.Read"));
-        let unknown = refresh(&world, &token, &secret, "Calendars.Read").await;
+        let unknown = refresh(&fixture, &token, &secret, "Calendars.Read").await;
         assert_eq!(unknown.code(), 65001);
         assert_eq!(unknown.json()["suberror"], "consent_required");
-        let code = query(&sign_in(&world, &[]).await)["code"].clone();
-        let refused = world
+        let code = query(&sign_in(&fixture, &[]).await)["code"].clone();
+        let refused = fixture
             .token(&[
                 ("grant_type", "authorization_code"),
-                ("client_id", &world.app.app_id.to_string()),
+                ("client_id", &fixture.app.app_id.to_string()),
                 ("client_secret", &secret),
                 ("code", &code),
                 ("redirect_uri", CALLBACK),
@@ -638,11 +664,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_federated_token_is_held_against_the_trust_to_the_letter() {
-        let world = TestWorld::new();
+        let fixture = Fixture::new();
         let issuer = "https://abc.tokens.sts.global.api.aws";
         let role = "arn:aws:iam::123456789012:role/Rotation";
         let audience = "api://AzureADTokenExchange";
-        let keys = world.directory.signing_key.key_set();
+        let keys = fixture.directory.signing_key.key_set();
         let part = |name: &str| {
             let text = keys["keys"][0][name].as_str().unwrap().to_owned();
             BASE64URL_NOPAD.decode(text.as_bytes()).unwrap()
@@ -651,17 +677,17 @@ mod tests {
             n: part("n"),
             e: part("e"),
         };
-        let now = world.clock.now().as_second();
+        let now = fixture.clock.now().as_second();
         let jwt = |issuer: &str, subject: &str, audience: Value, expires: i64| {
             let claims =
                 json!({"iss": issuer, "sub": subject, "aud": audience, "iat": now, "exp": expires});
-            world.directory.signing_key.sign(&claims).unwrap()
+            fixture.directory.signing_key.sign(&claims).unwrap()
         };
         let try_it = async |assertion: String| {
-            world
+            fixture
                 .token(&[
                     ("grant_type", "client_credentials"),
-                    ("client_id", &world.rotator.app_id.to_string()),
+                    ("client_id", &fixture.rotator.app_id.to_string()),
                     (
                         "client_assertion_type",
                         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
@@ -673,11 +699,11 @@ mod tests {
         };
         let good = || jwt(issuer, role, json!(audience), now + 300);
         assert_eq!(try_it(good()).await.code(), 70021);
-        world
+        fixture
             .directory
-            .add_federated(world.rotator.app_id, issuer, role, audience);
+            .add_federated(fixture.rotator.app_id, issuer, role, audience);
         assert_eq!(try_it(good()).await.code(), 50013, "no source of keys yet");
-        world
+        fixture
             .directory
             .set_key_source(move |asked| (asked == issuer).then(|| vec![key.clone()]));
         assert_eq!(try_it(good()).await.status, 200);
@@ -706,37 +732,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_factor_is_asked_for_and_counts_for_the_refresh_token() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let before = refresh_token(&world, &secret).await;
-        world.directory.change_account(world.person, |person| {
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let before = refresh_token(&fixture, &secret).await;
+        fixture.directory.change_account(fixture.person, |person| {
             person.second_factor = Some("123456".to_owned());
         });
-        let refused = refresh(&world, &before, &secret, "Mail.Read").await;
+        let refused = refresh(&fixture, &before, &secret, "Mail.Read").await;
         assert_eq!(refused.code(), 50076);
         assert_eq!(refused.json()["error"], "interaction_required");
-        let page = sign_in(&world, &[]).await;
+        let page = sign_in(&fixture, &[]).await;
         let flow = flow(&page);
-        let wrong = post(&world, "second-factor", &[("flow", &flow), ("otc", "1")]).await;
+        let wrong = post(&fixture, "second-factor", &[("flow", &flow), ("otc", "1")]).await;
         assert!(wrong.text().contains("AADSTS500121"));
         let done = post(
-            &world,
+            &fixture,
             "second-factor",
             &[("flow", &flow), ("otc", "123456")],
         )
         .await;
-        let tokens = redeem(&world, &query(&done)["code"], VERIFIER, &secret).await;
+        let tokens = redeem(&fixture, &query(&done)["code"], VERIFIER, &secret).await;
         let token = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
         assert_eq!(
-            refresh(&world, &token, &secret, "Mail.Read").await.status,
+            refresh(&fixture, &token, &secret, "Mail.Read").await.status,
             200
         );
     }
 
     #[tokio::test]
     async fn a_signed_in_browser_is_not_asked_again_unless_the_app_wants_it() {
-        let world = TestWorld::new();
-        let signed_in = sign_in(&world, &[]).await;
+        let fixture = Fixture::new();
+        let signed_in = sign_in(&fixture, &[]).await;
         let cookie = signed_in
             .header("set-cookie")
             .split(';')
@@ -744,29 +770,29 @@ mod tests {
             .unwrap()
             .to_owned();
         let begin = async |more: &[(&str, &str)]| {
-            let path = authorize_path(&world, more);
-            ask(&world.entra, "GET", &path, &[("cookie", &cookie)], "").await
+            let path = authorize_path(&fixture, more);
+            ask(&fixture.entra, "GET", &path, &[("cookie", &cookie)], "").await
         };
         assert!(query(&begin(&[]).await).contains_key("code"));
         assert!(query(&begin(&[("login_hint", MAILBOX)]).await).contains_key("code"));
         let other = begin(&[("login_hint", "me@shop.example")]).await;
         assert!(other.text().contains("value=\"me@shop.example\""));
         assert_eq!(begin(&[("prompt", "login")]).await.status, 200);
-        let path = authorize_path(&world, &[("prompt", "none")]);
-        let silent = ask(&world.entra, "GET", &path, &[], "").await;
+        let path = authorize_path(&fixture, &[("prompt", "none")]);
+        let silent = ask(&fixture.entra, "GET", &path, &[], "").await;
         assert_eq!(query(&silent)["error"], "login_required");
     }
 
     #[tokio::test]
     async fn an_administrator_consents_for_everyone_and_true_is_not_success() {
-        let world = TestWorld::new();
+        let fixture = Fixture::new();
         let mut admin = Person::with_mailbox("admin@shop.example", PASSWORD);
         admin.is_admin = true;
-        world.directory.add_account(world.tenant, admin);
-        let app = world.app.app_id;
+        fixture.directory.add_account(fixture.tenant, admin);
+        let app = fixture.app.app_id;
         let url = format!(
             "https://login.microsoftonline.com/{}/v2.0/adminconsent?{}",
-            world.tenant,
+            fixture.tenant,
             form(&[
                 ("client_id", &app.to_string()),
                 ("redirect_uri", CALLBACK),
@@ -774,7 +800,7 @@ mod tests {
                 ("state", "s"),
             ])
         );
-        let decide = |who: &str, decision| match world.directory.sign_in_as(&url, who, decision) {
+        let decide = |who: &str, decision| match fixture.directory.sign_in_as(&url, who, decision) {
             Step::Redirect(location) => location,
             Step::Page(page) => format!("{page:?}"),
         };
@@ -786,7 +812,7 @@ mod tests {
         );
         let granted = decide("admin@shop.example", Decision::Accept);
         assert!(granted.contains("admin_consent=True&tenant="), "{granted}");
-        let registration = world.directory.application(app).unwrap().registration;
+        let registration = fixture.directory.application(app).unwrap().registration;
         assert!(registration.admin_consent.contains(
             &crate::microsoft::directory::scope::Scope::parse("Mail.ReadWrite")
         ));

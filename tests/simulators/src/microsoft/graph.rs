@@ -221,7 +221,7 @@ async fn answer(
         .await
         .unwrap_or_default();
     let ids = Ids {
-        request: directory.world().guid(),
+        request: directory.records().guid(),
         client: parts
             .headers
             .get("client-request-id")
@@ -330,11 +330,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::fixture::{CALLBACK, Fixture, MAILBOX, ask};
     use crate::microsoft::directory::application::NewSecret;
     use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
     use crate::microsoft::directory::replication::{Lag, Replica};
     use crate::microsoft::directory::sign_in::{Decision, Step};
-    use crate::test_world::{CALLBACK, MAILBOX, TestWorld, ask};
 
     #[test]
     fn an_app_is_found_under_either_key_however_it_is_escaped() {
@@ -358,14 +358,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_credential_is_listed_with_its_hint_or_with_none() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        let (key, value) = world.secret();
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        let (key, value) = fixture.secret();
         for shows_hint in [true, false] {
-            world
+            fixture
                 .directory
                 .set_graph_habits(|habits| habits.shows_hint = shows_hint);
-            let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+            let seen = fixture.about_app(&bearer, "GET", "", Value::Null).await;
             let listed = &seen.json()["passwordCredentials"][0];
             assert_eq!(listed["keyId"], key.to_string());
             let hint = listed["hint"].as_str();
@@ -375,43 +375,46 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_of_the_service_principal_signs_in_and_is_not_listed() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
         let new = NewSecret {
             on_service_principal: true,
             ..NewSecret::default()
         };
-        let (key, value) = world.directory.add_secret(world.app.app_id, new).unwrap();
-        assert_eq!(world.try_secret(&value).await.status, 200);
-        let seen = world.about_app(&bearer, "GET", "", Value::Null).await;
+        let (key, value) = fixture
+            .directory
+            .add_secret(fixture.app.app_id, new)
+            .unwrap();
+        assert_eq!(fixture.try_secret(&value).await.status, 200);
+        let seen = fixture.about_app(&bearer, "GET", "", Value::Null).await;
         assert_eq!(seen.json()["passwordCredentials"], json!([]));
         let key = json!({"keyId": key});
-        let removed = world.about_app(&bearer, "POST", "/removePassword", key);
+        let removed = fixture.about_app(&bearer, "POST", "/removePassword", key);
         assert_eq!(removed.await.status, 400);
     }
 
     #[tokio::test]
     async fn reads_over_one_connection_meet_one_replica() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        world.secret();
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        fixture.secret();
         let late = Replica {
             learns: Lag::Time(SignedDuration::from_hours(1)),
             ..Replica::default()
         };
-        world
+        fixture
             .directory
             .set_graph_replicas(vec![Replica::default(), late]);
-        world
+        fixture
             .directory
             .set_graph_habits(|habits| habits.reads_by_connection = true);
         let seen = async |connection: u64| {
-            let uri = format!("/v1.0/applications(appId='{}')", world.app.app_id);
+            let uri = format!("/v1.0/applications(appId='{}')", fixture.app.app_id);
             let request = Request::get(uri)
                 .header("authorization", &bearer)
                 .extension(ConnectionNumber(connection))
                 .body(Bytes::new());
-            let answer = world.graph.call(request.unwrap()).await.unwrap();
+            let answer = fixture.graph.call(request.unwrap()).await.unwrap();
             let app: Value = serde_json::from_slice(answer.body()).unwrap();
             app["passwordCredentials"].as_array().unwrap().len()
         };
@@ -422,9 +425,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_is_added_seen_used_and_removed() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        let added = world.add_password(&bearer, &"n".repeat(100)).await;
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        let added = fixture.add_password(&bearer, &"n".repeat(100)).await;
         assert_eq!(added.status, 200);
         let added = added.json();
         let secret = added["secretText"].as_str().unwrap();
@@ -433,21 +436,21 @@ mod tests {
         assert_eq!(added["hint"], secret[..3]);
         assert_eq!(added["displayName"].as_str().unwrap().len(), 90);
         assert_eq!(added["endDateTime"], "2027-05-22T00:00:00.0000000Z");
-        let seen = world
+        let seen = fixture
             .about_app(&bearer, "GET", "?$select=passwordCredentials", Value::Null)
             .await;
         let listed = &seen.json()["passwordCredentials"][0];
         assert_eq!(listed["keyId"], added["keyId"]);
         assert_eq!(listed["secretText"], Value::Null);
         assert_eq!(seen.json().get("appId"), None);
-        assert_eq!(world.try_secret(secret).await.status, 200);
+        assert_eq!(fixture.try_secret(secret).await.status, 200);
 
         let key = json!({"keyId": added["keyId"]});
-        let removed = world
+        let removed = fixture
             .about_app(&bearer, "POST", "/removePassword", key.clone())
             .await;
         assert_eq!((removed.status.as_u16(), removed.body.len()), (204, 0));
-        let again = world
+        let again = fixture
             .about_app(&bearer, "POST", "/removePassword", key)
             .await;
         assert_eq!(again.status, 400);
@@ -468,42 +471,46 @@ mod tests {
 
     #[tokio::test]
     async fn the_role_alone_and_the_ownership_alone_are_nothing() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        let refused = |answer: crate::test_world::Answer| {
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        let refused = |answer: crate::fixture::Answer| {
             assert_eq!(answer.status, 403);
             assert_eq!(
                 answer.json()["error"]["code"],
                 "Authorization_RequestDenied"
             );
         };
-        world
+        fixture
             .directory
-            .change(world.app.app_id, |app| app.owners.clear());
-        refused(world.add_password(&bearer, "a").await);
-        refused(world.about_app(&bearer, "GET", "", Value::Null).await);
-        let owner = world.rotator.service_principal_id;
-        world.directory.change(world.app.app_id, |app| {
+            .change(fixture.app.app_id, |app| app.owners.clear());
+        refused(fixture.add_password(&bearer, "a").await);
+        refused(fixture.about_app(&bearer, "GET", "", Value::Null).await);
+        let owner = fixture.rotator.service_principal_id;
+        fixture.directory.change(fixture.app.app_id, |app| {
             app.owners.insert(owner);
         });
-        assert_eq!(world.add_password(&bearer, "a").await.status, 200);
-        world
+        assert_eq!(fixture.add_password(&bearer, "a").await.status, 200);
+        fixture
             .directory
-            .change(world.rotator.app_id, |app| app.app_roles.clear());
-        refused(world.add_password(&world.rotator_bearer().await, "a").await);
-        world.directory.change(world.rotator.app_id, |app| {
+            .change(fixture.rotator.app_id, |app| app.app_roles.clear());
+        refused(
+            fixture
+                .add_password(&fixture.rotator_bearer().await, "a")
+                .await,
+        );
+        fixture.directory.change(fixture.rotator.app_id, |app| {
             app.app_roles.insert("Application.Read.All".to_owned());
         });
-        let bearer = world.rotator_bearer().await;
+        let bearer = fixture.rotator_bearer().await;
         assert_eq!(
-            world
+            fixture
                 .about_app(&bearer, "GET", "", Value::Null)
                 .await
                 .status,
             200
         );
-        refused(world.add_password(&bearer, "a").await);
-        let nobody = world
+        refused(fixture.add_password(&bearer, "a").await);
+        let nobody = fixture
             .about_app("Bearer nothing", "GET", "", Value::Null)
             .await;
         assert_eq!(nobody.status, 401);
@@ -512,27 +519,28 @@ mod tests {
 
     #[tokio::test]
     async fn policies_and_limits_refuse_new_secrets_only() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        let app = world.app.app_id;
-        let code = async || world.add_password(&bearer, "a").await.json()["error"]["code"].clone();
-        world.directory.change(app, |app| {
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        let app = fixture.app.app_id;
+        let code =
+            async || fixture.add_password(&bearer, "a").await.json()["error"]["code"].clone();
+        fixture.directory.change(app, |app| {
             app.max_secret_lifetime = Some(jiff::SignedDuration::from_hours(90 * 24));
         });
         assert_eq!(code().await, "CredentialInvalidLifetimeAsPerAppPolicy");
         // The default of two years counts too.
-        let default = world
+        let default = fixture
             .about_app(&bearer, "POST", "/addPassword", Value::Null)
             .await;
         assert_eq!(
             default.json()["error"]["code"],
             "CredentialInvalidLifetimeAsPerAppPolicy"
         );
-        world
+        fixture
             .directory
             .change(app, |app| app.secrets_blocked = true);
         assert_eq!(code().await, "CredentialTypeNotAllowedAsPerAppPolicy");
-        world.directory.change(app, |app| {
+        fixture.directory.change(app, |app| {
             app.secrets_blocked = false;
             app.max_secret_lifetime = None;
             app.sign_in_audience =
@@ -542,27 +550,29 @@ mod tests {
         assert_eq!(code().await, Value::Null);
         assert_eq!(code().await, "Request_BadRequest", "two secrets at most");
         let own = json!({"passwordCredential": {"keyId": uuid::Uuid::nil()}});
-        let own = world.about_app(&bearer, "POST", "/addPassword", own).await;
+        let own = fixture
+            .about_app(&bearer, "POST", "/addPassword", own)
+            .await;
         assert_eq!(own.status, 400);
     }
 
     #[tokio::test]
     async fn reads_lag_behind_writes_and_do_not_agree() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
         let lagging = Replica {
             learns: Lag::Time(SignedDuration::from_secs(30)),
             forgets: Lag::None,
         };
-        world
+        fixture
             .directory
             .set_graph_replicas(vec![Replica::default(), lagging]);
-        world
+        fixture
             .directory
             .set_graph_habits(|habits| habits.remove_learns = Lag::Requests(3));
-        let added = world.add_password(&bearer, "a").await.json();
+        let added = fixture.add_password(&bearer, "a").await.json();
         let count = async || {
-            let app = world
+            let app = fixture
                 .about_app(&bearer, "GET", "", Value::Null)
                 .await
                 .json();
@@ -571,11 +581,11 @@ mod tests {
         assert_eq!([count().await, count().await], [1, 0]);
         // The transient form of "not found": two reads and one try have been made before the last.
         let key = json!({"keyId": added["keyId"]});
-        let early = world
+        let early = fixture
             .about_app(&bearer, "POST", "/removePassword", key.clone())
             .await;
         assert_eq!(early.status, 400);
-        let late = world
+        let late = fixture
             .about_app(&bearer, "POST", "/removePassword", key)
             .await;
         assert_eq!(late.status, 204);
@@ -583,33 +593,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_write_on_an_app_in_flight_is_a_concurrency_violation() {
-        let world = TestWorld::new();
-        let bearer = world.rotator_bearer().await;
-        world.directory.set_graph_habits(|habits| {
+        let fixture = Fixture::new();
+        let bearer = fixture.rotator_bearer().await;
+        fixture.directory.set_graph_habits(|habits| {
             habits.write_takes = std::time::Duration::from_secs(1);
             habits.write_spacing = SignedDuration::from_secs(2);
         });
         let (first, second) = tokio::join!(
-            world.add_password(&bearer, "a"),
-            world.add_password(&bearer, "b")
+            fixture.add_password(&bearer, "a"),
+            fixture.add_password(&bearer, "b")
         );
         assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 409));
         assert_eq!(
             second.json()["error"]["code"],
             "Directory_ConcurrencyViolation"
         );
-        assert_eq!(world.add_password(&bearer, "c").await.status, 409);
+        assert_eq!(fixture.add_password(&bearer, "c").await.status, 409);
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        assert_eq!(world.add_password(&bearer, "c").await.status, 200);
-        assert_eq!(world.directory.credentials(world.app.app_id).len(), 2);
+        assert_eq!(fixture.add_password(&bearer, "c").await.status, 200);
+        assert_eq!(fixture.directory.credentials(fixture.app.app_id).len(), 2);
     }
 
     #[tokio::test]
     async fn the_mailbox_answers_to_its_scopes() {
-        let world = TestWorld::new();
-        let (_, secret) = world.secret();
-        let id = world.app.app_id.to_string();
-        let tenant = world.tenant.to_string();
+        let fixture = Fixture::new();
+        let (_, secret) = fixture.secret();
+        let id = fixture.app.app_id.to_string();
+        let tenant = fixture.tenant.to_string();
         let client = Client {
             tenant: &tenant,
             client_id: &id,
@@ -624,7 +634,10 @@ mod tests {
                 .finish();
             let url =
                 format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
-            match world.directory.sign_in_as(&url, MAILBOX, Decision::Accept) {
+            match fixture
+                .directory
+                .sign_in_as(&url, MAILBOX, Decision::Accept)
+            {
                 Step::Redirect(location) => location.split("code=").nth(1).unwrap().to_owned(),
                 Step::Page(page) => panic!("{page:?}"),
             }
@@ -636,11 +649,18 @@ mod tests {
                 code_verifier: None,
                 scope: None,
             };
-            let tokens = world.directory.redeem_code(client, redemption).unwrap();
+            let tokens = fixture.directory.redeem_code(client, redemption).unwrap();
             format!("Bearer {}", tokens.access_token)
         };
         let get = async |bearer: &str, path: &str| {
-            ask(&world.graph, "GET", path, &[("authorization", bearer)], "").await
+            ask(
+                &fixture.graph,
+                "GET",
+                path,
+                &[("authorization", bearer)],
+                "",
+            )
+            .await
         };
         let reader = bearer("User.Read Mail.Read");
         let me = get(
@@ -659,7 +679,7 @@ mod tests {
         let mail = json!({"message": {"toRecipients": [{"emailAddress": {"address": MAILBOX}}]}});
         let headers = [("authorization", sender.as_str())];
         let sent = ask(
-            &world.graph,
+            &fixture.graph,
             "POST",
             "/v1.0/me/sendMail",
             &headers,
@@ -667,10 +687,10 @@ mod tests {
         )
         .await;
         assert_eq!(sent.status, 202);
-        assert_eq!(world.directory.sent_mail().len(), 1);
-        world
+        assert_eq!(fixture.directory.sent_mail().len(), 1);
+        fixture
             .directory
-            .change_account(world.person, |person| person.has_mailbox = false);
+            .change_account(fixture.person, |person| person.has_mailbox = false);
         let gone = get(&reader, "/v1.0/me/mailFolders/inbox").await;
         assert_eq!(gone.status, 404);
         assert_eq!(gone.json()["error"]["code"], "MailboxNotEnabledForRESTAPI");

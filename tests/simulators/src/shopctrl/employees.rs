@@ -60,7 +60,7 @@ impl ShopCtrl {
             employee.login.eq_ignore_ascii_case(login) && employee.password == password
         });
         good.then(|| {
-            let session = self.directory.world().opaque("shopctrl-");
+            let session = self.directory.records().opaque("shopctrl-");
             let mut state = self.state();
             state.sessions.insert(session.clone(), login.to_owned());
             session
@@ -222,8 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_sees_a_screen_without_login_and_the_way_goes_on_behind_it() {
-        let world = shop();
-        let mut visitor = Visitor::new(&world);
+        let fixture = shop();
+        let mut visitor = Visitor::new(&fixture);
         let page = visitor.open("/Shops/12/Settings/E-mail").await;
         assert_eq!(page.heading(), "Log in");
         let back = page.hidden("ReturnUrl").to_owned();
@@ -239,15 +239,15 @@ mod tests {
         let elsewhere = [right[0], right[1], ("ReturnUrl", "//elsewhere.example")];
         let page = visitor.post("/Login", &elsewhere).await;
         assert_eq!(page.heading(), "ShopCtrl");
-        world.shopctrl.end_sessions();
+        fixture.shopctrl.end_sessions();
         assert_eq!(visitor.open("/").await.heading(), "Log in");
     }
 
     #[tokio::test]
     async fn settings_are_for_shop_owner_admins_and_a_shop_for_those_who_have_it() {
-        let world = shop();
-        world.shopctrl.add_shop(13, "Another shop");
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        fixture.shopctrl.add_shop(13, "Another shop");
+        let mut admin = Visitor::admin(&fixture).await;
         let panel = admin.open("/").await;
         assert!(panel.text.contains("Sales Channels"));
         assert!(!panel.text.contains("Another shop"));
@@ -264,7 +264,7 @@ mod tests {
             assert!(menu.text.contains(entry), "{entry}");
         }
 
-        let mut user = Visitor::new(&world);
+        let mut user = Visitor::new(&fixture);
         user.log_in("user", "users password").await;
         let shop = user.open("/Shops/12").await;
         assert!(!shop.text.contains("Settings"), "{}", shop.text);

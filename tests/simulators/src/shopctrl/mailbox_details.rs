@@ -62,7 +62,7 @@ fn find(
     id: &str,
 ) -> Result<Connection, Closed> {
     if id == NEW {
-        let id = shopctrl.directory.world().guid().simple().to_string();
+        let id = shopctrl.directory.records().guid().simple().to_string();
         let kind = (direction, Protocol::Graph);
         let new = Connection::new(shop_id, &id, kind, "", Uuid::nil(), Uuid::nil());
         return Ok(Connection {
@@ -239,7 +239,7 @@ async fn press(
         shopctrl.store(unconfirmed);
         return Ok(Redirect::to(&list).into_response());
     }
-    let key = shopctrl.directory.world().guid().simple().to_string();
+    let key = shopctrl.directory.records().guid().simple().to_string();
     let content = format!(
         r#"<p>Unsaved changes on other tabs will be lost. Do you want to continue?</p>
 <form method="post" action="{list}/SaveAndAuthorize"><input type="hidden" name="unconfirmed" value="{key}">
@@ -308,20 +308,20 @@ impl ShopCtrl {
 
 #[cfg(test)]
 mod tests {
+    use crate::fixture::{Fixture, MAILBOX, PASSWORD};
     use crate::microsoft::directory::account::Person;
     use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
     use crate::shopctrl::{Direction, Protocol, ShopCtrl, Status};
-    use crate::test_world::{MAILBOX, PASSWORD, TestWorld};
 
-    fn status(world: &TestWorld, id: &str) -> Status {
-        world.shopctrl.connection(12, id).unwrap().status
+    fn status(fixture: &Fixture, id: &str) -> Status {
+        fixture.shopctrl.connection(12, id).unwrap().status
     }
 
     #[tokio::test]
     async fn a_person_pastes_the_secret_and_comes_back_authorized() {
-        let world = shop();
-        let (_, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let (_, secret) = fixture.secret();
+        let mut admin = Visitor::admin(&fixture).await;
         let edit = [("button", "edit"), ("mailbox", "in")];
         let details = admin.post(RECEIVING, &edit).await;
         assert_eq!(details.heading(), "Mailbox details");
@@ -339,7 +339,7 @@ mod tests {
                 .contains("Unsaved changes on other tabs will be lost")
         );
         assert_eq!(
-            status(&world, "in"),
+            status(&fixture, "in"),
             Status::Authorized,
             "nothing is stored before Yes"
         );
@@ -349,7 +349,7 @@ mod tests {
             .await;
         assert_eq!(page.heading(), "Sign in");
         assert_eq!(
-            status(&world, "in"),
+            status(&fixture, "in"),
             Status::NotAuthorized,
             "stored before the sign-in"
         );
@@ -364,7 +364,7 @@ mod tests {
             details.text
         );
         assert!(!details.text.contains(&secret));
-        let held = world.shopctrl.connection(12, "in").unwrap();
+        let held = fixture.shopctrl.connection(12, "in").unwrap();
         assert_eq!(held.secret.as_ref(), Some(&secret));
         // Twice the same Yes does nothing.
         let gone = admin
@@ -375,9 +375,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_secret_is_told_and_the_same_steps_correct_it() {
-        let world = shop();
-        let (key_id, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let (key_id, secret) = fixture.secret();
+        let mut admin = Visitor::admin(&fixture).await;
         // The Secret ID instead of the Value is the usual mistake.
         let page = admin
             .save_and_authorize(SENDING, "out", &key_id.to_string())
@@ -389,25 +389,25 @@ mod tests {
         );
         assert!(other.text.contains("AADSTS7000215"), "{}", other.text);
         assert!(other.text.contains("proceed with the same steps") && other.text.contains(SENDING));
-        assert_eq!(status(&world, "out"), Status::NotAuthorized);
+        assert_eq!(status(&fixture, "out"), Status::NotAuthorized);
         // Signed in at Microsoft by now, nobody is asked again.
         let success = admin.save_and_authorize(SENDING, "out", &secret).await;
         assert_eq!(success.heading(), "Success", "{}", success.text);
-        assert_eq!(status(&world, "out"), Status::Authorized);
+        assert_eq!(status(&fixture, "out"), Status::Authorized);
     }
 
     #[tokio::test]
     async fn single_sign_on_meets_whoever_is_signed_in_at_microsoft() {
-        let world = shop();
+        let fixture = shop();
         let mut me = Person::with_mailbox("me@shop.example", PASSWORD);
         me.is_admin = true;
-        world.directory.add_account(world.tenant, me);
-        let (_, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        fixture.directory.add_account(fixture.tenant, me);
+        let (_, secret) = fixture.secret();
+        let mut admin = Visitor::admin(&fixture).await;
         let page = admin.save_and_authorize(RECEIVING, "in", &secret).await;
         let page = admin.sign_in(&page, "me@shop.example").await;
         assert_eq!(page.heading(), "Permissions requested", "{}", page.text);
-        let (flow, tenant) = (page.hidden("flow").to_owned(), world.tenant);
+        let (flow, tenant) = (page.hidden("flow").to_owned(), fixture.tenant);
         let accept = [("flow", flow.as_str()), ("decision", "accept")];
         let consent = page.url.join(&format!("/{tenant}/consent")).unwrap();
         let success = admin.post(consent.as_str(), &accept).await;
@@ -430,9 +430,9 @@ mod tests {
 
     #[tokio::test]
     async fn ok_stores_the_switches_and_the_server_and_checks_what_was_entered() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
-        let (tenant, app) = (world.tenant.to_string(), world.app.app_id.to_string());
+        let fixture = shop();
+        let mut admin = Visitor::admin(&fixture).await;
+        let (tenant, app) = (fixture.tenant.to_string(), fixture.app.app_id.to_string());
         let mut fields = vec![
             ("button", "ok"),
             ("mailbox", MAILBOX),
@@ -443,7 +443,7 @@ mod tests {
         ];
         let out = format!("{SENDING}/Mailboxes/out");
         assert_eq!(admin.post(&out, &fields).await.heading(), "Sending email");
-        let held = world.shopctrl.connection(12, "out").unwrap();
+        let held = fixture.shopctrl.connection(12, "out").unwrap();
         assert!(!held.enabled, "the box was left empty");
         assert_eq!(held.protocol, Protocol::Smtp);
         assert_eq!(
@@ -463,7 +463,7 @@ mod tests {
         ]);
         fields.extend([("priority", "10"), ("enabled", "on")]);
         admin.post(&out, &fields).await;
-        let held = world.shopctrl.connection(12, "out").unwrap();
+        let held = fixture.shopctrl.connection(12, "out").unwrap();
         assert_eq!((held.server.port.as_str(), held.server.ssl), ("587", true));
         assert_eq!((held.priority, held.enabled), (10, true));
 
@@ -496,8 +496,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_mailbox_is_not_enabled_and_not_authorized_until_somebody_does_it() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let mut admin = Visitor::admin(&fixture).await;
         let new = admin.post(RECEIVING, &[("button", "add")]).await;
         assert!(
             new.text.contains(r#"value="Not authorized""#),
@@ -505,7 +505,7 @@ mod tests {
             new.text
         );
         assert!(!new.text.contains("checked"));
-        let (_, secret) = world.secret();
+        let (_, secret) = fixture.secret();
         let page = admin.save_and_authorize(RECEIVING, "new", &secret).await;
         let success = admin.sign_in(&page, MAILBOX).await;
         assert_eq!(success.heading(), "Success", "{}", success.text);
@@ -514,7 +514,7 @@ mod tests {
             all.retain(|one| one.direction == Direction::Receiving);
             all
         };
-        assert_eq!(receiving(&world.shopctrl).len(), 2);
-        assert_eq!(receiving(&world.shopctrl)[1].status, Status::Authorized);
+        assert_eq!(receiving(&fixture.shopctrl).len(), 2);
+        assert_eq!(receiving(&fixture.shopctrl)[1].status, Status::Authorized);
     }
 }

@@ -99,7 +99,7 @@ impl ShopCtrl {
         redirect_uri: &str,
         offered: Option<NewSecret>,
     ) -> String {
-        let key = self.directory.world().guid().simple().to_string();
+        let key = self.directory.records().guid().simple().to_string();
         state.sign_ins.insert(
             key.clone(),
             PendingSignIn {

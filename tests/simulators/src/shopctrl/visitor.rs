@@ -6,14 +6,14 @@ use url::Url;
 
 use super::employees::Role;
 use super::{Connection, Direction, Protocol};
+use crate::fixture::{Fixture, MAILBOX, PASSWORD, ask, form};
 use crate::gate::Service;
-use crate::test_world::{MAILBOX, PASSWORD, TestWorld, ask, form};
 
 pub(super) const RECEIVING: &str = "/Shops/12/Settings/E-mail/Receiving";
 pub(super) const SENDING: &str = "/Shops/12/Settings/E-mail/Sending";
 
 pub(super) struct Visitor<'a> {
-    world: &'a TestWorld,
+    fixture: &'a Fixture,
     /// By site, and then as they are sent.
     cookies: BTreeMap<bool, String>,
 }
@@ -41,34 +41,34 @@ impl Seen {
 }
 
 /// A shop with a receiving and a sending connection that work, an admin and a user.
-pub(super) fn shop() -> TestWorld {
-    let world = TestWorld::new();
-    let shopctrl = &world.shopctrl;
+pub(super) fn shop() -> Fixture {
+    let fixture = Fixture::new();
+    let shopctrl = &fixture.shopctrl;
     shopctrl.add_login("api", "a password", &[12]);
     shopctrl.add_employee("admin", "admins password", Role::ShopOwnerAdmin, &[12]);
     shopctrl.add_employee("user", "users password", Role::User, &[12]);
     shopctrl.add_shop(12, "Shop");
-    let (_, secret) = world.secret();
+    let (_, secret) = fixture.secret();
     for (id, direction) in [("in", Direction::Receiving), ("out", Direction::Sending)] {
-        let (kind, app) = ((direction, Protocol::Graph), world.app.app_id);
-        shopctrl.add_connection(Connection::new(12, id, kind, MAILBOX, world.tenant, app));
+        let (kind, app) = ((direction, Protocol::Graph), fixture.app.app_id);
+        shopctrl.add_connection(Connection::new(12, id, kind, MAILBOX, fixture.tenant, app));
         shopctrl.enter_secret(12, id, &secret);
         shopctrl.authorize_as(12, id, MAILBOX).unwrap();
     }
-    world
+    fixture
 }
 
 impl<'a> Visitor<'a> {
-    pub(super) fn new(world: &'a TestWorld) -> Self {
+    pub(super) fn new(fixture: &'a Fixture) -> Self {
         Self {
-            world,
+            fixture,
             cookies: BTreeMap::new(),
         }
     }
 
     /// Somebody with Shop owner admin permissions, logged in.
-    pub(super) async fn admin(world: &'a TestWorld) -> Self {
-        let mut visitor = Self::new(world);
+    pub(super) async fn admin(fixture: &'a Fixture) -> Self {
+        let mut visitor = Self::new(fixture);
         visitor.log_in("admin", "admins password").await;
         visitor
     }
@@ -103,8 +103,8 @@ impl<'a> Visitor<'a> {
         secret: &str,
     ) -> Seen {
         let (tenant, app) = (
-            self.world.tenant.to_string(),
-            self.world.app.app_id.to_string(),
+            self.fixture.tenant.to_string(),
+            self.fixture.app.app_id.to_string(),
         );
         let fields = [
             ("button", button),
@@ -143,8 +143,8 @@ impl<'a> Visitor<'a> {
                 ("cookie", cookie.as_str()),
             ];
             let service: &Service = match at_shop {
-                true => &self.world.shop,
-                false => &self.world.entra,
+                true => &self.fixture.shop,
+                false => &self.fixture.entra,
             };
             let path = &url[url::Position::BeforePath..];
             let answer = ask(service, method, path, &headers, body).await;

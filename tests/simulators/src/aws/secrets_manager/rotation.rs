@@ -540,27 +540,27 @@ mod tests {
     const LAMBDA: &str = "arn:aws:lambda:eu-west-1:123456789012:function:rotation";
 
     /// A rotation function in small: it puts a value, and moves AWSCURRENT.
-    struct World {
+    struct Fixture {
         client: Client,
         seen: Arc<Mutex<Vec<Value>>>,
         failing: Arc<Mutex<Option<&'static str>>>,
         allowed: Arc<Semaphore>,
     }
 
-    impl World {
+    impl Fixture {
         fn new() -> Self {
             let client = Client::new();
             client.manager.create("a", "v1", &[]).unwrap();
-            let world = Self {
+            let fixture = Self {
                 seen: Arc::default(),
                 failing: Arc::default(),
                 allowed: Arc::new(Semaphore::new(100)),
                 client,
             };
-            let (seen, failing) = (Arc::clone(&world.seen), Arc::clone(&world.failing));
-            let allowed = Arc::clone(&world.allowed);
-            let manager = Arc::downgrade(&world.client.manager);
-            world
+            let (seen, failing) = (Arc::clone(&fixture.seen), Arc::clone(&fixture.failing));
+            let allowed = Arc::clone(&fixture.allowed);
+            let manager = Arc::downgrade(&fixture.client.manager);
+            fixture
                 .client
                 .manager
                 .set_invoker(Arc::new(move |_, event: Value| {
@@ -576,7 +576,7 @@ mod tests {
                         Ok(())
                     })
                 }));
-            world
+            fixture
         }
 
         async fn rotate(&self, more: Value) -> Result<Value, String> {
@@ -644,10 +644,10 @@ mod tests {
 
     #[tokio::test]
     async fn four_steps_make_the_new_version_current() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let rules = json!({"RotationRules": {"AutomaticallyAfterDays": 30}});
-        let answer = world.rotate(rules).await.unwrap();
-        let tokens: Vec<_> = world
+        let answer = fixture.rotate(rules).await.unwrap();
+        let tokens: Vec<_> = fixture
             .seen
             .lock()
             .unwrap()
@@ -655,16 +655,16 @@ mod tests {
             .map(|event| event["ClientRequestToken"].clone())
             .collect();
         assert!(tokens.iter().all(|token| *token == answer["VersionId"]));
-        assert_eq!(world.steps(), STEPS);
+        assert_eq!(fixture.steps(), STEPS);
         assert_eq!(
-            world.labels(),
+            fixture.labels(),
             [
                 version(Some("v1"), &["AWSPREVIOUS"]),
                 version(Some("v2"), &["AWSCURRENT"])
             ]
         );
-        assert_eq!(world.events(), ["RotationStarted", "RotationSucceeded"]);
-        let described = world
+        assert_eq!(fixture.events(), ["RotationStarted", "RotationSucceeded"]);
+        let described = fixture
             .client
             .call("DescribeSecret", json!({"SecretId": "a"}))
             .await
@@ -676,32 +676,36 @@ mod tests {
 
     #[tokio::test]
     async fn rotate_returns_before_the_function_has_run_and_leaves_an_empty_version() {
-        let world = World::new();
-        world.allowed.forget_permits(100);
+        let fixture = Fixture::new();
+        fixture.allowed.forget_permits(100);
         let asked = json!({"SecretId": "a", "RotationLambdaARN": LAMBDA});
-        let answer = world.client.call("RotateSecret", asked).await.unwrap();
+        let answer = fixture.client.call("RotateSecret", asked).await.unwrap();
         let read = json!({"SecretId": "a", "VersionId": answer["VersionId"], "VersionStage": "AWSPENDING"});
-        let empty = world.client.call("GetSecretValue", read).await.unwrap_err();
+        let empty = fixture
+            .client
+            .call("GetSecretValue", read)
+            .await
+            .unwrap_err();
         assert_eq!(empty, "ResourceNotFoundException");
-        assert_eq!(world.labels()[1], version(None, &["AWSPENDING"]));
-        world.allowed.add_permits(4);
-        world.manager().settled("a").await;
-        assert_eq!(world.steps(), STEPS);
+        assert_eq!(fixture.labels()[1], version(None, &["AWSPENDING"]));
+        fixture.allowed.add_permits(4);
+        fixture.manager().settled("a").await;
+        assert_eq!(fixture.steps(), STEPS);
     }
 
     #[tokio::test]
     async fn an_unfinished_rotation_refuses_another_and_is_tried_again_with_its_token() {
-        let world = World::new();
-        world.fail(Some("testSecret"));
-        let first = world.rotate(json!({})).await.unwrap();
-        assert_eq!(world.steps(), ["createSecret", "setSecret", "testSecret"]);
-        assert_eq!(world.labels()[1], version(Some("v2"), &["AWSPENDING"]));
-        let failure = world.manager().records().pop().unwrap();
+        let fixture = Fixture::new();
+        fixture.fail(Some("testSecret"));
+        let first = fixture.rotate(json!({})).await.unwrap();
+        assert_eq!(fixture.steps(), ["createSecret", "setSecret", "testSecret"]);
+        assert_eq!(fixture.labels()[1], version(Some("v2"), &["AWSPENDING"]));
+        let failure = fixture.manager().records().pop().unwrap();
         assert_eq!(failure.reason.as_deref(), Some("testSecret: told to fail"));
-        world.fail(None);
-        let refused = world.rotate(json!({})).await.unwrap_err();
+        fixture.fail(None);
+        let refused = fixture.rotate(json!({})).await.unwrap_err();
         assert_eq!(refused, "InvalidRequestException");
-        let tokens: Vec<_> = world
+        let tokens: Vec<_> = fixture
             .seen
             .lock()
             .unwrap()
@@ -709,21 +713,21 @@ mod tests {
             .map(|event| event["ClientRequestToken"].clone())
             .collect();
         assert_eq!(tokens, vec![first["VersionId"].clone(); 4]);
-        assert_eq!(world.labels()[1], version(Some("v2"), &["AWSCURRENT"]));
-        assert!(!world.manager().reattempt("a"), "nothing is left to do");
+        assert_eq!(fixture.labels()[1], version(Some("v2"), &["AWSCURRENT"]));
+        assert!(!fixture.manager().reattempt("a"), "nothing is left to do");
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_tried_again_by_themselves() {
-        let world = World::new();
-        world.manager().configure(|settings| {
+        let fixture = Fixture::new();
+        fixture.manager().configure(|settings| {
             settings.reattempts = 2;
             settings.reattempt_delay = Duration::from_secs(3600);
         });
-        world.fail(Some("createSecret"));
-        world.rotate(json!({})).await.unwrap();
-        assert_eq!(world.steps(), ["createSecret"; 3]);
-        assert_eq!(world.labels()[1], version(None, &["AWSPENDING"]));
+        fixture.fail(Some("createSecret"));
+        fixture.rotate(json!({})).await.unwrap();
+        assert_eq!(fixture.steps(), ["createSecret"; 3]);
+        assert_eq!(fixture.labels()[1], version(None, &["AWSPENDING"]));
     }
 
     #[tokio::test]
@@ -732,21 +736,21 @@ mod tests {
             (ConfigurationTest::Empty, None),
             (ConfigurationTest::CopyOfCurrent, Some("v1")),
         ] {
-            let world = World::new();
-            world
+            let fixture = Fixture::new();
+            fixture
                 .manager()
                 .configure(|settings| settings.configuration_test = mode);
-            world.allowed.forget_permits(100);
+            fixture.allowed.forget_permits(100);
             let asked =
                 json!({"SecretId": "a", "RotationLambdaARN": LAMBDA, "RotateImmediately": false});
-            world.client.call("RotateSecret", asked).await.unwrap();
-            assert_eq!(world.labels()[1], version(value, &["AWSPENDING"]));
-            world.allowed.add_permits(1);
-            world.manager().settled("a").await;
-            assert_eq!(world.steps(), ["testSecret"]);
-            assert_eq!(world.labels(), [version(Some("v1"), &["AWSCURRENT"])]);
+            fixture.client.call("RotateSecret", asked).await.unwrap();
+            assert_eq!(fixture.labels()[1], version(value, &["AWSPENDING"]));
+            fixture.allowed.add_permits(1);
+            fixture.manager().settled("a").await;
+            assert_eq!(fixture.steps(), ["testSecret"]);
+            assert_eq!(fixture.labels(), [version(Some("v1"), &["AWSCURRENT"])]);
             assert_eq!(
-                world.events(),
+                fixture.events(),
                 ["TestRotationStarted", "TestRotationSucceeded"]
             );
         }
@@ -754,49 +758,49 @@ mod tests {
 
     #[tokio::test]
     async fn cancelling_stops_before_the_next_step_and_leaves_the_label() {
-        let world = World::new();
-        world.allowed.forget_permits(100);
+        let fixture = Fixture::new();
+        fixture.allowed.forget_permits(100);
         let asked = json!({"SecretId": "a", "RotationLambdaARN": LAMBDA});
-        let rotating = world.client.call("RotateSecret", asked).await.unwrap();
-        let cancelled = world
+        let rotating = fixture.client.call("RotateSecret", asked).await.unwrap();
+        let cancelled = fixture
             .client
             .call("CancelRotateSecret", json!({"SecretId": "a"}))
             .await
             .unwrap();
         assert_eq!(cancelled["VersionId"], rotating["VersionId"]);
-        world.allowed.add_permits(4);
-        world.manager().settled("a").await;
-        assert!(world.steps().len() <= 1);
-        let secret = world.manager().snapshot("a").unwrap();
+        fixture.allowed.add_permits(4);
+        fixture.manager().settled("a").await;
+        assert!(fixture.steps().len() <= 1);
+        let secret = fixture.manager().snapshot("a").unwrap();
         assert!(secret.unfinished_rotation().is_some());
         assert!(!secret.rotation.enabled);
-        assert!(world.rotate(json!({})).await.is_err());
-        assert!(world.steps().is_empty(), "rotation is off");
+        assert!(fixture.rotate(json!({})).await.is_err());
+        assert!(fixture.steps().is_empty(), "rotation is off");
     }
 
     #[tokio::test]
     async fn a_value_put_by_hand_abandons_the_rotation() {
-        let world = World::new();
-        world.fail(Some("setSecret"));
-        world.rotate(json!({})).await.unwrap();
+        let fixture = Fixture::new();
+        fixture.fail(Some("setSecret"));
+        fixture.rotate(json!({})).await.unwrap();
         let put = json!({"SecretId": "a", "SecretString": "by hand"});
-        world.client.call("PutSecretValue", put).await.unwrap();
-        assert_eq!(world.labels()[1], version(Some("v2"), &[]));
-        assert_eq!(world.events().last(), Some(&"RotationAbandoned"));
+        fixture.client.call("PutSecretValue", put).await.unwrap();
+        assert_eq!(fixture.labels()[1], version(Some("v2"), &[]));
+        assert_eq!(fixture.events().last(), Some(&"RotationAbandoned"));
     }
 
     #[tokio::test]
     async fn events_can_come_twice_and_carry_a_rotation_token() {
         for how in [Delivery::TwiceInSequence, Delivery::TwiceAtOnce] {
-            let world = World::new();
-            world
+            let fixture = Fixture::new();
+            fixture
                 .manager()
                 .configure(|settings| settings.send_rotation_token = true);
-            world.manager().deliver_twice("setSecret", how);
-            world.rotate(json!({})).await.unwrap();
-            assert!(world.seen.lock().unwrap()[0]["RotationToken"].is_string());
+            fixture.manager().deliver_twice("setSecret", how);
+            fixture.rotate(json!({})).await.unwrap();
+            assert!(fixture.seen.lock().unwrap()[0]["RotationToken"].is_string());
             assert_eq!(
-                world.steps(),
+                fixture.steps(),
                 [
                     "createSecret",
                     "setSecret",
@@ -810,21 +814,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_due_by_the_clock_starts_by_itself() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let rules = Some(RotationRules::every_days(10));
-        world.manager().set_rotation("a", LAMBDA, rules).unwrap();
-        assert!(world.manager().run_due().is_empty());
-        world.client.clock.advance(SignedDuration::from_hours(240));
-        assert_eq!(world.manager().run_due().len(), 1);
-        world.manager().settled("a").await;
-        assert_eq!(world.steps(), STEPS);
-        assert!(world.manager().run_due().is_empty());
+        fixture.manager().set_rotation("a", LAMBDA, rules).unwrap();
+        assert!(fixture.manager().run_due().is_empty());
+        fixture
+            .client
+            .clock
+            .advance(SignedDuration::from_hours(240));
+        assert_eq!(fixture.manager().run_due().len(), 1);
+        fixture.manager().settled("a").await;
+        assert_eq!(fixture.steps(), STEPS);
+        assert!(fixture.manager().run_due().is_empty());
     }
 
     #[tokio::test]
     async fn a_function_is_needed() {
-        let world = World::new();
-        let refused = world
+        let fixture = Fixture::new();
+        let refused = fixture
             .client
             .call("RotateSecret", json!({"SecretId": "a"}))
             .await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::denial::Denial;
-use super::{Directory, World};
+use super::{Directory, Records};
 
 /// The public key of a federated issuer.
 #[derive(Debug, Clone)]
@@ -33,14 +33,14 @@ impl Directory {
     /// Finds the client's app in the tenant, and holds its proof against it. Gives the credential used.
     pub(super) fn authenticate(
         &self,
-        world: &mut World,
+        records: &mut Records,
         tenant: Uuid,
         client_id: &str,
         proof: Proof<'_>,
     ) -> Result<(Uuid, Option<Uuid>), Denial> {
         let app = Uuid::try_parse(client_id)
             .ok()
-            .and_then(|id| world.app(id))
+            .and_then(|id| records.app(id))
             .filter(|app| !app.registration.deleted && app.is_in(tenant))
             .ok_or_else(|| Denial::no_such_app(client_id, &tenant.to_string()))?;
         let app_id = app.ids.app_id;
@@ -49,13 +49,13 @@ impl Directory {
         }
         match proof {
             Proof::Secret(secret) => {
-                world.note_secret(secret);
-                let key_id = world.check_secret(app_id, secret, self.clock.now())?;
+                records.note_secret(secret);
+                let key_id = records.check_secret(app_id, secret, self.clock.now())?;
                 Ok((app_id, Some(key_id)))
             }
             Proof::Assertion(assertion) => {
-                world.note_secret(assertion);
-                self.check_assertion(world, app_id, assertion)?;
+                records.note_secret(assertion);
+                self.check_assertion(records, app_id, assertion)?;
                 Ok((app_id, None))
             }
             Proof::None => Err(Denial::new(
@@ -68,7 +68,7 @@ impl Directory {
 
     fn check_assertion(
         &self,
-        world: &mut World,
+        records: &mut Records,
         app_id: Uuid,
         assertion: &str,
     ) -> Result<(), Denial> {
@@ -96,7 +96,7 @@ impl Directory {
                 "JWT token is invalid or malformed: the signature algorithm is not supported.",
             ));
         }
-        world.match_federated(app_id, &jwt.claims, now)?;
+        records.match_federated(app_id, &jwt.claims, now)?;
         let issuer = text("iss").unwrap_or_default();
         let keys = self
             .issuers()
@@ -114,7 +114,7 @@ impl Directory {
     }
 }
 
-impl World {
+impl Records {
     /// Asks the replica whose turn it is. 7000222 also comes for an unknown secret where every secret
     /// that the replica knows is expired (facts/microsoft.md, 1.8).
     fn check_secret(&mut self, app_id: Uuid, secret: &str, now: Timestamp) -> Result<Uuid, Denial> {

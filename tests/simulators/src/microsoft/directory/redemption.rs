@@ -12,7 +12,7 @@ use super::account::{Account, AccountKind, Obstacle};
 pub use super::client::Proof;
 use super::denial::Denial;
 use super::scope::{GRAPH, Scope};
-use super::{ACCESS_TOKEN_LIFETIME, CODE_LIFETIME, Directory, REFRESH_TOKEN_LIFETIME, World};
+use super::{ACCESS_TOKEN_LIFETIME, CODE_LIFETIME, Directory, REFRESH_TOKEN_LIFETIME, Records};
 
 /// A token for a resource.
 #[derive(Debug, Clone)]
@@ -150,11 +150,11 @@ impl Directory {
             ));
         }
         let now = self.clock.now();
-        let mut world = self.world();
-        let tenant = world.tenant_id(client.tenant)?;
+        let mut records = self.records();
+        let tenant = records.tenant_id(client.tenant)?;
         let text = scope.ok_or_else(|| Denial::missing_parameter("scope"))?;
         let (app_id, key_id) =
-            self.authenticate(&mut world, tenant, client.client_id, client.proof)?;
+            self.authenticate(&mut records, tenant, client.client_id, client.proof)?;
         let resource = match Scope::parse_list(text).as_slice() {
             [scope] if scope.is_default() => scope.resource.clone(),
             _ => return Err(Denial::bad_scope(text)),
@@ -162,8 +162,8 @@ impl Directory {
         if !Scope::parse(text).is_known_resource() {
             return Err(Denial::no_such_resource(&resource, tenant));
         }
-        world.note_use(app_id, key_id, now);
-        let app = world.app(app_id).ok_or_else(Denial::grant_malformed)?;
+        records.note_use(app_id, key_id, now);
+        let app = records.app(app_id).ok_or_else(Denial::grant_malformed)?;
         // A token without roles is issued all the same: it proves the secret, no permission.
         let roles = if resource == GRAPH {
             app.registration.app_roles.clone()
@@ -180,7 +180,7 @@ impl Directory {
             roles,
         };
         Ok(Tokens {
-            access_token: world.issue_access_token(token),
+            access_token: records.issue_access_token(token),
             expires_in: ACCESS_TOKEN_LIFETIME.as_secs(),
             scope: None,
             refresh_token: None,
@@ -198,13 +198,13 @@ impl Directory {
         redemption: CodeRedemption<'_>,
     ) -> Result<Tokens, Denial> {
         let now = self.clock.now();
-        let mut world = self.world();
-        let tenant = world.tenant_of(client)?;
-        world.note_secret(redemption.code);
-        world.note_secret(redemption.code_verifier.unwrap_or_default());
+        let mut records = self.records();
+        let tenant = records.tenant_of(client)?;
+        records.note_secret(redemption.code);
+        records.note_secret(redemption.code_verifier.unwrap_or_default());
         let (app_id, key_id) =
-            self.authenticate(&mut world, tenant, client.client_id, client.proof)?;
-        let code = world
+            self.authenticate(&mut records, tenant, client.client_id, client.proof)?;
+        let code = records
             .codes
             .get_mut(redemption.code)
             .filter(|code| code.app_id == app_id)
@@ -262,7 +262,7 @@ impl Directory {
             }
             None => code.scopes.clone(),
         };
-        world.note_use_by_person(app_id, key_id, now);
+        records.note_use_by_person(app_id, key_id, now);
         let grant = RefreshToken {
             oid: code.oid,
             app_id,
@@ -271,7 +271,7 @@ impl Directory {
             revoked: None,
             second_factor: code.second_factor,
         };
-        self.issue_for_person(&mut world, &grant, scopes, code.nonce.as_deref())
+        self.issue_for_person(&mut records, &grant, scopes, code.nonce.as_deref())
     }
 
     /// The refresh token grant (facts/microsoft.md, 2.6). The old token stays good.
@@ -285,50 +285,50 @@ impl Directory {
         scope: Option<&str>,
     ) -> Result<Tokens, Denial> {
         let now = self.clock.now();
-        let mut world = self.world();
-        let tenant = world.tenant_of(client)?;
-        world.note_secret(refresh_token);
+        let mut records = self.records();
+        let tenant = records.tenant_of(client)?;
+        records.note_secret(refresh_token);
         let (app_id, key_id) =
-            self.authenticate(&mut world, tenant, client.client_id, client.proof)?;
-        let token = world
+            self.authenticate(&mut records, tenant, client.client_id, client.proof)?;
+        let token = records
             .refresh_tokens
             .get(refresh_token)
             .filter(|token| token.app_id == app_id)
             .cloned()
             .ok_or_else(Denial::grant_malformed)?;
-        world.check_refresh_token(&token, now)?;
+        records.check_refresh_token(&token, now)?;
         let scopes = scope.map_or_else(|| token.scopes.clone(), Scope::parse_list);
-        world.note_use_by_person(app_id, key_id, now);
+        records.note_use_by_person(app_id, key_id, now);
         let grant = RefreshToken {
             issued: now,
             ..token
         };
-        self.issue_for_person(&mut world, &grant, scopes, None)
+        self.issue_for_person(&mut records, &grant, scopes, None)
     }
 
     /// Whether a refresh token would be taken now, with a good secret.
     #[must_use]
     pub fn refresh_token_works(&self, refresh_token: &str) -> bool {
         let now = self.clock.now();
-        let world = self.world();
-        world
+        let records = self.records();
+        records
             .refresh_tokens
             .get(refresh_token)
-            .is_some_and(|token| world.check_refresh_token(token, now).is_ok())
+            .is_some_and(|token| records.check_refresh_token(token, now).is_ok())
     }
 
     fn issue_for_person(
         &self,
-        world: &mut World,
+        records: &mut Records,
         grant: &RefreshToken,
         mut scopes: Vec<Scope>,
         nonce: Option<&str>,
     ) -> Result<Tokens, Denial> {
-        let app = world
+        let app = records
             .app(grant.app_id)
             .cloned()
             .ok_or_else(Denial::grant_malformed)?;
-        let account = world
+        let account = records
             .account(grant.oid)
             .cloned()
             .ok_or_else(Denial::grant_malformed)?;
@@ -338,7 +338,7 @@ impl Directory {
                 account.tenant_id,
             ));
         }
-        let granted = world.granted(grant.oid, &app);
+        let granted = records.granted(grant.oid, &app);
         let consent_missing =
             || Denial::consent_missing(app.ids.app_id, &app.registration.display_name);
         // Scopes of several resources: a token for the first one only (facts, 2.6).
@@ -374,15 +374,15 @@ impl Directory {
                 .any(|scope| scope.name == "offline_access");
         let now = self.clock.now();
         let id_token = if has("openid") {
-            let claims = id_claims(&world.authority, &account, app.ids.app_id, nonce, now);
+            let claims = id_claims(&records.authority, &account, app.ids.app_id, nonce, now);
             self.signing_key.sign(&claims)
         } else {
             None
         };
         if let Some(token) = &id_token {
-            world.note_secret(token);
+            records.note_secret(token);
         }
-        let access_token = world.issue_access_token(AccessToken {
+        let access_token = records.issue_access_token(AccessToken {
             audience: resource,
             expires: now + ACCESS_TOKEN_LIFETIME,
             app_id: app.ids.app_id,
@@ -396,21 +396,21 @@ impl Directory {
             roles: BTreeSet::new(),
         });
         let refresh_token = offline.then(|| {
-            let text = world.opaque("1.AX");
-            world.refresh_tokens.insert(text.clone(), grant.clone());
+            let text = records.opaque("1.AX");
+            records.refresh_tokens.insert(text.clone(), grant.clone());
             text
         });
         Ok(Tokens {
             access_token,
             expires_in: ACCESS_TOKEN_LIFETIME.as_secs(),
-            scope: Some(world.scope_echo.write(&scopes)),
+            scope: Some(records.scope_echo.write(&scopes)),
             refresh_token,
             id_token,
         })
     }
 }
 
-impl World {
+impl Records {
     fn tenant_id(&self, name: &str) -> Result<Uuid, Denial> {
         self.tenant(name)
             .map(|tenant| tenant.id)

@@ -12,7 +12,7 @@ use super::application::Application;
 use super::denial::Denial;
 use super::redemption::{AuthorizationCode, Challenge, resources};
 use super::scope::Scope;
-use super::{Directory, World};
+use super::{Directory, Records};
 
 /// What the person decides on the consent page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,19 +133,19 @@ impl Directory {
 
     fn begin(&self, tenant: &str, url: &Url, session: Option<&str>, purpose: Purpose) -> Step {
         let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
-        let mut world = self.world();
+        let mut records = self.records();
         // Errors in the request are shown here and never redirected (facts, 2.5): the redirect URI
         // may not be the app's.
-        let request = match world.read_authorize_request(tenant, &query, purpose) {
+        let request = match records.read_authorize_request(tenant, &query, purpose) {
             Ok(request) => request,
             Err(denial) => return Step::Page(Page::Refused { flow: None, denial }),
         };
-        if let Err(denial) = world.check_scopes(&request, &query) {
+        if let Err(denial) = records.check_scopes(&request, &query) {
             return Step::Redirect(request.refusal(&denial, None));
         }
         let prompt = request.prompt;
         let hint = request.login_hint.clone();
-        let flow = world.opaque("flow-");
+        let flow = records.opaque("flow-");
         let mut sign_in = SignIn {
             request,
             oid: None,
@@ -155,8 +155,8 @@ impl Directory {
         };
         // Somebody who is signed in already is not asked again, unless the hint names another person.
         let signed_in = session
-            .and_then(|session| world.sessions.get(session).copied())
-            .and_then(|oid| world.account(oid).cloned())
+            .and_then(|session| records.sessions.get(session).copied())
+            .and_then(|oid| records.account(oid).cloned())
             .filter(|account| {
                 hint.as_ref()
                     .is_none_or(|hint| account.person.signs_in_as(hint))
@@ -167,8 +167,8 @@ impl Directory {
                 sign_in.oid = Some(account.oid);
                 sign_in.password_given = true;
                 sign_in.second_factor = account.person.second_factor.is_some();
-                world.sign_ins.insert(flow.clone(), sign_in);
-                self.go_on(&mut world, &flow)
+                records.sign_ins.insert(flow.clone(), sign_in);
+                self.go_on(&mut records, &flow)
             }
             None if prompt == Prompt::None => Step::Redirect(sign_in.request.refusal(
                 &Denial::new(
@@ -179,7 +179,7 @@ impl Directory {
                 None,
             )),
             None => {
-                world.sign_ins.insert(flow.clone(), sign_in);
+                records.sign_ins.insert(flow.clone(), sign_in);
                 Step::Page(Page::SignIn {
                     flow,
                     address: hint.unwrap_or_default(),
@@ -196,8 +196,8 @@ impl Directory {
         address: &str,
         password: &str,
     ) -> (Step, Option<String>) {
-        let mut world = self.world();
-        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+        let mut records = self.records();
+        let Some(sign_in) = records.sign_ins.get(flow).cloned() else {
             return (unknown_flow(), None);
         };
         let again = |denial: Denial| {
@@ -207,7 +207,7 @@ impl Directory {
                 note: Some(denial),
             })
         };
-        let account = world
+        let account = records
             .accounts
             .iter()
             .find(|account| account.person.signs_in_as(address))
@@ -230,9 +230,9 @@ impl Directory {
             );
             return (again(denial), None);
         }
-        let cookie = world.opaque("session-");
-        world.sessions.insert(cookie.clone(), account.oid);
-        world.sign_ins.insert(
+        let cookie = records.opaque("session-");
+        records.sessions.insert(cookie.clone(), account.oid);
+        records.sign_ins.insert(
             flow.to_owned(),
             SignIn {
                 oid: Some(account.oid),
@@ -240,19 +240,19 @@ impl Directory {
                 ..sign_in
             },
         );
-        (self.go_on(&mut world, flow), Some(cookie))
+        (self.go_on(&mut records, flow), Some(cookie))
     }
 
     /// The form for the second factor.
     pub fn give_second_factor(&self, flow: &str, code: &str) -> Step {
-        let mut world = self.world();
-        let wanted = world
+        let mut records = self.records();
+        let wanted = records
             .sign_ins
             .get(flow)
             .and_then(|sign_in| sign_in.oid)
-            .and_then(|oid| world.account(oid))
+            .and_then(|oid| records.account(oid))
             .and_then(|account| account.person.second_factor.clone());
-        let Some(sign_in) = world.sign_ins.get_mut(flow) else {
+        let Some(sign_in) = records.sign_ins.get_mut(flow) else {
             return unknown_flow();
         };
         if wanted.as_deref() != Some(code) {
@@ -266,35 +266,35 @@ impl Directory {
             });
         }
         sign_in.second_factor = true;
-        self.go_on(&mut world, flow)
+        self.go_on(&mut records, flow)
     }
 
     /// The buttons of the consent page.
     pub fn decide(&self, flow: &str, decision: Decision) -> Step {
-        let mut world = self.world();
-        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+        let mut records = self.records();
+        let Some(sign_in) = records.sign_ins.get(flow).cloned() else {
             return unknown_flow();
         };
         let Some(oid) = sign_in.oid.filter(|_| sign_in.stopped_by.is_none()) else {
             return unknown_flow();
         };
         if decision == Decision::Cancel {
-            world.sign_ins.remove(flow);
+            records.sign_ins.remove(flow);
             return Step::Redirect(sign_in.request.declined());
         }
         let app_id = sign_in.request.app_id;
         match sign_in.request.purpose {
             Purpose::Code => {
-                world
+                records
                     .consents
                     .entry((oid, app_id))
                     .or_default()
                     .extend(sign_in.request.scopes.iter().cloned());
-                self.finish(&mut world, flow)
+                self.finish(&mut records, flow)
             }
             Purpose::AdminConsent => {
-                world.sign_ins.remove(flow);
-                if let Some(app) = world.app_mut(app_id) {
+                records.sign_ins.remove(flow);
+                if let Some(app) = records.app_mut(app_id) {
                     app.registration
                         .admin_consent
                         .extend(sign_in.request.scopes.iter().cloned());
@@ -307,7 +307,7 @@ impl Directory {
     /// The way back from any page that has one. `access_denied` with `error_subcode=cancel` is also
     /// what comes from "Need admin approval" (facts/microsoft.md, 2.7).
     pub fn go_back(&self, flow: &str) -> Step {
-        let Some(sign_in) = self.world().sign_ins.remove(flow) else {
+        let Some(sign_in) = self.records().sign_ins.remove(flow) else {
             return unknown_flow();
         };
         Step::Redirect(match sign_in.stopped_by {
@@ -357,23 +357,23 @@ impl Directory {
     }
 
     /// What comes after each form: the next thing that is missing, or the end.
-    fn go_on(&self, world: &mut World, flow: &str) -> Step {
-        let Some(sign_in) = world.sign_ins.get(flow).cloned() else {
+    fn go_on(&self, records: &mut Records, flow: &str) -> Step {
+        let Some(sign_in) = records.sign_ins.get(flow).cloned() else {
             return unknown_flow();
         };
         let request = &sign_in.request;
         let known = sign_in.oid.filter(|_| sign_in.password_given);
         let (Some(account), Some(app)) = (
-            known.and_then(|oid| world.account(oid)).cloned(),
-            world.app(request.app_id).cloned(),
+            known.and_then(|oid| records.account(oid)).cloned(),
+            records.app(request.app_id).cloned(),
         ) else {
             return unknown_flow();
         };
-        let stop = |world: &mut World, denial: Denial| {
-            if world.refusals_redirect || request.prompt == Prompt::None {
+        let stop = |records: &mut Records, denial: Denial| {
+            if records.refusals_redirect || request.prompt == Prompt::None {
                 return Step::Redirect(request.refusal(&denial, None));
             }
-            if let Some(sign_in) = world.sign_ins.get_mut(flow) {
+            if let Some(sign_in) = records.sign_ins.get_mut(flow) {
                 sign_in.stopped_by = Some(denial.clone());
             }
             Step::Page(Page::Refused {
@@ -382,7 +382,7 @@ impl Directory {
             })
         };
         if let Err(denial) = may_use(request, &account, &app) {
-            return stop(world, denial);
+            return stop(records, denial);
         }
         if account.person.second_factor.is_some() && !sign_in.second_factor {
             if request.prompt == Prompt::None {
@@ -391,14 +391,14 @@ impl Directory {
                     "interaction_required",
                     "You must use multi-factor authentication to access the resource.",
                 );
-                return stop(world, denial);
+                return stop(records, denial);
             }
             return Step::Page(Page::SecondFactor {
                 flow: flow.to_owned(),
                 note: None,
             });
         }
-        let granted = world.granted(account.oid, &app);
+        let granted = records.granted(account.oid, &app);
         let missing: Vec<Scope> = request
             .scopes
             .iter()
@@ -417,9 +417,9 @@ impl Directory {
             .cloned()
             .collect();
         if missing.is_empty() {
-            return self.finish(world, flow);
+            return self.finish(records, flow);
         }
-        let policy = world
+        let policy = records
             .tenants
             .iter()
             .find(|tenant| tenant.id == account.tenant_id)
@@ -437,7 +437,7 @@ impl Directory {
                 error: "consent_required",
                 ..Denial::consent_missing(app.ids.app_id, &app.registration.display_name)
             };
-            return stop(world, denial);
+            return stop(records, denial);
         }
         if !may_consent {
             let denial = Denial::new(
@@ -445,7 +445,7 @@ impl Directory {
                 "access_denied",
                 "An administrator of the organization must approve this application: it needs permissions that only an administrator can grant.",
             );
-            if let Some(sign_in) = world.sign_ins.get_mut(flow) {
+            if let Some(sign_in) = records.sign_ins.get_mut(flow) {
                 sign_in.stopped_by = Some(denial.clone());
             }
             return Step::Page(Page::NeedAdmin {
@@ -462,17 +462,17 @@ impl Directory {
         })
     }
 
-    fn finish(&self, world: &mut World, flow: &str) -> Step {
-        let Some(sign_in) = world.sign_ins.remove(flow) else {
+    fn finish(&self, records: &mut Records, flow: &str) -> Step {
+        let Some(sign_in) = records.sign_ins.remove(flow) else {
             return unknown_flow();
         };
         let Some(oid) = sign_in.oid else {
             return unknown_flow();
         };
         let request = sign_in.request;
-        let code = world.opaque("1.AQ");
+        let code = records.opaque("1.AQ");
         let redirect = request.redirect(&[("code", &code)]);
-        world.codes.insert(
+        records.codes.insert(
             code,
             AuthorizationCode {
                 oid,
@@ -490,7 +490,7 @@ impl Directory {
     }
 }
 
-impl World {
+impl Records {
     fn read_authorize_request(
         &self,
         tenant: &str,

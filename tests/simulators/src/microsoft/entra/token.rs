@@ -138,8 +138,8 @@ pub(super) fn refuse(directory: &Directory, denial: &Denial) -> Response {
         .strftime("%Y-%m-%d %H:%M:%SZ")
         .to_string();
     let (trace, correlation) = {
-        let mut world = directory.world();
-        (world.guid(), world.guid())
+        let mut records = directory.records();
+        (records.guid(), records.guid())
     };
     let mut answer = json!({
         "error": denial.error,

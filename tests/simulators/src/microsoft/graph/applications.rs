@@ -10,7 +10,7 @@ use super::error::GraphError;
 use super::{AppKey, Caller, json};
 use crate::microsoft::directory::application::{Application, Credential, NewSecret};
 use crate::microsoft::directory::replication::{Door, Moment, View};
-use crate::microsoft::directory::{Directory, GraphHabits, World, two_years_after};
+use crate::microsoft::directory::{Directory, GraphHabits, Records, two_years_after};
 
 const READ_ALL: [&str; 4] = [
     "Application.Read.All",
@@ -30,16 +30,16 @@ pub(super) fn get(
     key: &AppKey,
 ) -> Result<Response, GraphError> {
     let now = directory.clock.now();
-    let mut world = directory.world();
-    let app_id = find_app(&world, caller, key, &READ_ALL)?;
+    let mut records = directory.records();
+    let app_id = find_app(&records, caller, key, &READ_ALL)?;
     let view = match caller.connection {
-        Some(connection) if world.graph_habits.reads_by_connection => {
-            world.graph_replicas.view_of(connection, app_id, now)
+        Some(connection) if records.graph_habits.reads_by_connection => {
+            records.graph_replicas.view_of(connection, app_id, now)
         }
-        _ => world.graph_replicas.next_view(app_id, now),
+        _ => records.graph_replicas.next_view(app_id, now),
     };
-    let habits = world.graph_habits.clone();
-    let app = world.app(app_id).ok_or_else(|| not_found(key))?;
+    let habits = records.graph_habits.clone();
+    let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     let mut shown = selected(show_app(app, view, &habits), caller);
     if let Some(fields) = shown.as_object_mut() {
         let context = "https://graph.microsoft.com/v1.0/$metadata#applications/$entity";
@@ -57,12 +57,12 @@ pub(super) fn find(directory: &Directory, caller: &Caller) -> Result<Response, G
         .ok_or_else(|| GraphError::bad_request("Unsupported or invalid query filter clause."))?
         .to_owned();
     let now = directory.clock.now();
-    let mut world = directory.world();
-    let found = match find_app(&world, caller, &AppKey::AppId(app_id), &READ_ALL) {
+    let mut records = directory.records();
+    let found = match find_app(&records, caller, &AppKey::AppId(app_id), &READ_ALL) {
         Ok(app_id) => {
-            let view = world.graph_replicas.next_view(app_id, now);
-            let habits = world.graph_habits.clone();
-            let app = world.app(app_id);
+            let view = records.graph_replicas.next_view(app_id, now);
+            let habits = records.graph_habits.clone();
+            let app = records.app(app_id);
             app.map(|app| selected(show_app(app, view, &habits), caller))
         }
         Err(error) if caller.may(&READ_ALL) || caller.may(&[OWNED]) => {
@@ -82,19 +82,19 @@ pub(super) fn owners(
     caller: &Caller,
     key: &AppKey,
 ) -> Result<Response, GraphError> {
-    let world = directory.world();
-    let app_id = find_app(&world, caller, key, &READ_ALL)?;
-    let app = world.app(app_id).ok_or_else(|| not_found(key))?;
+    let records = directory.records();
+    let app_id = find_app(&records, caller, key, &READ_ALL)?;
+    let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     let owners: Vec<Value> = app
         .registration
         .owners
         .iter()
         .map(|owner| {
-            let principal = world
+            let principal = records
                 .applications
                 .iter()
                 .find(|app| app.ids.service_principal_id == *owner);
-            let person = world.account(*owner);
+            let person = records.account(*owner);
             match (principal, person) {
                 (Some(app), _) => show_principal(app),
                 (None, Some(account)) => json!({
@@ -123,10 +123,10 @@ pub(super) fn service_principal(
     if !caller.may(&READ_ALL) && !caller.may(&[OWNED]) {
         return Err(GraphError::not_allowed());
     }
-    let world = directory.world();
+    let records = directory.records();
     let app = match key {
-        AppKey::AppId(id) => Uuid::try_parse(id).ok().and_then(|id| world.app(id)),
-        AppKey::ObjectId(id) => world
+        AppKey::AppId(id) => Uuid::try_parse(id).ok().and_then(|id| records.app(id)),
+        AppKey::ObjectId(id) => records
             .applications
             .iter()
             .find(|app| app.ids.service_principal_id.to_string() == *id),
@@ -142,19 +142,19 @@ pub(super) async fn add_password(
     caller: &Caller,
     key: &AppKey,
 ) -> Result<Response, GraphError> {
-    let app_id = find_app(&directory.world(), caller, key, &WRITE_ALL)?;
+    let app_id = find_app(&directory.records(), caller, key, &WRITE_ALL)?;
     let asked = read_body(&caller.body)?;
     let asked = asked.get("passwordCredential").unwrap_or(&Value::Null);
     let mut write = Write::begin(directory, app_id)?;
     write.take_time().await;
     let now = directory.clock.now();
     let secret = read_new_secret(asked, now)?;
-    let mut world = directory.world();
-    let app = world.app(app_id).ok_or_else(|| not_found(key))?;
+    let mut records = directory.records();
+    let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     check_rules(app, &secret, now)?;
-    let credential = world.new_credential(app_id, now, secret);
+    let credential = records.new_credential(app_id, now, secret);
     let answer = show_new(&credential);
-    if let Some(app) = world.app_mut(app_id) {
+    if let Some(app) = records.app_mut(app_id) {
         app.credentials.push(credential);
         write.written_at = Some(now);
     }
@@ -167,7 +167,7 @@ pub(super) async fn remove_password(
     caller: &Caller,
     key: &AppKey,
 ) -> Result<Response, GraphError> {
-    let app_id = find_app(&directory.world(), caller, key, &WRITE_ALL)?;
+    let app_id = find_app(&directory.records(), caller, key, &WRITE_ALL)?;
     let body = read_body(&caller.body)?;
     let key_id = body
         .get("keyId")
@@ -177,31 +177,31 @@ pub(super) async fn remove_password(
     let mut write = Write::begin(directory, app_id)?;
     write.take_time().await;
     let now = directory.clock.now();
-    let mut world = directory.world();
+    let mut records = directory.records();
     // The same answer whether it is gone or has not arrived yet (facts, 1.4).
     let unknown = GraphError::bad_request(format!(
         "No password credential found with keyId '{key_id}'."
     ));
-    let added = world
+    let added = records
         .app(app_id)
         .and_then(|app| app.credentials().find(|known| known.key_id == key_id))
         .map(|credential| credential.added)
         .ok_or_else(|| unknown.clone())?;
-    if !has_arrived(&mut world, app_id, &added, now) {
+    if !has_arrived(&mut records, app_id, &added, now) {
         return Err(unknown);
     }
-    world.remove_credential(app_id, key_id, now);
+    records.remove_credential(app_id, key_id, now);
     write.written_at = Some(now);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Whether removePassword knows of the credential by now. Its own calls count as requests.
-fn has_arrived(world: &mut World, app_id: Uuid, added: &Moment, now: Timestamp) -> bool {
-    let seen = world.graph_replicas.seen(app_id);
-    let lag = world.graph_habits.remove_learns;
+fn has_arrived(records: &mut Records, app_id: Uuid, added: &Moment, now: Timestamp) -> bool {
+    let seen = records.graph_replicas.seen(app_id);
+    let lag = records.graph_habits.remove_learns;
     let arrived = lag.is_over(added, Door::Graph, seen, now);
     if !arrived {
-        world.graph_replicas.next_view(app_id, now);
+        records.graph_replicas.next_view(app_id, now);
     }
     arrived
 }
@@ -217,9 +217,9 @@ struct Write<'a> {
 impl<'a> Write<'a> {
     fn begin(directory: &'a Directory, app_id: Uuid) -> Result<Self, GraphError> {
         let now = directory.clock.now();
-        let mut world = directory.world();
-        let habits = world.graph_habits.clone();
-        let Some(app) = world.app_mut(app_id) else {
+        let mut records = directory.records();
+        let habits = records.graph_habits.clone();
+        let Some(app) = records.app_mut(app_id) else {
             return Err(GraphError::not_found(&app_id.to_string()));
         };
         let too_soon = app
@@ -246,7 +246,7 @@ impl<'a> Write<'a> {
 
 impl Drop for Write<'_> {
     fn drop(&mut self) {
-        if let Some(app) = self.directory.world().app_mut(self.app_id) {
+        if let Some(app) = self.directory.records().app_mut(self.app_id) {
             app.writes_in_flight = app.writes_in_flight.saturating_sub(1);
             app.last_write = self.written_at.or(app.last_write);
         }
@@ -255,17 +255,17 @@ impl Drop for Write<'_> {
 
 /// The app under the key, if the caller may have it: all apps with one of `all`, its own with `OwnedBy`.
 fn find_app(
-    world: &World,
+    records: &Records,
     caller: &Caller,
     key: &AppKey,
     all: &[&str],
 ) -> Result<Uuid, GraphError> {
-    let app = world.applications.iter().find(|app| {
+    let app = records.applications.iter().find(|app| {
         let id = match key {
             AppKey::ObjectId(_) => app.ids.object_id,
             AppKey::AppId(_) => app.ids.app_id,
         };
-        key.parsed() == Some(id) && !app.registration.deleted && same_tenant(world, caller, app)
+        key.parsed() == Some(id) && !app.registration.deleted && same_tenant(records, caller, app)
     });
     // An app-only token needs the role and to be owner: ownership alone gives it nothing (facts, 1.5).
     let owns = |app: &Application| {
@@ -283,10 +283,10 @@ fn find_app(
     }
 }
 
-fn same_tenant(world: &World, caller: &Caller, app: &Application) -> bool {
+fn same_tenant(records: &Records, caller: &Caller, app: &Application) -> bool {
     let tenant = match caller.token.oid {
-        Some(oid) => world.account(oid).map(|account| account.tenant_id),
-        None => world.app(caller.token.app_id).map(|app| app.tenant_id),
+        Some(oid) => records.account(oid).map(|account| account.tenant_id),
+        None => records.app(caller.token.app_id).map(|app| app.tenant_id),
     };
     tenant == Some(app.tenant_id)
 }

@@ -133,7 +133,7 @@ pub(super) fn send(directory: &Directory, caller: &Caller) -> Result<Response, G
             "At least one recipient is not valid.",
         ));
     }
-    directory.world().sent_mail.push(SentMail {
+    directory.records().sent_mail.push(SentMail {
         oid: account.oid,
         body,
     });

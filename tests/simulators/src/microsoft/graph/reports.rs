@@ -24,9 +24,9 @@ pub(super) fn credential_use(
             })
         })
     };
-    let world = directory.world();
+    let records = directory.records();
     let mut rows: Vec<Value> = Vec::new();
-    for app in &world.applications {
+    for app in &records.applications {
         for credential in app.credentials() {
             if !wanted(&app.ids.app_id.to_string(), &credential.key_id.to_string()) {
                 continue;
@@ -60,22 +60,22 @@ pub(super) fn credential_use(
 mod tests {
     use serde_json::Value;
 
-    use crate::test_world::{TestWorld, ask};
+    use crate::fixture::{Fixture, ask};
 
     #[tokio::test]
     async fn only_used_credentials_are_reported_and_only_to_who_may_read_audit_logs() {
-        let world = TestWorld::new();
-        let (used, secret) = world.secret();
-        world.secret();
-        world.try_secret(&secret).await;
+        let fixture = Fixture::new();
+        let (used, secret) = fixture.secret();
+        fixture.secret();
+        fixture.try_secret(&secret).await;
         let path = format!(
             "/beta/reports/appCredentialSignInActivities?$filter=appId%20eq%20'{}'",
-            world.app.app_id
+            fixture.app.app_id
         );
         let rows = async || {
-            let bearer = world.rotator_bearer().await;
+            let bearer = fixture.rotator_bearer().await;
             ask(
-                &world.graph,
+                &fixture.graph,
                 "GET",
                 &path,
                 &[("authorization", &bearer)],
@@ -84,7 +84,7 @@ mod tests {
             .await
         };
         assert_eq!(rows().await.status, 403);
-        world.directory.change(world.rotator.app_id, |app| {
+        fixture.directory.change(fixture.rotator.app_id, |app| {
             app.app_roles.insert("AuditLog.Read.All".to_owned());
         });
         let rows = rows().await.json();

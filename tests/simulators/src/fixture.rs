@@ -22,7 +22,7 @@ pub(crate) const MAILBOX: &str = "orders@shop.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const CALLBACK: &str = "https://callback.example/callback";
 
-pub(crate) struct TestWorld {
+pub(crate) struct Fixture {
     pub(crate) clock: Arc<Clock>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) entra: Service,
@@ -91,7 +91,7 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
         .finish()
 }
 
-impl TestWorld {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let start: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
         let clock = Arc::new(Clock::starting_at(start));
