@@ -108,7 +108,7 @@ impl Policy {
     /// Whether a freeze has begun and not ended: nothing that worked is taken away then.
     #[must_use]
     pub fn is_frozen(&self, now: Timestamp) -> bool {
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let today = now.to_zoned_datetime(TimeZone::UTC).date();
         let mut freezes = self.freezes.iter();
         freezes.any(|(first, last)| *first <= today && today <= *last)
     }

@@ -27,7 +27,7 @@ pub fn file(entries: &[Entry], now: Timestamp) -> String {
         "PRODID:-//shopmail//hand-over//EN".to_owned(),
     ];
     for entry in entries {
-        let day = entry.day.to_zoned(TimeZone::UTC);
+        let day = entry.day.to_zoned_datetime(TimeZone::UTC);
         let next = day.tomorrow().unwrap_or_else(|_| day.clone());
         lines.extend([
             "BEGIN:VEVENT".to_owned(),

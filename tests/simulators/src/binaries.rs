@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+/// Selected beside the functions, so that nothing they rest on is built once more with other features.
+const FEATURES: &str = "workspace-hack";
+
 /// The packages whose binaries are run as functions.
 pub const FUNCTIONS: [&str; 3] = ["expiry-checker", "oauth-callback", "rotation"];
 
@@ -33,6 +36,7 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
             "--locked",
             "--message-format=json-render-diagnostics",
         ])
+        .args(["--package", FEATURES])
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 /// A source of ids.
 #[derive(Debug)]

@@ -1,0 +1,5 @@
+//! Cargo builds no build-dependencies without a build script.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+}
