@@ -5,12 +5,13 @@ use simulators::aws::lambda::InvocationResult;
 use simulators::gate::Fault;
 use simulators::world::{MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, failures, link_in, log_of};
 use crate::configuration_test::test_configuration;
 use crate::end_state::{assert_whole, keys};
 use crate::kill_matrix::trouble::answer;
 use crate::sign_in::{waiting, without_grant};
 use crate::steps::{TOKEN, begin, rotate, step, succeeded};
+use crate::support::callback_log::log_of;
+use crate::support::visitor::{Visitor, failures, link_in};
 use crate::whole_rotation::days;
 
 fn invocations(world: &World) -> usize {
@@ -135,7 +136,7 @@ async fn a_page_and_its_log_say_that_it_is_the_person_who_tries_again() {
         world
             .gate
             .fail("secretsmanager", "DescribeSecret", 0, 100, refused);
-        let page = Browser::new(&world).open(&link).await;
+        let page = Visitor::new(&world).open(&link).await;
         let lines = log_of(&world, &page).await;
         let text = serde_json::to_string(&lines).unwrap();
         assert!(text.contains(retry), "{text}");
@@ -198,7 +199,7 @@ async fn the_way_back_from_admin_consent_is_read_in_every_form() {
         ),
     ] {
         let address = format!("{}/callback?{query}", world.callback_url);
-        let page = Browser::new(&world).open(&address).await;
+        let page = Visitor::new(&world).open(&address).await;
         assert!(page.body.contains(heading), "{query}: {}", page.body);
     }
 }
@@ -215,7 +216,7 @@ async fn a_fresh_token_that_graph_refuses_once_costs_no_step_and_no_sign_in() {
         world.gate.fail_next("graph", call, refused);
     }
     let link = link_in(&world, "Authorization Required");
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);

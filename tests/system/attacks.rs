@@ -16,7 +16,6 @@ use simulators::gate::Fault;
 use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
 
-use crate::browser::{Browser, Page, SESSION, SIGNED_IN, outcome, ticket_of};
 use crate::end_state::{assert_whole, current_key};
 use crate::events::assert_events_keep_their_schemas;
 use crate::hand_over::{
@@ -24,6 +23,9 @@ use crate::hand_over::{
 };
 use crate::links::Forged;
 use crate::picture::Picture;
+use crate::support::callback_log::outcome;
+use crate::support::visitor::{SESSION, SIGNED_IN, Visitor, ticket_of};
+use simulators::browser::Page;
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 const RECEIVING: &str = "Receiving mail: enter the new client secret";
@@ -36,7 +38,7 @@ type Change = fn(&mut Value);
 struct Visit {
     world: World,
     mailbox: Mailbox,
-    browser: Browser,
+    visitor: Visitor,
     /// The page that came first.
     page: Page,
     /// The pending secret.
@@ -50,14 +52,14 @@ impl Visit {
     }
 
     async fn of(world: World, mailbox: Mailbox) -> Self {
-        let mut browser = Browser::new(&world);
-        let page = come_in(&world, &mailbox, &mut browser).await;
+        let mut visitor = Visitor::new(&world);
+        let page = come_in(&world, &mailbox, &mut visitor).await;
         assert_eq!(page.heading(), RECEIVING, "{}", page.body);
         let secret = pending_secret(&world, &mailbox);
         Self {
             world,
             mailbox,
-            browser,
+            visitor,
             page,
             secret,
         }
@@ -74,15 +76,15 @@ impl Visit {
     }
 
     /// A browser with this in place of the session.
-    fn with_cookie(&self, value: &str) -> Browser {
-        let mut browser = Browser::new(&self.world);
-        browser.set_cookie(SIGNED_IN, value);
-        browser
+    fn with_cookie(&self, value: &str) -> Visitor {
+        let mut visitor = Visitor::new(&self.world);
+        visitor.set_cookie(SIGNED_IN, value);
+        visitor
     }
 
     /// The session, changed by somebody who has the key.
     fn crafted(&self, change: impl FnOnce(&mut Value)) -> String {
-        let mut session = unsealed(SIGNED_IN, &self.browser.cookie(SIGNED_IN).unwrap());
+        let mut session = unsealed(SIGNED_IN, &self.visitor.cookie(SIGNED_IN).unwrap());
         change(&mut session);
         sealed(TICKET_KEY, SIGNED_IN, &session)
     }
@@ -220,7 +222,7 @@ fn assert_only_looked(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything() {
     let visit = Visit::begin(&attended()).await;
-    let good = visit.browser.cookie(SIGNED_IN).unwrap();
+    let good = visit.visitor.cookie(SIGNED_IN).unwrap();
     let content = unsealed(SIGNED_IN, &good);
     let mut altered = good.clone().into_bytes();
     altered[60] = if altered[60] == b'A' { b'B' } else { b'A' };
@@ -255,7 +257,7 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
     for (what, cookie) in &cookies {
         for path in ROUTES {
             for method in methods() {
-                let mut stranger = Browser::new(&visit.world);
+                let mut stranger = Visitor::new(&visit.world);
                 if let Some(cookie) = cookie {
                     stranger.set_cookie(SIGNED_IN, cookie);
                 }
@@ -297,7 +299,7 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
 async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
     let mut visit = Visit::begin(&attended()).await;
     let statement = visit.statement();
-    let mut other = Browser::new(&visit.world);
+    let mut other = Visitor::new(&visit.world);
     let others_page = come_in(&visit.world, &visit.mailbox, &mut other).await;
     let others_form = fields(&others_page, "/attest")[0].1.clone();
     assert_ne!(others_form, statement[0].1);
@@ -311,7 +313,7 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
         {
             let url = visit.url(&format!("{path}?{query}"));
             let answer = visit
-                .browser
+                .visitor
                 .send(method.clone(), &url, &query, &FORM)
                 .await;
             assert!(!answer.body.contains(&visit.secret), "{method} {path}");
@@ -365,7 +367,7 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
     for (what, fields, status) in cases {
         for path in ["/reveal", "/attest"] {
             let url = visit.url(path);
-            let answer = visit.browser.post(&url, &fields).await;
+            let answer = visit.visitor.post(&url, &fields).await;
             assert_eq!(answer.status, status, "{what} at {path}: {}", answer.body);
             assert!(!answer.body.contains(&visit.secret), "{what} at {path}");
             assert!(!answer.body.contains("alert("), "{what} at {path}");
@@ -377,14 +379,14 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
         ("said twice", twice("said")),
     ] {
         let url = visit.url("/attest");
-        let answer = visit.browser.post(&url, &fields).await;
+        let answer = visit.visitor.post(&url, &fields).await;
         assert_eq!(answer.status, 400, "{what}: {}", answer.body);
     }
     assert_eq!(visit.standing(), before);
     assert_eq!(visit.pushes(), 0);
     // After all that the page's own form is as good as before.
     let page = visit.page.clone();
-    let shown = reveal(&mut visit.browser, &page).await;
+    let shown = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         field(&shown, "client-secret").as_deref(),
         Some(&*visit.secret)
@@ -395,10 +397,10 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
 async fn a_cookie_of_one_kind_does_not_pass_for_the_other() {
     let mut visit = Visit::begin(&attended()).await;
     let link = link_to(&visit.world, &visit.mailbox).replace("/start", "/authorize");
-    visit.browser.begin(&link).await;
+    visit.visitor.begin(&link).await;
     let (under_way, signed_in) = (
-        visit.browser.cookie(SESSION).unwrap(),
-        visit.browser.cookie(SIGNED_IN).unwrap(),
+        visit.visitor.cookie(SESSION).unwrap(),
+        visit.visitor.cookie(SIGNED_IN).unwrap(),
     );
     let before = visit.standing();
     let page = visit
@@ -406,7 +408,7 @@ async fn a_cookie_of_one_kind_does_not_pass_for_the_other() {
         .get(&visit.url("/handover"))
         .await;
     assert_eq!(outcome(&visit.world, &page).await, "no-session");
-    let mut swapped = Browser::new(&visit.world);
+    let mut swapped = Visitor::new(&visit.world);
     swapped.set_session(&signed_in);
     let form = unsealed(SIGNED_IN, &signed_in)["form"]
         .as_str()
@@ -465,7 +467,7 @@ async fn a_session_ends_when_the_mailbox_gets_another_owner() {
         (Method::POST, "/attest"),
     ] {
         let (url, body) = (visit.url(path), encoded(&visit.statement()));
-        let page = visit.browser.send(method, &url, &body, &FORM).await;
+        let page = visit.visitor.send(method, &url, &body, &FORM).await;
         assert_eq!(
             (page.status, page.heading()),
             (403, "That was another account"),
@@ -505,7 +507,7 @@ async fn who_is_not_named_in_reveal_to_gets_the_command_and_never_the_secret() {
         "whom to name"
     );
     let (url, statement) = (visit.url("/reveal"), visit.statement());
-    let forced = visit.browser.post(&url, &statement).await;
+    let forced = visit.visitor.post(&url, &statement).await;
     assert_eq!(forced.status, 403, "{}", forced.body);
     assert!(!forced.body.contains(&visit.secret));
     assert_eq!(visit.refusals(), [json!("not_in_reveal_to")]);
@@ -515,7 +517,7 @@ async fn who_is_not_named_in_reveal_to_gets_the_command_and_never_the_secret() {
     assert_eq!(forced.status, 403);
     assert_eq!(visit.revealed(), 0);
     // Who got it from AWS goes on.
-    let next = say(&mut visit.browser, &visit.page, "authorized").await;
+    let next = say(&mut visit.visitor, &visit.page, "authorized").await;
     assert_eq!(next.heading(), SENDING);
 }
 
@@ -537,7 +539,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
     directory.change(app, |app| {
         app.app_roles.insert("Mail.Read".to_owned());
     });
-    let refused = reveal(&mut visit.browser, &page).await;
+    let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         (refused.status, refused.heading()),
         (403, "The secret cannot be shown here")
@@ -551,7 +553,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
         app.app_roles.clear();
         app.exchange_roles.insert("IMAP.AccessAsApp".to_owned());
     });
-    let refused = reveal(&mut visit.browser, &page).await;
+    let refused = reveal(&mut visit.visitor, &page).await;
     assert!(
         refused.body.contains("application permissions"),
         "{}",
@@ -561,17 +563,17 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
     // What cannot be looked at is not taken for harmless.
     let tokens = "POST token client_credentials";
     visit.world.gate.fail("entra", tokens, 0, 2, unreadable());
-    let refused = reveal(&mut visit.browser, &page).await;
+    let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         (refused.status, refused.heading()),
         (403, "The secret cannot be shown here")
     );
     visit.world.gate.heal();
     visit.world.gate.fail("entra", tokens, 0, 2, down(503));
-    let refused = reveal(&mut visit.browser, &page).await;
+    let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(refused.status, 503, "{}", refused.body);
     visit.world.gate.heal();
-    for page in &visit.browser.answers {
+    for page in &visit.visitor.answers {
         assert!(!page.body.contains(&visit.secret));
     }
     let expected = [
@@ -584,7 +586,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
     assert_eq!(visit.revealed(), 0);
     assert_events_keep_their_schemas(&visit.world);
     // Nothing of it stays: the app is what it was.
-    let shown = reveal(&mut visit.browser, &page).await;
+    let shown = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         field(&shown, "client-secret").as_deref(),
         Some(&*visit.secret)
@@ -619,7 +621,7 @@ async fn the_secret_of_an_app_that_issues_its_own_is_shown_to_nobody() {
             .contains("aws secretsmanager get-secret-value")
     );
     let (url, statement) = (visit.url("/reveal"), visit.statement());
-    let forced = visit.browser.post(&url, &statement).await;
+    let forced = visit.visitor.post(&url, &statement).await;
     assert_eq!(
         (forced.status, forced.heading()),
         (403, "The secret cannot be shown here")
@@ -636,7 +638,7 @@ async fn what_is_current_is_shown_and_attested_no_more() {
         paste(&visit.world, &visit.mailbox, id, &visit.secret);
         let fields = with(&statement, "connection", id);
         let url = visit.url("/attest");
-        visit.browser.post(&url, &fields).await;
+        visit.visitor.post(&url, &fields).await;
     }
     visit
         .world
@@ -646,7 +648,7 @@ async fn what_is_current_is_shown_and_attested_no_more() {
     assert_whole(&visit.world, &visit.mailbox);
     let (before, _) = visit.standing();
     let url = visit.url("/reveal");
-    let late = visit.browser.post(&url, &statement).await;
+    let late = visit.visitor.post(&url, &statement).await;
     assert_eq!(late.heading(), "Nothing left to do", "{}", late.body);
     assert!(!late.body.contains(&visit.secret));
     assert_eq!(visit.refusals(), [json!("not_pending")]);
@@ -654,7 +656,7 @@ async fn what_is_current_is_shown_and_attested_no_more() {
     for said in ["authorized", "other"] {
         let url = visit.url("/attest");
         let page = visit
-            .browser
+            .visitor
             .post(&url, &with(&statement, "said", said))
             .await;
         assert_eq!(page.heading(), "Done: mail goes on with the new secret");
@@ -684,7 +686,7 @@ async fn a_rotation_that_was_given_up_is_neither_shown_nor_attested() {
         (Method::POST, "/attest"),
     ] {
         let (url, body) = (visit.url(path), encoded(&visit.statement()));
-        let page = visit.browser.send(method, &url, &body, &FORM).await;
+        let page = visit.visitor.send(method, &url, &body, &FORM).await;
         assert_eq!(
             (page.status, page.heading()),
             (410, "This link is out of date"),
@@ -700,10 +702,10 @@ async fn a_rotation_that_was_given_up_is_neither_shown_nor_attested() {
 async fn a_link_for_a_grant_opens_no_hand_over() {
     let mut visit = Visit::begin(&attended()).await;
     let connect = Forged::connect(&visit.world, &visit.mailbox).link(&visit.world);
-    let mut browser = Browser::new(&visit.world);
-    let page = browser.sign_in_as_owner(&connect, &visit.mailbox).await;
+    let mut visitor = Visitor::new(&visit.world);
+    let page = visitor.sign_in_as_owner(&connect, &visit.mailbox).await;
     assert_eq!(outcome(&visit.world, &page).await, "hand-over-remains");
-    assert_eq!(browser.cookie(SIGNED_IN), None);
+    assert_eq!(visitor.cookie(SIGNED_IN), None);
     visit
         .world
         .secrets_manager
@@ -713,11 +715,11 @@ async fn a_link_for_a_grant_opens_no_hand_over() {
     let current = crate::picture::current_text(&visit.world, &visit.mailbox.secret);
     let document: Value = serde_json::from_str(&current).unwrap();
     let made = visit.crafted(|session| session["ticket"] = json!(ticket_of(&connect)));
-    visit.browser.set_cookie(SIGNED_IN, &made);
+    visit.visitor.set_cookie(SIGNED_IN, &made);
     let before = visit.standing().0;
     for path in ["/reveal", "/attest"] {
         let (url, statement) = (visit.url(path), visit.statement());
-        let page = visit.browser.post(&url, &statement).await;
+        let page = visit.visitor.post(&url, &statement).await;
         assert!(
             !page
                 .body
@@ -745,9 +747,9 @@ async fn two_hand_overs_in_one_browser_do_not_mix() {
     for mailbox in [&orders, &sales] {
         world.secrets_manager.settled(&mailbox.secret).await;
     }
-    let mut browser = Browser::new(&world);
-    let first = come_in(&world, &orders, &mut browser).await;
-    let second = come_in(&world, &sales, &mut browser).await;
+    let mut visitor = Visitor::new(&world);
+    let first = come_in(&world, &orders, &mut visitor).await;
+    let second = come_in(&world, &sales, &mut visitor).await;
     assert!(second.body.contains(&sales.address), "{}", second.body);
     let before = Picture::of(&world, &[&orders, &sales]);
     let told = world.event_bridge.events().len();
@@ -756,7 +758,7 @@ async fn two_hand_overs_in_one_browser_do_not_mix() {
         ("/reveal#secret", vec![]),
         ("/attest", vec![("said", "authorized")]),
     ] {
-        let page = browser.press(&first, action, &filled).await;
+        let page = visitor.press(&first, action, &filled).await;
         assert_eq!(
             (page.status, page.heading()),
             (403, "Please sign in once more"),
@@ -771,11 +773,11 @@ async fn two_hand_overs_in_one_browser_do_not_mix() {
         "authorized",
     );
     let attest = format!("{}/attest", world.callback_url);
-    let page = browser.post(&attest, &crossed).await;
+    let page = visitor.post(&attest, &crossed).await;
     assert_eq!(page.status, 400, "{}", page.body);
     assert_eq!(Picture::of(&world, &[&orders, &sales]), before);
     assert_eq!(world.event_bridge.events().len(), told);
-    let shown = reveal(&mut browser, &second).await;
+    let shown = reveal(&mut visitor, &second).await;
     assert_eq!(
         field(&shown, "client-secret"),
         Some(pending_secret(&world, &sales))
@@ -790,7 +792,7 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
     let colleague = Person::with_mailbox("colleague@shop.example", "Pa55~colleague");
     world.directory.add_account(world.tenant(), colleague);
     let link = link_to(world, mailbox).replace("/start", "/authorize");
-    let mut stranger = Browser::new(world);
+    let mut stranger = Visitor::new(world);
     let page = stranger
         .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
         .await;
@@ -799,11 +801,11 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
     let page = stranger.get(&visit.url("/handover")).await;
     assert_eq!(page.status, 403);
     // Somebody else who has the mailbox's password too.
-    let mut second = Browser::new(world);
+    let mut second = Visitor::new(world);
     let seconds = come_in(world, mailbox, &mut second).await;
     paste(world, mailbox, "orders-in", &visit.secret);
     let attested = || world.event_bridge.details("Hand-over Attested").len();
-    let one = say(&mut visit.browser, &visit.page, "authorized").await;
+    let one = say(&mut visit.visitor, &visit.page, "authorized").await;
     let two = say(&mut second, &seconds, "authorized").await;
     assert_eq!((one.heading(), two.heading()), (SENDING, SENDING));
     assert_eq!(attested(), 1, "the same said again is no news");
@@ -811,7 +813,7 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
     let two = say(&mut second, &seconds, "other").await;
     assert!(two.body.contains("That did not work yet"), "{}", two.body);
     paste(world, mailbox, "orders-out", &visit.secret);
-    let one = say(&mut visit.browser, &one, "authorized").await;
+    let one = say(&mut visit.visitor, &one, "authorized").await;
     assert_eq!(
         one.heading(),
         RECEIVING,
@@ -825,7 +827,7 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
         mailbox.first_key,
         "not promoted"
     );
-    say(&mut visit.browser, &one, "authorized").await;
+    say(&mut visit.visitor, &one, "authorized").await;
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(world, mailbox);
     assert_events_keep_their_schemas(world);
@@ -852,7 +854,7 @@ async fn nobody_speaks_for_a_connection_that_is_not_theirs_to_hand_over() {
         for path in ["/attest", "/reveal"] {
             let fields = with(&visit.statement(), "connection", "orders-out");
             let url = visit.url(path);
-            let page = visit.browser.post(&url, &fields).await;
+            let page = visit.visitor.post(&url, &fields).await;
             assert_eq!(page.status, 400, "{what} at {path}: {}", page.body);
             assert!(!page.body.contains(&visit.secret));
         }
@@ -923,15 +925,15 @@ async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_t
     let link = link_to(&world, &mailbox).replace("/start", "/authorize");
     for url in evil {
         named.lock().unwrap().clone_from(&url);
-        let mut browser = Browser::new(&world);
-        let page = browser.sign_in_as_owner(&link, &mailbox).await;
+        let mut visitor = Visitor::new(&world);
+        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
         assert_eq!(outcome(&world, &page).await, "authorize-remains", "{url}");
-        for answer in &browser.answers {
+        for answer in &visitor.answers {
             assert!(!answer.body.contains("evil"), "{url}: {}", answer.body);
             let location = answer.location().unwrap_or_default();
             assert!(!location.contains("evil"), "{url}: {location}");
         }
-        assert_eq!(browser.cookie(SIGNED_IN), None, "{url}");
+        assert_eq!(visitor.cookie(SIGNED_IN), None, "{url}");
         world.secrets_manager.settled(&mailbox.secret).await;
     }
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
@@ -943,8 +945,8 @@ async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_t
         )),
     ] {
         named.lock().unwrap().clone_from(&url);
-        let mut browser = Browser::new(&world);
-        let page = browser.sign_in_as_owner(&link, &mailbox).await;
+        let mut visitor = Visitor::new(&world);
+        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
         assert_eq!(page.heading(), "Sending mail: authorize ShopCtrl", "{url}");
         assert!(
             !page.body.contains("alert(1)</script>") && !page.body.contains("<img"),
@@ -992,25 +994,25 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
         "{}",
         page.body
     );
-    let shown = reveal(&mut visit.browser, &page).await;
+    let shown = reveal(&mut visit.visitor, &page).await;
     paste(&visit.world, &visit.mailbox, "orders-in", &visit.secret);
-    let next = say(&mut visit.browser, &shown, "other").await;
-    let next = say(&mut visit.browser, &next, "authorized").await;
+    let next = say(&mut visit.visitor, &shown, "other").await;
+    let next = say(&mut visit.visitor, &next, "authorized").await;
     paste(&visit.world, &visit.mailbox, "orders-out", &visit.secret);
-    say(&mut visit.browser, &next, "authorized").await;
+    say(&mut visit.visitor, &next, "authorized").await;
     visit
         .world
         .secrets_manager
         .settled(&visit.mailbox.secret)
         .await;
-    let done = visit.browser.get(&visit.url("/handover")).await;
+    let done = visit.visitor.get(&visit.url("/handover")).await;
     assert_eq!(
         done.heading(),
         "Done: mail goes on with the new secret",
         "{}",
         done.body
     );
-    let calendar = visit.browser.get(&visit.url("/calendar")).await;
+    let calendar = visit.visitor.get(&visit.url("/calendar")).await;
     assert_eq!(
         calendar.headers["content-type"],
         "text/calendar; charset=utf-8"
@@ -1022,7 +1024,7 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
     let unfolded = calendar.body.replace("\r\n ", "");
     assert_eq!(unfolded.matches("\r\nBEGIN:").count(), 2, "{unfolded}");
     assert!(unfolded.contains("o'brien&co\\;b**x**"), "{unfolded}");
-    for answer in &visit.browser.answers {
+    for answer in &visit.visitor.answers {
         for foreign in [
             "o'brien&co",
             "<script>alert",
@@ -1056,7 +1058,7 @@ async fn no_page_of_the_hand_over_may_be_framed_cached_or_spied_on() {
     // The browser holds every answer of ours to it; here it gets them all, the refusals too.
     let mut visit = Visit::begin(&attended()).await;
     let page = visit.page.clone();
-    let shown = reveal(&mut visit.browser, &page).await;
+    let shown = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         field(&shown, "client-secret").as_deref(),
         Some(&*visit.secret)
@@ -1065,7 +1067,7 @@ async fn no_page_of_the_hand_over_may_be_framed_cached_or_spied_on() {
         paste(&visit.world, &visit.mailbox, id, &visit.secret);
         let fields = with(&visit.statement(), "connection", id);
         let url = visit.url("/attest");
-        visit.browser.post(&url, &fields).await;
+        visit.visitor.post(&url, &fields).await;
     }
     visit
         .world
@@ -1074,10 +1076,10 @@ async fn no_page_of_the_hand_over_may_be_framed_cached_or_spied_on() {
         .await;
     for path in ["/handover", "/calendar", "/start", "/reveal", "/nothing"] {
         let url = visit.url(path);
-        visit.browser.get(&url).await;
-        Browser::new(&visit.world).get(&url).await;
+        visit.visitor.get(&url).await;
+        Visitor::new(&visit.world).get(&url).await;
     }
-    let answers = &visit.browser.answers;
+    let answers = &visit.visitor.answers;
     let of_type = |name: &str| {
         let found = answers.iter().filter(|answer| {
             answer
@@ -1116,10 +1118,10 @@ async fn a_button_pressed_fifty_times_is_pressed_once() {
     paste(&visit.world, &visit.mailbox, "orders-out", &visit.secret);
     let fields = with(&visit.statement(), "connection", "orders-out");
     let url = visit.url("/attest");
-    visit.browser.post(&url, &fields).await;
+    visit.visitor.post(&url, &fields).await;
     // The last statement pushes the rotation on: once, and not into the one that is running.
     for _ in 0..50 {
-        say(&mut visit.browser, &page, "authorized").await;
+        say(&mut visit.visitor, &page, "authorized").await;
     }
     visit
         .world
@@ -1142,13 +1144,13 @@ async fn every_reveal_is_told_and_a_flood_of_them_writes_nothing() {
     let (before, _) = visit.standing();
     visit.world.gate.clear();
     for _ in 0..10 {
-        let shown = reveal(&mut visit.browser, &page).await;
+        let shown = reveal(&mut visit.visitor, &page).await;
         assert_eq!(
             field(&shown, "client-secret").as_deref(),
             Some(&*visit.secret)
         );
         // Leaving the page covers it again.
-        let again = visit.browser.get(&visit.url("/handover")).await;
+        let again = visit.visitor.get(&visit.url("/handover")).await;
         assert!(!again.body.contains(&visit.secret));
     }
     assert_eq!(visit.standing().0, before);
@@ -1174,19 +1176,19 @@ async fn every_reveal_is_told_and_a_flood_of_them_writes_nothing() {
 async fn a_flood_of_callbacks_reaches_neither_microsoft_nor_the_store() {
     let mut visit = Visit::begin(&attended()).await;
     let link = link_to(&visit.world, &visit.mailbox).replace("/start", "/authorize");
-    visit.browser.begin(&link).await;
+    visit.visitor.begin(&link).await;
     let before = visit.standing();
     visit.world.gate.clear();
     for n in 0..40 {
         let back = visit.url(&format!("/callback?code=1.AQ{n}&state={n}"));
-        let page = visit.browser.get(&back).await;
+        let page = visit.visitor.get(&back).await;
         assert_eq!((page.status, page.heading()), (400, "Please start again"));
     }
     assert_eq!(visit.standing(), before);
     assert_only_looked(&visit.world);
     // Neither the sign-in under way nor the hand-over was ended by it.
-    assert!(visit.browser.session().is_some());
-    let page = visit.browser.get(&visit.url("/handover")).await;
+    assert!(visit.visitor.session().is_some());
+    let page = visit.visitor.get(&visit.url("/handover")).await;
     assert_eq!(page.heading(), RECEIVING);
 }
 
@@ -1202,7 +1204,7 @@ async fn what_cannot_be_told_is_not_shown_and_not_recorded() {
                 .gate
                 .fail("events", "PutEvents", 0, 20, fault.clone());
             let (url, statement) = (visit.url(attempt), visit.statement());
-            let answer = visit.browser.post(&url, &statement).await;
+            let answer = visit.visitor.post(&url, &statement).await;
             visit.world.gate.heal();
             assert_eq!(
                 (answer.status, answer.heading()),
@@ -1217,12 +1219,12 @@ async fn what_cannot_be_told_is_not_shown_and_not_recorded() {
         before.0,
         "and \"nothing was changed\" is true"
     );
-    let shown = reveal(&mut visit.browser, &page).await;
+    let shown = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         field(&shown, "client-secret").as_deref(),
         Some(&*visit.secret)
     );
-    let next = say(&mut visit.browser, &shown, "authorized").await;
+    let next = say(&mut visit.visitor, &shown, "authorized").await;
     assert_eq!(next.heading(), SENDING);
 }
 
@@ -1240,7 +1242,7 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
             .gate
             .fail("secretsmanager", "*", 0, 100, down(500));
         let (url, body) = (visit.url(path), encoded(&visit.statement()));
-        let page = visit.browser.send(method, &url, &body, &FORM).await;
+        let page = visit.visitor.send(method, &url, &body, &FORM).await;
         visit.world.gate.heal();
         assert_eq!(
             (page.status, page.heading()),
@@ -1255,13 +1257,13 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
         .world
         .gate
         .fail("shopctrl", "*", 0, 10_000, Fault::Reset { effect: false });
-    let page = visit.browser.get(&visit.url("/handover")).await;
+    let page = visit.visitor.get(&visit.url("/handover")).await;
     assert_eq!(page.heading(), RECEIVING);
-    let next = say(&mut visit.browser, &page, "other").await;
+    let next = say(&mut visit.visitor, &page, "other").await;
     assert!(next.body.contains("That did not work yet"), "{}", next.body);
-    let next = say(&mut visit.browser, &next, "authorized").await;
+    let next = say(&mut visit.visitor, &next, "authorized").await;
     assert_eq!(next.heading(), SENDING);
-    let end = say(&mut visit.browser, &next, "authorized").await;
+    let end = say(&mut visit.visitor, &next, "authorized").await;
     assert!(
         end.body.contains("ShopCtrl cannot be asked just now"),
         "{}",

@@ -6,7 +6,6 @@ use simulators::microsoft::directory::account::ConsentPolicy;
 use simulators::microsoft::directory::sign_in::Decision;
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, World};
 
-use crate::browser::log_of_reference;
 use crate::chromium::{self, Key, Window};
 use crate::end_state::{assert_whole, current_key};
 use crate::events::assert_events_keep_their_schemas;
@@ -14,6 +13,7 @@ use crate::hand_over::{ASKED, attended, pending_secret, waiting};
 use crate::in_a_browser::{assert_good_page, log_in, sign_in, sign_in_as_owner};
 use crate::links::{Attempt, attempts, clear_the_way, invite, quotes_microsoft};
 use crate::picture::assert_granted;
+use crate::support::callback_log::log_of_reference;
 
 const RECEIVING: &str = "Receiving mail: enter the new client secret";
 const SENDING: &str = "Sending mail: enter the new client secret";

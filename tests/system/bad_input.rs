@@ -6,11 +6,12 @@ use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::binaries;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, failures, link_in, log_of, outcome};
 use crate::end_state::assert_whole;
 use crate::links::Forged;
 use crate::picture::{Picture, assert_granted, current_text};
 use crate::sign_in::without_grant;
+use crate::support::callback_log::{log_of, outcome};
+use crate::support::visitor::{Visitor, failures, link_in};
 
 /// In every wrong value, so that an error that quotes one is found.
 const WRONG: &str = "wr0ng~value";
@@ -460,7 +461,7 @@ async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothi
         );
 
         let link = Forged::connect(&world, &mailbox).link(&world);
-        let page = Browser::new(&world).get(&link).await;
+        let page = Visitor::new(&world).get(&link).await;
         assert_eq!(page.status, 500, "{what}");
         assert_eq!(outcome(&world, &page).await, "misconfigured");
         let lines = log_of(&world, &page).await;
@@ -568,7 +569,7 @@ async fn a_missing_or_wrong_grants_secret_is_told_and_the_rotation_goes_on_when_
     assert_eq!(Picture::of(&world, &[&bare]), before);
     // A sign-in finds it too.
     let link = Forged::connect(&world, &bare).link(&world);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &bare).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &bare).await;
     assert_eq!(page.status, 500, "{}", page.body);
     assert_eq!(outcome(&world, &page).await, "misconfigured");
     assert_eq!(Picture::of(&world, &[&bare]), before);
@@ -702,7 +703,7 @@ async fn a_ticket_key_that_can_be_guessed_signs_and_opens_nothing() {
         Vec::<Value>::new()
     );
     let link = Forged::connect(&world, &mailbox).link(&world);
-    let page = Browser::new(&world).get(&link).await;
+    let page = Visitor::new(&world).get(&link).await;
     assert_eq!(
         (page.status, outcome(&world, &page).await.as_str()),
         (500, "misconfigured")
@@ -714,11 +715,11 @@ async fn a_ticket_key_that_can_be_guessed_signs_and_opens_nothing() {
     store
         .place_version("shopmail-ticket-key", "new", Some(key), &[CURRENT])
         .unwrap();
-    let page = Browser::new(&world).get(&link).await;
+    let page = Visitor::new(&world).get(&link).await;
     assert_eq!(outcome(&world, &page).await, "invalid-ticket");
     store.test_rotation(&mailbox.secret).unwrap();
     store.settled(&mailbox.secret).await;
     let link = link_in(&world, "Authorization Required");
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(outcome(&world, &page).await, "connected", "{}", page.body);
 }

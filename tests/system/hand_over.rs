@@ -8,11 +8,13 @@ use simulators::gate::Fault;
 use simulators::microsoft::directory::account::{ConsentPolicy, Person};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, Page, failures, link_in, outcome};
 use crate::end_state::{assert_whole, current_key};
 use crate::events::{assert_events_keep_their_schemas, told};
 use crate::picture::{assert_granted, current_text, grant};
+use crate::support::callback_log::outcome;
+use crate::support::visitor::{Visitor, failures, link_in};
 use crate::whole_rotation::days;
+use simulators::browser::Page;
 
 /// The event that asks a person to hand over.
 pub const ASKED: &str = "Hand-over Required";
@@ -72,11 +74,11 @@ pub fn link_to(world: &World, mailbox: &Mailbox) -> String {
 }
 
 /// Opens the link in this browser and signs in as the mailbox: to the page that comes first.
-pub async fn come_in(world: &World, mailbox: &Mailbox, browser: &mut Browser) -> Page {
-    let start = browser.open(&link_to(world, mailbox)).await;
+pub async fn come_in(world: &World, mailbox: &Mailbox, visitor: &mut Visitor) -> Page {
+    let start = visitor.open(&link_to(world, mailbox)).await;
     assert_eq!(start.status, 200, "{}", start.body);
     let sign_in = start.way_on().expect("the button");
-    browser.sign_in_as_owner(&sign_in, mailbox).await
+    visitor.sign_in_as_owner(&sign_in, mailbox).await
 }
 
 /// The fields of the page's form whose action ends like this.
@@ -89,28 +91,28 @@ pub fn fields(page: &Page, action: &str) -> Vec<(String, String)> {
 }
 
 /// Says on the page what ShopCtrl shows.
-pub async fn say(browser: &mut Browser, page: &Page, said: &str) -> Page {
-    browser.press(page, "/attest", &[("said", said)]).await
+pub async fn say(visitor: &mut Visitor, page: &Page, said: &str) -> Page {
+    visitor.press(page, "/attest", &[("said", said)]).await
 }
 
 /// Asks for the secret on the page.
-pub async fn reveal(browser: &mut Browser, page: &Page) -> Page {
-    browser.press(page, "/reveal#secret", &[]).await
+pub async fn reveal(visitor: &mut Visitor, page: &Page) -> Page {
+    visitor.press(page, "/reveal#secret", &[]).await
 }
 
 /// Shown, pasted and attested, for the connection that the page is about.
 async fn hand_over_one(
     world: &World,
     mailbox: &Mailbox,
-    browser: &mut Browser,
+    visitor: &mut Visitor,
     page: &Page,
     id: &str,
 ) -> Page {
-    let shown = reveal(browser, page).await;
+    let shown = reveal(visitor, page).await;
     let secret = field(&shown, "client-secret").expect("it is shown");
     assert_eq!(secret, pending_secret(world, mailbox));
     paste(world, mailbox, id, &secret);
-    say(browser, &shown, "authorized").await
+    say(visitor, &shown, "authorized").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,8 +129,8 @@ async fn one_link_leads_through_both_directions_to_the_end() {
             .is_empty()
     );
 
-    let mut browser = Browser::new(&world);
-    let start = browser.open(asks[0]["link"].as_str().unwrap()).await;
+    let mut visitor = Visitor::new(&world);
+    let start = visitor.open(asks[0]["link"].as_str().unwrap()).await;
     assert_eq!(
         start.heading(),
         "The shop's mail needs you",
@@ -138,7 +140,7 @@ async fn one_link_leads_through_both_directions_to_the_end() {
     assert!(start.body.contains("12 at"), "{}", start.body);
     assert!(start.body.contains(&mailbox.address));
     let sign_in = start.way_on().unwrap();
-    let receiving = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    let receiving = visitor.sign_in_as_owner(&sign_in, &mailbox).await;
     assert_eq!(
         receiving.heading(),
         "Receiving mail: enter the new client secret",
@@ -151,7 +153,7 @@ async fn one_link_leads_through_both_directions_to_the_end() {
         field(&receiving, "client-id").as_deref(),
         Some(mailbox.app.app_id.to_string().as_str())
     );
-    let sending = hand_over_one(&world, &mailbox, &mut browser, &receiving, "orders-in").await;
+    let sending = hand_over_one(&world, &mailbox, &mut visitor, &receiving, "orders-in").await;
     assert_eq!(
         sending.heading(),
         "Sending mail: enter the new client secret",
@@ -159,10 +161,10 @@ async fn one_link_leads_through_both_directions_to_the_end() {
         sending.body
     );
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
-    let end = hand_over_one(&world, &mailbox, &mut browser, &sending, "orders-out").await;
+    let end = hand_over_one(&world, &mailbox, &mut visitor, &sending, "orders-out").await;
     assert_eq!(end.heading(), "Thank you: now it is proved", "{}", end.body);
     world.secrets_manager.settled(&mailbox.secret).await;
-    let done = browser
+    let done = visitor
         .open(&format!("{}/handover", world.callback_url))
         .await;
     assert_eq!(
@@ -189,9 +191,9 @@ async fn settled(world: &World, mailbox: &Mailbox) {
     world.secrets_manager.settled(&mailbox.secret).await;
 }
 
-async fn look(world: &World, browser: &mut Browser) -> Page {
+async fn look(world: &World, visitor: &mut Visitor) -> Page {
     let url = format!("{}/handover", world.callback_url);
-    browser.open(&url).await
+    visitor.open(&url).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,10 +240,10 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
     assert_eq!(told.get("Connection Delivered"), None);
     assert_events_keep_their_schemas(&world);
     // Late is not too late: the link of the last reminder leads through.
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let page = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let page = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     settled(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
 }
@@ -249,14 +251,14 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
 #[tokio::test(flavor = "multi_thread")]
 async fn something_else_gets_hints_and_the_steps_once_more() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let shown = reveal(&mut browser, &page).await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let shown = reveal(&mut visitor, &page).await;
     // The id in place of the value.
     world
         .shopctrl
         .enter_secret(mailbox.shop_id, "orders-in", &mailbox.first_key.to_string());
-    let page = say(&mut browser, &shown, "other").await;
+    let page = say(&mut visitor, &shown, "other").await;
     assert_eq!(
         page.heading(),
         "Receiving mail: enter the new client secret"
@@ -282,12 +284,12 @@ async fn something_else_gets_hints_and_the_steps_once_more() {
     settled(&world, &mailbox).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
     // Once more, and the sending direction too.
-    let page = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
+    let page = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
     assert_eq!(
         said(&world, &mailbox, "orders-in").unwrap()["state"],
         "attested"
     );
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     settled(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert_eq!(world.event_bridge.details("Hand-over Attested").len(), 3);
@@ -297,8 +299,8 @@ async fn something_else_gets_hints_and_the_steps_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_taken_back_while_it_is_proved_promotes_nothing() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
     // Switched off: no mail check comes, so the proof waits. The second of the last one is over.
     world
         .shopctrl
@@ -306,10 +308,10 @@ async fn a_statement_that_is_taken_back_while_it_is_proved_promotes_nothing() {
             connection.enabled = false;
         });
     world.clock.advance(SignedDuration::from_secs(2));
-    let page = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
-    let watching = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    let page = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
+    let watching = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     assert_eq!(watching.heading(), "Thank you: now it is proved");
-    let page = say(&mut browser, &watching, "other").await;
+    let page = say(&mut visitor, &watching, "other").await;
     assert_eq!(
         page.heading(),
         "Receiving mail: enter the new client secret"
@@ -328,7 +330,7 @@ async fn a_statement_that_is_taken_back_while_it_is_proved_promotes_nothing() {
     settled(&world, &mailbox).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
     assert_eq!(told(&world).get("Client Secret Rotated"), None);
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
     settled(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert_events_keep_their_schemas(&world);
@@ -337,15 +339,15 @@ async fn a_statement_that_is_taken_back_while_it_is_proved_promotes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_only_closes_the_page_has_attested_nothing() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let shown = reveal(&mut browser, &page).await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let shown = reveal(&mut visitor, &page).await;
     // All is done in ShopCtrl, and nothing is said of it.
     let secret = field(&shown, "client-secret").unwrap();
     for id in ["orders-in", "orders-out"] {
         paste(&world, &mailbox, id, &secret);
     }
-    drop(browser);
+    drop(visitor);
     for _ in 0..4 {
         world.clock.advance(SignedDuration::from_hours(6));
         world.check().await.unwrap();
@@ -359,10 +361,10 @@ async fn who_only_closes_the_page_has_attested_nothing() {
     assert_eq!(told.get("Client Secret Rotated"), None);
     assert_eq!(told.get(ASKED), Some(&1), "the link is good yet");
     // The same link again, and two words.
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let page = say(&mut browser, &page, "authorized").await;
-    say(&mut browser, &page, "authorized").await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let page = say(&mut visitor, &page, "authorized").await;
+    say(&mut visitor, &page, "authorized").await;
     settled(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
 }
@@ -370,9 +372,9 @@ async fn who_only_closes_the_page_has_attested_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_over_that_was_left_halfway_goes_on_at_sending() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
     for _ in 0..2 {
         world.clock.advance(days(1));
         world.check().await.unwrap();
@@ -383,11 +385,11 @@ async fn a_hand_over_that_was_left_halfway_goes_on_at_sending() {
         mailbox.first_key,
         "half done is not green"
     );
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
     assert_eq!(page.heading(), "Sending mail: enter the new client secret");
     assert!(page.body.contains("Part 2 of 2"), "{}", page.body);
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     settled(&world, &mailbox).await;
     assert_whole(&world, &mailbox);
     assert_eq!(world.event_bridge.details("Hand-over Attested").len(), 2);
@@ -405,10 +407,10 @@ async fn where_shopctrl_checks_no_mail_nothing_is_promoted_and_the_page_says_wha
     };
     switch(false);
     world.clock.advance(SignedDuration::from_secs(2));
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let page = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
-    let early = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let page = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
+    let early = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     assert!(
         early.body.contains("has not checked the mail since then"),
         "{}",
@@ -420,7 +422,7 @@ async fn where_shopctrl_checks_no_mail_nothing_is_promoted_and_the_page_says_wha
     );
     settled(&world, &mailbox).await;
     world.clock.advance(SignedDuration::from_mins(10));
-    let late = look(&world, &mut browser).await;
+    let late = look(&world, &mut visitor).await;
     assert_eq!(late.heading(), "Thank you: now it is proved");
     assert!(
         late.body.contains("is <b>Check mail</b> on"),
@@ -438,7 +440,7 @@ async fn where_shopctrl_checks_no_mail_nothing_is_promoted_and_the_page_says_wha
         settled(&world, &mailbox).await;
     }
     assert_whole(&world, &mailbox);
-    let done = look(&world, &mut browser).await;
+    let done = look(&world, &mut visitor).await;
     assert_eq!(
         done.heading(),
         "Done: mail goes on with the new secret",
@@ -456,14 +458,14 @@ async fn an_administrator_grants_or_refuses_by_the_link_that_is_passed_on() {
     let mut admin = Person::with_mailbox("admin@shop.example", "Pa55~admin");
     admin.is_admin = true;
     directory.add_account(world.tenant(), admin);
-    let mut browser = Browser::new(&world);
-    let microsofts = come_in(&world, &mailbox, &mut browser).await;
+    let mut visitor = Visitor::new(&world);
+    let microsofts = come_in(&world, &mailbox, &mut visitor).await;
     assert!(
         microsofts.body.contains("Need admin approval"),
         "{}",
         microsofts.body
     );
-    let page = browser.press(&microsofts, "/back", &[]).await;
+    let page = visitor.press(&microsofts, "/back", &[]).await;
     assert_eq!(
         (page.status, page.heading()),
         (403, "An administrator has to agree"),
@@ -478,7 +480,7 @@ async fn an_administrator_grants_or_refuses_by_the_link_that_is_passed_on() {
         ("cancel", (403, "The permission was not granted")),
         ("accept", (200, "Thank you")),
     ] {
-        let mut theirs = Browser::new(&world);
+        let mut theirs = Visitor::new(&world);
         let page = theirs.open(&pass_on).await;
         let fields = [("login", "admin@shop.example"), ("passwd", "Pa55~admin")];
         let page = theirs.press(&page, "/login", &fields).await;
@@ -502,8 +504,8 @@ async fn an_administrator_grants_or_refuses_by_the_link_that_is_passed_on() {
         "{}/callback?admin_consent=True&tenant=x",
         world.callback_url
     );
-    assert_eq!(Browser::new(&world).get(&said).await.status, 200);
-    let page = come_in(&world, &mailbox, &mut Browser::new(&world)).await;
+    assert_eq!(Visitor::new(&world).get(&said).await.status, 200);
+    let page = come_in(&world, &mailbox, &mut Visitor::new(&world)).await;
     assert_eq!(
         page.heading(),
         "Receiving mail: enter the new client secret",
@@ -547,8 +549,8 @@ async fn a_grant_that_died_idle_is_told_by_a_check_and_given_anew_by_its_link() 
     assert_eq!(asks[0]["reason"], "invalid_grant AADSTS700082");
     assert_eq!(asks[0]["contact"], "owner@agency.example");
     assert_events_keep_their_schemas(&world);
-    let mut browser = Browser::new(&world);
-    let page = browser
+    let mut visitor = Visitor::new(&world);
+    let page = visitor
         .sign_in_as_owner(&link_in(&world, "Grant Expiring"), &mailbox)
         .await;
     assert_eq!(outcome(&world, &page).await, "connected", "{}", page.body);
@@ -594,9 +596,9 @@ async fn a_mailbox_is_never_its_own_contact() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_that_was_all_that_was_missing_pushes_the_rotation_on() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
-    let page = hand_over_one(&world, &mailbox, &mut browser, &page, "orders-in").await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
+    let page = hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-in").await;
     // Just then the grant dies.
     let body = json!({"error": "invalid_grant", "error_codes": [50173], "error_description": "AADSTS50173"});
     let dead = Fault::Answer {
@@ -608,11 +610,11 @@ async fn a_sign_in_that_was_all_that_was_missing_pushes_the_rotation_on() {
     world
         .gate
         .fail("entra", "POST token refresh_token", 0, 1, dead);
-    hand_over_one(&world, &mailbox, &mut browser, &page, "orders-out").await;
+    hand_over_one(&world, &mailbox, &mut visitor, &page, "orders-out").await;
     settled(&world, &mailbox).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
-    let mut browser = Browser::new(&world);
-    let page = browser
+    let mut visitor = Visitor::new(&world);
+    let page = visitor
         .sign_in_as_owner(&link_in(&world, "Authorization Required"), &mailbox)
         .await;
     assert_eq!(
@@ -637,15 +639,15 @@ async fn a_connection_by_api_that_needs_a_person_is_authorized_behind_our_sign_i
         });
     world.check().await.unwrap();
     settled(&world, &mailbox).await;
-    let mut browser = Browser::new(&world);
-    let start = browser.open(&link_to(&world, &mailbox)).await;
+    let mut visitor = Visitor::new(&world);
+    let start = visitor.open(&link_to(&world, &mailbox)).await;
     assert!(
         start.body.contains("Let ShopCtrl sign in as this mailbox"),
         "{}",
         start.body
     );
     assert!(!start.body.contains("Enter the new client secret"));
-    let page = browser
+    let page = visitor
         .sign_in_as_owner(&start.way_on().unwrap(), &mailbox)
         .await;
     assert_eq!(
@@ -661,18 +663,18 @@ async fn a_connection_by_api_that_needs_a_person_is_authorized_behind_our_sign_i
     let there = page.way_on().unwrap();
     assert!(there.starts_with(&world.directory.authority()), "{there}");
     // Said too early it is no harm: nothing is promoted by a word.
-    say(&mut browser, &page, "authorized").await;
+    say(&mut visitor, &page, "authorized").await;
     settled(&world, &mailbox).await;
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
     // Then in earnest, in a new sign-in.
-    let mut browser = Browser::new(&world);
-    let page = come_in(&world, &mailbox, &mut browser).await;
+    let mut visitor = Visitor::new(&world);
+    let page = come_in(&world, &mailbox, &mut visitor).await;
     let there = page.way_on().unwrap();
     world.shopctrl.follow(&there, &mailbox.address).unwrap();
-    let end = say(&mut browser, &page, "authorized").await;
+    let end = say(&mut visitor, &page, "authorized").await;
     assert_eq!(end.heading(), "Thank you: now it is proved", "{}", end.body);
     settled(&world, &mailbox).await;
-    let done = look(&world, &mut browser).await;
+    let done = look(&world, &mut visitor).await;
     assert_eq!(
         done.heading(),
         "Done: mail goes on with the new secret",
@@ -685,7 +687,7 @@ async fn a_connection_by_api_that_needs_a_person_is_authorized_behind_our_sign_i
     let current = secret.labelled(CURRENT).unwrap().text().unwrap();
     let document: Value = serde_json::from_str(current).unwrap();
     let secret = document["client_secret"].as_str().unwrap();
-    for answer in &browser.answers {
+    for answer in &visitor.answers {
         assert!(!answer.body.contains(secret));
     }
     assert_events_keep_their_schemas(&world);
@@ -719,7 +721,7 @@ async fn a_link_for_a_grant_takes_no_delivery_back() {
     };
     assert_eq!(held("orders-in"), pending);
     world.gate.clear();
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in_as_owner(&older, &mailbox)
         .await;
     assert_eq!(

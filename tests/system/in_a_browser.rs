@@ -5,13 +5,13 @@ use simulators::microsoft::directory::application::NewSecret;
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, SHOPCTRL_USER, World, short_waits};
 
-use crate::browser::link_in;
 use crate::chromium::{self, Colours, Key, Window};
 use crate::end_state::assert_whole;
 use crate::links::Forged;
 use crate::picture::assert_granted;
 use crate::sign_in::{waiting, without_grant};
 use crate::sign_in_name::another_name;
+use crate::support::visitor::link_in;
 
 const ASKED: &str = "Authorization Required";
 /// A page of ours with all that it needs, in bytes.

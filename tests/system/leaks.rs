@@ -12,11 +12,12 @@ use simulators::microsoft::directory::account::Person;
 use simulators::microsoft::directory::sign_in::{Decision, Step};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, Page, link_in, ticket_of};
 use crate::end_state::assert_whole;
 use crate::hand_over::{attended, come_in, field, fields, paste, pending_secret, reveal, say};
 use crate::links::Forged;
 use crate::sign_in::without_grant;
+use crate::support::visitor::{Visitor, link_in, ticket_of};
+use simulators::browser::Page;
 
 /// Foreign servers put this into every text of an error: it stands for what they may quote of ours.
 const QUOTED: &str = "Qu0ted~by.a_server-that.echoes~what_it.got";
@@ -157,19 +158,19 @@ impl Run {
         self.results.push(result.payload);
     }
 
-    fn keep(&mut self, browser: Browser) {
-        self.answers.extend(browser.answers);
+    fn keep(&mut self, visitor: Visitor) {
+        self.answers.extend(visitor.answers);
     }
 
     async fn failing_sign_ins(&mut self) {
         let world = &self.world;
         let link = link_in(world, "Authorization Required");
-        let mut browser = Browser::new(world);
-        browser
+        let mut visitor = Visitor::new(world);
+        visitor
             .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
             .await;
         // Declined, and what Microsoft says of it quotes something.
-        let authorize = browser.begin(&link).await;
+        let authorize = visitor.begin(&link).await;
         let sign_in = |decision| {
             let directory = &world.directory;
             match directory.sign_in_as(&authorize, &self.orders.address, decision) {
@@ -178,9 +179,9 @@ impl Run {
             }
         };
         let back = sign_in(Decision::Accept);
-        let cookie = browser.session().unwrap();
+        let cookie = visitor.session().unwrap();
         let refused = back.replace("code=", "error=access_denied&error_description=");
-        browser.get(&refused).await;
+        visitor.get(&refused).await;
         // The token endpoint refuses, and quotes what it got.
         let quote = json!({"error": "invalid_grant", "error_description": QUOTED, "error_codes": [70000],
             "correlation_id": "c0ffee"});
@@ -193,26 +194,26 @@ impl Run {
         world
             .gate
             .fail_next("entra", "POST token authorization_code", quote);
-        browser.set_session(&cookie);
-        browser.get(&back).await;
+        visitor.set_session(&cookie);
+        visitor.get(&back).await;
         // Without its session; with the ticket in the wrong place; ended.
-        browser.get(&back).await;
-        browser
+        visitor.get(&back).await;
+        visitor
             .get(&format!("{}/{}", world.callback_url, ticket_of(&link)))
             .await;
         let ended = Forged::like(&link).ending_in(-60);
-        let page = browser.open(&ended.link(world)).await;
-        browser.press(&page, "/ticket", &[]).await;
+        let page = visitor.open(&ended.link(world)).await;
+        visitor.press(&page, "/ticket", &[]).await;
         world.secrets_manager.settled(&self.orders.secret).await;
-        self.keep(browser);
+        self.keep(visitor);
     }
 
     async fn sign_in(&mut self) {
-        let mut browser = Browser::new(&self.world);
+        let mut visitor = Visitor::new(&self.world);
         let link = link_in(&self.world, "Authorization Required");
-        let page = browser.sign_in_as_owner(&link, &self.orders).await;
+        let page = visitor.sign_in_as_owner(&link, &self.orders).await;
         assert_eq!(page.status, 200, "{}", page.body);
-        self.keep(browser);
+        self.keep(visitor);
         let store = &self.world.secrets_manager;
         store.settled(&self.orders.secret).await;
     }
@@ -220,12 +221,12 @@ impl Run {
     /// A whole hand-over, in which the secret is asked for in wrong ways and shown once.
     async fn hand_over(&mut self) {
         let (world, mailbox) = (&self.world, &self.support);
-        let mut browser = Browser::new(world);
-        let page = come_in(world, mailbox, &mut browser).await;
+        let mut visitor = Visitor::new(world);
+        let page = come_in(world, mailbox, &mut visitor).await;
         let url = |path: &str| format!("{}{path}", world.callback_url);
         let statement = fields(&page, "/attest");
-        browser.get(&url("/reveal")).await;
-        browser.post(&url("/reveal"), &statement[1..]).await;
+        visitor.get(&url("/reveal")).await;
+        visitor.post(&url("/reveal"), &statement[1..]).await;
         let quote = Fault::Answer {
             effect: false,
             status: 400,
@@ -233,24 +234,24 @@ impl Run {
             body: json!({"__type": "InvalidRequestException", "message": QUOTED}).to_string(),
         };
         world.gate.fail_next("events", "PutEvents", quote);
-        let untold = reveal(&mut browser, &page).await;
+        let untold = reveal(&mut visitor, &page).await;
         assert!(untold.status >= 500, "{}", untold.body);
-        let shown = reveal(&mut browser, &page).await;
+        let shown = reveal(&mut visitor, &page).await;
         let secret = field(&shown, "client-secret").expect("it is shown");
-        let page = say(&mut browser, &shown, "other").await;
+        let page = say(&mut visitor, &shown, "other").await;
         paste(world, mailbox, "support-in", &secret);
-        let page = say(&mut browser, &page, "authorized").await;
+        let page = say(&mut visitor, &page, "authorized").await;
         paste(world, mailbox, "support-out", &secret);
         assert_eq!(secret, pending_secret(world, mailbox));
-        say(&mut browser, &page, "authorized").await;
+        say(&mut visitor, &page, "authorized").await;
         world.secrets_manager.settled(&mailbox.secret).await;
-        browser.get(&url("/handover")).await;
-        let calendar = browser.get(&url("/calendar")).await;
+        visitor.get(&url("/handover")).await;
+        let calendar = visitor.get(&url("/calendar")).await;
         assert_eq!(calendar.status, 200, "{}", calendar.body);
-        browser.post(&url("/reveal"), &statement).await;
+        visitor.post(&url("/reveal"), &statement).await;
         assert_whole(world, mailbox);
         self.shown = secret;
-        self.keep(browser);
+        self.keep(visitor);
     }
 
     /// One attempt after the other fails at another service; each answer quotes a secret.
@@ -439,7 +440,7 @@ async fn no_secret_is_found_outside_its_place_in_any_guise() {
     // It was a run in which all of it happened.
     let world = &run.world;
     assert!(!world.event_bridge.details("Credential Retired").is_empty());
-    let failed = crate::browser::failures(world).len();
+    let failed = crate::support::visitor::failures(world).len();
     assert!(failed >= 8, "{failed} attempts failed");
     let quoted =
         |call: &simulators::gate::Call| String::from_utf8_lossy(&call.answer).contains(QUOTED);

@@ -18,10 +18,12 @@ use simulators::microsoft::directory::sign_in::{Decision, Page as MicrosoftPage,
 use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
 use url::Url;
 
-use crate::browser::{Browser, Page, SESSION, link_in, log_of, outcome, ticket_of};
 use crate::end_state::assert_whole;
 use crate::picture::{Picture, assert_granted};
 use crate::sign_in::{start_to_wait, waiting, without_grant};
+use crate::support::callback_log::{log_of, outcome};
+use crate::support::visitor::{SESSION, Visitor, link_in, ticket_of};
+use simulators::browser::Page;
 
 const ASKED: &str = "Authorization Required";
 
@@ -125,8 +127,8 @@ fn way_back(step: Step) -> String {
 }
 
 /// The address that Microsoft sends the owner's browser back to.
-async fn signed_in(world: &World, browser: &mut Browser, link: &str, address: &str) -> String {
-    let authorize = browser.begin(link).await;
+async fn signed_in(world: &World, visitor: &mut Visitor, link: &str, address: &str) -> String {
+    let authorize = visitor.begin(link).await;
     let step = world
         .directory
         .sign_in_as(&authorize, address, Decision::Accept);
@@ -159,9 +161,9 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
     let good_link = link_in(&world, ASKED);
     let good = ticket_of(&good_link);
     let other = world.add_mailbox(&second_mailbox()).unwrap();
-    let mut browser = Browser::new(&world);
-    browser.begin(&good_link).await;
-    let cookie = browser.session().unwrap();
+    let mut visitor = Visitor::new(&world);
+    visitor.begin(&good_link).await;
+    let cookie = visitor.session().unwrap();
 
     let mut bad: Vec<(String, String)> = Vec::new();
     for at in [0, 5, good.len() / 2, good.len() - 20, good.len() - 1] {
@@ -215,13 +217,13 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
     world.gate.clear();
     let before = Picture::of(&world, &[&mailbox, &other]);
     for (what, ticket) in &bad {
-        let page = Browser::new(&world).get(&link(&world, ticket)).await;
+        let page = Visitor::new(&world).get(&link(&world, ticket)).await;
         assert_eq!(
             (page.status, page.heading()),
             (400, "This link does not work"),
             "{what}"
         );
-        let mut poster = Browser::new(&world);
+        let mut poster = Visitor::new(&world);
         let fields = [("ticket".to_owned(), ticket.clone())];
         let page = poster
             .post(&format!("{}/ticket", world.callback_url), &fields)
@@ -235,7 +237,7 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
         format!("?ticket={good}&ticket="),
     ] {
         let url = format!("{}/authorize{query}", world.callback_url);
-        let page = Browser::new(&world).get(&url).await;
+        let page = Visitor::new(&world).get(&url).await;
         assert_eq!(page.status, 400, "{query}");
     }
     assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
@@ -290,22 +292,22 @@ async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
         ),
     ];
     for (what, forged, expected) in cases {
-        let mut browser = Browser::new(&world);
-        let page = browser.get(&forged.link(&world)).await;
+        let mut visitor = Visitor::new(&world);
+        let page = visitor.get(&forged.link(&world)).await;
         assert_eq!((page.status, page.heading()), expected, "{what}");
-        assert_eq!(browser.session(), None, "{what}");
+        assert_eq!(visitor.session(), None, "{what}");
         let ended = what == "an ended one";
         assert_eq!(page.has_form("/ticket"), ended, "{what}");
         assert_eq!(page.forms().len(), usize::from(ended), "{what}");
     }
     // A superseded one: the pending version is given up while the person signs in.
-    let mut browser = Browser::new(&world);
-    let back = signed_in(&world, &mut browser, &rotate.link(&world), &mailbox.address).await;
+    let mut visitor = Visitor::new(&world);
+    let back = signed_in(&world, &mut visitor, &rotate.link(&world), &mailbox.address).await;
     let store = &world.secrets_manager;
     store
         .place_version(&mailbox.secret, "newer", None, &[PENDING])
         .unwrap();
-    let page = browser.get(&back).await;
+    let page = visitor.get(&back).await;
     assert_eq!(
         (page.status, page.heading()),
         (410, "This link is out of date")
@@ -331,11 +333,11 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
     let before = Picture::of(&world, &[&mailbox, &other]);
 
     // The owner's own sign-in, under way in the owner's browser.
-    let mut owner = Browser::new(&world);
+    let mut owner = Visitor::new(&world);
     let back = signed_in(&world, &mut owner, first, &mailbox.address).await;
     let cookie = owner.session().unwrap();
     // Somebody else's sign-in with the other link, in another browser.
-    let mut attacker = Browser::new(&world);
+    let mut attacker = Visitor::new(&world);
     let attackers_back = signed_in(&world, &mut attacker, second, &other.address).await;
     let attackers_cookie = attacker.session().unwrap();
 
@@ -390,11 +392,11 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
         ),
     ];
     for (what, cookie, url) in &cases {
-        let mut browser = Browser::new(&world);
+        let mut visitor = Visitor::new(&world);
         if let Some(cookie) = cookie {
-            browser.set_session(cookie);
+            visitor.set_session(cookie);
         }
-        let page = browser.get(url).await;
+        let page = visitor.get(url).await;
         assert_eq!(
             (page.status, page.heading()),
             (400, "Please start again"),
@@ -418,9 +420,9 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
         ("another sign-in's code", injected, "start-again"),
         ("an invented code", invented, "start-again"),
     ] {
-        let mut browser = Browser::new(&world);
-        browser.set_session(&cookie);
-        let page = browser.get(&url).await;
+        let mut visitor = Visitor::new(&world);
+        visitor.set_session(&cookie);
+        let page = visitor.get(&url).await;
         assert_eq!(page.status, 400, "{what}: {}", page.body);
         assert_eq!(outcome(&world, &page).await, expected, "{what}");
     }
@@ -441,17 +443,17 @@ async fn a_code_works_once() {
     let mailbox = world.add_mailbox(&without_grant()).unwrap();
     let link = Forged::connect(&world, &mailbox).link(&world);
     // A whole sign-in, and then all of it again from the browser's history, cookie included.
-    let mut browser = Browser::new(&world);
-    let back = signed_in(&world, &mut browser, &link, &mailbox.address).await;
-    let cookie = browser.session().unwrap();
-    let page = browser.get(&back).await;
+    let mut visitor = Visitor::new(&world);
+    let back = signed_in(&world, &mut visitor, &link, &mailbox.address).await;
+    let cookie = visitor.session().unwrap();
+    let page = visitor.get(&back).await;
     assert_eq!(page.heading(), "The mailbox is connected");
     assert_granted(&world, &mailbox);
     let before = Picture::of(&world, &[&mailbox]);
-    let page = browser.get(&back).await;
+    let page = visitor.get(&back).await;
     assert_eq!(outcome(&world, &page).await, "no-session");
-    browser.set_session(&cookie);
-    let page = browser.get(&back).await;
+    visitor.set_session(&cookie);
+    let page = visitor.get(&back).await;
     assert_eq!(page.heading(), "Please start again");
     assert_eq!(outcome(&world, &page).await, "start-again");
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
@@ -466,9 +468,9 @@ async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in(
     let second = Forged::connect(&world, &other).link(&world);
     let before = Picture::of(&world, &[&mailbox, &other]);
     // The second link takes the browser over: what comes back of the first is not taken for it.
-    let mut browser = Browser::new(&world);
-    let back = signed_in(&world, &mut browser, &first, &mailbox.address).await;
-    let seconds_back = signed_in(&world, &mut browser, &second, &other.address).await;
+    let mut visitor = Visitor::new(&world);
+    let back = signed_in(&world, &mut visitor, &first, &mailbox.address).await;
+    let seconds_back = signed_in(&world, &mut visitor, &second, &other.address).await;
     let base = &world.callback_url;
     for stray in [
         back,
@@ -476,15 +478,15 @@ async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in(
         format!("{base}/authorize?ticket=x"),
         format!("{base}/favicon.ico"),
     ] {
-        let page = browser.get(&stray).await;
+        let page = visitor.get(&stray).await;
         assert!(page.status >= 400, "{}", page.body);
     }
     assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
-    let page = browser.get(&seconds_back).await;
+    let page = visitor.get(&seconds_back).await;
     assert_eq!(page.heading(), "The mailbox is connected", "{}", page.body);
     assert_granted(&world, &other);
     assert_eq!(crate::picture::grant(&world, &mailbox), None);
-    assert_eq!(browser.session(), None, "its own way back ends it");
+    assert_eq!(visitor.session(), None, "its own way back ends it");
 }
 
 /// A sign-in that does not succeed: what was prepared, who signs in, what our page says.
@@ -657,17 +659,17 @@ async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_ch
         for attempt in attempts() {
             let what = attempt.what;
             (attempt.prepare)(&world, &mailbox);
-            let mut browser = Browser::new(&world);
-            let authorize = browser.begin(&link).await;
+            let mut visitor = Visitor::new(&world);
+            let authorize = visitor.begin(&link).await;
             let directory = &world.directory;
             let step = directory.sign_in_as(&authorize, attempt.address, attempt.decision);
             let back = taken_back(&world, step);
-            let page = browser.get(&back).await;
+            let page = visitor.get(&back).await;
             let (status, name) = attempt.expected;
             assert_eq!(outcome(&world, &page).await, name, "{what}: {}", page.body);
             assert_eq!(page.status, status, "{what}");
             assert!(!quotes_microsoft(&page.body), "{what}: {}", page.body);
-            assert_eq!(browser.session(), None, "{what}");
+            assert_eq!(visitor.session(), None, "{what}");
             // A way on: the same link again, and not into the same account.
             let other = ["wrong-account", "personal-account", "foreign-account"].contains(&name);
             let again = if other {
@@ -686,8 +688,8 @@ async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_ch
     assert!(!asked.contains(&"secretsmanager RotateSecret".to_owned()));
 
     // And the owner.
-    let mut browser = Browser::new(&world);
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    let mut visitor = Visitor::new(&world);
+    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
@@ -700,8 +702,8 @@ async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
     let before = Picture::of(&world, &[&mailbox]);
     for missing in ["Mail.Read", "Mail.Send"] {
         world.directory.set_scope_echo(ScopeEcho::Without(missing));
-        let mut browser = Browser::new(&world);
-        let page = browser.sign_in_as_owner(&link, &mailbox).await;
+        let mut visitor = Visitor::new(&world);
+        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
         assert_eq!(outcome(&world, &page).await, "consent-incomplete");
         assert_eq!(
             (page.status, page.heading()),
@@ -711,12 +713,12 @@ async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
     }
     // The consent that was there at the sign-in is taken back before the code is redeemed.
     world.directory.set_scope_echo(ScopeEcho::Qualified);
-    let mut browser = Browser::new(&world);
-    let back = signed_in(&world, &mut browser, &link, &mailbox.address).await;
+    let mut visitor = Visitor::new(&world);
+    let back = signed_in(&world, &mut visitor, &link, &mailbox.address).await;
     world
         .directory
         .withdraw_consent(mailbox.oid, mailbox.app.app_id);
-    let page = browser.get(&back).await;
+    let page = visitor.get(&back).await;
     assert_eq!(outcome(&world, &page).await, "declined", "{}", page.body);
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
     // However the scopes are spelt, all of them are enough.
@@ -724,7 +726,7 @@ async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
     world
         .directory
         .set_consent_policy(world.tenant(), ConsentPolicy::Users);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_granted(&world, &mailbox);
@@ -742,7 +744,7 @@ async fn a_stored_owner_is_known_by_id_and_not_by_address() {
     let impostor = Person::with_mailbox(&mailbox.address, "Pa55~impostor");
     world.directory.add_account(world.tenant(), impostor);
     let link = Forged::connect(&world, &mailbox).link(&world);
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in(&link, &mailbox.address, "Pa55~impostor")
         .await;
     assert_eq!(
@@ -752,7 +754,7 @@ async fn a_stored_owner_is_known_by_id_and_not_by_address() {
         page.body
     );
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in(&link, "renamed@shop.example", &mailbox.password)
         .await;
     assert_eq!(outcome(&world, &page).await, "connected", "{}", page.body);
@@ -782,7 +784,7 @@ async fn programs_that_fetch_every_address_change_nothing() {
     ] {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             // Without cookies, and with those of the request before.
-            let mut previewer = Browser::new(&world);
+            let mut previewer = Visitor::new(&world);
             for _ in 0..2 {
                 previewer.send(method.clone(), &url, "", &[]).await;
             }
@@ -796,7 +798,7 @@ async fn programs_that_fetch_every_address_change_nothing() {
         assert!(read, "{} {}", call.service, call.operation);
     }
     // The link works as if nobody had looked.
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
@@ -829,8 +831,8 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             "error_subcode",
             "claims",
         ] {
-            let mut browser = Browser::new(&world);
-            let authorize = browser.begin(&link).await;
+            let mut visitor = Visitor::new(&world);
+            let authorize = visitor.begin(&link).await;
             let mut url = Url::parse(&format!("{}/callback", world.callback_url)).unwrap();
             url.query_pairs_mut()
                 .append_pair("state", &parameter(&authorize, "state"))
@@ -847,7 +849,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             if field == "error" {
                 url = with_parameter(&url, "error", word);
             }
-            assert_silent(&world, &browser.get(&url).await, word).await;
+            assert_silent(&world, &visitor.get(&url).await, word).await;
         }
         let base = &world.callback_url;
         let encoded: String = url::form_urlencoded::byte_serialize(word.as_bytes()).collect();
@@ -857,7 +859,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             format!("{base}/callback?code={encoded}&state={encoded}"),
             format!("{base}/authorize?{encoded}={encoded}"),
         ] {
-            assert_silent(&world, &Browser::new(&world).get(&url).await, word).await;
+            assert_silent(&world, &Visitor::new(&world).get(&url).await, word).await;
         }
     }
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
@@ -867,7 +869,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
         world.tenant(),
         Person::with_mailbox("colleague@shop.example", "Pa55~colleague"),
     );
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
         .await;
     assert_eq!(outcome(&world, &page).await, "wrong-account");
@@ -876,7 +878,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
         "{}",
         page.body
     );
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
@@ -939,14 +941,14 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
     let more: String = evil
         .map(|name| format!("&{name}=https://evil.example/"))
         .concat();
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     let headers = [
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "host=evil.example"),
         ("origin", "https://evil.example"),
         ("referer", "https://evil.example/"),
     ];
-    let page = browser
+    let page = visitor
         .send(Method::GET, &format!("{link}{more}"), "", &headers)
         .await;
     assert_eq!(page.status, 303);
@@ -989,14 +991,14 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
         ]
     );
     // It is sealed, and each sign-in has secrets of its own.
-    let sealed = browser.session().unwrap();
+    let sealed = visitor.session().unwrap();
     let opened = BASE64URL_NOPAD.decode(sealed.as_bytes()).unwrap();
     let opened = String::from_utf8_lossy(&opened).into_owned();
     for secret in ["state", "nonce"].map(|name| parameter(&location, name)) {
         assert!(!opened.contains(&secret));
         assert!(secret.len() >= 43, "256 random bits: {secret}");
     }
-    let again = Browser::new(&world).begin(&link).await;
+    let again = Visitor::new(&world).begin(&link).await;
     for name in ["state", "nonce", "code_challenge"] {
         assert_ne!(parameter(&location, name), parameter(&again, name));
     }
@@ -1024,7 +1026,7 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
     ] {
         let url = format!("{}{path}?ticket={ticket}", world.callback_url);
         let body = format!("ticket={ticket}");
-        let page = Browser::new(&world)
+        let page = Visitor::new(&world)
             .send(method.clone(), &url, &body, &form)
             .await;
         assert_eq!(
@@ -1044,7 +1046,7 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
         ("\u{fffd}=%ff%fe&ticket=%00".to_owned(), 400),
         (format!("a={}", "b".repeat(100_000)), 400),
     ] {
-        let page = Browser::new(&world)
+        let page = Visitor::new(&world)
             .send(Method::POST, &post, &body, &form)
             .await;
         assert_eq!(page.status, status, "{}", page.body);

@@ -6,13 +6,14 @@ use simulators::gate::Fault;
 use simulators::microsoft::directory::sign_in::{Decision, Step};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, Page, link_in};
 use crate::end_state::{assert_whole, current_key};
 use crate::kill_matrix::trouble::answer;
 use crate::links::Forged;
 use crate::picture::assert_granted;
 use crate::sign_in::{waiting, without_grant};
 use crate::steps::{TOKEN, action, begin, rotate, step};
+use crate::support::visitor::{Visitor, link_in};
+use simulators::browser::Page;
 
 const ASKED: &str = "Authorization Required";
 
@@ -102,7 +103,7 @@ async fn a_sign_in_is_taken_though_account_and_tokens_have_odd_parts() {
         let fault = Fault::Odd(change);
         world.gate.fail(service, operation, 0, 100, fault);
     }
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
@@ -117,7 +118,7 @@ async fn an_empty_refresh_token_is_none_and_nobody_is_thanked_for_it() {
     world
         .gate
         .fail("entra", "POST token authorization_code", 0, 1, none);
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert_ne!(page.status, 200, "{}", page.body);
@@ -186,15 +187,15 @@ async fn a_mailbox_that_graph_does_not_find_is_no_deleted_app() {
 
 /// The page at the end of a sign-in that comes back with `error` in place of its code.
 async fn comes_back_with(world: &World, mailbox: &Mailbox, link: &str, error: &str) -> Page {
-    let mut browser = Browser::new(world);
-    let authorize = browser.begin(link).await;
+    let mut visitor = Visitor::new(world);
+    let authorize = visitor.begin(link).await;
     let signed_in = world
         .directory
         .sign_in_as(&authorize, &mailbox.address, Decision::Accept);
     let Step::Redirect(back) = signed_in else {
         panic!("{signed_in:?}");
     };
-    browser.get(&back.replace("code=", error)).await
+    visitor.get(&back.replace("code=", error)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,7 +221,7 @@ async fn a_policy_that_stops_the_redemption_is_called_so_with_its_number() {
     world
         .gate
         .fail("entra", "POST token authorization_code", 0, 100, policy);
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert!(page.body.contains("530003"), "{}", page.body);

@@ -9,10 +9,11 @@ use simulators::gate::Fault;
 use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, failures, link_in, log_of, outcome};
 use crate::end_state::{assert_whole, current_key};
 use crate::picture::{Picture, assert_granted, grant, grant_of};
 use crate::steps::rotate;
+use crate::support::callback_log::{log_of, outcome};
+use crate::support::visitor::{Visitor, failures, link_in};
 
 /// The event that asks a mailbox's owner.
 const ASKED: &str = "Authorization Required";
@@ -81,14 +82,14 @@ async fn a_rotation_without_grant_waits_for_the_owner_and_ends_whole_after_the_s
         "the first, the new and the foreign one"
     );
 
-    let mut browser = Browser::new(&world);
-    let page = browser
+    let mut visitor = Visitor::new(&world);
+    let page = visitor
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert_eq!(page.status, 200, "{}", page.body);
     assert_eq!(page.heading(), "Thank you, that was all");
     assert_eq!(outcome(&world, &page).await, "rotation-goes-on");
-    assert_eq!(browser.session(), None, "the sign-in is over");
+    assert_eq!(visitor.session(), None, "the sign-in is over");
     let lines = log_of(&world, &page).await;
     assert!(lines.iter().all(|line| line["span"]["step"] == "callback"
         && line["span"]["secret"] == mailbox.arn
@@ -103,7 +104,7 @@ async fn a_rotation_without_grant_waits_for_the_owner_and_ends_whole_after_the_s
 
     // The link again: there is nothing left to do, and nothing is done.
     let before = Picture::of(&world, &[&mailbox]);
-    let page = browser.open(&link_in(&world, ASKED)).await;
+    let page = visitor.open(&link_in(&world, ASKED)).await;
     assert_eq!(
         (page.status, page.heading()),
         (200, "Nothing left to do"),
@@ -123,11 +124,11 @@ async fn an_ended_link_has_a_new_one_sent_once_and_only_to_the_contact() {
     let old = link_in(&world, ASKED);
     until_ended(&world).await;
 
-    let mut browser = Browser::new(&world);
-    let page = browser.open(&old).await;
+    let mut visitor = Visitor::new(&world);
+    let page = visitor.open(&old).await;
     assert_eq!((page.status, page.heading()), (410, "This link has ended"));
     assert_eq!(asked(&world), 1, "opening it asks for nothing");
-    let sent = browser.press(&page, "/ticket", &[]).await;
+    let sent = visitor.press(&page, "/ticket", &[]).await;
     assert_eq!(sent.status, 202, "{}", sent.body);
     assert!(!sent.body.contains("ticket="), "it gets none itself");
     world.secrets_manager.settled(&mailbox.secret).await;
@@ -155,10 +156,10 @@ async fn a_flood_of_requests_for_a_new_link_brings_one() {
     let (world, mailbox) = waiting(&without_grant()).await;
     // The contact's link is good; this one, of the same rotation, has ended long ago.
     let ended = crate::links::Forged::like(&link_in(&world, ASKED)).ending_in(-60);
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     for _ in 0..5 {
-        let page = browser.open(&ended.link(&world)).await;
-        let sent = browser.press(&page, "/ticket", &[]).await;
+        let page = visitor.open(&ended.link(&world)).await;
+        let sent = visitor.press(&page, "/ticket", &[]).await;
         assert_eq!(sent.status, 202, "{}", sent.body);
         world.secrets_manager.settled(&mailbox.secret).await;
     }
@@ -183,9 +184,9 @@ async fn a_dead_grant_is_kept_until_its_owner_gives_another() {
     assert_eq!(grant(&world, &mailbox), dead, "the old grant is kept");
 
     let link = link_in(&world, ASKED);
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     let before = Picture::of(&world, &[&mailbox]);
-    let page = browser
+    let page = visitor
         .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
         .await;
     assert_eq!(
@@ -198,8 +199,8 @@ async fn a_dead_grant_is_kept_until_its_owner_gives_another() {
     reattempt(&world, &mailbox).await;
     assert_eq!(asked(&world), 1);
 
-    let mut browser = Browser::new(&world);
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    let mut visitor = Visitor::new(&world);
+    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
@@ -232,9 +233,9 @@ async fn at_onboarding_the_configuration_test_asks_for_the_first_grant_and_no_ro
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
     assert_eq!(asked(&world), 1);
 
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     let link = link_in(&world, ASKED);
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(
         (page.status, page.heading()),
         (200, "The mailbox is connected"),
@@ -272,14 +273,14 @@ async fn an_ended_first_link_has_a_new_one_sent_too() {
     let world = World::start(short_waits()).await.unwrap();
     let mailbox = world.add_mailbox(&without_grant()).unwrap();
     let ended = crate::links::Forged::connect(&world, &mailbox).ending_in(-60);
-    let mut browser = Browser::new(&world);
-    let page = browser.open(&ended.link(&world)).await;
-    let sent = browser.press(&page, "/ticket", &[]).await;
+    let mut visitor = Visitor::new(&world);
+    let page = visitor.open(&ended.link(&world)).await;
+    let sent = visitor.press(&page, "/ticket", &[]).await;
     assert_eq!(sent.status, 202, "{}", sent.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_eq!(asked(&world), 1, "the page said that one is on its way");
     assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
-    let page = browser
+    let page = visitor
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert_eq!(page.heading(), "The mailbox is connected");
@@ -289,7 +290,7 @@ async fn an_ended_first_link_has_a_new_one_sent_too() {
 async fn two_sign_ins_at_once_end_in_one_grant_and_one_rotation() {
     let (world, mailbox) = waiting(&without_grant()).await;
     let link = link_in(&world, ASKED);
-    let (mut one, mut two) = (Browser::new(&world), Browser::new(&world));
+    let (mut one, mut two) = (Visitor::new(&world), Visitor::new(&world));
     let pages = tokio::join!(
         one.sign_in_as_owner(&link, &mailbox),
         two.sign_in_as_owner(&link, &mailbox),
@@ -342,7 +343,7 @@ async fn a_sign_in_keeps_the_grants_that_others_store_meanwhile() {
             .place_version(&name, address, Some(&grants.to_string()), &[CURRENT])
             .unwrap();
     });
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     for (_, address) in others {
         let kept = grant_of(&world, &mailbox, address);
@@ -365,7 +366,7 @@ async fn where_pushing_on_fails_the_page_thanks_all_the_same_and_the_next_check_
     world
         .gate
         .fail("secretsmanager", "RotateSecret", 0, 4, fault);
-    let page = Browser::new(&world)
+    let page = Visitor::new(&world)
         .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
         .await;
     assert_eq!(

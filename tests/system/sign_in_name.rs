@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 use simulators::microsoft::directory::account::Person;
 use simulators::world::{Mailbox, MailboxPlan, World};
 
-use crate::browser::{Browser, Page, link_in, outcome};
 use crate::end_state::assert_whole;
 use crate::hand_over::{attended, come_in, paste, pending_secret, say};
 use crate::picture::{Picture, assert_granted, grant};
 use crate::sign_in::{waiting, without_grant};
+use crate::support::callback_log::outcome;
+use crate::support::visitor::{Visitor, link_in};
+use simulators::browser::Page;
 
 const ASKED: &str = "Authorization Required";
 const NAME: &str = "u123456@corp.example";
@@ -44,7 +46,7 @@ async fn sign_in_as_colleague(world: &World, mailbox: &Mailbox, colleague: Perso
         https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send";
     world.directory.consent(oid, mailbox.app.app_id, scopes);
     let link = link_in(world, ASKED);
-    Browser::new(world).sign_in(&link, &name, &password).await
+    Visitor::new(world).sign_in(&link, &name, &password).await
 }
 
 /// A page that says which name was expected and what can be set, of a sign-in that changed nothing.
@@ -63,14 +65,14 @@ async fn assert_refused(world: &World, page: &Page, expected: &str, given: &str)
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_whose_sign_in_name_is_no_address_is_taken_where_the_document_says_it() {
     let (world, mailbox) = waiting(&said_so()).await;
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     let link = link_in(&world, ASKED);
-    let microsoft = browser.begin(&link).await;
+    let microsoft = visitor.begin(&link).await;
     assert!(
         microsoft.contains("login_hint=u123456%40corp.example"),
         "{microsoft}"
     );
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
@@ -82,7 +84,7 @@ async fn an_owner_whose_sign_in_name_nobody_said_reads_which_was_expected_and_wh
     let (world, mailbox) = waiting(&another_name()).await;
     let before = Picture::of(&world, &[&mailbox]);
     let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_refused(&world, &page, &mailbox.address, NAME).await;
     assert_eq!(page.way_on(), Some(format!("{link}&anew=1")));
     assert_eq!(Picture::of(&world, &[&mailbox]), before);
@@ -132,7 +134,7 @@ async fn beside_a_graph_connection_a_said_sign_in_name_is_the_only_one_that_coun
     let (oid, app) = (mailbox.oid, mailbox.app.app_id);
     world.directory.consent(oid, app, smtp);
     let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
     assert_granted(&world, &mailbox);
 }
@@ -145,8 +147,8 @@ async fn a_hand_over_names_the_sign_in_name_wherever_microsoft_asks_for_it() {
         ..said_so()
     })
     .await;
-    let mut browser = Browser::new(&world);
-    let start = browser
+    let mut visitor = Visitor::new(&world);
+    let start = visitor
         .open(&crate::hand_over::link_to(&world, &mailbox))
         .await;
     for words in [
@@ -157,7 +159,7 @@ async fn a_hand_over_names_the_sign_in_name_wherever_microsoft_asks_for_it() {
     ] {
         assert!(start.body.contains(&words), "{words}: {}", start.body);
     }
-    let page = come_in(&world, &mailbox, &mut browser).await;
+    let page = come_in(&world, &mailbox, &mut visitor).await;
     for words in [
         format!("Microsoft signs in <b>{NAME}</b>"),
         format!("granted for <b>{NAME}</b>"),
@@ -167,9 +169,9 @@ async fn a_hand_over_names_the_sign_in_name_wherever_microsoft_asks_for_it() {
     }
     let secret = pending_secret(&world, &mailbox);
     paste(&world, &mailbox, "orders-in", &secret);
-    let page = say(&mut browser, &page, "authorized").await;
+    let page = say(&mut visitor, &page, "authorized").await;
     paste(&world, &mailbox, "orders-out", &secret);
-    say(&mut browser, &page, "authorized").await;
+    say(&mut visitor, &page, "authorized").await;
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_whole(&world, &mailbox);
 }

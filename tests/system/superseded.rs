@@ -4,10 +4,10 @@
 use simulators::world::{Mailbox, MailboxPlan, World};
 use uuid::Uuid;
 
-use crate::browser::Browser;
 use crate::end_state::{current_key, keys};
 use crate::events::assert_events_keep_their_schemas;
 use crate::hand_over::{ASKED, attended, field, paste, reveal, say, waiting};
+use crate::support::visitor::Visitor;
 use crate::whose::check_daily;
 
 /// A rotation handed over whole, in which the person pasted into these connections only, and said of
@@ -15,17 +15,17 @@ use crate::whose::check_daily;
 async fn handed_over(plan: &MailboxPlan, pasted: &[&str]) -> (World, Mailbox) {
     let (world, mailbox) = waiting(plan).await;
     let asks = world.event_bridge.details(ASKED);
-    let mut browser = Browser::new(&world);
-    let start = browser.open(asks[0]["link"].as_str().unwrap()).await;
+    let mut visitor = Visitor::new(&world);
+    let start = visitor.open(asks[0]["link"].as_str().unwrap()).await;
     let sign_in = start.way_on().unwrap();
-    let mut page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    let mut page = visitor.sign_in_as_owner(&sign_in, &mailbox).await;
     for id in ["orders-in", "orders-out"] {
-        let shown = reveal(&mut browser, &page).await;
+        let shown = reveal(&mut visitor, &page).await;
         let secret = field(&shown, "client-secret").unwrap();
         if pasted.contains(&id) {
             paste(&world, &mailbox, id, &secret);
         }
-        page = say(&mut browser, &shown, "authorized").await;
+        page = say(&mut visitor, &shown, "authorized").await;
     }
     world.secrets_manager.settled(&mailbox.secret).await;
     assert_ne!(current_key(&world, &mailbox), mailbox.first_key);

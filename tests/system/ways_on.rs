@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use simulators::gate::Fault;
 use simulators::world::{MailboxPlan, World, short_waits};
 
-use crate::browser::{Browser, link_in, outcome, ticket_of};
 use crate::hand_over::attended;
 use crate::kill_matrix::trouble::answer;
 use crate::model::functions::{door, in_virtual_time};
 use crate::picture::assert_granted;
 use crate::sign_in::{waiting, without_grant};
 use crate::steps::rotate;
+use crate::support::callback_log::outcome;
+use crate::support::visitor::{Visitor, link_in, ticket_of};
 
 const ASKED: &str = "Authorization Required";
 
@@ -90,10 +91,10 @@ async fn the_address_of_a_forms_page_opened_anew_leads_back_to_the_hand_over() {
     let world = World::start(short_waits()).await.unwrap();
     for path in ["/reveal", "/attest"] {
         let url = format!("{}{path}", world.callback_url);
-        let page = Browser::new(&world).get(&url).await;
+        let page = Visitor::new(&world).get(&url).await;
         let on = format!("{}/handover", world.callback_url);
         assert_eq!((page.status, page.location()), (303, Some(on)), "{path}");
-        let page = Browser::new(&world).send(Method::HEAD, &url, "", &[]).await;
+        let page = Visitor::new(&world).send(Method::HEAD, &url, "", &[]).await;
         assert_ne!(page.status, 500);
     }
 }
@@ -103,9 +104,9 @@ async fn keys_that_were_published_since_they_were_read_are_read_again() {
     let (world, mailbox) = waiting(&without_grant()).await;
     let old = answer(200, false, r#"{"keys":[]}"#);
     world.gate.fail_next("entra", "GET keys", old);
-    let mut browser = Browser::new(&world);
+    let mut visitor = Visitor::new(&world);
     let link = link_in(&world, ASKED);
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(
         outcome(&world, &page).await,
         "rotation-goes-on",
@@ -128,7 +129,7 @@ async fn where_the_secret_in_use_is_refused_the_page_does_not_ask_to_try_again_f
         .directory
         .delete_secret(mailbox.app.app_id, mailbox.first_key);
     let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(outcome(&world, &page).await, "current-secret-refused");
     assert_eq!(page.status, 409);
     assert_eq!(page.way_on(), None, "{}", page.body);
@@ -148,7 +149,7 @@ async fn who_will_have_to_hand_over_is_not_told_that_all_goes_without_them() {
         .unwrap();
     world.secrets_manager.settled(&mailbox.secret).await;
     let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     assert_eq!(outcome(&world, &page).await, "connected");
     assert!(!page.body.contains("without you"), "{}", page.body);
     assert!(page.body.contains("a message with a link"), "{}", page.body);
@@ -165,13 +166,13 @@ async fn where_shopctrl_does_not_say_where_to_authorize_the_person_is_not_thanke
     let link = link_in(&world, "Hand-over Required");
     let down = answer(503, false, "{}");
     world.gate.fail("shopctrl", "PUT connection", 0, 100, down);
-    let mut browser = Browser::new(&world);
-    let sign_in = browser.open(&link).await.way_on().unwrap();
-    let page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    let mut visitor = Visitor::new(&world);
+    let sign_in = visitor.open(&link).await.way_on().unwrap();
+    let page = visitor.sign_in_as_owner(&sign_in, &mailbox).await;
     assert_eq!(outcome(&world, &page).await, "authorize-remains");
     world.gate.heal();
     // The same link again leads there.
     let again = page.way_on().expect("a button");
-    let page = browser.sign_in_as_owner(&again, &mailbox).await;
+    let page = visitor.sign_in_as_owner(&again, &mailbox).await;
     assert_eq!(page.url.path(), "/handover", "{}", page.body);
 }

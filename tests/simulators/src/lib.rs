@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod binaries;
+pub mod browser;
 pub mod clock;
 pub mod gate;
 pub mod ids;

@@ -12,10 +12,10 @@ mod mailbox_details;
 mod mailbox_list;
 mod rest;
 mod sales_channels;
+#[cfg(test)]
+mod screen_user;
 pub mod screens;
 mod test_mail;
-#[cfg(test)]
-mod visitor;
 mod window;
 
 use std::collections::{BTreeSet, HashMap};

@@ -14,7 +14,6 @@ use rotation::Rotation;
 use shared::config::Reader;
 use shared::failure::Failure;
 use shared::http::{Answer, Client, Limits, Transport, TransportError};
-use shared::period::Period;
 use simulators::aws::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
 use simulators::serve::ConnectionNumber;
@@ -110,15 +109,6 @@ pub fn in_virtual_time<F: Future<Output = ()>>(test: impl FnOnce(InProcess) -> F
         register(&world);
         test(world).await;
     });
-}
-
-/// What carries a person's requests: they wait as long as a page takes.
-pub fn of_a_person(network: &Arc<Network>) -> Client {
-    let limits = Limits {
-        connect: Period::seconds(5),
-        request: Period::seconds(1000),
-    };
-    client(&Arc::downgrade(network), limits)
 }
 
 fn reader(env: &BTreeMap<String, String>) -> Reader<impl Fn(&str) -> Option<String>> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::Marker;
 use simulators::aws::secrets_manager::{CURRENT, Delivery, PENDING};
+use simulators::browser::Browser;
 use simulators::microsoft::directory::application::{Audience, Credential};
 use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{InProcess, Mailbox, MailboxPlan};
@@ -250,11 +251,12 @@ impl Run {
 
     /// The owner opens the newest link, and then what Secrets Manager was asked for by that.
     async fn visit(&mut self, how: Owner) {
-        let http = functions::of_a_person(&self.in_process.network);
+        let network = Arc::clone(&self.in_process.network);
+        let browser = Browser::within(network);
         let said = |connection: &str, key| {
             self.watch().said.insert(connection.to_owned(), key);
         };
-        owner::visit(self.world(), &self.mailbox, http, how, said).await;
+        owner::visit(self.world(), &self.mailbox, browser, how, said).await;
         self.settle().await;
     }
 

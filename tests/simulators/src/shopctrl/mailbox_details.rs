@@ -310,7 +310,7 @@ impl ShopCtrl {
 mod tests {
     use crate::fixture::{Fixture, MAILBOX, PASSWORD};
     use crate::microsoft::directory::account::Person;
-    use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
+    use crate::shopctrl::screen_user::{RECEIVING, SENDING, ScreenUser, hidden, shop};
     use crate::shopctrl::{Direction, Protocol, ShopCtrl, Status};
 
     fn status(fixture: &Fixture, id: &str) -> Status {
@@ -321,12 +321,12 @@ mod tests {
     async fn a_person_pastes_the_secret_and_comes_back_authorized() {
         let fixture = shop();
         let (_, secret) = fixture.secret();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let edit = [("button", "edit"), ("mailbox", "in")];
         let details = admin.post(RECEIVING, &edit).await;
         assert_eq!(details.heading(), "Mailbox details");
         assert!(
-            details.text.contains("<details><summary>Auth Parameters"),
+            details.body.contains("<details><summary>Auth Parameters"),
             "collapsed"
         );
 
@@ -335,7 +335,7 @@ mod tests {
             .await;
         assert!(
             asked
-                .text
+                .body
                 .contains("Unsaved changes on other tabs will be lost")
         );
         assert_eq!(
@@ -343,7 +343,7 @@ mod tests {
             Status::Authorized,
             "nothing is stored before Yes"
         );
-        let yes = [("unconfirmed", asked.hidden("unconfirmed"))];
+        let yes = [("unconfirmed", &*hidden(&asked, "unconfirmed"))];
         let page = admin
             .post(&format!("{RECEIVING}/SaveAndAuthorize"), &yes)
             .await;
@@ -355,15 +355,15 @@ mod tests {
         );
         let success = admin.sign_in(&page, MAILBOX).await;
         assert_eq!(success.heading(), "Success");
-        assert!(success.text.contains(MAILBOX) && success.text.contains("Back to Shop Settings"));
-        assert!(success.text.contains(RECEIVING));
+        assert!(success.body.contains(MAILBOX) && success.body.contains("Back to Shop Settings"));
+        assert!(success.body.contains(RECEIVING));
         let details = admin.post(RECEIVING, &edit).await;
         assert!(
-            details.text.contains(r#"value="Authorized""#),
+            details.body.contains(r#"value="Authorized""#),
             "{}",
-            details.text
+            details.body
         );
-        assert!(!details.text.contains(&secret));
+        assert!(!details.body.contains(&secret));
         let held = fixture.shopctrl.connection(12, "in").unwrap();
         assert_eq!(held.secret.as_ref(), Some(&secret));
         // Twice the same Yes does nothing.
@@ -377,7 +377,7 @@ mod tests {
     async fn a_wrong_secret_is_told_and_the_same_steps_correct_it() {
         let fixture = shop();
         let (key_id, secret) = fixture.secret();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         // The Secret ID instead of the Value is the usual mistake.
         let page = admin
             .save_and_authorize(SENDING, "out", &key_id.to_string())
@@ -387,12 +387,12 @@ mod tests {
             (other.status, other.heading()),
             (400, "Access was not granted")
         );
-        assert!(other.text.contains("AADSTS7000215"), "{}", other.text);
-        assert!(other.text.contains("proceed with the same steps") && other.text.contains(SENDING));
+        assert!(other.body.contains("AADSTS7000215"), "{}", other.body);
+        assert!(other.body.contains("proceed with the same steps") && other.body.contains(SENDING));
         assert_eq!(status(&fixture, "out"), Status::NotAuthorized);
         // Signed in at Microsoft by now, nobody is asked again.
         let success = admin.save_and_authorize(SENDING, "out", &secret).await;
-        assert_eq!(success.heading(), "Success", "{}", success.text);
+        assert_eq!(success.heading(), "Success", "{}", success.body);
         assert_eq!(status(&fixture, "out"), Status::Authorized);
     }
 
@@ -403,35 +403,35 @@ mod tests {
         me.is_admin = true;
         fixture.directory.add_account(fixture.tenant, me);
         let (_, secret) = fixture.secret();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let page = admin.save_and_authorize(RECEIVING, "in", &secret).await;
         let page = admin.sign_in(&page, "me@shop.example").await;
-        assert_eq!(page.heading(), "Permissions requested", "{}", page.text);
-        let (flow, tenant) = (page.hidden("flow").to_owned(), fixture.tenant);
+        assert_eq!(page.heading(), "Permissions requested", "{}", page.body);
+        let (flow, tenant) = (hidden(&page, "flow"), fixture.tenant);
         let accept = [("flow", flow.as_str()), ("decision", "accept")];
         let consent = page.url.join(&format!("/{tenant}/consent")).unwrap();
         let success = admin.post(consent.as_str(), &accept).await;
         assert!(
-            success.text.contains("granted for me@shop.example"),
+            success.body.contains("granted for me@shop.example"),
             "{}",
-            success.text
+            success.body
         );
         // The other direction, without a question: ShopCtrl sends no hint of who it should be.
         let success = admin.save_and_authorize(RECEIVING, "in", &secret).await;
         assert!(
-            success.text.contains("granted for me@shop.example"),
+            success.body.contains("granted for me@shop.example"),
             "{}",
-            success.text
+            success.body
         );
         let test = [("button", "test"), ("mailbox", "in")];
         let test = admin.post(RECEIVING, &test).await;
-        assert!(test.text.contains("cannot be reached"), "{}", test.text);
+        assert!(test.body.contains("cannot be reached"), "{}", test.body);
     }
 
     #[tokio::test]
     async fn ok_stores_the_switches_and_the_server_and_checks_what_was_entered() {
         let fixture = shop();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let (tenant, app) = (fixture.tenant.to_string(), fixture.app.app_id.to_string());
         let mut fields = vec![
             ("button", "ok"),
@@ -453,9 +453,9 @@ mod tests {
         );
         let details = admin.open(&out).await;
         for label in ["Server", "Port", "Use SSL", "Priority", "Disable Chunking"] {
-            assert!(details.text.contains(label), "{label}");
+            assert!(details.body.contains(label), "{label}");
         }
-        assert!(!details.text.contains("Auto Reply"));
+        assert!(!details.body.contains("Auto Reply"));
         fields.extend([
             ("server", "smtp.office365.com"),
             ("port", "587"),
@@ -471,9 +471,9 @@ mod tests {
         fields.push(("tenant_id", "not one"));
         let wrong = admin.post(&out, &fields).await;
         assert!(
-            wrong.text.contains("Tenant ID is not valid"),
+            wrong.body.contains("Tenant ID is not valid"),
             "{}",
-            wrong.text
+            wrong.body
         );
         let details = admin.open(&format!("{RECEIVING}/Mailboxes/in")).await;
         for label in [
@@ -482,9 +482,9 @@ mod tests {
             "Auto Reply",
             "Delete mail from server",
         ] {
-            assert!(details.text.contains(label), "{label}");
+            assert!(details.body.contains(label), "{label}");
         }
-        assert!(!details.text.contains("Use SSL"), "for protocols only");
+        assert!(!details.body.contains("Use SSL"), "for protocols only");
         assert_eq!(
             admin
                 .open(&format!("{RECEIVING}/Mailboxes/out"))
@@ -497,18 +497,18 @@ mod tests {
     #[tokio::test]
     async fn a_new_mailbox_is_not_enabled_and_not_authorized_until_somebody_does_it() {
         let fixture = shop();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let new = admin.post(RECEIVING, &[("button", "add")]).await;
         assert!(
-            new.text.contains(r#"value="Not authorized""#),
+            new.body.contains(r#"value="Not authorized""#),
             "{}",
-            new.text
+            new.body
         );
-        assert!(!new.text.contains("checked"));
+        assert!(!new.body.contains("checked"));
         let (_, secret) = fixture.secret();
         let page = admin.save_and_authorize(RECEIVING, "new", &secret).await;
         let success = admin.sign_in(&page, MAILBOX).await;
-        assert_eq!(success.heading(), "Success", "{}", success.text);
+        assert_eq!(success.heading(), "Success", "{}", success.body);
         let receiving = |shopctrl: &ShopCtrl| {
             let mut all = shopctrl.connections();
             all.retain(|one| one.direction == Direction::Receiving);

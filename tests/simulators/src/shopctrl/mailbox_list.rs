@@ -186,7 +186,7 @@ async fn send(
 mod tests {
     use crate::fixture::{Fixture, MAILBOX, ask};
     use crate::shopctrl::OutageCause;
-    use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
+    use crate::shopctrl::screen_user::{RECEIVING, SENDING, ScreenUser, shop};
 
     async fn last_check(fixture: &Fixture) -> String {
         let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
@@ -197,24 +197,24 @@ mod tests {
     #[tokio::test]
     async fn test_mailbox_wants_a_mailbox_selected_and_says_how_it_went() {
         let fixture = shop();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let list = admin.open(RECEIVING).await;
-        assert!(list.text.contains(MAILBOX) && list.text.contains("Test MailBox"));
-        assert!(!list.text.contains("Send test mail"));
+        assert!(list.body.contains(MAILBOX) && list.body.contains("Test MailBox"));
+        assert!(!list.body.contains("Send test mail"));
         let nothing = admin.post(RECEIVING, &[("button", "test")]).await;
         assert_eq!(nothing.heading(), "Select a mailbox");
         let selected = [("button", "test"), ("mailbox", "in")];
         let good = admin.post(RECEIVING, &selected).await;
-        assert!(good.text.contains("The connection works."), "{}", good.text);
+        assert!(good.body.contains("The connection works."), "{}", good.body);
         fixture.shopctrl.edit(12, "in", |one| one.enabled = false);
         let bad = admin.post(RECEIVING, &selected).await;
-        assert!(bad.text.contains("does not work"), "{}", bad.text);
+        assert!(bad.body.contains("does not work"), "{}", bad.body);
     }
 
     #[tokio::test]
     async fn with_check_mail_off_the_test_passes_and_no_mail_comes() {
         let fixture = shop();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let before = last_check(&fixture).await;
         let list = admin.post(&format!("{RECEIVING}/Save"), &[]).await;
         assert_eq!(list.heading(), "Receiving email");
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(last_check(&fixture).await, before);
         let selected = [("button", "test"), ("mailbox", "in")];
         let good = admin.post(RECEIVING, &selected).await;
-        assert!(good.text.contains("The connection works."));
+        assert!(good.body.contains("The connection works."));
         assert_eq!(
             fixture.shopctrl.outages()[0].cause,
             OutageCause::CheckMailOff
@@ -241,15 +241,15 @@ mod tests {
     #[tokio::test]
     async fn send_test_mail_asks_for_an_address_and_the_mail_address_is_kept() {
         let fixture = shop();
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let asked = admin.post(SENDING, &[("button", "test")]).await;
-        assert!(asked.text.contains("E-mail address"), "{}", asked.text);
+        assert!(asked.body.contains("E-mail address"), "{}", asked.body);
         let to = [("to", "me@agency.example")];
         let sent = admin.post(asked.url.as_str(), &to).await;
         assert!(
-            sent.text.contains("The test mail was sent."),
+            sent.body.contains("The test mail was sent."),
             "{}",
-            sent.text
+            sent.body
         );
         let mail = fixture.shopctrl.sent_mail().pop().unwrap();
         assert_eq!(
@@ -258,6 +258,6 @@ mod tests {
         );
         let fields = [("mail_address", "Shop <orders@shop.example>")];
         let list = admin.post(&format!("{SENDING}/Save"), &fields).await;
-        assert!(list.text.contains("Shop &lt;orders@shop.example&gt;"));
+        assert!(list.body.contains("Shop &lt;orders@shop.example&gt;"));
     }
 }

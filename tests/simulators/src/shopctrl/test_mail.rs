@@ -105,7 +105,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use crate::fixture::{MAILBOX, ask};
-    use crate::shopctrl::visitor::{SENDING, Visitor, shop};
+    use crate::shopctrl::screen_user::{SENDING, ScreenUser, shop};
     use crate::shopctrl::{Connection, Direction, Protocol};
 
     const REAL: &str = "me@agency.example";
@@ -160,12 +160,12 @@ mod tests {
         let fixture = shop();
         let elsewhere = "override@shopctrl.example";
         fixture.shopctrl.set_mail_override(Some(elsewhere));
-        let mut admin = Visitor::admin(&fixture).await;
+        let mut admin = ScreenUser::admin(&fixture).await;
         let list = admin.open(SENDING).await;
-        assert!(list.text.contains("Mail override is on"), "{}", list.text);
+        assert!(list.body.contains("Mail override is on"), "{}", list.body);
         let to = [("to", REAL)];
         let sent = admin.post(&format!("{SENDING}/SendTestMail"), &to).await;
-        assert!(sent.text.contains("The test mail was sent."));
+        assert!(sent.body.contains("The test mail was sent."));
         let mail = fixture.shopctrl.sent_mail().pop().unwrap();
         assert_eq!(
             (mail.meant_for.as_str(), mail.went_to.as_str()),

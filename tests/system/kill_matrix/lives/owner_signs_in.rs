@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use simulators::world::{Mailbox, MailboxPlan, World};
 
-use crate::browser::{Browser, link_in};
 use crate::end_state::assert_foreign_is_untouched;
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
 use crate::picture::{assert_granted, grant};
+use crate::support::visitor::{Visitor, link_in};
 
 const ASKED: &str = "Authorization Required";
 
@@ -47,6 +47,6 @@ fn tries(site: &Site, first: &[Site]) -> bool {
 
 async fn sign_in(world: Arc<World>, mailbox: Mailbox) -> bool {
     let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
     ["Thank you, that was all", "Nothing left to do"].contains(&page.heading())
 }

@@ -7,12 +7,13 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use simulators::world::{Mailbox, World};
 
-use crate::browser::{Browser, Page, link_in};
 use crate::end_state::assert_foreign_is_untouched;
 use crate::hand_over::{ASKED, attended, field, paste, reveal, say};
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
 use crate::picture::{assert_granted, current_text};
+use crate::support::visitor::{Visitor, link_in};
+use simulators::browser::Page;
 
 pub const LIFE: Life = Life {
     name: "a person hands over",
@@ -69,20 +70,20 @@ fn stands(world: &World, mailbox: &Mailbox) -> &'static str {
 }
 
 async fn hand_over(world: Arc<World>, mailbox: Mailbox) -> bool {
-    let mut browser = Browser::new(&world);
-    let start = browser.open(&link_in(&world, ASKED)).await;
+    let mut visitor = Visitor::new(&world);
+    let start = visitor.open(&link_in(&world, ASKED)).await;
     let Some(sign_in) = start.way_on() else {
         return is_done(&start);
     };
-    let mut page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    let mut page = visitor.sign_in_as_owner(&sign_in, &mailbox).await;
     for (heading, id) in [("Receiving", "orders-in"), ("Sending", "orders-out")] {
         if page.heading().starts_with(heading) {
-            let shown = reveal(&mut browser, &page).await;
+            let shown = reveal(&mut visitor, &page).await;
             let Some(secret) = field(&shown, "client-secret") else {
                 return false;
             };
             paste(&world, &mailbox, id, &secret);
-            page = say(&mut browser, &shown, "authorized").await;
+            page = say(&mut visitor, &shown, "authorized").await;
         }
     }
     is_done(&page)
