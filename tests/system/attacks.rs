@@ -12,20 +12,16 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use shared::ticket::TicketKey;
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
+use simulators::browser::Page;
 use simulators::gate::Fault;
 use simulators::microsoft::directory::account::Person;
-use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
+use simulators::world::{MailboxPlan, TICKET_KEY, World};
 
-use crate::end_state::{assert_whole, current_key};
-use crate::events::assert_events_keep_their_schemas;
-use crate::hand_over::{
-    attended, come_in, field, fields, link_to, paste, pending_secret, reveal, say, waiting,
-};
-use crate::links::Forged;
-use crate::picture::Picture;
-use crate::support::callback_log::outcome;
+use crate::support::Scenario;
+use crate::support::hand_over::{attended, field, fields, reveal, say};
+use crate::support::picture::Picture;
+use crate::support::tickets::Forged;
 use crate::support::visitor::{SESSION, SIGNED_IN, Visitor, ticket_of};
-use simulators::browser::Page;
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 const RECEIVING: &str = "Receiving mail: enter the new client secret";
@@ -36,8 +32,7 @@ type Change = fn(&mut Value);
 
 /// Signed in by the link of a hand-over that waits.
 struct Visit {
-    world: World,
-    mailbox: Mailbox,
+    scenario: Scenario,
     visitor: Visitor,
     /// The page that came first.
     page: Page,
@@ -47,18 +42,17 @@ struct Visit {
 
 impl Visit {
     async fn begin(plan: &MailboxPlan) -> Self {
-        let (world, mailbox) = waiting(plan).await;
-        Self::of(world, mailbox).await
+        let scenario = Scenario::waiting_for_hand_over(plan).await;
+        Self::of(scenario).await
     }
 
-    async fn of(world: World, mailbox: Mailbox) -> Self {
-        let mut visitor = Visitor::new(&world);
-        let page = come_in(&world, &mailbox, &mut visitor).await;
+    async fn of(scenario: Scenario) -> Self {
+        let mut visitor = scenario.visitor();
+        let page = scenario.come_in(&mut visitor).await;
         assert_eq!(page.heading(), RECEIVING, "{}", page.body);
-        let secret = pending_secret(&world, &mailbox);
+        let secret = scenario.pending_secret();
         Self {
-            world,
-            mailbox,
+            scenario,
             visitor,
             page,
             secret,
@@ -66,18 +60,18 @@ impl Visit {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.world.callback_url)
+        format!("{}{path}", self.scenario.world.callback_url)
     }
 
     /// What nobody may have changed, and how much was told.
     fn standing(&self) -> (Picture, usize) {
-        let picture = Picture::of(&self.world, &[&self.mailbox]);
-        (picture, self.world.event_bridge.events().len())
+        let picture = self.scenario.picture();
+        (picture, self.scenario.world.event_bridge.events().len())
     }
 
     /// A browser with this in place of the session.
     fn with_cookie(&self, value: &str) -> Visitor {
-        let mut visitor = Visitor::new(&self.world);
+        let mut visitor = self.scenario.visitor();
         visitor.set_cookie(SIGNED_IN, value);
         visitor
     }
@@ -105,22 +99,19 @@ impl Visit {
     }
 
     fn refusals(&self) -> Vec<Value> {
-        let told = self.world.event_bridge.details("Reveal Refused");
+        let told = self.scenario.details("Reveal Refused");
         told.into_iter()
             .map(|told| told["reason"].clone())
             .collect()
     }
 
     fn revealed(&self) -> usize {
-        self.world
-            .event_bridge
-            .details("Client Secret Revealed")
-            .len()
+        self.scenario.details("Client Secret Revealed").len()
     }
 
     /// How often Secrets Manager was asked to go on.
     fn pushes(&self) -> usize {
-        asked_for(&self.world, "RotateSecret")
+        asked_for(&self.scenario.world, "RotateSecret")
     }
 }
 
@@ -226,7 +217,7 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
     let content = unsealed(SIGNED_IN, &good);
     let mut altered = good.clone().into_bytes();
     altered[60] = if altered[60] == b'A' { b'B' } else { b'A' };
-    let ticket = ticket_of(&link_to(&visit.world, &visit.mailbox));
+    let ticket = ticket_of(&visit.scenario.hand_over_link());
     let another_key = "another-key-of-more-than-32-characters";
     let cookies: [(&str, Option<String>); 9] = [
         ("no cookie", None),
@@ -253,11 +244,11 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
     ];
     let body = encoded(&visit.statement());
     let before = visit.standing();
-    visit.world.gate.clear();
+    visit.scenario.world.gate.clear();
     for (what, cookie) in &cookies {
         for path in ROUTES {
             for method in methods() {
-                let mut stranger = Visitor::new(&visit.world);
+                let mut stranger = visit.scenario.visitor();
                 if let Some(cookie) = cookie {
                     stranger.set_cookie(SIGNED_IN, cookie);
                 }
@@ -292,19 +283,19 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
         }
     }
     assert_eq!(visit.standing(), before);
-    assert_only_looked(&visit.world);
+    assert_only_looked(&visit.scenario.world);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
     let mut visit = Visit::begin(&attended()).await;
     let statement = visit.statement();
-    let mut other = Visitor::new(&visit.world);
-    let others_page = come_in(&visit.world, &visit.mailbox, &mut other).await;
+    let mut other = visit.scenario.visitor();
+    let others_page = visit.scenario.come_in(&mut other).await;
     let others_form = fields(&others_page, "/attest")[0].1.clone();
     assert_ne!(others_form, statement[0].1);
     let before = visit.standing();
-    visit.world.gate.clear();
+    visit.scenario.world.gate.clear();
     let query = encoded(&statement);
     for path in ["/handover", "/reveal", "/attest", "/calendar", "/start"] {
         for method in methods()
@@ -321,7 +312,7 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
             assert_eq!(answer.status == 200, shown, "{method} {path}");
         }
     }
-    assert_only_looked(&visit.world);
+    assert_only_looked(&visit.scenario.world);
     let twice = |name: &str| {
         let mut fields = statement.clone();
         let (_, value) = fields
@@ -396,7 +387,10 @@ async fn in_the_right_session_only_a_post_with_its_own_form_counts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cookie_of_one_kind_does_not_pass_for_the_other() {
     let mut visit = Visit::begin(&attended()).await;
-    let link = link_to(&visit.world, &visit.mailbox).replace("/start", "/authorize");
+    let link = visit
+        .scenario
+        .hand_over_link()
+        .replace("/start", "/authorize");
     visit.visitor.begin(&link).await;
     let (under_way, signed_in) = (
         visit.visitor.cookie(SESSION).unwrap(),
@@ -407,8 +401,8 @@ async fn a_cookie_of_one_kind_does_not_pass_for_the_other() {
         .with_cookie(&under_way)
         .get(&visit.url("/handover"))
         .await;
-    assert_eq!(outcome(&visit.world, &page).await, "no-session");
-    let mut swapped = Visitor::new(&visit.world);
+    assert_eq!(visit.scenario.outcome(&page).await, "no-session");
+    let mut swapped = visit.scenario.visitor();
     swapped.set_session(&signed_in);
     let form = unsealed(SIGNED_IN, &signed_in)["form"]
         .as_str()
@@ -416,7 +410,7 @@ async fn a_cookie_of_one_kind_does_not_pass_for_the_other() {
         .to_owned();
     let back = visit.url(&format!("/callback?code=1.AQx&state={form}"));
     let page = swapped.get(&back).await;
-    assert_eq!(outcome(&visit.world, &page).await, "no-session");
+    assert_eq!(visit.scenario.outcome(&page).await, "no-session");
     assert_eq!(visit.standing(), before);
 }
 
@@ -440,17 +434,17 @@ async fn the_secret_is_shown_for_ten_minutes_after_a_sign_in_and_the_rest_for_an
     let next = say(&mut later, &page, "authorized").await;
     assert_eq!(next.heading(), SENDING, "{}", next.body);
     assert_eq!(visit.revealed(), 0);
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_when_the_mailbox_gets_another_owner() {
     let mut visit = Visit::begin(&attended()).await;
-    let name = format!("{}/grants", visit.mailbox.secret);
-    let mut grants: Value =
-        serde_json::from_str(&crate::picture::current_text(&visit.world, &name)).unwrap();
-    grants["grants"][&visit.mailbox.address]["oid"] = json!("99999999-9999-4999-8999-999999999999");
-    let store = &visit.world.secrets_manager;
+    let name = format!("{}/grants", visit.scenario.mailbox.secret);
+    let mut grants: Value = serde_json::from_str(&visit.scenario.current_text(&name)).unwrap();
+    grants["grants"][&visit.scenario.mailbox.address]["oid"] =
+        json!("99999999-9999-4999-8999-999999999999");
+    let store = &visit.scenario.world.secrets_manager;
     store
         .place_version(
             &name,
@@ -480,7 +474,7 @@ async fn a_session_ends_when_the_mailbox_gets_another_owner() {
     // The attempt to reveal, and nothing else.
     assert_eq!(visit.refusals(), [json!("another_account")]);
     assert_eq!(told_after, told + 1);
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -491,19 +485,18 @@ async fn who_is_not_named_in_reveal_to_gets_the_command_and_never_the_secret() {
     };
     let visit = &mut Visit::begin(&plan).await;
     assert!(!visit.page.has_form("/reveal#secret"));
-    let secret = visit
-        .world
-        .secrets_manager
-        .snapshot(&visit.mailbox.secret)
-        .unwrap();
+    let secret = visit.scenario.secret();
     let command = format!(
         "aws secretsmanager get-secret-value --secret-id {} --version-id {} --query SecretString --output text",
-        visit.mailbox.arn,
+        visit.scenario.mailbox.arn,
         secret.labelled(PENDING).unwrap().id,
     );
     assert_eq!(field(&visit.page, "command"), Some(command));
     assert!(
-        visit.page.body.contains(&visit.mailbox.oid.to_string()),
+        visit
+            .page
+            .body
+            .contains(&visit.scenario.mailbox.oid.to_string()),
         "whom to name"
     );
     let (url, statement) = (visit.url("/reveal"), visit.statement());
@@ -524,8 +517,8 @@ async fn who_is_not_named_in_reveal_to_gets_the_command_and_never_the_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobody() {
     let mut visit = Visit::begin(&attended()).await;
-    let app = visit.mailbox.app.app_id;
-    let directory = Arc::clone(&visit.world.directory);
+    let app = visit.scenario.mailbox.app.app_id;
+    let directory = Arc::clone(&visit.scenario.world.directory);
     let unreadable = || {
         let body = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "opaque"});
         Fault::Answer {
@@ -562,17 +555,25 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
     directory.change(app, |app| app.exchange_roles.clear());
     // What cannot be looked at is not taken for harmless.
     let tokens = "POST token client_credentials";
-    visit.world.gate.fail("entra", tokens, 0, 2, unreadable());
+    visit
+        .scenario
+        .world
+        .gate
+        .fail("entra", tokens, 0, 2, unreadable());
     let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         (refused.status, refused.heading()),
         (403, "The secret cannot be shown here")
     );
-    visit.world.gate.heal();
-    visit.world.gate.fail("entra", tokens, 0, 2, down(503));
+    visit.scenario.world.gate.heal();
+    visit
+        .scenario
+        .world
+        .gate
+        .fail("entra", tokens, 0, 2, down(503));
     let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(refused.status, 503, "{}", refused.body);
-    visit.world.gate.heal();
+    visit.scenario.world.gate.heal();
     for page in &visit.visitor.answers {
         assert!(!page.body.contains(&visit.secret));
     }
@@ -584,7 +585,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
     ];
     assert_eq!(visit.refusals(), expected.map(|reason| json!(reason)));
     assert_eq!(visit.revealed(), 0);
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_events_keep_their_schemas();
     // Nothing of it stays: the app is what it was.
     let shown = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
@@ -599,16 +600,17 @@ async fn the_secret_of_an_app_that_issues_its_own_is_shown_to_nobody() {
         document: |document| document["rotator"] = json!({"kind": "self"}),
         ..attended()
     };
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    world.directory.change(mailbox.app.app_id, |app| {
-        app.app_roles
-            .insert("Application.ReadWrite.OwnedBy".to_owned());
-        app.owners.insert(mailbox.app.service_principal_id);
-    });
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    let mut visit = Visit::of(world, mailbox).await;
+    let scenario = Scenario::with(&plan).await;
+    scenario
+        .world
+        .directory
+        .change(scenario.mailbox.app.app_id, |app| {
+            app.app_roles
+                .insert("Application.ReadWrite.OwnedBy".to_owned());
+            app.owners.insert(scenario.mailbox.app.service_principal_id);
+        });
+    scenario.check().await;
+    let mut visit = Visit::of(scenario).await;
     assert!(
         !visit.page.has_form("/reveal#secret"),
         "{}",
@@ -635,24 +637,20 @@ async fn what_is_current_is_shown_and_attested_no_more() {
     let mut visit = Visit::begin(&attended()).await;
     let statement = visit.statement();
     for id in ["orders-in", "orders-out"] {
-        paste(&visit.world, &visit.mailbox, id, &visit.secret);
+        visit.scenario.paste(id, &visit.secret);
         let fields = with(&statement, "connection", id);
         let url = visit.url("/attest");
         visit.visitor.post(&url, &fields).await;
     }
-    visit
-        .world
-        .secrets_manager
-        .settled(&visit.mailbox.secret)
-        .await;
-    assert_whole(&visit.world, &visit.mailbox);
+    visit.scenario.settled().await;
+    visit.scenario.assert_whole();
     let (before, _) = visit.standing();
     let url = visit.url("/reveal");
     let late = visit.visitor.post(&url, &statement).await;
     assert_eq!(late.heading(), "Nothing left to do", "{}", late.body);
     assert!(!late.body.contains(&visit.secret));
     assert_eq!(visit.refusals(), [json!("not_pending")]);
-    let told = visit.world.event_bridge.events().len();
+    let told = visit.scenario.world.event_bridge.events().len();
     for said in ["authorized", "other"] {
         let url = visit.url("/attest");
         let page = visit
@@ -668,17 +666,17 @@ async fn what_is_current_is_shown_and_attested_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_was_given_up_is_neither_shown_nor_attested() {
     let mut visit = Visit::begin(&attended()).await;
-    let store = &visit.world.secrets_manager;
+    let store = &visit.scenario.world.secrets_manager;
     store
         .place_version(
-            &visit.mailbox.secret,
+            &visit.scenario.mailbox.secret,
             "a-newer-one-of-this-secret-0000000000",
             None,
             &[PENDING],
         )
         .unwrap();
     let before = visit.standing();
-    visit.world.gate.clear();
+    visit.scenario.world.gate.clear();
     for (method, path) in [
         (Method::GET, "/handover"),
         (Method::GET, "/calendar"),
@@ -701,18 +699,16 @@ async fn a_rotation_that_was_given_up_is_neither_shown_nor_attested() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_for_a_grant_opens_no_hand_over() {
     let mut visit = Visit::begin(&attended()).await;
-    let connect = Forged::connect(&visit.world, &visit.mailbox).link(&visit.world);
-    let mut visitor = Visitor::new(&visit.world);
-    let page = visitor.sign_in_as_owner(&connect, &visit.mailbox).await;
-    assert_eq!(outcome(&visit.world, &page).await, "hand-over-remains");
-    assert_eq!(visitor.cookie(SIGNED_IN), None);
-    visit
-        .world
-        .secrets_manager
-        .settled(&visit.mailbox.secret)
+    let connect = Forged::connect(&visit.scenario).link(&visit.scenario.world);
+    let mut visitor = visit.scenario.visitor();
+    let page = visitor
+        .sign_in_as_owner(&connect, &visit.scenario.mailbox)
         .await;
+    assert_eq!(visit.scenario.outcome(&page).await, "hand-over-remains");
+    assert_eq!(visitor.cookie(SIGNED_IN), None);
+    visit.scenario.settled().await;
     // And a session that somebody made of it shows nothing of the current version either.
-    let current = crate::picture::current_text(&visit.world, &visit.mailbox.secret);
+    let current = visit.scenario.current_text(&visit.scenario.mailbox.secret);
     let document: Value = serde_json::from_str(&current).unwrap();
     let made = visit.crafted(|session| session["ticket"] = json!(ticket_of(&connect)));
     visit.visitor.set_cookie(SIGNED_IN, &made);
@@ -734,24 +730,24 @@ async fn a_link_for_a_grant_opens_no_hand_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hand_overs_in_one_browser_do_not_mix() {
-    let world = World::start(short_waits()).await.unwrap();
-    let orders = world.add_mailbox(&attended()).unwrap();
-    let plan = MailboxPlan {
+    let orders = Scenario::with(&attended()).await;
+    let sales = orders.beside(&MailboxPlan {
         name: "sales".to_owned(),
         address: "sales@shop.example".to_owned(),
         shop_id: 13,
         ..attended()
-    };
-    let sales = world.add_mailbox(&plan).unwrap();
-    world.check().await.unwrap();
-    for mailbox in [&orders, &sales] {
-        world.secrets_manager.settled(&mailbox.secret).await;
-    }
-    let mut visitor = Visitor::new(&world);
-    let first = come_in(&world, &orders, &mut visitor).await;
-    let second = come_in(&world, &sales, &mut visitor).await;
-    assert!(second.body.contains(&sales.address), "{}", second.body);
-    let before = Picture::of(&world, &[&orders, &sales]);
+    });
+    let world = &orders.world;
+    orders.check().await;
+    let mut visitor = orders.visitor();
+    let first = orders.come_in(&mut visitor).await;
+    let second = sales.come_in(&mut visitor).await;
+    assert!(
+        second.body.contains(&sales.mailbox.address),
+        "{}",
+        second.body
+    );
+    let before = Picture::of(world, &[&orders.mailbox, &sales.mailbox]);
     let told = world.event_bridge.events().len();
     // The first tab's buttons, pressed in the session of the second.
     for (action, filled) in [
@@ -775,36 +771,39 @@ async fn two_hand_overs_in_one_browser_do_not_mix() {
     let attest = format!("{}/attest", world.callback_url);
     let page = visitor.post(&attest, &crossed).await;
     assert_eq!(page.status, 400, "{}", page.body);
-    assert_eq!(Picture::of(&world, &[&orders, &sales]), before);
+    assert_eq!(
+        Picture::of(world, &[&orders.mailbox, &sales.mailbox]),
+        before
+    );
     assert_eq!(world.event_bridge.events().len(), told);
     let shown = reveal(&mut visitor, &second).await;
-    assert_eq!(
-        field(&shown, "client-secret"),
-        Some(pending_secret(&world, &sales))
-    );
+    assert_eq!(field(&shown, "client-secret"), Some(sales.pending_secret()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() {
     let mut visit = Visit::begin(&attended()).await;
-    let (world, mailbox) = (&visit.world, &visit.mailbox);
+    let scenario = &visit.scenario;
     // A colleague to whom the mail was passed on.
     let colleague = Person::with_mailbox("colleague@shop.example", "Pa55~colleague");
-    world.directory.add_account(world.tenant(), colleague);
-    let link = link_to(world, mailbox).replace("/start", "/authorize");
-    let mut stranger = Visitor::new(world);
+    scenario
+        .world
+        .directory
+        .add_account(scenario.world.tenant(), colleague);
+    let link = scenario.hand_over_link().replace("/start", "/authorize");
+    let mut stranger = scenario.visitor();
     let page = stranger
         .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
         .await;
-    assert_eq!(outcome(world, &page).await, "wrong-account");
+    assert_eq!(scenario.outcome(&page).await, "wrong-account");
     assert_eq!(stranger.cookie(SIGNED_IN), None);
     let page = stranger.get(&visit.url("/handover")).await;
     assert_eq!(page.status, 403);
     // Somebody else who has the mailbox's password too.
-    let mut second = Visitor::new(world);
-    let seconds = come_in(world, mailbox, &mut second).await;
-    paste(world, mailbox, "orders-in", &visit.secret);
-    let attested = || world.event_bridge.details("Hand-over Attested").len();
+    let mut second = scenario.visitor();
+    let seconds = scenario.come_in(&mut second).await;
+    scenario.paste("orders-in", &visit.secret);
+    let attested = || scenario.details("Hand-over Attested").len();
     let one = say(&mut visit.visitor, &visit.page, "authorized").await;
     let two = say(&mut second, &seconds, "authorized").await;
     assert_eq!((one.heading(), two.heading()), (SENDING, SENDING));
@@ -812,7 +811,7 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
     // They contradict each other: the last word counts, and both are told.
     let two = say(&mut second, &seconds, "other").await;
     assert!(two.body.contains("That did not work yet"), "{}", two.body);
-    paste(world, mailbox, "orders-out", &visit.secret);
+    scenario.paste("orders-out", &visit.secret);
     let one = say(&mut visit.visitor, &one, "authorized").await;
     assert_eq!(
         one.heading(),
@@ -821,16 +820,16 @@ async fn two_people_with_one_link_end_in_one_hand_over_and_a_stranger_in_none() 
         one.body
     );
     assert_eq!(attested(), 3);
-    world.secrets_manager.settled(&mailbox.secret).await;
+    scenario.settled().await;
     assert_eq!(
-        current_key(world, mailbox),
-        mailbox.first_key,
+        scenario.current_key(),
+        scenario.mailbox.first_key,
         "not promoted"
     );
     say(&mut visit.visitor, &one, "authorized").await;
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(world, mailbox);
-    assert_events_keep_their_schemas(world);
+    scenario.settled().await;
+    scenario.assert_whole();
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -865,25 +864,24 @@ async fn nobody_speaks_for_a_connection_that_is_not_theirs_to_hand_over() {
 // === What ShopCtrl names, and where it leads ===
 
 /// A mailbox whose sending connection ShopCtrl cannot take over without a person, delivered by `api`.
-async fn interaction_required() -> (World, Mailbox) {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world
+async fn interaction_required() -> Scenario {
+    let scenario = Scenario::begin().await;
+    scenario
+        .world
         .shopctrl
-        .edit(mailbox.shop_id, "orders-out", |connection| {
+        .edit(scenario.mailbox.shop_id, "orders-out", |connection| {
             connection.refresh_token = Some("dead".to_owned());
         });
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    (world, mailbox)
+    scenario.check().await;
+    scenario
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_to_shopctrl_only() {
-    let (world, mailbox) = interaction_required().await;
+    let scenario = interaction_required().await;
     let named = Arc::new(Mutex::new(String::new()));
     let answer = Arc::clone(&named);
-    world.gate.direct(move |call| {
+    scenario.world.gate.direct(move |call| {
         let put = call.service == "shopctrl" && call.operation == "PUT connection";
         let url = answer.lock().unwrap().clone();
         let body = json!({"error": "interaction_required", "authorize_url": url});
@@ -894,10 +892,10 @@ async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_t
             body: body.to_string(),
         })
     });
-    let microsoft = world.directory.authority();
+    let microsoft = scenario.world.directory.authority();
     let (_, host) = microsoft.split_once("://").unwrap();
-    let shop = world.shopctrl_url.clone();
-    let app = mailbox.app.app_id;
+    let shop = scenario.world.shopctrl_url.clone();
+    let app = scenario.mailbox.app.app_id;
     let at_microsoft = |query: &str| format!("{microsoft}/common/oauth2/v2.0/authorize?{query}");
     let evil = [
         "javascript:alert('evil')".to_owned(),
@@ -922,21 +920,21 @@ async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_t
         at_microsoft(&format!("client_id={app}&client_id=evil")),
         at_microsoft("evil"),
     ];
-    let link = link_to(&world, &mailbox).replace("/start", "/authorize");
+    let link = scenario.hand_over_link().replace("/start", "/authorize");
     for url in evil {
         named.lock().unwrap().clone_from(&url);
-        let mut visitor = Visitor::new(&world);
-        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
-        assert_eq!(outcome(&world, &page).await, "authorize-remains", "{url}");
+        let mut visitor = scenario.visitor();
+        let page = visitor.sign_in_as_owner(&link, &scenario.mailbox).await;
+        assert_eq!(scenario.outcome(&page).await, "authorize-remains", "{url}");
         for answer in &visitor.answers {
             assert!(!answer.body.contains("evil"), "{url}: {}", answer.body);
             let location = answer.location().unwrap_or_default();
             assert!(!location.contains("evil"), "{url}: {location}");
         }
         assert_eq!(visitor.cookie(SIGNED_IN), None, "{url}");
-        world.secrets_manager.settled(&mailbox.secret).await;
+        scenario.settled().await;
     }
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
+    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
     // ShopCtrl's own, with markup in it: it is an address and nothing else.
     for url in [
         format!("{shop}/authorize?next=\"><script>alert(1)</script>&'x"),
@@ -945,8 +943,8 @@ async fn an_address_to_authorize_at_leads_to_microsofts_sign_in_of_this_app_or_t
         )),
     ] {
         named.lock().unwrap().clone_from(&url);
-        let mut visitor = Visitor::new(&world);
-        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
+        let mut visitor = scenario.visitor();
+        let page = visitor.sign_in_as_owner(&link, &scenario.mailbox).await;
         assert_eq!(page.heading(), "Sending mail: authorize ShopCtrl", "{url}");
         assert!(
             !page.body.contains("alert(1)</script>") && !page.body.contains("<img"),
@@ -980,13 +978,8 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
     };
     let mut visit = Visit::begin(&plan).await;
     visit
-        .world
-        .secrets_manager
-        .put_tags(
-            &visit.mailbox.secret,
-            &[("shopmail:shop", "<script>alert(1)</script>")],
-        )
-        .unwrap();
+        .scenario
+        .put_tag("shopmail:shop", "<script>alert(1)</script>");
     let page = visit.page.clone();
     assert!(
         page.body
@@ -995,16 +988,12 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
         page.body
     );
     let shown = reveal(&mut visit.visitor, &page).await;
-    paste(&visit.world, &visit.mailbox, "orders-in", &visit.secret);
+    visit.scenario.paste("orders-in", &visit.secret);
     let next = say(&mut visit.visitor, &shown, "other").await;
     let next = say(&mut visit.visitor, &next, "authorized").await;
-    paste(&visit.world, &visit.mailbox, "orders-out", &visit.secret);
+    visit.scenario.paste("orders-out", &visit.secret);
     say(&mut visit.visitor, &next, "authorized").await;
-    visit
-        .world
-        .secrets_manager
-        .settled(&visit.mailbox.secret)
-        .await;
+    visit.scenario.settled().await;
     let done = visit.visitor.get(&visit.url("/handover")).await;
     assert_eq!(
         done.heading(),
@@ -1047,8 +1036,8 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
             );
         }
     }
-    assert_whole(&visit.world, &visit.mailbox);
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_whole();
+    visit.scenario.assert_events_keep_their_schemas();
 }
 
 // === Frames, caches, floods, failures ===
@@ -1064,20 +1053,16 @@ async fn no_page_of_the_hand_over_may_be_framed_cached_or_spied_on() {
         Some(&*visit.secret)
     );
     for id in ["orders-in", "orders-out"] {
-        paste(&visit.world, &visit.mailbox, id, &visit.secret);
+        visit.scenario.paste(id, &visit.secret);
         let fields = with(&visit.statement(), "connection", id);
         let url = visit.url("/attest");
         visit.visitor.post(&url, &fields).await;
     }
-    visit
-        .world
-        .secrets_manager
-        .settled(&visit.mailbox.secret)
-        .await;
+    visit.scenario.settled().await;
     for path in ["/handover", "/calendar", "/start", "/reveal", "/nothing"] {
         let url = visit.url(path);
         visit.visitor.get(&url).await;
-        Visitor::new(&visit.world).get(&url).await;
+        visit.scenario.visitor().get(&url).await;
     }
     let answers = &visit.visitor.answers;
     let of_type = |name: &str| {
@@ -1113,9 +1098,9 @@ async fn no_page_of_the_hand_over_may_be_framed_cached_or_spied_on() {
 async fn a_button_pressed_fifty_times_is_pressed_once() {
     let mut visit = Visit::begin(&attended()).await;
     let page = visit.page.clone();
-    visit.world.gate.clear();
-    paste(&visit.world, &visit.mailbox, "orders-in", &visit.secret);
-    paste(&visit.world, &visit.mailbox, "orders-out", &visit.secret);
+    visit.scenario.world.gate.clear();
+    visit.scenario.paste("orders-in", &visit.secret);
+    visit.scenario.paste("orders-out", &visit.secret);
     let fields = with(&visit.statement(), "connection", "orders-out");
     let url = visit.url("/attest");
     visit.visitor.post(&url, &fields).await;
@@ -1123,18 +1108,11 @@ async fn a_button_pressed_fifty_times_is_pressed_once() {
     for _ in 0..50 {
         say(&mut visit.visitor, &page, "authorized").await;
     }
-    visit
-        .world
-        .secrets_manager
-        .settled(&visit.mailbox.secret)
-        .await;
-    assert_eq!(
-        visit.world.event_bridge.details("Hand-over Attested").len(),
-        2
-    );
+    visit.scenario.settled().await;
+    assert_eq!(visit.scenario.details("Hand-over Attested").len(), 2);
     assert_eq!(visit.pushes(), 1);
-    assert_whole(&visit.world, &visit.mailbox);
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_whole();
+    visit.scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -1142,7 +1120,7 @@ async fn every_reveal_is_told_and_a_flood_of_them_writes_nothing() {
     let mut visit = Visit::begin(&attended()).await;
     let page = visit.page.clone();
     let (before, _) = visit.standing();
-    visit.world.gate.clear();
+    visit.scenario.world.gate.clear();
     for _ in 0..10 {
         let shown = reveal(&mut visit.visitor, &page).await;
         assert_eq!(
@@ -1155,7 +1133,7 @@ async fn every_reveal_is_told_and_a_flood_of_them_writes_nothing() {
     }
     assert_eq!(visit.standing().0, before);
     assert_eq!(visit.pushes(), 0);
-    let told = visit.world.event_bridge.details("Client Secret Revealed");
+    let told = visit.scenario.details("Client Secret Revealed");
     let ids: std::collections::BTreeSet<&str> = told
         .iter()
         .map(|told| told["id"].as_str().unwrap())
@@ -1166,26 +1144,29 @@ async fn every_reveal_is_told_and_a_flood_of_them_writes_nothing() {
         "each is an event of its own"
     );
     for told in &told {
-        assert_eq!(told["by"], visit.mailbox.oid.to_string());
+        assert_eq!(told["by"], visit.scenario.mailbox.oid.to_string());
         assert_eq!(told["connection"], "orders-in");
     }
-    assert_events_keep_their_schemas(&visit.world);
+    visit.scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_callbacks_reaches_neither_microsoft_nor_the_store() {
     let mut visit = Visit::begin(&attended()).await;
-    let link = link_to(&visit.world, &visit.mailbox).replace("/start", "/authorize");
+    let link = visit
+        .scenario
+        .hand_over_link()
+        .replace("/start", "/authorize");
     visit.visitor.begin(&link).await;
     let before = visit.standing();
-    visit.world.gate.clear();
+    visit.scenario.world.gate.clear();
     for n in 0..40 {
         let back = visit.url(&format!("/callback?code=1.AQ{n}&state={n}"));
         let page = visit.visitor.get(&back).await;
         assert_eq!((page.status, page.heading()), (400, "Please start again"));
     }
     assert_eq!(visit.standing(), before);
-    assert_only_looked(&visit.world);
+    assert_only_looked(&visit.scenario.world);
     // Neither the sign-in under way nor the hand-over was ended by it.
     assert!(visit.visitor.session().is_some());
     let page = visit.visitor.get(&visit.url("/handover")).await;
@@ -1200,12 +1181,13 @@ async fn what_cannot_be_told_is_not_shown_and_not_recorded() {
     for fault in [down(503), Fault::Reset { effect: false }, Fault::NotJson] {
         for attempt in ["/reveal", "/attest"] {
             visit
+                .scenario
                 .world
                 .gate
                 .fail("events", "PutEvents", 0, 20, fault.clone());
             let (url, statement) = (visit.url(attempt), visit.statement());
             let answer = visit.visitor.post(&url, &statement).await;
-            visit.world.gate.heal();
+            visit.scenario.world.gate.heal();
             assert_eq!(
                 (answer.status, answer.heading()),
                 (503, "That did not work just now"),
@@ -1238,12 +1220,13 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
         (Method::POST, "/attest"),
     ] {
         visit
+            .scenario
             .world
             .gate
             .fail("secretsmanager", "*", 0, 100, down(500));
         let (url, body) = (visit.url(path), encoded(&visit.statement()));
         let page = visit.visitor.send(method, &url, &body, &FORM).await;
-        visit.world.gate.heal();
+        visit.scenario.world.gate.heal();
         assert_eq!(
             (page.status, page.heading()),
             (503, "That did not work just now"),
@@ -1254,6 +1237,7 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
     assert_eq!(visit.standing(), before);
     // ShopCtrl's interface is down; its screens are not.
     visit
+        .scenario
         .world
         .gate
         .fail("shopctrl", "*", 0, 10_000, Fault::Reset { effect: false });

@@ -1,26 +1,19 @@
 //! Bad input gets a clear error and loses nothing.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use simulators::aws::lambda::{Function, InvocationResult, function_arn};
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::binaries;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::end_state::assert_whole;
-use crate::links::Forged;
-use crate::picture::{Picture, assert_granted, current_text};
-use crate::sign_in::without_grant;
-use crate::support::callback_log::{log_of, outcome};
-use crate::support::visitor::{Visitor, failures, link_in};
+use crate::support::Scenario;
+use crate::support::scenario::without_grant;
+use crate::support::tickets::Forged;
 
 /// In every wrong value, so that an error that quotes one is found.
 const WRONG: &str = "wr0ng~value";
-
-async fn world_with(plan: &MailboxPlan) -> (World, Mailbox) {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(plan).unwrap();
-    (world, mailbox)
-}
 
 fn assert_refused(result: &InvocationResult, parts: &[&str], event: &Value) {
     assert_eq!(result.error_type(), Some("Refused"), "{event}: {result:?}");
@@ -33,9 +26,9 @@ fn assert_refused(result: &InvocationResult, parts: &[&str], event: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
-    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
-    let before = Picture::of(&world, &[&mailbox]);
-    let arn = &mailbox.arn;
+    let scenario = Scenario::begin().await;
+    let before = scenario.picture();
+    let arn = &scenario.mailbox.arn;
     let http = |change: fn(&mut Value)| {
         let mut event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": "/authorize", "rawQueryString": "",
@@ -125,29 +118,29 @@ async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
         ),
     ];
     for (function, event, field) in &cases {
-        let result = world.invoke(function, event).await.unwrap();
+        let result = scenario.world.invoke(function, event).await.unwrap();
         assert_refused(&result, &["reading the event", field], event);
     }
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    assert!(world.event_bridge.events().is_empty());
+    assert_eq!(scenario.picture(), before);
+    assert!(scenario.world.event_bridge.events().is_empty());
     // Nothing at all was called.
-    assert_eq!(world.gate.operations(), Vec::<String>::new());
+    assert_eq!(scenario.world.gate.operations(), Vec::<String>::new());
     // Odd, and yet a request.
     let odd = http(|event| event["isBase64Encoded"] = json!(true));
-    let answered = world.invoke("oauth-callback", &odd).await.unwrap();
+    let answered = scenario.world.invoke("oauth-callback", &odd).await.unwrap();
     assert_eq!(answered.payload["statusCode"], 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothing() {
-    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
-    let store = &world.secrets_manager;
+    let scenario = Scenario::begin().await;
+    let store = &scenario.world.secrets_manager;
     let old = "00000000-0000-4000-8000-00000000000a";
     store
-        .place_version(&mailbox.secret, old, Some("{}"), &["AWSPREVIOUS"])
+        .place_version(&scenario.mailbox.secret, old, Some("{}"), &["AWSPREVIOUS"])
         .unwrap();
     // A secret that nobody switched rotation on for, with a pending version.
-    let document = current_text(&world, &mailbox.secret);
+    let document = scenario.current_text(&scenario.mailbox.secret);
     let off = store.create("shopmail/off", &document, &[]).unwrap();
     let pending = "00000000-0000-4000-8000-00000000000b";
     store
@@ -156,27 +149,35 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
     // And a pending version with a value that createSecret did not store.
     let copied = "00000000-0000-4000-8000-00000000000c";
     store
-        .place_version(&mailbox.secret, copied, Some(&document), &[PENDING])
+        .place_version(
+            &scenario.mailbox.secret,
+            copied,
+            Some(&document),
+            &[PENDING],
+        )
         .unwrap();
-    let before = Picture::of(&world, &[&mailbox]);
-    world.gate.clear();
-    let gone = mailbox.arn.replace("shopmail/orders", "shopmail/gone");
+    let before = scenario.picture();
+    scenario.world.gate.clear();
+    let gone = scenario
+        .mailbox
+        .arn
+        .replace("shopmail/orders", "shopmail/gone");
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
         for (arn, token, why) in [
             (
-                &mailbox.arn,
+                &scenario.mailbox.arn,
                 "00000000-0000-4000-8000-0000000000ff",
                 "no version with this token",
             ),
-            (&mailbox.arn, old, "not AWSPENDING"),
+            (&scenario.mailbox.arn, old, "not AWSPENDING"),
             (&off, pending, "rotation of the secret is off"),
         ] {
             let event = json!({"Step": step, "SecretId": arn, "ClientRequestToken": token});
-            let result = world.invoke("rotation", &event).await.unwrap();
+            let result = scenario.world.invoke("rotation", &event).await.unwrap();
             assert_refused(&result, &["checking the labels", why], &event);
         }
         let event = json!({"Step": step, "SecretId": gone, "ClientRequestToken": old});
-        let result = world.invoke("rotation", &event).await.unwrap();
+        let result = scenario.world.invoke("rotation", &event).await.unwrap();
         assert_eq!(result.error_type(), Some("Misconfigured"), "{result:?}");
         let message = result.payload["errorMessage"].as_str().unwrap();
         assert!(
@@ -184,19 +185,18 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
             "{message}"
         );
         if step != "testSecret" {
-            let event =
-                json!({"Step": step, "SecretId": mailbox.arn, "ClientRequestToken": copied});
-            let result = world.invoke("rotation", &event).await.unwrap();
+            let event = json!({"Step": step, "SecretId": scenario.mailbox.arn, "ClientRequestToken": copied});
+            let result = scenario.world.invoke("rotation", &event).await.unwrap();
             assert_refused(&result, &["the pending version holds"], &event);
         }
     }
     for action in ["probe", "sweep", "retire"] {
         let event = json!({"Action": action, "SecretId": gone});
-        let result = world.invoke("rotation", &event).await.unwrap();
+        let result = scenario.world.invoke("rotation", &event).await.unwrap();
         assert_eq!(result.error_type(), Some("Misconfigured"), "{result:?}");
     }
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    let changes = world.gate.operations();
+    assert_eq!(scenario.picture(), before);
+    let changes = scenario.world.gate.operations();
     let change =
         |op: &&String| op.contains("Put") || op.contains("Update") || op.contains("Password");
     assert_eq!(
@@ -212,25 +212,25 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_rotation_is_off_the_checker_says_so_and_starts_nothing() {
-    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
-    let store = &world.secrets_manager;
-    let document = current_text(&world, &mailbox.secret);
-    let grants = current_text(&world, &format!("{}/grants", mailbox.secret));
+    let scenario = Scenario::begin().await;
+    let store = &scenario.world.secrets_manager;
+    let document = scenario.current_text(&scenario.mailbox.secret);
+    let grants = scenario.current_text(&format!("{}/grants", scenario.mailbox.secret));
     let tags = [("shopmail:managed", "mailbox")];
     store.create("shopmail/off", &document, &tags).unwrap();
     store.create("shopmail/off/grants", &grants, &[]).unwrap();
     // Only that one is looked at.
     store
-        .put_tags(&mailbox.secret, &[("shopmail:managed", "no")])
+        .put_tags(&scenario.mailbox.secret, &[("shopmail:managed", "no")])
         .unwrap();
-    let before = Picture::of(&world, &[&mailbox]);
-    let checked = world.check().await.unwrap();
+    let before = scenario.picture();
+    let checked = scenario.world.check().await.unwrap();
     assert_eq!(checked.function_error, None);
     assert_eq!(checked.payload["secrets"][0]["state"], "failed");
-    let drift = world.event_bridge.details("Drift Found");
+    let drift = scenario.details("Drift Found");
     assert_eq!(drift.len(), 1, "{drift:?}");
     assert_eq!(drift[0]["what"], "rotation_off");
-    let after = Picture::of(&world, &[&mailbox]);
+    let after = scenario.picture();
     before.assert_kept_in(&after);
     assert_eq!(after.credentials(), before.credentials(), "none was issued");
 }
@@ -397,25 +397,25 @@ fn wrong_documents() -> Vec<Wrong> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothing_is_lost() {
-    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
-    let store = &world.secrets_manager;
-    let good = current_text(&world, &mailbox.secret);
+    let scenario = Scenario::begin().await;
+    let store = &scenario.world.secrets_manager;
+    let good = scenario.current_text(&scenario.mailbox.secret);
     let document: Value = serde_json::from_str(&good).unwrap();
     let secret = document["client_secret"].as_str().unwrap();
-    let first = store.snapshot(&mailbox.secret).unwrap();
+    let first = store.snapshot(&scenario.mailbox.secret).unwrap();
     let first = first.labelled(CURRENT).unwrap().id.clone();
     let token = "00000000-0000-4000-8000-00000000000a";
     for (at, (what, make, field)) in wrong_documents().into_iter().enumerate() {
         let version = format!("00000000-0000-4000-8000-0000000001{at:02}");
         let text = make(&document);
         store
-            .place_version(&mailbox.secret, &version, Some(&text), &[CURRENT])
+            .place_version(&scenario.mailbox.secret, &version, Some(&text), &[CURRENT])
             .unwrap();
         store
-            .place_version(&mailbox.secret, token, None, &[PENDING])
+            .place_version(&scenario.mailbox.secret, token, None, &[PENDING])
             .unwrap();
-        let before = Picture::of(&world, &[&mailbox]);
-        let told = world.event_bridge.details("Rotation Failed").len();
+        let before = scenario.picture();
+        let told = scenario.details("Rotation Failed").len();
         let clear = |text: &str, whence: &str| {
             assert!(
                 text.contains("reading the mailbox document"),
@@ -427,13 +427,13 @@ async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothi
             }
         };
         for event in [
-            json!({"Step": "createSecret", "SecretId": mailbox.arn, "ClientRequestToken": token}),
+            json!({"Step": "createSecret", "SecretId": scenario.mailbox.arn, "ClientRequestToken": token}),
             // The pending version holds nothing: a configuration test.
-            json!({"Step": "testSecret", "SecretId": mailbox.arn, "ClientRequestToken": token}),
-            json!({"Action": "probe", "SecretId": mailbox.arn}),
-            json!({"Action": "sweep", "SecretId": mailbox.arn}),
+            json!({"Step": "testSecret", "SecretId": scenario.mailbox.arn, "ClientRequestToken": token}),
+            json!({"Action": "probe", "SecretId": scenario.mailbox.arn}),
+            json!({"Action": "sweep", "SecretId": scenario.mailbox.arn}),
         ] {
-            let result = world.invoke("rotation", &event).await.unwrap();
+            let result = scenario.world.invoke("rotation", &event).await.unwrap();
             assert_eq!(
                 result.error_type(),
                 Some("Misconfigured"),
@@ -444,13 +444,14 @@ async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothi
                 &event.to_string(),
             );
         }
-        let failed = world.event_bridge.details("Rotation Failed");
+        let failed = scenario.details("Rotation Failed");
         assert_eq!(failed.len(), told + 2, "of the two steps: {what}");
         for event in failed.iter().skip(told) {
             clear(event["what"].as_str().unwrap(), "the event");
             assert_eq!(event["error_type"], "Misconfigured");
         }
-        let checked = world
+        let checked = scenario
+            .world
             .invoke("expiry-checker", &json!({"dry_run": true}))
             .await
             .unwrap();
@@ -460,27 +461,27 @@ async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothi
             "the check",
         );
 
-        let link = Forged::connect(&world, &mailbox).link(&world);
-        let page = Visitor::new(&world).get(&link).await;
+        let link = Forged::connect(&scenario).link(&scenario.world);
+        let page = scenario.visitor().get(&link).await;
         assert_eq!(page.status, 500, "{what}");
-        assert_eq!(outcome(&world, &page).await, "misconfigured");
-        let lines = log_of(&world, &page).await;
+        assert_eq!(scenario.outcome(&page).await, "misconfigured");
+        let lines = scenario.log_of(&page).await;
         clear(&json!(lines).to_string(), "the callback's log");
         assert!(!page.body.contains("document"), "{}", page.body);
-        assert_eq!(Picture::of(&world, &[&mailbox]), before, "{what}");
+        assert_eq!(scenario.picture(), before, "{what}");
     }
-    let logs = world.lambda.logs();
+    let logs = scenario.world.lambda.logs();
     assert!(!logs.iter().any(|line| line.line.contains(WRONG)));
 
     // Corrected, all goes on as if nothing had been.
     store
-        .place_version(&mailbox.secret, &first, Some(&good), &[CURRENT])
+        .place_version(&scenario.mailbox.secret, &first, Some(&good), &[CURRENT])
         .unwrap();
-    world.check().await.unwrap();
-    store.settled(&mailbox.secret).await;
-    world.check().await.unwrap();
-    store.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    scenario.world.check().await.unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    scenario.world.check().await.unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -537,26 +538,29 @@ fn a_function_started_by_hand_says_in_one_sentence_that_it_runs_under_lambda() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_or_wrong_grants_secret_is_told_and_the_rotation_goes_on_when_it_is_there() {
-    let (world, mailbox) = world_with(&MailboxPlan::default()).await;
-    let store = &world.secrets_manager;
-    let document = current_text(&world, &mailbox.secret);
-    let grants = current_text(&world, &format!("{}/grants", mailbox.secret));
+    let scenario = Scenario::begin().await;
+    let store = &scenario.world.secrets_manager;
+    let document = scenario.current_text(&scenario.mailbox.secret);
+    let grants = scenario.current_text(&format!("{}/grants", scenario.mailbox.secret));
     let tags = [("shopmail:managed", "mailbox")];
     store.create("shopmail/bare", &document, &tags).unwrap();
     store
         .set_rotation("shopmail/bare", &function_arn("rotation"), None)
         .unwrap();
     let arn = store.snapshot("shopmail/bare").unwrap().arn;
-    let bare = Mailbox {
-        secret: "shopmail/bare".to_owned(),
-        arn,
-        ..mailbox.clone()
+    let bare = Scenario {
+        world: Arc::clone(&scenario.world),
+        mailbox: Mailbox {
+            secret: "shopmail/bare".to_owned(),
+            arn,
+            ..scenario.mailbox.clone()
+        },
     };
-    let before = Picture::of(&world, &[&bare]);
+    let before = bare.picture();
     // The configuration test finds it before anything is issued.
-    store.test_rotation(&bare.secret).unwrap();
-    store.settled(&bare.secret).await;
-    let told = failures(&world);
+    store.test_rotation(&bare.mailbox.secret).unwrap();
+    bare.settled().await;
+    let told = scenario.failures();
     let told = told.last().unwrap();
     for part in [
         "Misconfigured",
@@ -566,13 +570,16 @@ async fn a_missing_or_wrong_grants_secret_is_told_and_the_rotation_goes_on_when_
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("mailbox document"), "{told}");
-    assert_eq!(Picture::of(&world, &[&bare]), before);
+    assert_eq!(bare.picture(), before);
     // A sign-in finds it too.
-    let link = Forged::connect(&world, &bare).link(&world);
-    let page = Visitor::new(&world).sign_in_as_owner(&link, &bare).await;
+    let link = Forged::connect(&bare).link(&scenario.world);
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &bare.mailbox)
+        .await;
     assert_eq!(page.status, 500, "{}", page.body);
-    assert_eq!(outcome(&world, &page).await, "misconfigured");
-    assert_eq!(Picture::of(&world, &[&bare]), before);
+    assert_eq!(scenario.outcome(&page).await, "misconfigured");
+    assert_eq!(bare.picture(), before);
     // It is there, and wrong.
     let grants_name = "shopmail/bare/grants";
     store
@@ -582,31 +589,29 @@ async fn a_missing_or_wrong_grants_secret_is_told_and_the_rotation_goes_on_when_
             &[],
         )
         .unwrap();
-    let before = Picture::of(&world, &[&bare]);
-    store.test_rotation(&bare.secret).unwrap();
-    store.settled(&bare.secret).await;
-    let told = failures(&world);
+    let before = bare.picture();
+    store.test_rotation(&bare.mailbox.secret).unwrap();
+    bare.settled().await;
+    let told = scenario.failures();
     let told = told.last().unwrap();
     assert!(told.contains("field grants"), "{told}");
     assert!(!told.contains(WRONG), "{told}");
-    assert_eq!(Picture::of(&world, &[&bare]), before);
+    assert_eq!(bare.picture(), before);
 
     // A rotation that was started all the same stands still without harm, and goes on afterwards.
-    store.rotate(&bare.secret).unwrap();
-    store.settled(&bare.secret).await;
-    before.assert_kept_in(&Picture::of(&world, &[&bare]));
+    bare.rotate().await;
+    before.assert_kept_in(&bare.picture());
     store
         .place_version(grants_name, "good", Some(&grants), &[CURRENT])
         .unwrap();
-    assert!(store.reattempt(&bare.secret));
-    store.settled(&bare.secret).await;
-    assert_whole(&world, &bare);
-    assert_granted(&world, &bare);
+    bare.reattempt().await;
+    bare.assert_whole();
+    bare.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
-    let (world, mailbox) = world_with(&MailboxPlan {
+    let scenario = Scenario::with(&MailboxPlan {
         document: |document| {
             for at in 0..2 {
                 document["connections"][at]["shopctrl"]["credentials"] =
@@ -616,8 +621,8 @@ async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
         ..MailboxPlan::default()
     })
     .await;
-    let store = &world.secrets_manager;
-    let before = Picture::of(&world, &[&mailbox]);
+    let store = &scenario.world.secrets_manager;
+    let before = scenario.picture();
     let clear = |told: &[String]| {
         let told = told.last().unwrap();
         for part in [
@@ -629,22 +634,16 @@ async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
         }
         assert!(!told.contains("mailbox document"), "{told}");
     };
-    store.test_rotation(&mailbox.secret).unwrap();
-    store.settled(&mailbox.secret).await;
-    clear(&failures(&world));
-    assert_eq!(
-        Picture::of(&world, &[&mailbox]).without_grants(),
-        before.without_grants()
-    );
+    store.test_rotation(&scenario.mailbox.secret).unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    clear(&scenario.failures());
+    assert_eq!(scenario.picture().without_grants(), before.without_grants());
     // A rotation that was started all the same stands before the delivery; ShopCtrl holds the old one.
-    store.rotate(&mailbox.secret).unwrap();
-    store.settled(&mailbox.secret).await;
-    clear(&failures(&world));
-    assert_eq!(world.shopctrl.outages(), vec![]);
-    assert_eq!(
-        crate::end_state::current_key(&world, &mailbox),
-        mailbox.first_key
-    );
+    store.rotate(&scenario.mailbox.secret).unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    clear(&scenario.failures());
+    assert_eq!(scenario.world.shopctrl.outages(), vec![]);
+    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
     // Wrong ones: not JSON, a field that is not known; the value is not told.
     for (at, login) in [
         WRONG.to_owned(),
@@ -661,9 +660,9 @@ async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
                 .place_version("shopmail-shopctrl/gone", "second", Some(login), &[CURRENT])
                 .unwrap(),
         }
-        store.reattempt(&mailbox.secret);
-        store.settled(&mailbox.secret).await;
-        let told = failures(&world);
+        store.reattempt(&scenario.mailbox.secret);
+        store.settled(&scenario.mailbox.secret).await;
+        let told = scenario.failures();
         let told = told.last().unwrap();
         assert!(
             told.contains("ShopCtrl login") && told.contains("Misconfigured"),
@@ -676,50 +675,53 @@ async fn a_missing_shopctrl_login_is_told_before_anything_is_issued() {
     store
         .place_version("shopmail-shopctrl/gone", "good", Some(&login), &[CURRENT])
         .unwrap();
-    assert!(store.reattempt(&mailbox.secret));
-    store.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    assert!(store.reattempt(&scenario.mailbox.secret));
+    store.settled(&scenario.mailbox.secret).await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_key_that_can_be_guessed_signs_and_opens_nothing() {
-    let (world, mailbox) = world_with(&without_grant()).await;
-    let store = &world.secrets_manager;
+    let scenario = Scenario::with(&without_grant()).await;
+    let store = &scenario.world.secrets_manager;
     let short = "short~ticket~key";
     store
         .place_version("shopmail-ticket-key", "short", Some(short), &[CURRENT])
         .unwrap();
-    let before = Picture::of(&world, &[&mailbox]);
-    store.test_rotation(&mailbox.secret).unwrap();
-    store.settled(&mailbox.secret).await;
-    let told = failures(&world);
+    let before = scenario.picture();
+    store.test_rotation(&scenario.mailbox.secret).unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    let told = scenario.failures();
     assert!(
         told[0].contains("Misconfigured") && told[0].contains("fewer than 32 characters"),
         "{told:?}"
     );
     assert!(!told[0].contains(short));
     assert_eq!(
-        world.event_bridge.details("Authorization Required"),
+        scenario.details("Authorization Required"),
         Vec::<Value>::new()
     );
-    let link = Forged::connect(&world, &mailbox).link(&world);
-    let page = Visitor::new(&world).get(&link).await;
+    let link = Forged::connect(&scenario).link(&scenario.world);
+    let page = scenario.visitor().get(&link).await;
     assert_eq!(
-        (page.status, outcome(&world, &page).await.as_str()),
+        (page.status, scenario.outcome(&page).await.as_str()),
         (500, "misconfigured")
     );
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
+    assert_eq!(scenario.picture(), before);
 
     // With a key all goes on; a link that an older key signed does not work any more.
     let key = "a-new-ticket-key-of-more-than-32-characters";
     store
         .place_version("shopmail-ticket-key", "new", Some(key), &[CURRENT])
         .unwrap();
-    let page = Visitor::new(&world).get(&link).await;
-    assert_eq!(outcome(&world, &page).await, "invalid-ticket");
-    store.test_rotation(&mailbox.secret).unwrap();
-    store.settled(&mailbox.secret).await;
-    let link = link_in(&world, "Authorization Required");
-    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
-    assert_eq!(outcome(&world, &page).await, "connected", "{}", page.body);
+    let page = scenario.visitor().get(&link).await;
+    assert_eq!(scenario.outcome(&page).await, "invalid-ticket");
+    store.test_rotation(&scenario.mailbox.secret).unwrap();
+    store.settled(&scenario.mailbox.secret).await;
+    let link = scenario.link_in("Authorization Required");
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
+    assert_eq!(scenario.outcome(&page).await, "connected", "{}", page.body);
 }

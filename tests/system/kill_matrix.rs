@@ -26,7 +26,7 @@ use simulators::aws::secrets_manager::Delivery;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::steps::STEPS;
+use crate::support::steps::STEPS;
 use cycle::{Cell, Ran, run};
 use life::Life;
 use lives::LIVES;

@@ -3,101 +3,25 @@
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::Method;
-use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::clock;
-use shared::mailbox_secret::MailboxAddress;
-use shared::ticket::{Purpose, Refused, Ticket, TicketKey, expiry};
-use simulators::aws::secrets_manager::{CURRENT, PENDING};
-use simulators::microsoft::directory::account::{
-    AccountKind, ConsentPolicy, Obstacle, PERSONAL_TENANT, Person,
-};
-use simulators::microsoft::directory::replication::{Lag, Replica};
+use simulators::aws::secrets_manager::PENDING;
+use simulators::browser::Page;
+use simulators::microsoft::directory::account::{ConsentPolicy, Person};
 use simulators::microsoft::directory::scope::ScopeEcho;
-use simulators::microsoft::directory::sign_in::{Decision, Page as MicrosoftPage, Step};
-use simulators::world::{Mailbox, MailboxPlan, TICKET_KEY, World, short_waits};
+use simulators::microsoft::directory::sign_in::Decision;
+use simulators::world::MailboxPlan;
 use url::Url;
 
-use crate::end_state::assert_whole;
-use crate::picture::{Picture, assert_granted};
-use crate::sign_in::{start_to_wait, waiting, without_grant};
-use crate::support::callback_log::{log_of, outcome};
-use crate::support::visitor::{SESSION, Visitor, link_in, ticket_of};
-use simulators::browser::Page;
+use crate::support::Scenario;
+use crate::support::attempts::{
+    attempts, clear_the_way, invite, quotes_microsoft, taken_back, way_back,
+};
+use crate::support::picture::Picture;
+use crate::support::scenario::without_grant;
+use crate::support::tickets::{Forged, link};
+use crate::support::visitor::{SESSION, Visitor, ticket_of};
 
 const ASKED: &str = "Authorization Required";
-
-/// A ticket made by whoever has the key.
-#[derive(Debug, Clone)]
-pub struct Forged {
-    ticket: Ticket,
-    key: String,
-}
-
-impl Forged {
-    /// What a link of ours says.
-    pub fn like(link: &str) -> Self {
-        let ticket = match key(TICKET_KEY).verify(&ticket_of(link), clock::machine()) {
-            Ok(ticket) | Err(Refused::Expired(ticket)) => ticket,
-            Err(Refused::Invalid) => panic!("no ticket of ours: {link}"),
-        };
-        Self {
-            ticket,
-            key: TICKET_KEY.to_owned(),
-        }
-    }
-
-    /// For the first grant of a mailbox.
-    pub fn connect(world: &World, mailbox: &Mailbox) -> Self {
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
-        let ticket = Ticket {
-            purpose: Purpose::Connect,
-            secret: mailbox.arn.clone(),
-            version: secret.labelled(CURRENT).unwrap().id.clone(),
-            mailbox: MailboxAddress::read(&mailbox.address).unwrap(),
-            expires_at: expiry(clock::machine(), SignedDuration::from_hours(1)),
-        };
-        Self {
-            ticket,
-            key: TICKET_KEY.to_owned(),
-        }
-    }
-
-    /// Ends so many seconds from now.
-    pub fn ending_in(mut self, seconds: i64) -> Self {
-        self.ticket.expires_at = expiry(clock::machine(), SignedDuration::from_secs(seconds));
-        self
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Ticket)) -> Self {
-        change(&mut self.ticket);
-        self
-    }
-
-    fn signed_with(mut self, key: &str) -> Self {
-        key.clone_into(&mut self.key);
-        self
-    }
-
-    fn text(&self) -> String {
-        key(&self.key).sign(&self.ticket).unwrap()
-    }
-
-    /// The link with it.
-    pub fn link(&self, world: &World) -> String {
-        link(world, &self.text())
-    }
-}
-
-fn key(text: &str) -> TicketKey {
-    TicketKey::new(text.to_owned().into()).unwrap()
-}
-
-fn link(world: &World, ticket: &str) -> String {
-    let mut url = Url::parse(&format!("{}/authorize", world.callback_url)).unwrap();
-    url.query_pairs_mut().append_pair("ticket", ticket);
-    url.into()
-}
 
 /// A JSON Web Token with another payload and the same signature.
 fn with_payload(ticket: &str, change: impl FnOnce(&mut Value)) -> String {
@@ -118,18 +42,16 @@ fn second_mailbox() -> MailboxPlan {
     }
 }
 
-/// Microsoft's redirect back to us.
-fn way_back(step: Step) -> String {
-    match step {
-        Step::Redirect(location) => location,
-        Step::Page(page) => panic!("Microsoft shows a page: {page:?}"),
-    }
-}
-
 /// The address that Microsoft sends the owner's browser back to.
-async fn signed_in(world: &World, visitor: &mut Visitor, link: &str, address: &str) -> String {
+async fn signed_in(
+    scenario: &Scenario,
+    visitor: &mut Visitor,
+    link: &str,
+    address: &str,
+) -> String {
     let authorize = visitor.begin(link).await;
-    let step = world
+    let step = scenario
+        .world
         .directory
         .sign_in_as(&authorize, address, Decision::Accept);
     way_back(step)
@@ -157,11 +79,11 @@ fn with_parameter(url: &str, name: &str, value: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let good_link = link_in(&world, ASKED);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let good_link = scenario.link_in(ASKED);
     let good = ticket_of(&good_link);
-    let other = world.add_mailbox(&second_mailbox()).unwrap();
-    let mut visitor = Visitor::new(&world);
+    let other = scenario.beside(&second_mailbox());
+    let mut visitor = scenario.visitor();
     visitor.begin(&good_link).await;
     let cookie = visitor.session().unwrap();
 
@@ -176,7 +98,7 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
     }
     let payloads: [(&str, &str, Value); 6] = [
         ("purpose", "/purpose", json!("connect")),
-        ("secret", "/secret", json!(other.arn)),
+        ("secret", "/secret", json!(other.mailbox.arn)),
         ("version", "/version", json!("another")),
         ("mailbox", "/mailbox", json!("mallory@shop.example")),
         ("audience", "/aud", json!("shopmail-session")),
@@ -214,19 +136,20 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
         format!("{good}\r\nSet-Cookie: a=b"),
     ));
 
-    world.gate.clear();
-    let before = Picture::of(&world, &[&mailbox, &other]);
+    scenario.world.gate.clear();
+    let before = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
     for (what, ticket) in &bad {
-        let page = Visitor::new(&world).get(&link(&world, ticket)).await;
+        let url = link(&scenario.world, ticket);
+        let page = scenario.visitor().get(&url).await;
         assert_eq!(
             (page.status, page.heading()),
             (400, "This link does not work"),
             "{what}"
         );
-        let mut poster = Visitor::new(&world);
+        let mut poster = scenario.visitor();
         let fields = [("ticket".to_owned(), ticket.clone())];
         let page = poster
-            .post(&format!("{}/ticket", world.callback_url), &fields)
+            .post(&format!("{}/ticket", scenario.world.callback_url), &fields)
             .await;
         assert_eq!(page.status, 400, "{what}, posted");
     }
@@ -236,12 +159,15 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
         format!("?Ticket={good}"),
         format!("?ticket={good}&ticket="),
     ] {
-        let url = format!("{}/authorize{query}", world.callback_url);
-        let page = Visitor::new(&world).get(&url).await;
+        let url = format!("{}/authorize{query}", scenario.world.callback_url);
+        let page = scenario.visitor().get(&url).await;
         assert_eq!(page.status, 400, "{query}");
     }
-    assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
-    let asked = world.gate.operations();
+    assert_eq!(
+        Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]),
+        before
+    );
+    let asked = scenario.world.gate.operations();
     assert!(
         !asked
             .iter()
@@ -252,13 +178,13 @@ async fn a_ticket_that_is_not_ours_to_the_letter_opens_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let rotate = Forged::like(&link_in(&world, ASKED));
-    let other = world.add_mailbox(&second_mailbox()).unwrap();
-    let connect = Forged::connect(&world, &mailbox);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let rotate = Forged::like(&scenario.link_in(ASKED));
+    let other = scenario.beside(&second_mailbox());
+    let connect = Forged::connect(&scenario);
     let current = connect.ticket.version.clone();
     let pending = rotate.ticket.version.clone();
-    let before = Picture::of(&world, &[&mailbox, &other]);
+    let before = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
     let cases = [
         (
             "a rotation that is done",
@@ -277,7 +203,9 @@ async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
         ),
         (
             "another secret's version",
-            rotate.clone().with(|t| t.secret.clone_from(&other.arn)),
+            rotate
+                .clone()
+                .with(|t| t.secret.clone_from(&other.mailbox.arn)),
             (410, "This link is out of date"),
         ),
         (
@@ -292,8 +220,8 @@ async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
         ),
     ];
     for (what, forged, expected) in cases {
-        let mut visitor = Visitor::new(&world);
-        let page = visitor.get(&forged.link(&world)).await;
+        let mut visitor = scenario.visitor();
+        let page = visitor.get(&forged.link(&scenario.world)).await;
         assert_eq!((page.status, page.heading()), expected, "{what}");
         assert_eq!(visitor.session(), None, "{what}");
         let ended = what == "an ended one";
@@ -301,11 +229,17 @@ async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
         assert_eq!(page.forms().len(), usize::from(ended), "{what}");
     }
     // A superseded one: the pending version is given up while the person signs in.
-    let mut visitor = Visitor::new(&world);
-    let back = signed_in(&world, &mut visitor, &rotate.link(&world), &mailbox.address).await;
-    let store = &world.secrets_manager;
+    let mut visitor = scenario.visitor();
+    let back = signed_in(
+        &scenario,
+        &mut visitor,
+        &rotate.link(&scenario.world),
+        &scenario.mailbox.address,
+    )
+    .await;
+    let store = &scenario.world.secrets_manager;
     store
-        .place_version(&mailbox.secret, "newer", None, &[PENDING])
+        .place_version(&scenario.mailbox.secret, "newer", None, &[PENDING])
         .unwrap();
     let page = visitor.get(&back).await;
     assert_eq!(
@@ -314,31 +248,31 @@ async fn a_ticket_is_good_for_its_own_secret_version_and_purpose_only() {
     );
     let code = parameter(&back, "code");
     let redeemed =
-        world.gate.calls().into_iter().any(|call| {
+        scenario.world.gate.calls().into_iter().any(|call| {
             call.service == "entra" && String::from_utf8_lossy(&call.body).contains(&code)
         });
     assert!(!redeemed, "its code is not even redeemed");
-    let after = Picture::of(&world, &[&mailbox, &other]);
+    let after = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
     before.assert_kept_in(&after);
-    assert_eq!(crate::picture::grant(&world, &mailbox), None);
+    assert_eq!(scenario.grant(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let other = world.add_mailbox(&second_mailbox()).unwrap();
-    start_to_wait(&world, &other).await;
-    let links = world.event_bridge.details(ASKED);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let other = scenario.beside(&second_mailbox());
+    other.start_to_wait().await;
+    let links = scenario.details(ASKED);
     let [first, second] = [&links[0]["link"], &links[1]["link"]].map(|l| l.as_str().unwrap());
-    let before = Picture::of(&world, &[&mailbox, &other]);
+    let before = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
 
     // The owner's own sign-in, under way in the owner's browser.
-    let mut owner = Visitor::new(&world);
-    let back = signed_in(&world, &mut owner, first, &mailbox.address).await;
+    let mut owner = scenario.visitor();
+    let back = signed_in(&scenario, &mut owner, first, &scenario.mailbox.address).await;
     let cookie = owner.session().unwrap();
     // Somebody else's sign-in with the other link, in another browser.
-    let mut attacker = Visitor::new(&world);
-    let attackers_back = signed_in(&world, &mut attacker, second, &other.address).await;
+    let mut attacker = scenario.visitor();
+    let attackers_back = signed_in(&scenario, &mut attacker, second, &other.mailbox.address).await;
     let attackers_cookie = attacker.session().unwrap();
 
     let state = parameter(&back, "state");
@@ -350,7 +284,7 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
     };
     let altered_cookie = String::from_utf8(altered_cookie).unwrap();
     let ticket = ticket_of(first);
-    let bare = format!("{}/callback", world.callback_url);
+    let bare = format!("{}/callback", scenario.world.callback_url);
     let cases: Vec<(&str, Option<&str>, String)> = vec![
         ("nothing at all", None, bare.clone()),
         ("no cookie", None, back.clone()),
@@ -392,7 +326,7 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
         ),
     ];
     for (what, cookie, url) in &cases {
-        let mut visitor = Visitor::new(&world);
+        let mut visitor = scenario.visitor();
         if let Some(cookie) = cookie {
             visitor.set_session(cookie);
         }
@@ -402,7 +336,7 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
             (400, "Please start again"),
             "{what}"
         );
-        assert_eq!(outcome(&world, &page).await, "no-session", "{what}");
+        assert_eq!(scenario.outcome(&page).await, "no-session", "{what}");
         assert_eq!(page.forms(), [], "{what}");
         assert!(
             !page.body.contains(&ticket),
@@ -420,58 +354,59 @@ async fn a_callback_without_its_own_session_state_and_code_changes_nothing() {
         ("another sign-in's code", injected, "start-again"),
         ("an invented code", invented, "start-again"),
     ] {
-        let mut visitor = Visitor::new(&world);
+        let mut visitor = scenario.visitor();
         visitor.set_session(&cookie);
         let page = visitor.get(&url).await;
         assert_eq!(page.status, 400, "{what}: {}", page.body);
-        assert_eq!(outcome(&world, &page).await, expected, "{what}");
+        assert_eq!(scenario.outcome(&page).await, expected, "{what}");
     }
-    assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
-    assert_eq!(world.event_bridge.details(ASKED).len(), 2);
+    assert_eq!(
+        Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]),
+        before
+    );
+    assert_eq!(scenario.details(ASKED).len(), 2);
 
     // After all that the owner's own way back is as good as before.
     let page = owner.get(&back).await;
     assert_eq!(page.status, 200, "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
-    assert_granted(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_works_once() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&without_grant()).unwrap();
-    let link = Forged::connect(&world, &mailbox).link(&world);
+    let scenario = Scenario::with(&without_grant()).await;
+    let link = Forged::connect(&scenario).link(&scenario.world);
     // A whole sign-in, and then all of it again from the browser's history, cookie included.
-    let mut visitor = Visitor::new(&world);
-    let back = signed_in(&world, &mut visitor, &link, &mailbox.address).await;
+    let mut visitor = scenario.visitor();
+    let back = signed_in(&scenario, &mut visitor, &link, &scenario.mailbox.address).await;
     let cookie = visitor.session().unwrap();
     let page = visitor.get(&back).await;
     assert_eq!(page.heading(), "The mailbox is connected");
-    assert_granted(&world, &mailbox);
-    let before = Picture::of(&world, &[&mailbox]);
+    scenario.assert_granted();
+    let before = scenario.picture();
     let page = visitor.get(&back).await;
-    assert_eq!(outcome(&world, &page).await, "no-session");
+    assert_eq!(scenario.outcome(&page).await, "no-session");
     visitor.set_session(&cookie);
     let page = visitor.get(&back).await;
     assert_eq!(page.heading(), "Please start again");
-    assert_eq!(outcome(&world, &page).await, "start-again");
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
+    assert_eq!(scenario.outcome(&page).await, "start-again");
+    assert_eq!(scenario.picture(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&without_grant()).unwrap();
-    let other = world.add_mailbox(&second_mailbox()).unwrap();
-    let first = Forged::connect(&world, &mailbox).link(&world);
-    let second = Forged::connect(&world, &other).link(&world);
-    let before = Picture::of(&world, &[&mailbox, &other]);
+    let scenario = Scenario::with(&without_grant()).await;
+    let other = scenario.beside(&second_mailbox());
+    let first = Forged::connect(&scenario).link(&scenario.world);
+    let second = Forged::connect(&other).link(&scenario.world);
+    let before = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
     // The second link takes the browser over: what comes back of the first is not taken for it.
-    let mut visitor = Visitor::new(&world);
-    let back = signed_in(&world, &mut visitor, &first, &mailbox.address).await;
-    let seconds_back = signed_in(&world, &mut visitor, &second, &other.address).await;
-    let base = &world.callback_url;
+    let mut visitor = scenario.visitor();
+    let back = signed_in(&scenario, &mut visitor, &first, &scenario.mailbox.address).await;
+    let seconds_back = signed_in(&scenario, &mut visitor, &second, &other.mailbox.address).await;
+    let base = &scenario.world.callback_url;
     for stray in [
         back,
         format!("{base}/callback?error=access_denied&state=x"),
@@ -481,192 +416,37 @@ async fn two_links_in_one_browser_do_not_mix_and_nothing_foreign_ends_a_sign_in(
         let page = visitor.get(&stray).await;
         assert!(page.status >= 400, "{}", page.body);
     }
-    assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
+    assert_eq!(
+        Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]),
+        before
+    );
     let page = visitor.get(&seconds_back).await;
     assert_eq!(page.heading(), "The mailbox is connected", "{}", page.body);
-    assert_granted(&world, &other);
-    assert_eq!(crate::picture::grant(&world, &mailbox), None);
+    other.assert_granted();
+    assert_eq!(scenario.grant(), None);
     assert_eq!(visitor.session(), None, "its own way back ends it");
-}
-
-/// A sign-in that does not succeed: what was prepared, who signs in, what our page says.
-pub struct Attempt {
-    pub what: &'static str,
-    pub prepare: fn(&World, &Mailbox),
-    pub address: &'static str,
-    pub decision: Decision,
-    pub expected: (u16, &'static str),
-}
-
-fn nothing(_: &World, _: &Mailbox) {}
-
-pub fn attempts() -> Vec<Attempt> {
-    let wrong = (403, "wrong-account");
-    let attempt = |what, address, expected| Attempt {
-        what,
-        prepare: nothing,
-        address,
-        decision: Decision::Accept,
-        expected,
-    };
-    const OWNER: &str = "orders@shop.example";
-    vec![
-        attempt("a colleague", "colleague@shop.example", wrong),
-        attempt("the other mailbox", "sales@shop.example", wrong),
-        attempt("a guest", "guest@elsewhere.example", wrong),
-        attempt(
-            "an account of another tenant",
-            "orders@other.example",
-            (403, "foreign-account"),
-        ),
-        attempt(
-            "a personal account",
-            "somebody@outlook.example",
-            (403, "personal-account"),
-        ),
-        Attempt {
-            decision: Decision::Cancel,
-            prepare: |world, mailbox| {
-                world
-                    .directory
-                    .withdraw_consent(mailbox.oid, mailbox.app.app_id);
-            },
-            ..attempt("consent declined", OWNER, (403, "declined"))
-        },
-        Attempt {
-            prepare: |world, mailbox| {
-                world
-                    .directory
-                    .withdraw_consent(mailbox.oid, mailbox.app.app_id);
-                world
-                    .directory
-                    .set_consent_policy(world.tenant(), ConsentPolicy::Admins);
-            },
-            ..attempt("need admin approval", OWNER, (403, "admin-approval"))
-        },
-        Attempt {
-            prepare: |world, mailbox| {
-                let app = mailbox.app.app_id;
-                world
-                    .directory
-                    .change(app, |app| app.assigned = Some([].into()));
-            },
-            ..attempt("not assigned", OWNER, (403, "not-assigned"))
-        },
-        Attempt {
-            prepare: |world, mailbox| stand(world, mailbox, Obstacle::ConditionalAccess),
-            ..attempt("Conditional Access", OWNER, (403, "blocked-by-policy"))
-        },
-        Attempt {
-            prepare: |world, mailbox| stand(world, mailbox, Obstacle::Device),
-            ..attempt("a device", OWNER, (403, "blocked-by-policy"))
-        },
-        Attempt {
-            prepare: |world, mailbox| stand(world, mailbox, Obstacle::Disabled),
-            ..attempt("disabled", OWNER, (403, "account-trouble"))
-        },
-        Attempt {
-            prepare: |world, mailbox| stand(world, mailbox, Obstacle::Locked),
-            ..attempt("locked", OWNER, (403, "account-trouble"))
-        },
-        Attempt {
-            prepare: |world, _| {
-                let never = Replica {
-                    learns: Lag::Requests(1_000_000),
-                    ..Replica::default()
-                };
-                world.directory.set_token_replicas(vec![never]);
-            },
-            ..attempt(
-                "a secret that has not spread",
-                OWNER,
-                (503, "client-refused"),
-            )
-        },
-    ]
-}
-
-fn stand(world: &World, mailbox: &Mailbox, obstacle: Obstacle) {
-    world
-        .directory
-        .change_account(mailbox.oid, |person| person.obstacle = Some(obstacle));
-}
-
-pub fn clear_the_way(world: &World, mailbox: &Mailbox) {
-    let directory = &world.directory;
-    directory.change_account(mailbox.oid, |person| person.obstacle = None);
-    directory.change(mailbox.app.app_id, |app| app.assigned = None);
-    directory.set_consent_policy(world.tenant(), ConsentPolicy::MicrosoftManaged);
-    directory.set_token_replicas(vec![Replica::default()]);
-}
-
-pub fn invite(world: &World) {
-    let directory = &world.directory;
-    let tenant = world.tenant();
-    let person = |address: &str| Person::with_mailbox(address, "Pa55~somebody");
-    directory.add_account(tenant, person("colleague@shop.example"));
-    directory.add_account(
-        tenant,
-        Person {
-            kind: AccountKind::Guest {
-                idp: "https://sts.windows.net/elsewhere/".to_owned(),
-            },
-            has_mailbox: false,
-            ..person("guest@elsewhere.example")
-        },
-    );
-    let elsewhere = directory.add_tenant("other.example");
-    directory.add_account(elsewhere, person("orders@other.example"));
-    directory.add_account(
-        PERSONAL_TENANT,
-        Person {
-            kind: AccountKind::Personal,
-            ..person("somebody@outlook.example")
-        },
-    );
-}
-
-/// What Microsoft's pages lead to when the person takes the way back.
-fn taken_back(world: &World, step: Step) -> String {
-    match step {
-        Step::Page(
-            MicrosoftPage::NeedAdmin { flow, .. }
-            | MicrosoftPage::Refused {
-                flow: Some(flow), ..
-            },
-        ) => way_back(world.directory.go_back(&flow)),
-        step => way_back(step),
-    }
-}
-
-/// Whether a page has more of Microsoft's words than the number: `AADSTS53003: Access has been blocked …`.
-pub fn quotes_microsoft(page: &str) -> bool {
-    page.split("AADSTS").skip(1).any(|rest| {
-        let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        behind.len() == rest.len() || !behind.starts_with(')')
-    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_changes_nothing() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let other = world.add_mailbox(&second_mailbox()).unwrap();
-    invite(&world);
-    let link = link_in(&world, ASKED);
-    let before = Picture::of(&world, &[&mailbox, &other]);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let other = scenario.beside(&second_mailbox());
+    invite(&scenario.world);
+    let link = scenario.link_in(ASKED);
+    let before = Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]);
     for redirects in [false, true] {
-        world.directory.set_refusals_redirect(redirects);
+        scenario.world.directory.set_refusals_redirect(redirects);
         for attempt in attempts() {
             let what = attempt.what;
-            (attempt.prepare)(&world, &mailbox);
-            let mut visitor = Visitor::new(&world);
+            (attempt.prepare)(&scenario);
+            let mut visitor = scenario.visitor();
             let authorize = visitor.begin(&link).await;
-            let directory = &world.directory;
+            let directory = &scenario.world.directory;
             let step = directory.sign_in_as(&authorize, attempt.address, attempt.decision);
-            let back = taken_back(&world, step);
+            let back = taken_back(&scenario.world, step);
             let page = visitor.get(&back).await;
             let (status, name) = attempt.expected;
-            assert_eq!(outcome(&world, &page).await, name, "{what}: {}", page.body);
+            assert_eq!(scenario.outcome(&page).await, name, "{what}: {}", page.body);
             assert_eq!(page.status, status, "{what}");
             assert!(!quotes_microsoft(&page.body), "{what}: {}", page.body);
             assert_eq!(visitor.session(), None, "{what}");
@@ -678,33 +458,39 @@ async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_ch
                 link.clone()
             };
             assert_eq!(page.way_on(), Some(again), "{what}: {}", page.body);
-            clear_the_way(&world, &mailbox);
+            clear_the_way(&scenario);
             let consents = "openid profile offline_access User.Read Mail.Read Mail.Send";
-            directory.consent(mailbox.oid, mailbox.app.app_id, consents);
+            directory.consent(scenario.mailbox.oid, scenario.mailbox.app.app_id, consents);
         }
     }
-    assert_eq!(Picture::of(&world, &[&mailbox, &other]), before);
-    let asked = world.gate.operations();
+    assert_eq!(
+        Picture::of(&scenario.world, &[&scenario.mailbox, &other.mailbox]),
+        before
+    );
+    let asked = scenario.world.gate.operations();
     assert!(!asked.contains(&"secretsmanager RotateSecret".to_owned()));
 
     // And the owner.
-    let mut visitor = Visitor::new(&world);
-    let page = visitor.sign_in_as_owner(&link, &mailbox).await;
+    let mut visitor = scenario.visitor();
+    let page = visitor.sign_in_as_owner(&link, &scenario.mailbox).await;
     assert_eq!(page.status, 200, "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let link = link_in(&world, ASKED);
-    let before = Picture::of(&world, &[&mailbox]);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let link = scenario.link_in(ASKED);
+    let before = scenario.picture();
     for missing in ["Mail.Read", "Mail.Send"] {
-        world.directory.set_scope_echo(ScopeEcho::Without(missing));
-        let mut visitor = Visitor::new(&world);
-        let page = visitor.sign_in_as_owner(&link, &mailbox).await;
-        assert_eq!(outcome(&world, &page).await, "consent-incomplete");
+        scenario
+            .world
+            .directory
+            .set_scope_echo(ScopeEcho::Without(missing));
+        let mut visitor = scenario.visitor();
+        let page = visitor.sign_in_as_owner(&link, &scenario.mailbox).await;
+        assert_eq!(scenario.outcome(&page).await, "consent-incomplete");
         assert_eq!(
             (page.status, page.heading()),
             (403, "A permission is missing")
@@ -712,69 +498,87 @@ async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
         assert_eq!(page.way_on(), Some(link.clone()));
     }
     // The consent that was there at the sign-in is taken back before the code is redeemed.
-    world.directory.set_scope_echo(ScopeEcho::Qualified);
-    let mut visitor = Visitor::new(&world);
-    let back = signed_in(&world, &mut visitor, &link, &mailbox.address).await;
-    world
+    scenario
+        .world
         .directory
-        .withdraw_consent(mailbox.oid, mailbox.app.app_id);
+        .set_scope_echo(ScopeEcho::Qualified);
+    let mut visitor = scenario.visitor();
+    let back = signed_in(&scenario, &mut visitor, &link, &scenario.mailbox.address).await;
+    scenario
+        .world
+        .directory
+        .withdraw_consent(scenario.mailbox.oid, scenario.mailbox.app.app_id);
     let page = visitor.get(&back).await;
-    assert_eq!(outcome(&world, &page).await, "declined", "{}", page.body);
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
+    assert_eq!(scenario.outcome(&page).await, "declined", "{}", page.body);
+    assert_eq!(scenario.picture(), before);
     // However the scopes are spelt, all of them are enough.
-    world.directory.set_scope_echo(ScopeEcho::LowerCase);
-    world
+    scenario
+        .world
         .directory
-        .set_consent_policy(world.tenant(), ConsentPolicy::Users);
-    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
+        .set_scope_echo(ScopeEcho::LowerCase);
+    scenario
+        .world
+        .directory
+        .set_consent_policy(scenario.world.tenant(), ConsentPolicy::Users);
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
     assert_eq!(page.status, 200, "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_granted(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_owner_is_known_by_id_and_not_by_address() {
     // The grant names the account; afterwards another account gets the address.
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    let before = Picture::of(&world, &[&mailbox]);
-    world.directory.change_account(mailbox.oid, |person| {
-        *person = Person::with_mailbox("renamed@shop.example", &mailbox.password);
-    });
-    let impostor = Person::with_mailbox(&mailbox.address, "Pa55~impostor");
-    world.directory.add_account(world.tenant(), impostor);
-    let link = Forged::connect(&world, &mailbox).link(&world);
-    let page = Visitor::new(&world)
-        .sign_in(&link, &mailbox.address, "Pa55~impostor")
+    let scenario = Scenario::begin().await;
+    let before = scenario.picture();
+    scenario
+        .world
+        .directory
+        .change_account(scenario.mailbox.oid, |person| {
+            *person = Person::with_mailbox("renamed@shop.example", &scenario.mailbox.password);
+        });
+    let impostor = Person::with_mailbox(&scenario.mailbox.address, "Pa55~impostor");
+    scenario
+        .world
+        .directory
+        .add_account(scenario.world.tenant(), impostor);
+    let link = Forged::connect(&scenario).link(&scenario.world);
+    let page = scenario
+        .visitor()
+        .sign_in(&link, &scenario.mailbox.address, "Pa55~impostor")
         .await;
     assert_eq!(
-        outcome(&world, &page).await,
+        scenario.outcome(&page).await,
         "wrong-account",
         "{}",
         page.body
     );
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    let page = Visitor::new(&world)
-        .sign_in(&link, "renamed@shop.example", &mailbox.password)
+    assert_eq!(scenario.picture(), before);
+    let page = scenario
+        .visitor()
+        .sign_in(&link, "renamed@shop.example", &scenario.mailbox.password)
         .await;
-    assert_eq!(outcome(&world, &page).await, "connected", "{}", page.body);
-    assert_granted(&world, &mailbox);
+    assert_eq!(scenario.outcome(&page).await, "connected", "{}", page.body);
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_that_fetch_every_address_change_nothing() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let link = link_in(&world, ASKED);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let link = scenario.link_in(ASKED);
     let ended = Forged::like(&link).ending_in(-60);
-    let connect = Forged::connect(&world, &mailbox).link(&world);
-    let base = &world.callback_url;
-    let before = Picture::of(&world, &[&mailbox]);
-    let told = world.event_bridge.events().len();
-    world.gate.clear();
+    let connect = Forged::connect(&scenario).link(&scenario.world);
+    let base = &scenario.world.callback_url;
+    let before = scenario.picture();
+    let told = scenario.world.event_bridge.events().len();
+    scenario.world.gate.clear();
     for url in [
         link.clone(),
         connect,
-        ended.link(&world),
+        ended.link(&scenario.world),
         format!("{base}/callback?code=1.AQ&state=a"),
         format!("{base}/callback?error=access_denied&state=a"),
         format!("{base}/ticket?ticket={}", ended.text()),
@@ -784,24 +588,27 @@ async fn programs_that_fetch_every_address_change_nothing() {
     ] {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             // Without cookies, and with those of the request before.
-            let mut previewer = Visitor::new(&world);
+            let mut previewer = scenario.visitor();
             for _ in 0..2 {
                 previewer.send(method.clone(), &url, "", &[]).await;
             }
         }
     }
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    assert_eq!(world.event_bridge.events().len(), told);
+    assert_eq!(scenario.picture(), before);
+    assert_eq!(scenario.world.event_bridge.events().len(), told);
     let reads = ["DescribeSecret", "GetSecretValue"];
-    for call in world.gate.calls() {
+    for call in scenario.world.gate.calls() {
         let read = reads.contains(&call.operation.as_str()) || call.service == "api-gateway";
         assert!(read, "{} {}", call.service, call.operation);
     }
     // The link works as if nobody had looked.
-    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
     assert_eq!(page.status, 200, "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -810,9 +617,9 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
         address: "o'brien&<b>@shop.example".replace("<b>", "co+%0a"),
         ..without_grant()
     };
-    let (world, mailbox) = waiting(&strange).await;
-    let link = link_in(&world, ASKED);
-    let before = Picture::of(&world, &[&mailbox]);
+    let scenario = Scenario::waiting_for_owner(&strange).await;
+    let link = scenario.link_in(ASKED);
+    let before = scenario.picture();
     let words = [
         "<script>alert(1)</script>",
         "\"><img src=x onerror=alert(1)>",
@@ -831,9 +638,9 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             "error_subcode",
             "claims",
         ] {
-            let mut visitor = Visitor::new(&world);
+            let mut visitor = scenario.visitor();
             let authorize = visitor.begin(&link).await;
-            let mut url = Url::parse(&format!("{}/callback", world.callback_url)).unwrap();
+            let mut url = Url::parse(&format!("{}/callback", scenario.world.callback_url)).unwrap();
             url.query_pairs_mut()
                 .append_pair("state", &parameter(&authorize, "state"))
                 .append_pair(
@@ -849,9 +656,9 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             if field == "error" {
                 url = with_parameter(&url, "error", word);
             }
-            assert_silent(&world, &visitor.get(&url).await, word).await;
+            assert_silent(&scenario, &visitor.get(&url).await, word).await;
         }
-        let base = &world.callback_url;
+        let base = &scenario.world.callback_url;
         let encoded: String = url::form_urlencoded::byte_serialize(word.as_bytes()).collect();
         for url in [
             format!("{base}/authorize?ticket={encoded}"),
@@ -859,32 +666,36 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             format!("{base}/callback?code={encoded}&state={encoded}"),
             format!("{base}/authorize?{encoded}={encoded}"),
         ] {
-            assert_silent(&world, &Visitor::new(&world).get(&url).await, word).await;
+            assert_silent(&scenario, &scenario.visitor().get(&url).await, word).await;
         }
     }
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
+    assert_eq!(scenario.picture(), before);
 
     // The mailbox's own name is on a page, as text.
-    world.directory.add_account(
-        world.tenant(),
+    scenario.world.directory.add_account(
+        scenario.world.tenant(),
         Person::with_mailbox("colleague@shop.example", "Pa55~colleague"),
     );
-    let page = Visitor::new(&world)
+    let page = scenario
+        .visitor()
         .sign_in(&link, "colleague@shop.example", "Pa55~colleague")
         .await;
-    assert_eq!(outcome(&world, &page).await, "wrong-account");
+    assert_eq!(scenario.outcome(&page).await, "wrong-account");
     assert!(
         page.body.contains("o'brien&amp;co+%0a@shop.example"),
         "{}",
         page.body
     );
-    let page = Visitor::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
     assert_eq!(page.status, 200, "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
 }
 
-async fn assert_silent(world: &World, page: &Page, word: &str) {
+async fn assert_silent(scenario: &Scenario, page: &Page, word: &str) {
     // The ticket of the way on is ours, and may hold any letters.
     let tickets = page.forms().into_iter().flat_map(|form| form.fields);
     let body = tickets.fold(page.body.clone(), |body, (_, value)| {
@@ -909,7 +720,7 @@ async fn assert_silent(world: &World, page: &Page, word: &str) {
         }
     }
     assert_eq!(page.location(), None, "{word}");
-    let lines = log_of(world, page).await;
+    let lines = scenario.log_of(page).await;
     for line in &lines {
         let text = line.to_string();
         assert!(
@@ -922,8 +733,8 @@ async fn assert_silent(world: &World, page: &Page, word: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let link = link_in(&world, ASKED);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let link = scenario.link_in(ASKED);
     let evil = [
         "redirect_uri",
         "redirect",
@@ -941,7 +752,7 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
     let more: String = evil
         .map(|name| format!("&{name}=https://evil.example/"))
         .concat();
-    let mut visitor = Visitor::new(&world);
+    let mut visitor = scenario.visitor();
     let headers = [
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "host=evil.example"),
@@ -955,18 +766,18 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
     let location = page.location().unwrap();
     assert!(!location.contains("evil"), "{location}");
     assert!(
-        location.starts_with(&world.directory.authority()),
+        location.starts_with(&scenario.world.directory.authority()),
         "{location}"
     );
-    let redirect = format!("{}/callback", world.callback_url);
+    let redirect = format!("{}/callback", scenario.world.callback_url);
     assert_eq!(parameter(&location, "redirect_uri"), redirect);
     assert_eq!(
         parameter(&location, "client_id"),
-        mailbox.app.app_id.to_string()
+        scenario.mailbox.app.app_id.to_string()
     );
     assert_eq!(parameter(&location, "response_mode"), "query");
     assert_eq!(parameter(&location, "code_challenge_method"), "S256");
-    assert_eq!(parameter(&location, "login_hint"), mailbox.address);
+    assert_eq!(parameter(&location, "login_hint"), scenario.mailbox.address);
     let cookies: Vec<&str> = page
         .headers
         .get_all("set-cookie")
@@ -998,7 +809,7 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
         assert!(!opened.contains(&secret));
         assert!(secret.len() >= 43, "256 random bits: {secret}");
     }
-    let again = Visitor::new(&world).begin(&link).await;
+    let again = scenario.visitor().begin(&link).await;
     for name in ["state", "nonce", "code_challenge"] {
         assert_ne!(parameter(&location, name), parameter(&again, name));
     }
@@ -1007,9 +818,9 @@ async fn the_way_to_microsoft_is_ours_whatever_the_request_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let before = Picture::of(&world, &[&mailbox]);
-    let ticket = ticket_of(&link_in(&world, ASKED));
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let before = scenario.picture();
+    let ticket = ticket_of(&scenario.link_in(ASKED));
     let form = [("content-type", "application/x-www-form-urlencoded")];
     for (method, path) in [
         (Method::GET, "/"),
@@ -1024,9 +835,10 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
         (Method::DELETE, "/ticket"),
         (Method::GET, "/.well-known/security.txt"),
     ] {
-        let url = format!("{}{path}?ticket={ticket}", world.callback_url);
+        let url = format!("{}{path}?ticket={ticket}", scenario.world.callback_url);
         let body = format!("ticket={ticket}");
-        let page = Visitor::new(&world)
+        let page = scenario
+            .visitor()
             .send(method.clone(), &url, &body, &form)
             .await;
         assert_eq!(
@@ -1034,11 +846,11 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
             (404, "There is nothing here"),
             "{method} {path}"
         );
-        assert_eq!(outcome(&world, &page).await, "no-such-page");
+        assert_eq!(scenario.outcome(&page).await, "no-such-page");
         assert!(!page.body.contains(&ticket));
     }
     // A good ticket asks for no new one; a form that is none says so.
-    let post = format!("{}/ticket", world.callback_url);
+    let post = format!("{}/ticket", scenario.world.callback_url);
     for (body, status) in [
         (format!("ticket={ticket}"), 400),
         (format!("ticket={ticket}&ticket={ticket}"), 400),
@@ -1046,11 +858,12 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
         ("\u{fffd}=%ff%fe&ticket=%00".to_owned(), 400),
         (format!("a={}", "b".repeat(100_000)), 400),
     ] {
-        let page = Visitor::new(&world)
+        let page = scenario
+            .visitor()
             .send(Method::POST, &post, &body, &form)
             .await;
         assert_eq!(page.status, status, "{}", page.body);
     }
-    assert_eq!(Picture::of(&world, &[&mailbox]), before);
-    assert_eq!(world.event_bridge.details(ASKED).len(), 1);
+    assert_eq!(scenario.picture(), before);
+    assert_eq!(scenario.details(ASKED).len(), 1);
 }

@@ -15,7 +15,6 @@
 
 mod deeds;
 mod found;
-pub mod functions;
 mod moved;
 mod owner;
 mod pairs;

@@ -16,7 +16,7 @@ use simulators::aws::account::{ACCOUNT_ID, REGION};
 use simulators::aws::lambda::function_arn;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::left_out;
+use crate::support::left_out;
 
 /// Names the program, where it is not where `.ci/run` puts it.
 const PLACE: &str = "MOTO_SERVER";

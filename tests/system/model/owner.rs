@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::ModelWorld;
 use super::deeds::hand_over;
 use super::schedule::Owner;
-use crate::hand_over::field;
+use crate::support::hand_over::field;
 use crate::support::visitor::Visitor;
 use simulators::browser::{Browser, Page};
 

@@ -19,16 +19,16 @@ use simulators::world::{InProcess, Mailbox, MailboxPlan};
 use tokio::task::LocalSet;
 use uuid::Uuid;
 
-use crate::end_state::keys;
+use crate::support::in_process;
 
 use super::moved::Moved;
 use super::schedule::{Deed, Owner, Schedule, Setting, Step, Tag};
 use super::standing::{
     Breach, breaches, connections, current_document, current_key, frozen, holds, is_attended,
-    is_replica, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
+    is_replica, keys, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
 };
 use super::watch::{LONGEST_STEP, Watch};
-use super::{ModelWorld, deeds, functions, owner, person, telling};
+use super::{ModelWorld, deeds, owner, person, telling};
 
 /// Runs a schedule; `Err` says what is wrong.
 pub fn run(schedule: &Schedule) -> Result<(), String> {
@@ -112,7 +112,7 @@ impl Run {
         let region = format!("model-{}", RUNS.fetch_add(1, Ordering::SeqCst));
         let env = BTreeMap::from([("AWS_REGION".to_owned(), region)]);
         let in_process = ModelWorld::in_process(begins, env).unwrap();
-        functions::register(&in_process);
+        in_process::register(&in_process);
         let world = &in_process.world;
         world
             .shopctrl

@@ -222,3 +222,9 @@ pub fn orphans(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
         .filter(|key| !named.contains_key(key) && Some(*key) != current)
         .collect()
 }
+
+/// The credential ids on the app registration.
+pub fn keys(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    credentials.iter().map(|c| c.key_id).collect()
+}

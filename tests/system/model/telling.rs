@@ -9,11 +9,9 @@ use serde_json::Value as Json;
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use crate::end_state::keys;
-
 use super::ModelWorld;
 use super::schedule::{Deed, Tag};
-use super::standing::{Breach, current_key};
+use super::standing::{Breach, current_key, keys};
 use super::watch::Watch;
 
 /// What is wrong with what was told, at the end of a run.

@@ -24,7 +24,7 @@ use super::standing::{
     Breach, breaches, connection_id, connections, current_document, current_key, frozen, holds,
     in_a_freeze, is_attended, is_replica, key_labels, named_keys, standing,
 };
-use crate::kill_matrix::trouble::{answer, throttled};
+use crate::support::faults::{answer, throttled};
 
 const QUARANTINE: SignedDuration = SignedDuration::from_hours(7 * 24);
 

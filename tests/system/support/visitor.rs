@@ -163,26 +163,11 @@ pub fn reference(page: &Page) -> &str {
     between(&page.body, "<code>", "</code>").unwrap_or_default()
 }
 
-/// The link in the last event of this type.
-pub fn link_in(world: &World, detail_type: &str) -> String {
-    let details = world.event_bridge.details(detail_type);
-    let last = details
-        .last()
-        .unwrap_or_else(|| panic!("no {detail_type}: {:?}", failures(world)));
-    last["link"].as_str().unwrap().to_owned()
-}
-
 /// The ticket in a link.
 pub fn ticket_of(link: &str) -> String {
     let url = Url::parse(link).unwrap();
     let ticket = url.query_pairs().find(|(name, _)| name == "ticket");
     ticket.unwrap().1.into_owned()
-}
-
-/// Why rotations failed, for a test that fails itself.
-pub fn failures(world: &World) -> Vec<String> {
-    let records = world.secrets_manager.records();
-    records.into_iter().filter_map(|r| r.reason).collect()
 }
 
 /// What every answer of ours has, whatever was asked: no cache, no frame, no referrer, no foreign

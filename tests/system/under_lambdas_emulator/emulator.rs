@@ -16,7 +16,7 @@ use simulators::aws::account::REGION;
 use simulators::aws::lambda::Function;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::left_out;
+use crate::support::left_out;
 
 /// Names the program, where it is not where `.ci/run` puts it.
 const PLACE: &str = "LAMBDA_RIE";

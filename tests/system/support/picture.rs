@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use simulators::aws::secrets_manager::CURRENT;
 use simulators::world::{Mailbox, World};
 use uuid::Uuid;
@@ -76,42 +75,4 @@ impl Picture {
             );
         }
     }
-}
-
-/// The current text of a secret.
-pub fn current_text(world: &World, secret: &str) -> String {
-    let secret = world.secrets_manager.snapshot(secret).unwrap();
-    let current = secret.labelled(CURRENT).expect("one AWSCURRENT");
-    current.text().unwrap().to_owned()
-}
-
-/// The stored grant of the mailbox's own address.
-pub fn grant(world: &World, mailbox: &Mailbox) -> Option<Value> {
-    grant_of(world, mailbox, &mailbox.address)
-}
-
-/// The stored grant of an address.
-pub fn grant_of(world: &World, mailbox: &Mailbox, address: &str) -> Option<Value> {
-    let text = current_text(world, &format!("{}/grants", mailbox.secret));
-    let grants: Value = serde_json::from_str(&text).unwrap();
-    grants["grants"].get(address.to_lowercase()).cloned()
-}
-
-/// The grant is the owner's and works, and no writer left a label behind.
-pub fn assert_granted(world: &World, mailbox: &Mailbox) {
-    let grant = grant(world, mailbox).expect("a grant");
-    assert_eq!(grant["oid"], mailbox.oid.to_string());
-    assert_eq!(grant["tid"], world.tenant().to_string());
-    let token = grant["refresh_token"].as_str().unwrap();
-    assert!(world.directory.refresh_token_works(token), "it works");
-    assert_no_candidate(world, mailbox);
-}
-
-/// No label of a writer of grants is left.
-pub fn assert_no_candidate(world: &World, mailbox: &Mailbox) {
-    let companion = format!("{}/grants", mailbox.secret);
-    let companion = world.secrets_manager.snapshot(&companion).unwrap();
-    let mut labels = companion.versions.iter().flat_map(|v| &v.labels);
-    let left = labels.find(|label| label.starts_with("candidate-"));
-    assert_eq!(left, None, "no label is left behind");
 }

@@ -18,6 +18,7 @@
 
 mod axe;
 mod chromedriver;
+pub mod pages;
 mod window;
 
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub async fn session_or_say(test: &str) -> Option<Window> {
 
 /// Says what a test leaves out for want of something.
 fn say_left_out(test: &str, missing: &str) {
-    crate::left_out::say(test, missing, REQUIRED);
+    super::left_out::say(test, missing, REQUIRED);
 }
 
 #[cfg(test)]
