@@ -15,6 +15,8 @@
 
 mod deeds;
 mod found;
+mod furnish;
+mod log;
 mod moved;
 mod owner;
 mod pairs;
