@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::replication::{Lag, Replica};
 
 use crate::support::Scenario;
@@ -123,10 +123,10 @@ async fn no_such_credential_is_not_believed_while_graph_still_lists_it() {
     let scenario = Scenario::begin().await;
     scenario.rotate().await;
     scenario.world.clock.advance(days(8));
-    scenario
-        .world
-        .gate
-        .fail("graph", "POST removePassword", 0, 2, no_such_credential());
+    scenario.world.gate.fail(
+        Calls::of("graph", "POST removePassword").times(2),
+        no_such_credential(),
+    );
     let retired = scenario.action("retire").await;
     assert_eq!(retired["removed"], json!([scenario.mailbox.first_key]));
     assert!(
@@ -143,10 +143,10 @@ async fn no_such_credential_as_long_as_graph_lists_it_keeps_the_label_for_the_ne
     let scenario = Scenario::begin().await;
     scenario.rotate().await;
     scenario.world.clock.advance(days(8));
-    scenario
-        .world
-        .gate
-        .fail("graph", "POST removePassword", 0, 100, no_such_credential());
+    scenario.world.gate.fail(
+        Calls::of("graph", "POST removePassword").times(100),
+        no_such_credential(),
+    );
     scenario.world.check().await.unwrap();
     assert_eq!(scenario.details("Credential Retired").len(), 0, "not green");
     assert!(scenario.keys().contains(&scenario.mailbox.first_key));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use simulators::aws::lambda::InvocationResult;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -35,7 +35,7 @@ async fn an_invocation_that_was_not_carried_out_is_tried_again_and_a_lost_answer
     scenario
         .world
         .gate
-        .fail("lambda", "Invoke rotation", 0, 2, busy);
+        .fail(Calls::of("lambda", "Invoke rotation").times(2), busy);
     let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_eq!(report["failures"], json!([]), "{report}");
@@ -46,7 +46,7 @@ async fn an_invocation_that_was_not_carried_out_is_tried_again_and_a_lost_answer
     scenario
         .world
         .gate
-        .fail("lambda", "Invoke rotation", 0, 1, lost);
+        .fail_next("lambda", "Invoke rotation", lost);
     let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_ne!(report["failures"], json!([]), "{report}");
@@ -89,10 +89,10 @@ async fn an_answer_of_aws_is_told_with_the_secret_and_the_advice_that_are_meant(
     ] {
         let body = json!({"__type": code, "Message": text}).to_string();
         let fault = answer(400, false, &body);
-        scenario
-            .world
-            .gate
-            .fail("secretsmanager", "GetSecretValue", 0, 100, fault);
+        scenario.world.gate.fail(
+            Calls::of("secretsmanager", "GetSecretValue").times(100),
+            fault,
+        );
         let failed = scenario.step("createSecret", TOKEN).await;
         scenario.world.gate.heal();
         assert_eq!(failed.error_type(), Some(kind), "{failed:?}");
@@ -108,10 +108,10 @@ async fn a_failure_that_passes_through_the_checker_says_its_next_step_once() {
     scenario.rotate().await;
     scenario.world.clock.advance(days(1));
     let unavailable = answer(503, false, "{}");
-    scenario
-        .world
-        .gate
-        .fail("graph", "GET application", 0, 100, unavailable);
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET application").times(100),
+        unavailable,
+    );
     let checked = scenario.world.check().await.unwrap();
     let failures = checked.payload["secrets"][0]["failures"].clone();
     let failures = failures.as_array().unwrap();
@@ -132,10 +132,10 @@ async fn a_page_and_its_log_say_that_it_is_the_person_who_tries_again() {
     ] {
         scenario.world.gate.heal();
         let refused = answer(status, false, r#"{"__type":"Unheard"}"#);
-        scenario
-            .world
-            .gate
-            .fail("secretsmanager", "DescribeSecret", 0, 100, refused);
+        scenario.world.gate.fail(
+            Calls::of("secretsmanager", "DescribeSecret").times(100),
+            refused,
+        );
         let page = scenario.visitor().open(&link).await;
         let lines = scenario.log_of(&page).await;
         let text = serde_json::to_string(&lines).unwrap();
@@ -157,10 +157,10 @@ async fn a_configuration_test_says_that_it_has_to_be_made_again() {
     };
     let scenario = Scenario::with(&plan).await;
     let unavailable = answer(503, false, "{}");
-    scenario
-        .world
-        .gate
-        .fail("graph", "GET application", 0, 100, unavailable);
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET application").times(100),
+        unavailable,
+    );
     let ended = scenario.test_configuration().await;
     assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
     // One passing trouble and one wrong setting, in one message.
@@ -243,7 +243,7 @@ async fn a_token_that_graph_goes_on_refusing_is_told_after_the_second_time() {
     scenario
         .world
         .gate
-        .fail("graph", "GET application", 0, 1000, refused);
+        .fail(Calls::of("graph", "GET application").times(1000), refused);
     let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Misconfigured"), "{failed:?}");
     assert!(

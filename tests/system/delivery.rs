@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use simulators::aws::secrets_manager::CURRENT;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::shopctrl::Status;
 
 use crate::support::Scenario;
@@ -66,10 +66,10 @@ async fn one_direction_delivered_and_the_other_not_is_never_promoted_and_is_resu
         headers: Vec::new(),
         body: String::new(),
     };
-    scenario
-        .world
-        .gate
-        .fail("shopctrl", "PUT connection", 1, 50, down);
+    scenario.world.gate.fail(
+        Calls::of("shopctrl", "PUT connection").after(1).times(50),
+        down,
+    );
     let failed = scenario.step("setSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Temporary"), "{}", failed.payload);
     assert_ne!(

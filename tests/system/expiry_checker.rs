@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::credential::Marker;
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
+use simulators::gate::Calls;
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -101,9 +102,14 @@ async fn what_could_not_be_told_is_told_by_the_next_check() {
         } else {
             "PUT connection"
         };
-        scenario.world.gate.fail(service, writes, 0, 100, down);
+        scenario
+            .world
+            .gate
+            .fail(Calls::of(service, writes).times(100), down);
     }
-    scenario.check().await;
+    // This check fails: it could tell nothing.
+    scenario.world.check().await.unwrap();
+    scenario.settled().await;
     scenario.world.gate.heal();
     assert_eq!(scenario.world.event_bridge.events(), Vec::<Value>::new());
     scenario.world.clock.advance(SignedDuration::from_hours(6));

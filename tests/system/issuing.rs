@@ -1,6 +1,6 @@
 //! createSecret against what Entra, Graph and Secrets Manager do on bad days.
 
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::application::Audience;
 use simulators::world::MailboxPlan;
 
@@ -47,10 +47,7 @@ async fn when_the_store_fails_the_fresh_credential_is_removed() {
     );
     assert_eq!(scenario.keys().len(), 2, "removed");
     scenario.world.gate.fail(
-        "secretsmanager",
-        "PutSecretValue",
-        0,
-        4,
+        Calls::of("secretsmanager", "PutSecretValue").times(4),
         answer(false, 500, "{}"),
     );
     let failed = scenario.step("createSecret", TOKEN).await;
@@ -63,10 +60,7 @@ async fn a_store_whose_answer_is_lost_is_seen_to_have_happened() {
     let scenario = Scenario::begin().await;
     scenario.begin_rotation(TOKEN);
     scenario.world.gate.fail(
-        "secretsmanager",
-        "PutSecretValue",
-        0,
-        4,
+        Calls::of("secretsmanager", "PutSecretValue").times(4),
         answer(true, 500, "{}"),
     );
     let done = scenario.step("createSecret", TOKEN).await;
@@ -265,13 +259,10 @@ async fn an_empty_version_that_holds_awspending_is_cleared_and_the_rotation_begi
         scenario.begin_rotation(TOKEN);
         // Asking Secrets Manager to go on with it moves nothing.
         let stuck = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
-        scenario.world.gate.fail(
-            "secretsmanager",
-            "RotateSecret",
-            0,
-            1,
-            answer(false, 400, stuck),
-        );
+        scenario
+            .world
+            .gate
+            .fail_next("secretsmanager", "RotateSecret", answer(false, 400, stuck));
         for _ in 0..2 {
             scenario.check().await;
             scenario

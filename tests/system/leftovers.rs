@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::application::{Audience, NewSecret};
 use simulators::world::MailboxPlan;
 
@@ -160,11 +160,11 @@ async fn a_removal_whose_answer_was_lost_counts_though_graph_words_the_next_one_
         r#"{"error":{"code":"Request_ResourceNotFound","message":"Resource 'x' does not exist."}}"#;
     let remove = ("graph", "POST removePassword");
     let lost = answer(504, true, "");
-    scenario.world.gate.fail(remove.0, remove.1, 0, 1, lost);
+    scenario.world.gate.fail_next(remove.0, remove.1, lost);
     scenario
         .world
         .gate
-        .fail(remove.0, remove.1, 0, 1, answer(404, false, other_words));
+        .fail_next(remove.0, remove.1, answer(404, false, other_words));
     let retired = scenario.action("retire").await;
     assert_eq!(retired["removed"], json!([scenario.mailbox.first_key]));
     assert_eq!(scenario.details("Credential Retired").len(), 1);
@@ -184,10 +184,10 @@ async fn what_was_issued_is_told_though_secrets_manager_never_calls_create_secre
     assert_eq!(scenario.details("Rotation Started").len(), 0);
     let refusal = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
     let refused = answer(400, false, refusal);
-    scenario
-        .world
-        .gate
-        .fail("secretsmanager", "RotateSecret", 0, 100, refused);
+    scenario.world.gate.fail(
+        Calls::of("secretsmanager", "RotateSecret").times(100),
+        refused,
+    );
     for _ in 0..2 {
         scenario.world.clock.advance(days(1));
         scenario.world.check().await.unwrap();

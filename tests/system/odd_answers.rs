@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use simulators::browser::Page;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::sign_in::{Decision, Step};
 
 use crate::support::Scenario;
@@ -82,7 +82,7 @@ async fn a_rotation_ends_whole_though_every_answer_has_odd_parts_that_decide_not
         scenario
             .world
             .gate
-            .fail(service, operation, 0, 10_000, fault);
+            .fail(Calls::of(service, operation).times(10_000), fault);
     }
     scenario.rotate().await;
     scenario.assert_whole();
@@ -100,7 +100,10 @@ async fn a_sign_in_is_taken_though_account_and_tokens_have_odd_parts() {
     ];
     for (service, operation, change) in odd {
         let fault = Fault::Odd(change);
-        scenario.world.gate.fail(service, operation, 0, 100, fault);
+        scenario
+            .world
+            .gate
+            .fail(Calls::of(service, operation).times(100), fault);
     }
     let page = scenario
         .visitor()
@@ -118,7 +121,7 @@ async fn an_empty_refresh_token_is_none_and_nobody_is_thanked_for_it() {
     scenario
         .world
         .gate
-        .fail("entra", "POST token authorization_code", 0, 1, none);
+        .fail_next("entra", "POST token authorization_code", none);
     let page = scenario
         .visitor()
         .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)
@@ -141,7 +144,10 @@ async fn a_refusal_of_the_secret_is_read_in_every_form() {
     ] {
         let refused = answer(401, false, &body.to_string());
         let token = "POST token client_credentials";
-        scenario.world.gate.fail("entra", token, 0, 100, refused);
+        scenario
+            .world
+            .gate
+            .fail(Calls::of("entra", token).times(100), refused);
         let probe = scenario.action("probe").await;
         scenario.world.gate.heal();
         let drift = probe["drift"].to_string();
@@ -172,10 +178,10 @@ async fn a_mailbox_that_graph_does_not_find_is_no_deleted_app() {
     }
     let body = json!({"error": {"code": "ResourceNotFound", "message": "Resource could not be discovered."}});
     let missing = answer(404, false, &body.to_string());
-    scenario
-        .world
-        .gate
-        .fail("graph", "GET me/mailFolders/inbox", 0, 100, missing);
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET me/mailFolders/inbox").times(100),
+        missing,
+    );
     let failed = scenario.step("testSecret", TOKEN).await;
     let message = failed.payload["errorMessage"].as_str().unwrap();
     assert!(message.contains("licen"), "{message}");
@@ -220,10 +226,10 @@ async fn a_policy_that_stops_the_redemption_is_called_so_with_its_number() {
     let body = json!({"error": "invalid_grant", "error_codes": [530_003],
         "error_description": "AADSTS530003: Your device is required to be managed to access this resource."});
     let policy = answer(400, false, &body.to_string());
-    scenario
-        .world
-        .gate
-        .fail("entra", "POST token authorization_code", 0, 100, policy);
+    scenario.world.gate.fail(
+        Calls::of("entra", "POST token authorization_code").times(100),
+        policy,
+    );
     let page = scenario
         .visitor()
         .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)

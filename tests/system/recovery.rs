@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::json;
+use simulators::gate::Calls;
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -166,10 +167,7 @@ async fn a_pending_credential_that_was_deleted_gives_its_connections_back_and_th
     let scenario = Scenario::begin().await;
     // Delivered to one direction, then ShopCtrl is down for the other.
     scenario.world.gate.fail(
-        "shopctrl",
-        "PUT connection",
-        1,
-        20,
+        Calls::of("shopctrl", "PUT connection").after(1).times(20),
         simulators::gate::Fault::Answer {
             effect: false,
             status: 503,

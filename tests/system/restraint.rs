@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use shared::credential::Marker;
 use simulators::aws::secrets_manager::CURRENT;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::application::NewSecret;
 use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::MailboxPlan;
@@ -163,7 +163,7 @@ async fn a_short_lived_secret_is_not_due_because_it_could_not_be_looked_at() {
         scenario
             .world
             .gate
-            .fail("lambda", "Invoke rotation", 0, 100, busy);
+            .fail(Calls::of("lambda", "Invoke rotation").times(100), busy);
         scenario.check_daily(1).await;
         scenario.world.gate.heal();
         scenario.check_daily(1).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::account::Person;
 
 use crate::support::Scenario;
@@ -345,7 +345,7 @@ async fn where_pushing_on_fails_the_page_thanks_all_the_same_and_the_next_check_
     scenario
         .world
         .gate
-        .fail("secretsmanager", "RotateSecret", 0, 4, fault);
+        .fail(Calls::of("secretsmanager", "RotateSecret").times(4), fault);
     let page = scenario
         .visitor()
         .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -39,7 +39,10 @@ async fn a_mailbox_that_cannot_be_looked_at_for_a_day_reaches_a_person_with_word
         headers: vec![("Retry-After".to_owned(), "0.01".to_owned())],
         body: "{}".to_owned(),
     };
-    scenario.world.gate.fail("graph", "*", 0, 10_000, down);
+    scenario
+        .world
+        .gate
+        .fail(Calls::of("graph", "*").times(10_000), down);
     check_every_six_hours(&scenario, 4).await;
     assert_eq!(
         scenario.told().get("Rotation Stalled"),
@@ -78,7 +81,7 @@ async fn a_rotation_function_that_dies_at_every_call_reaches_a_person() {
     scenario
         .world
         .gate
-        .fail("lambda", "Invoke rotation", 0, 10_000, died);
+        .fail(Calls::of("lambda", "Invoke rotation").times(10_000), died);
     check_every_six_hours(&scenario, 6).await;
     let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
@@ -112,7 +115,7 @@ async fn what_secrets_manager_attempts_in_vain_is_told_with_its_step_and_code() 
     scenario
         .world
         .gate
-        .fail("graph", "POST addPassword", 0, 10_000, down);
+        .fail(Calls::of("graph", "POST addPassword").times(10_000), down);
     scenario.check().await;
     scenario.check_daily(3).await;
     assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
@@ -159,7 +162,7 @@ async fn the_same_failure_is_told_once_another_at_once_and_what_stays_on_each_ru
     scenario
         .world
         .gate
-        .fail("graph", "POST addPassword", 0, 10_000, denied);
+        .fail(Calls::of("graph", "POST addPassword").times(10_000), denied);
     check_every_six_hours(&scenario, 6).await;
     assert_eq!(failed(), 2, "{:?}", scenario.details("Rotation Failed"));
     // What stays stands still: told after a day, after a week, and with two weeks left.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use oauth_callback::OAuthCallback;
 use serde_json::{Value, json};
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -71,10 +71,10 @@ fn a_service_that_hangs_ends_on_a_page_before_lambda_ends_the_request() {
     in_virtual_time(|world| async move {
         let door = door(&world, &[]);
         let hangs = Fault::Hang { effect: false };
-        world
-            .world
-            .gate
-            .fail("secretsmanager", "GetSecretValue", 0, 100, hangs);
+        world.world.gate.fail(
+            Calls::of("secretsmanager", "GetSecretValue").times(100),
+            hangs,
+        );
         let begun = tokio::time::Instant::now();
         let event = request("/start", "ticket=t", "$default");
         let (status, body) = text_of(&door, event, Duration::from_secs(29)).await;
@@ -175,7 +175,7 @@ async fn where_shopctrl_does_not_say_where_to_authorize_the_person_is_not_thanke
     scenario
         .world
         .gate
-        .fail("shopctrl", "PUT connection", 0, 100, down);
+        .fail(Calls::of("shopctrl", "PUT connection").times(100), down);
     let mut visitor = scenario.visitor();
     let sign_in = visitor.open(&link).await.way_on().unwrap();
     let page = visitor.sign_in_as_owner(&sign_in, &scenario.mailbox).await;

@@ -4,6 +4,7 @@
 use serde_json::json;
 use shared::credential::Marker;
 use simulators::aws::secrets_manager::{CURRENT, PREVIOUS};
+use simulators::gate::Calls;
 use simulators::microsoft::directory::application::{Audience, NewSecret, Registration};
 use simulators::world::{Mailbox, MailboxPlan};
 use uuid::Uuid;
@@ -500,10 +501,10 @@ async fn an_orphan_is_told_after_its_removal_and_not_where_it_is_refused() {
         headers: Vec::new(),
         body: r#"{"error":{"code":"Authorization_RequestDenied","message":"x"}}"#.to_owned(),
     };
-    scenario
-        .world
-        .gate
-        .fail("graph", "POST removePassword", 0, 100, forbidden);
+    scenario.world.gate.fail(
+        Calls::of("graph", "POST removePassword").times(100),
+        forbidden,
+    );
     scenario.check().await;
     assert!(scenario.keys().contains(&orphan));
     assert_eq!(scenario.retired(), vec![], "it lives");

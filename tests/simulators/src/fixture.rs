@@ -15,8 +15,7 @@ use crate::microsoft::directory::account::Person;
 use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
 use crate::microsoft::directory::scope::Scope;
 use crate::microsoft::{entra, graph};
-use crate::shopctrl;
-use crate::shopctrl::ShopCtrl;
+use crate::shopctrl::{self, AuthParameters, ShopCtrl};
 
 pub(crate) const MAILBOX: &str = "orders@shop.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -150,6 +149,14 @@ impl Fixture {
 
     pub(crate) fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// The app, as a connection of ShopCtrl's names it.
+    pub(crate) fn auth_parameters(&self) -> AuthParameters {
+        AuthParameters {
+            tenant_id: self.tenant,
+            client_id: self.app.app_id,
+        }
     }
 
     /// A secret of the app, put there in the portal.

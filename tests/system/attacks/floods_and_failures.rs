@@ -1,7 +1,7 @@
 //! Buttons pressed without end, and services that do not answer.
 
 use http::Method;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 
 use super::visit::{FORM, RECEIVING, SENDING, Visit, assert_only_looked, down, encoded, with};
 use crate::support::hand_over::{attended, field, reveal, say};
@@ -96,7 +96,7 @@ async fn what_cannot_be_told_is_not_shown_and_not_recorded() {
                 .scenario
                 .world
                 .gate
-                .fail("events", "PutEvents", 0, 20, fault.clone());
+                .fail(Calls::of("events", "PutEvents").times(20), fault.clone());
             let (url, statement) = (visit.url(attempt), visit.statement());
             let answer = visit.visitor.post(&url, &statement).await;
             visit.scenario.world.gate.heal();
@@ -135,7 +135,7 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
             .scenario
             .world
             .gate
-            .fail("secretsmanager", "*", 0, 100, down(500));
+            .fail(Calls::of("secretsmanager", "*").times(100), down(500));
         let (url, body) = (visit.url(path), encoded(&visit.statement()));
         let page = visit.visitor.send(method, &url, &body, &FORM).await;
         visit.scenario.world.gate.heal();
@@ -148,11 +148,10 @@ async fn a_store_that_does_not_answer_shows_nothing_and_a_shopctrl_that_does_not
     }
     assert_eq!(visit.standing(), before);
     // ShopCtrl's interface is down; its screens are not.
-    visit
-        .scenario
-        .world
-        .gate
-        .fail("shopctrl", "*", 0, 10_000, Fault::Reset { effect: false });
+    visit.scenario.world.gate.fail(
+        Calls::of("shopctrl", "*").times(10_000),
+        Fault::Reset { effect: false },
+    );
     let page = visit.visitor.get(&visit.url("/handover")).await;
     assert_eq!(page.heading(), RECEIVING);
     let next = say(&mut visit.visitor, &page, "other").await;

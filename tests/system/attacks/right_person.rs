@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::json;
 use simulators::aws::secrets_manager::PENDING;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::account::Person;
 use simulators::world::MailboxPlan;
 
@@ -96,7 +96,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
         .scenario
         .world
         .gate
-        .fail("entra", tokens, 0, 2, unreadable());
+        .fail(Calls::of("entra", tokens).times(2), unreadable());
     let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(
         (refused.status, refused.heading()),
@@ -107,7 +107,7 @@ async fn the_secret_of_an_app_that_may_do_more_than_its_mailbox_is_shown_to_nobo
         .scenario
         .world
         .gate
-        .fail("entra", tokens, 0, 2, down(503));
+        .fail(Calls::of("entra", tokens).times(2), down(503));
     let refused = reveal(&mut visit.visitor, &page).await;
     assert_eq!(refused.status, 503, "{}", refused.body);
     visit.scenario.world.gate.heal();

@@ -143,7 +143,7 @@ async fn a_sign_in_that_was_all_that_was_missing_pushes_the_rotation_on() {
     scenario
         .world
         .gate
-        .fail("entra", "POST token refresh_token", 0, 1, dead);
+        .fail_next("entra", "POST token refresh_token", dead);
     scenario
         .hand_over_one(&mut visitor, &page, "orders-out")
         .await;
@@ -251,7 +251,7 @@ async fn a_link_for_a_grant_takes_no_delivery_back() {
     scenario
         .world
         .gate
-        .fail("entra", "POST token refresh_token", 0, 1, dead);
+        .fail_next("entra", "POST token refresh_token", dead);
     let older = crate::support::tickets::Forged::connect(&scenario).link(&scenario.world);
     scenario.check().await;
     // Both connections have the pending secret already; only a sign-in is missing.

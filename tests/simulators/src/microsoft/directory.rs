@@ -4,33 +4,32 @@
 
 pub mod account;
 pub mod application;
+mod authorize_request;
 mod client;
 pub mod denial;
+mod observe;
+mod records;
 pub mod redemption;
 pub mod replication;
 pub mod scope;
 pub mod sign_in;
 mod signing_key;
+pub mod tokens;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use account::{Account, ConsentPolicy, PERSONAL_TENANT, Person, Tenant};
-use application::{AppIds, Application, Credential, FederatedCredential, NewSecret, Registration};
+use account::{Account, ConsentPolicy, Person, Tenant};
+use application::{AppIds, Application, FederatedCredential, NewSecret, Registration};
 pub use client::PublicKey;
-use redemption::{AccessToken, AuthorizationCode, RefreshToken};
-use replication::{Door, Moment, Replicas};
+pub(crate) use records::{Records, two_years_after};
 pub use replication::{Lag, Replica};
 use scope::{Scope, ScopeEcho};
-use sign_in::SignIn;
 use signing_key::SigningKey;
 
 /// How long a refresh token lasts without being replaced (facts/microsoft.md, 2.6).
@@ -112,28 +111,6 @@ pub enum Standing {
     Refused,
 }
 
-pub(crate) struct Records {
-    pub(crate) authority: String,
-    pub(crate) rng: StdRng,
-    pub(crate) tenants: Vec<Tenant>,
-    pub(crate) applications: Vec<Application>,
-    pub(crate) deleted_applications: Vec<Application>,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) consents: BTreeMap<(Uuid, Uuid), BTreeSet<Scope>>,
-    pub(crate) codes: HashMap<String, AuthorizationCode>,
-    pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
-    pub(crate) access_tokens: HashMap<String, AccessToken>,
-    pub(crate) sign_ins: HashMap<String, SignIn>,
-    pub(crate) sessions: HashMap<String, Uuid>,
-    pub(crate) secrets: BTreeSet<String>,
-    pub(crate) sent_mail: Vec<SentMail>,
-    pub(crate) token_replicas: Replicas,
-    pub(crate) graph_replicas: Replicas,
-    pub(crate) scope_echo: ScopeEcho,
-    pub(crate) refusals_redirect: bool,
-    pub(crate) graph_habits: GraphHabits,
-}
-
 impl Directory {
     /// An empty directory. Its ids and secrets follow from `seed`.
     #[must_use]
@@ -141,31 +118,7 @@ impl Directory {
         Arc::new(Self {
             clock,
             signing_key: SigningKey::of_the_simulator(),
-            records: Mutex::new(Records {
-                authority: "https://login.microsoftonline.com".to_owned(),
-                rng: StdRng::seed_from_u64(seed),
-                tenants: vec![Tenant {
-                    id: PERSONAL_TENANT,
-                    domain: "live.com".to_owned(),
-                    consent_policy: ConsentPolicy::Users,
-                }],
-                applications: Vec::new(),
-                deleted_applications: Vec::new(),
-                accounts: Vec::new(),
-                consents: BTreeMap::new(),
-                codes: HashMap::new(),
-                refresh_tokens: BTreeMap::new(),
-                access_tokens: HashMap::new(),
-                sign_ins: HashMap::new(),
-                sessions: HashMap::new(),
-                secrets: BTreeSet::new(),
-                sent_mail: Vec::new(),
-                token_replicas: Replicas::new(Door::Token),
-                graph_replicas: Replicas::new(Door::Graph),
-                scope_echo: ScopeEcho::default(),
-                refusals_redirect: false,
-                graph_habits: GraphHabits::default(),
-            }),
+            records: Mutex::new(Records::seeded(seed)),
             issuers: Mutex::new(None),
             before_reports: Mutex::new(Vec::new()),
         })
@@ -178,8 +131,6 @@ impl Directory {
     fn issuers(&self) -> MutexGuard<'_, Option<KeySource>> {
         self.issuers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    // === Building the world ===
 
     /// Tells where the authority is served: `https://login.microsoftonline.com` until then.
     pub fn set_authority(&self, base: &str) {
@@ -458,252 +409,4 @@ impl Directory {
     pub fn note_secret(&self, secret: &str) {
         self.records().note_secret(secret);
     }
-
-    // === Looking at it ===
-
-    /// An app, by its client id.
-    #[must_use]
-    pub fn application(&self, app_id: Uuid) -> Option<Application> {
-        self.records().app(app_id).cloned()
-    }
-
-    /// An app's credentials, once every change has spread.
-    #[must_use]
-    pub fn credentials(&self, app_id: Uuid) -> Vec<Credential> {
-        self.records()
-            .app(app_id)
-            .map(|app| app.credentials().cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// The value of a credential, also of a removed one.
-    #[must_use]
-    pub fn secret_value(&self, key_id: Uuid) -> Option<String> {
-        self.find_credential(|credential| credential.key_id == key_id)
-            .map(|credential| credential.value)
-    }
-
-    /// The credential that has this value, also a removed one.
-    #[must_use]
-    pub fn credential_with_value(&self, value: &str) -> Option<Credential> {
-        self.find_credential(|credential| credential.value == value)
-    }
-
-    fn find_credential(&self, wanted: impl Fn(&Credential) -> bool) -> Option<Credential> {
-        self.records()
-            .applications
-            .iter()
-            .flat_map(|app| &app.credentials)
-            .find(|credential| wanted(credential))
-            .cloned()
-    }
-
-    /// An account.
-    #[must_use]
-    pub fn account(&self, oid: Uuid) -> Option<Account> {
-        self.records().account(oid).cloned()
-    }
-
-    /// The account known under an address.
-    #[must_use]
-    pub fn account_at(&self, address: &str) -> Option<Account> {
-        self.records()
-            .accounts
-            .iter()
-            .find(|account| account.person.has_address(address))
-            .cloned()
-    }
-
-    /// What an access token stands for, expired or not. Mail servers ask it.
-    #[must_use]
-    pub fn access_token(&self, token: &str) -> Option<AccessToken> {
-        self.records().access_tokens.get(token).cloned()
-    }
-
-    /// What a refresh token stands for.
-    #[must_use]
-    pub fn refresh_token(&self, token: &str) -> Option<RefreshToken> {
-        self.records().refresh_tokens.get(token).cloned()
-    }
-
-    /// Mails sent through Graph.
-    #[must_use]
-    pub fn sent_mail(&self) -> Vec<SentMail> {
-        self.records().sent_mail.clone()
-    }
-
-    /// How far a secret is good for the app now. It is no request: replicas do not take turns.
-    #[must_use]
-    pub fn standing(&self, app_id: Uuid, secret: &str) -> Standing {
-        let now = self.clock.now();
-        let records = self.records();
-        let Some(app) = records.app(app_id) else {
-            return Standing::Refused;
-        };
-        if app.registration.disabled || app.registration.deleted {
-            return Standing::Refused;
-        }
-        let verdicts: Vec<bool> = records
-            .token_replicas
-            .all_views(app_id, now)
-            .iter()
-            .map(|view| {
-                app.credentials.iter().any(|credential| {
-                    credential.value == secret
-                        && credential.is_in_time(now)
-                        && view.shows(&credential.added, credential.removed.as_ref())
-                })
-            })
-            .collect();
-        match (verdicts.contains(&true), verdicts.contains(&false)) {
-            (true, false) => Standing::Accepted,
-            (true, true) => Standing::Disputed,
-            (false, _) => Standing::Refused,
-        }
-    }
-
-    /// From when until when a secret works for the app, leaving out how changes spread.
-    #[must_use]
-    pub fn validity(&self, app_id: Uuid, secret: &str) -> Option<(Timestamp, Timestamp)> {
-        let records = self.records();
-        let app = records.app(app_id)?;
-        let credential = app.credentials.iter().find(|known| known.value == secret)?;
-        let removed = credential.removed.map(|removed| removed.at);
-        Some((
-            credential.start.max(credential.added.at),
-            removed.map_or(credential.end, |at| at.min(credential.end)),
-        ))
-    }
-
-    /// Every secret value, code, verifier, password, assertion and token ever issued or received: what
-    /// a scan for leaks looks for.
-    #[must_use]
-    pub fn all_secret_strings(&self) -> BTreeSet<String> {
-        self.records().secrets.clone()
-    }
-}
-
-impl Records {
-    pub(crate) fn guid(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.rng.random()).into_uuid()
-    }
-
-    /// A string like Entra's opaque tokens.
-    pub(crate) fn opaque(&mut self, prefix: &str) -> String {
-        let bytes: [u8; 48] = self.rng.random();
-        let token = format!("{prefix}{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
-        self.note_secret(&token);
-        token
-    }
-
-    /// 40 characters with `~`, `.`, `_` and `-` among them, as real ones have (facts, 1.2).
-    fn secret_text(&mut self) -> String {
-        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let mut text: String = (0..40)
-            .filter_map(|_| LETTERS.get(self.rng.random_range(0..LETTERS.len())))
-            .map(|letter| char::from(*letter))
-            .collect();
-        text.replace_range(3..6, "8Q~");
-        for (at, mark) in [(13, "."), (22, "_"), (31, "-")] {
-            text.replace_range(at..=at, mark);
-        }
-        self.note_secret(&text);
-        text
-    }
-
-    pub(crate) fn note_secret(&mut self, secret: &str) {
-        // Shorter ones would be found by chance in innocent text.
-        if secret.len() >= 8 {
-            self.secrets.insert(secret.to_owned());
-        }
-    }
-
-    pub(crate) fn app(&self, app_id: Uuid) -> Option<&Application> {
-        self.applications
-            .iter()
-            .find(|app| app.ids.app_id == app_id)
-    }
-
-    pub(crate) fn app_mut(&mut self, app_id: Uuid) -> Option<&mut Application> {
-        self.applications
-            .iter_mut()
-            .find(|app| app.ids.app_id == app_id)
-    }
-
-    pub(crate) fn account(&self, oid: Uuid) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.oid == oid)
-    }
-
-    pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
-        self.tenants.iter().find(|tenant| {
-            tenant.domain.eq_ignore_ascii_case(name)
-                || Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
-        })
-    }
-
-    pub(crate) fn granted(&self, oid: Uuid, app: &Application) -> BTreeSet<Scope> {
-        let mut granted = app.registration.admin_consent.clone();
-        if let Some(consented) = self.consents.get(&(oid, app.ids.app_id)) {
-            granted.extend(consented.iter().cloned());
-        }
-        granted
-    }
-
-    pub(crate) fn moment(&self, app_id: Uuid, at: Timestamp) -> Moment {
-        Moment {
-            at,
-            token_requests: self.token_replicas.seen(app_id),
-            graph_reads: self.graph_replicas.seen(app_id),
-        }
-    }
-
-    pub(crate) fn new_credential(
-        &mut self,
-        app_id: Uuid,
-        now: Timestamp,
-        secret: NewSecret,
-    ) -> Credential {
-        let value = self.secret_text();
-        let start = secret.start.unwrap_or(now);
-        Credential {
-            key_id: self.guid(),
-            display_name: secret.display_name,
-            custom_key_identifier: secret.custom_key_identifier,
-            hint: value.chars().take(3).collect(),
-            start,
-            end: secret.end.unwrap_or_else(|| two_years_after(start)),
-            last_used: None,
-            on_service_principal: secret.on_service_principal,
-            added: self.moment(app_id, now),
-            removed: None,
-            value,
-        }
-    }
-
-    pub(crate) fn remove_credential(&mut self, app_id: Uuid, key_id: Uuid, now: Timestamp) -> bool {
-        let removed = self.moment(app_id, now);
-        let Some(app) = self.app_mut(app_id) else {
-            return false;
-        };
-        let present = app
-            .credentials
-            .iter_mut()
-            .find(|credential| credential.key_id == key_id && credential.removed.is_none());
-        let Some(credential) = present else {
-            return false;
-        };
-        credential.removed = Some(removed);
-        true
-    }
-}
-
-/// The default `endDateTime` (facts/microsoft.md, 1.3).
-pub(crate) fn two_years_after(start: Timestamp) -> Timestamp {
-    use jiff::ToSpan;
-    let civil = jiff::tz::Offset::UTC.to_datetime(start);
-    civil
-        .checked_add(2.years())
-        .ok()
-        .and_then(|end| jiff::tz::Offset::UTC.to_timestamp(end).ok())
-        .unwrap_or(Timestamp::MAX)
 }

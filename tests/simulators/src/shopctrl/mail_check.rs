@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::test_mail::Outgoing;
 use super::{Connection, Direction, Shop, ShopCtrl, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
@@ -48,7 +49,12 @@ impl ShopCtrl {
                 }
             }
             for (shop_id, from, to, date) in replies {
-                state.send(shop_id, &from, &to, "Auto Reply", date);
+                let mail = Outgoing {
+                    from: &from,
+                    to: &to,
+                    subject: "Auto Reply",
+                };
+                state.send(shop_id, mail, date);
             }
         }
         // A shop sends all day, so sending connections too use their secret and renew their token.

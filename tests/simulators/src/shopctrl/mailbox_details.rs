@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::employees::{Closed, LoggedIn};
 use super::mailbox_list::{self, entered};
 use super::window::{self, check_box, text_field};
-use super::{Connection, Direction, MailServer, Protocol, ShopCtrl, Status};
+use super::{AuthParameters, Connection, Direction, MailServer, Protocol, ShopCtrl, Status};
 use crate::microsoft::entra::escape;
 
 /// Stands for a mailbox that is not there yet.
@@ -64,7 +64,7 @@ fn find(
     if id == NEW {
         let id = shopctrl.directory.records().guid().simple().to_string();
         let kind = (direction, Protocol::Graph);
-        let new = Connection::new(shop_id, &id, kind, "", Uuid::nil(), Uuid::nil());
+        let new = Connection::new(shop_id, &id, kind, "", AuthParameters::default());
         return Ok(Connection {
             enabled: false,
             ..new

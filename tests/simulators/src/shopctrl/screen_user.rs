@@ -36,8 +36,14 @@ pub(super) fn shop() -> Fixture {
     shopctrl.add_shop(12, "Shop");
     let (_, secret) = fixture.secret();
     for (id, direction) in [("in", Direction::Receiving), ("out", Direction::Sending)] {
-        let (kind, app) = ((direction, Protocol::Graph), fixture.app.app_id);
-        shopctrl.add_connection(Connection::new(12, id, kind, MAILBOX, fixture.tenant, app));
+        let kind = (direction, Protocol::Graph);
+        shopctrl.add_connection(Connection::new(
+            12,
+            id,
+            kind,
+            MAILBOX,
+            fixture.auth_parameters(),
+        ));
         shopctrl.enter_secret(12, id, &secret);
         shopctrl.authorize_as(12, id, MAILBOX).unwrap();
     }

@@ -14,8 +14,9 @@ use url::Url;
 use super::connections::NewSecret;
 use super::{Connection, ShopCtrl, Status, mailbox_list, window};
 use crate::microsoft::directory::denial::Denial;
-use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
 use crate::microsoft::directory::sign_in::{Decision, Step};
+use crate::microsoft::directory::tokens::Tokens;
 use crate::microsoft::entra::escape;
 
 /// How long a sign-in that was begun can be finished.

@@ -54,16 +54,17 @@ impl ShopCtrl {
     }
 }
 
+/// A mail that is about to leave.
+pub(super) struct Outgoing<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) subject: &'a str,
+}
+
 impl State {
     /// Sends a mail and files it with the sent ones. The rest of ShopCtrl sees whom it went to.
-    pub(super) fn send(
-        &mut self,
-        shop_id: i64,
-        from: &str,
-        to: &str,
-        subject: &str,
-        date: Timestamp,
-    ) {
+    pub(super) fn send(&mut self, shop_id: i64, mail: Outgoing<'_>, date: Timestamp) {
+        let Outgoing { from, to, subject } = mail;
         let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
         let id = self.email_id();
         let comes_back = self.connections.iter().any(|one| {
@@ -132,8 +133,7 @@ mod tests {
             "spare",
             kind,
             other,
-            fixture.tenant,
-            app,
+            fixture.auth_parameters(),
         ));
         shopctrl.edit(12, "spare", |spare| spare.priority = 10);
         shopctrl.enter_secret(12, "spare", &fixture.secret().1);

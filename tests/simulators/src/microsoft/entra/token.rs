@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::microsoft::directory::Directory;
 use crate::microsoft::directory::denial::Denial;
-use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
+use crate::microsoft::directory::tokens::Tokens;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
