@@ -1,5 +1,5 @@
 //! A hand-over: what a person does with its link, on our pages and in ShopCtrl. ShopCtrl's side is played by
-//! the simulator's own means; a real browser goes the whole way in `hand_over_in_a_browser`.
+//! the simulator's own means; a real browser goes the whole way in `attended`.
 
 use serde_json::Value;
 use simulators::aws::secrets_manager::PENDING;
