@@ -2,33 +2,14 @@
 //! ours are known from other people's, and the hint that ties an id to a value.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
+use crate::ids::KeyId;
 use crate::short_hash::short_hash;
-
-/// The id of a credential in Entra (`keyId`). The portal calls it Secret ID; it is no secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KeyId(pub Uuid);
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::try_parse(text).map(Self)
-    }
-}
 
 /// A client secret: never printed, never serialized but by [`ClientSecret::expose`], zeroized on
 /// drop.

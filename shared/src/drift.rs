@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credential::Slip;
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::ConnectionId;
+use crate::ids::ConnectionId;
 
 /// Something that is not as it was left, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

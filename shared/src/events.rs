@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::aws::sorted;
 use crate::config::BaseUrl;
-use crate::credential::KeyId;
 use crate::drift::DriftKind;
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::grants::HandOverState;
-use crate::mailbox_secret::{ConnectionId, Delivery, Direction, DirectoryId, MailboxAddress};
+use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use crate::mailbox_secret::{Delivery, Direction};
 use crate::retry::backoff;
 
 /// An event. No field of any kind can hold a secret.

@@ -10,7 +10,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::{DirectoryId, FormVersion, MailboxAddress, field_error};
+use crate::ids::{DirectoryId, MailboxAddress};
+use crate::mailbox_secret::{FormVersion, field_error};
 use crate::retry::backoff;
 use crate::secret_store::versions::CURRENT;
 use crate::secret_store::{MoveLabel, Put, SecretStore, Stored, Swap};

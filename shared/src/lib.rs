@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod clock;
+pub mod cloud;
 pub mod config;
 pub mod credential;
 pub mod drift;
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod function;
 pub mod grants;
 pub mod http;
+pub mod ids;
 mod jwt;
 pub mod mailbox;
 pub mod mailbox_secret;

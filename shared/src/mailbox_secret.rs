@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::cloud::Cloud;
 use crate::config::BaseUrl;
-use crate::credential::{ClientSecret, KeyId};
-use crate::entra::Cloud;
+use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind};
+use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::period::Period;
 
 pub use sign_in_name::{RestsOn, SignInName};
@@ -77,39 +78,6 @@ impl Serialize for FormVersion {
     }
 }
 
-/// An id of Entra's (tenant, application, user): a GUID, written in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct DirectoryId(String);
-
-impl DirectoryId {
-    /// The GUID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads a GUID.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let id = uuid::Uuid::try_parse(text).ok()?;
-        Some(Self(id.hyphenated().to_string()))
-    }
-}
-
-impl fmt::Display for DirectoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for DirectoryId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| de::Error::custom("not a GUID"))
-    }
-}
-
 /// The identity that may add and remove credentials of the app registration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -156,99 +124,6 @@ pub struct Connection {
     /// How a delivered secret is proved.
     #[serde(default)]
     pub proof: Proof,
-}
-
-/// The id of a connection: up to 64 letters, digits, `.`, `_` and `-`, so that it is safe in paths,
-/// logs and pages.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ConnectionId(String);
-
-impl ConnectionId {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ConnectionId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let dots = text.chars().all(|c| c == '.');
-        if text.len() <= 64 && text.chars().all(plain) && !dots {
-            Ok(Self(text))
-        } else {
-            Err(de::Error::custom(
-                "not an id of 1 to 64 letters, digits, '.', '_' and '-'",
-            ))
-        }
-    }
-}
-
-/// The address of a mailbox account, compared without regard to case.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-pub struct MailboxAddress(String);
-
-impl MailboxAddress {
-    /// The address as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads an address: one `@`, something before and behind it, no space or control character, and nothing
-    /// that would have to be quoted in an address (RFC 5322, 3.2.3) or in the mails that name it.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let (local, domain) = text.split_once('@')?;
-        let plain = |c: char| {
-            !c.is_whitespace()
-                && !c.is_control()
-                && !matches!(c, '@' | '<' | '>' | '"' | ',' | '\\')
-        };
-        let good = !local.is_empty()
-            && !domain.is_empty()
-            && text.len() <= 254
-            && local.chars().all(plain)
-            && domain.chars().all(plain);
-        good.then(|| Self(text.to_owned()))
-    }
-
-    /// The form by which addresses are compared and grants are filed.
-    #[must_use]
-    pub fn key(&self) -> String {
-        self.0.to_lowercase()
-    }
-}
-
-impl PartialEq for MailboxAddress {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for MailboxAddress {}
-
-impl fmt::Display for MailboxAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for MailboxAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| de::Error::custom("not a mail address"))
-    }
 }
 
 /// The direction of a connection.

@@ -6,7 +6,7 @@ use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::clock;
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::MailboxAddress;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey, expiry};
 use simulators::directory::account::{
     AccountKind, ConsentPolicy, Obstacle, PERSONAL_TENANT, Person,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::credential::KeyId;
+use shared::ids::KeyId;
 use shared::secret_store::Described;
 use shared::secret_store::versions::Claim;
 use shared::tags;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::ConnectionId;
+use shared::ids::ConnectionId;
 use shared::secret_store::Described;
 use shared::secret_store::versions::PENDING;
 

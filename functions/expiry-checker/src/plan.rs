@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use shared::credential::KeyId;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::{KeyId, MailboxAddress};
 use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::short_hash::short_hash;

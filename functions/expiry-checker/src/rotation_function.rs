@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::aws::{sorted, was_not_carried_out};
-use shared::credential::KeyId;
 use shared::drift::Drift;
 use shared::failure::{Failure, Kind, foreign_code};
-use shared::mailbox_secret::{DirectoryId, MailboxAddress};
+use shared::ids::{DirectoryId, KeyId, MailboxAddress};
 use shared::retry::backoff;
 
 /// The rotation function.

@@ -14,10 +14,9 @@ use shared::entra::sign_in::{
 };
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens};
 use shared::grants::{Grant, GrantStore, Grants};
+use shared::ids::DirectoryId;
 use shared::mailbox::graph;
-use shared::mailbox_secret::{
-    Connection, Delivery, DirectoryId, MailboxSecret, RestsOn, SignInName,
-};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, RestsOn, SignInName};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::failure::Failure;
-use shared::mailbox_secret::{Connection, DirectoryId};
+use shared::ids::DirectoryId;
+use shared::mailbox_secret::Connection;
 use shared::ticket::TicketKey;
 use subtle::ConstantTimeEq;
 

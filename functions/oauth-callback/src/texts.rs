@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use shared::entra::refusal::Obstacle;
 use shared::grants::HandOverState;
-use shared::mailbox_secret::{
-    Connection, Delivery, Direction, MailboxAddress, Protocol, RestsOn, SignInName,
-};
+use shared::ids::MailboxAddress;
+use shared::mailbox_secret::{Connection, Delivery, Direction, Protocol, RestsOn, SignInName};
 use shared::shopctrl::status::LastMailCheck;
 use shared::ticket::{Purpose, Ticket};
 

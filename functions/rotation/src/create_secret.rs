@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::credential::{Credential, KeyId, Marker};
+use shared::credential::{Credential, Marker};
 use shared::entra::application::{Application, Issued, Registration};
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind, foreign_code};
+use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
 use shared::retry::{CallError, Deadline, Effect, backoff, out_of_time, with_retries};

@@ -1,10 +1,11 @@
 //! Removing credentials, and making sure that they are gone. Graph's reads lag its writes, and its
 //! "no such credential" can mean "not heard of it yet": one empty look proves nothing.
 
-use shared::credential::{Credential, KeyId};
+use shared::credential::Credential;
 use shared::entra::application::{Application, Registration, Removal};
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::{Failure, Kind};
+use shared::ids::KeyId;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
 use shared::tags;

@@ -1,9 +1,9 @@
 //! finishSecret: promotes the pending version, once every connection is seen to hold it.
 
 use jiff::Timestamp;
-use shared::credential::KeyId;
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
+use shared::ids::KeyId;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, backoff, with_retries};
 use shared::secret_store::versions::{CURRENT, PREVIOUS, PROVED, key_label};

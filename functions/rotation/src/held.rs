@@ -1,9 +1,9 @@
 //! What ShopCtrl's connections hold, as far as it can be seen: whether a credential may go, and what stops
 //! by the end of one.
 
-use shared::credential::KeyId;
 use shared::events::{StoppedConnection, StoppedWhy, Stops};
 use shared::failure::Failure;
+use shared::ids::KeyId;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use tracing::warn;

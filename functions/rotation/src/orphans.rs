@@ -1,9 +1,10 @@
 //! Credentials of ours that were lost: issued, and never stored.
 
 use jiff::Timestamp;
-use shared::credential::{Issuer, KeyId};
+use shared::credential::Issuer;
 use shared::entra::application::Application;
 use shared::failure::Failure;
+use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;
 use shared::secret_store::Described;

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::credential::{Fit, KeyId, Marker};
+use shared::credential::{Fit, Marker};
 use shared::drift::{Drift, DriftKind};
 use shared::entra::application::Application;
 use shared::entra::token::TokenError;
 use shared::failure::Failure;
-use shared::mailbox_secret::{Delivery, DirectoryId, MailboxAddress, MailboxSecret};
+use shared::ids::{DirectoryId, KeyId, MailboxAddress};
+use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::CURRENT;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use shared::credential::KeyId;
 use shared::failure::Failure;
-use shared::mailbox_secret::{Connection, ConnectionId, Delivery, MailboxSecret};
+use shared::ids::{ConnectionId, KeyId};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::with_retries;
 use shared::short_hash::short_hash;
 use shared::tags;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::credential::{Credential, KeyId};
+use shared::credential::Credential;
 use shared::drift::DriftKind;
 use shared::entra::App;
 use shared::entra::application::Application;
@@ -14,6 +14,7 @@ use shared::entra::credential_use::last_used;
 use shared::entra::token::Tokens;
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
+use shared::ids::KeyId;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, backoff, with_retries};
 use shared::secret_store::versions::{

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use shared::credential::KeyId;
 use shared::entra::token::Tokens;
 use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
+use shared::ids::KeyId;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::CURRENT;

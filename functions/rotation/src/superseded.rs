@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::credential::{Credential, Fit, Issuer, KeyId};
+use shared::credential::{Credential, Fit, Issuer};
 use shared::events::RetiredReason;
+use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy;
 use shared::secret_store::Described;

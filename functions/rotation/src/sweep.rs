@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::credential::{Credential, Fit, KeyId};
+use shared::credential::{Credential, Fit};
 use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
+use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, key_label};

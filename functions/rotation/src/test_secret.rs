@@ -8,10 +8,9 @@ use shared::entra::token::{TokenError, Tokens};
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
 use shared::grants::{Grant, Grants};
+use shared::ids::MailboxAddress;
 use shared::mailbox::graph;
-use shared::mailbox_secret::{
-    Connection, Delivery, Direction, MailboxAddress, MailboxSecret, Proof, Protocol,
-};
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, Proof, Protocol};
 use shared::retry::{Again, Deadline, backoff, with_retries};
 use shared::secret_store::versions::PROVED;
 use shared::secret_store::{MoveLabel, Swap};

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
-use crate::credential::{ClientSecret, Credential, Fit, Hint, KeyId};
+use crate::credential::{ClientSecret, Credential, Fit, Hint};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client};
+use crate::ids::KeyId;
 use crate::mailbox_secret::MailboxSecret;
 use crate::retry::{Again, CallError, Effect};
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::App;
 use super::application::{authorized, parsed, send};
-use crate::credential::KeyId;
 use crate::http::Client;
+use crate::ids::KeyId;
 use crate::retry::CallError;
 
 /// Row by row: one that cannot be read says nothing, and costs the others nothing. The filtered answer of

@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq;
 use super::App;
 use crate::failure::{Failure, Kind};
 use crate::http::{Client, passing_trouble, retry_after};
+use crate::ids::DirectoryId;
 use crate::jwt;
-use crate::mailbox_secret::DirectoryId;
 use crate::retry::{Again, CallError, Effect};
 
 /// The account that signed in, by the pair that does not change.

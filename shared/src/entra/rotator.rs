@@ -3,9 +3,10 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::App;
 use super::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
-use super::{App, MicrosoftSettings};
 use crate::aws::sorted;
+use crate::cloud::MicrosoftSettings;
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind};
 use crate::http::Client;

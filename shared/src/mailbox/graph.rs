@@ -5,10 +5,10 @@ use http::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::entra::Endpoints;
+use crate::cloud::Endpoints;
 use crate::entra::application::{authorized, parsed, send};
 use crate::http::Client;
-use crate::mailbox_secret::MailboxAddress;
+use crate::ids::MailboxAddress;
 use crate::retry::CallError;
 
 /// The addresses of an account.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, ShopCtrl, error_code, parsed, refusal};
-use crate::credential::KeyId;
 use crate::failure::{Failure, Kind};
+use crate::ids::KeyId;
 use crate::mailbox_secret::{Connection, MailboxSecret};
 use crate::retry::{Again, CallError};
 

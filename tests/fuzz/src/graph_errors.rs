@@ -3,12 +3,12 @@
 
 use secrecy::SecretString;
 use serde_json::json;
+use shared::cloud::{Cloud, MicrosoftSettings};
 use shared::config::Reader;
-use shared::credential::KeyId;
+use shared::entra::App;
 use shared::entra::application::{Registration, Removal};
-use shared::entra::{App, Cloud, MicrosoftSettings};
 use shared::http::Client;
-use shared::mailbox_secret::DirectoryId;
+use shared::ids::{DirectoryId, KeyId};
 use shared::retry::{CallError, Effect};
 
 use crate::canned::{Canned, answering, at_once};

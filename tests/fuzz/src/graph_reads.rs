@@ -3,10 +3,9 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::credential::KeyId;
 use shared::entra::credential_use::last_used;
+use shared::ids::{KeyId, MailboxAddress};
 use shared::mailbox::graph;
-use shared::mailbox_secret::MailboxAddress;
 use shared::retry::CallError;
 
 use crate::canned::{Canned, at_once};
