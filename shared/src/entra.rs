@@ -1,7 +1,5 @@
 //! Microsoft Entra: the token endpoint, sign-in, what its refusals mean, the rotator.
 
-pub mod application;
-pub mod credential_use;
 pub mod id_token;
 pub mod refusal;
 pub mod rotator;

@@ -14,8 +14,8 @@ use shared::entra::sign_in::{
 };
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens};
 use shared::grants::{Grant, GrantStore, Grants};
+use shared::graph::account;
 use shared::ids::DirectoryId;
-use shared::mailbox::graph;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, RestsOn, SignInName};
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
@@ -293,7 +293,7 @@ impl OAuthCallback {
         let names = match expected.rests_on() {
             RestsOn::Addresses if tokens.grants("User.Read") => {
                 let addresses = with_retries(deadline, async || {
-                    graph::addresses(&self.http, &sign_in.app.endpoints, &tokens.access).await
+                    account::addresses(&self.http, &sign_in.app.endpoints, &tokens.access).await
                 });
                 Names::Graph(addresses.await?)
             }

@@ -1,8 +1,8 @@
 //! Whether an account is the mailbox's: the one place that compares them.
 
 use shared::grants::Grants;
+use shared::graph::account::Addresses;
 use shared::ids::{DirectoryId, MailboxAddress};
-use shared::mailbox::graph::Addresses;
 use shared::mailbox_secret::SignInName;
 
 /// Whose the mailbox is, by the stored grant.

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::{Credential, Marker};
-use shared::entra::application::{Application, Issued, Registration};
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind, foreign_code};
+use shared::graph::application::{Application, Issued, Registration};
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
@@ -136,7 +136,7 @@ impl Rotation {
         &self,
         run: &Invocation,
         mailbox: &MailboxSecret,
-        registration: &Registration<'_>,
+        registration: &Registration,
         application: &Application,
         now: Timestamp,
     ) -> Result<Vec<KeyId>, Failure> {
@@ -212,7 +212,7 @@ impl Rotation {
     async fn add_password(
         &self,
         run: &Invocation,
-        registration: &Registration<'_>,
+        registration: &Registration,
         mailbox: &MailboxSecret,
         now: Timestamp,
     ) -> Result<Issued, Failure> {
@@ -259,7 +259,7 @@ impl Rotation {
     async fn refused_for_want_of_room(
         &self,
         run: &Invocation,
-        registration: &Registration<'_>,
+        registration: &Registration,
         before: &Application,
         failure: Failure,
     ) -> Failure {
@@ -270,11 +270,7 @@ impl Rotation {
             return failure;
         }
         for look in 1..=LOOKS {
-            let http = registration.http.apart();
-            let apart = Registration {
-                http: &http,
-                ..registration.clone()
-            };
+            let apart = registration.apart();
             let seen = with_retries(run.deadline, async || apart.read().await).await;
             if seen.is_ok_and(|seen| seen.credentials.len() >= most) {
                 return Failure::new(
@@ -293,7 +289,7 @@ impl Rotation {
     async fn refuse_unmarked(
         &self,
         run: &Invocation,
-        registration: &Registration<'_>,
+        registration: &Registration,
         issued: Issued,
     ) -> Result<Issued, Failure> {
         let marker = issued.name.as_deref().map(Marker::read);
@@ -313,7 +309,7 @@ impl Rotation {
     async fn store_issued(
         &self,
         run: &Invocation,
-        registration: &Registration<'_>,
+        registration: &Registration,
         mailbox: &MailboxSecret,
         issued: &Issued,
     ) -> Result<MailboxSecret, Failure> {

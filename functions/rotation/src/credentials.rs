@@ -2,9 +2,9 @@
 //! "no such credential" can mean "not heard of it yet": one empty look proves nothing.
 
 use shared::credential::Credential;
-use shared::entra::application::{Application, Registration, Removal};
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::{Failure, Kind};
+use shared::graph::application::{Application, Registration, Removal};
 use shared::ids::KeyId;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::Described;
@@ -28,7 +28,7 @@ impl Rotation {
     pub(crate) async fn remove_orphans(
         &self,
         secret: &Described,
-        registration: &Registration<'_>,
+        registration: &Registration,
         orphans: Vec<KeyId>,
         deadline: Deadline,
     ) -> (Vec<KeyId>, Option<Failure>) {
@@ -63,7 +63,7 @@ impl Rotation {
     pub(crate) async fn tell_removed(
         &self,
         secret: &mut Described,
-        registration: &Registration<'_>,
+        registration: &Registration,
         application: &Application,
         deadline: Deadline,
     ) -> Result<(), Failure> {
@@ -104,7 +104,7 @@ impl Rotation {
     /// Removes a credential.
     pub(crate) async fn remove_credential(
         &self,
-        registration: &Registration<'_>,
+        registration: &Registration,
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<(), Failure> {
@@ -137,7 +137,7 @@ impl Rotation {
     /// Whether several looks in a row do not find the credential.
     pub(crate) async fn is_gone(
         &self,
-        registration: &Registration<'_>,
+        registration: &Registration,
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<bool, Failure> {
@@ -152,18 +152,14 @@ impl Rotation {
     /// [`Failure`], also when there was no time for all the looks.
     pub(crate) async fn find_credential(
         &self,
-        registration: &Registration<'_>,
+        registration: &Registration,
         key_id: KeyId,
         deadline: Deadline,
     ) -> Result<Option<Credential>, Failure> {
         for look in 1..=ABSENT_LOOKS {
-            let http = match look {
-                1 => registration.http.clone(),
-                _ => registration.http.apart(),
-            };
-            let apart = Registration {
-                http: &http,
-                ..registration.clone()
+            let apart = match look {
+                1 => registration.clone(),
+                _ => registration.apart(),
             };
             let seen = with_retries(deadline, async || apart.read().await).await?;
             if let Some(credential) = seen.credential(key_id) {

@@ -32,12 +32,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::aws;
 use shared::credential::{Credential, Issuer, Marker};
+use shared::entra::App;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
-use shared::entra::{App, application::Registration};
 use shared::events::{Event, EventKind, Events, Subject};
 use shared::failure::{Failure, Kind};
 use shared::grants::GrantStore;
+use shared::graph::application::Registration;
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy::{self, Policy};
@@ -163,12 +164,8 @@ impl Rotation {
         }
     }
 
-    fn registration<'a>(&'a self, app: &'a App, tokens: &'a Tokens) -> Registration<'a> {
-        Registration {
-            http: &self.http,
-            app,
-            token: &tokens.access,
-        }
+    fn registration(&self, app: &App, tokens: &Tokens) -> Registration {
+        Registration::new(self.http.clone(), app.clone(), tokens.clone())
     }
 
     fn policy(&self, secret: &Described) -> Result<Policy, Failure> {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use shared::credential::Issuer;
-use shared::entra::application::Application;
 use shared::failure::Failure;
+use shared::graph::application::Application;
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;

@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 use shared::credential::Credential;
 use shared::drift::DriftKind;
 use shared::entra::App;
-use shared::entra::application::Application;
-use shared::entra::credential_use::last_used;
 use shared::entra::token::Tokens;
 use shared::events::{EventKind, RetiredReason};
 use shared::failure::Failure;
+use shared::graph::application::Application;
 use shared::ids::KeyId;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, backoff, with_retries};
@@ -371,7 +370,8 @@ impl Rotation {
     }
 
     async fn use_since(&self, place: &Place, key_id: KeyId, since: Timestamp) -> Use {
-        match last_used(&self.http, &place.app, &place.tokens.access, key_id).await {
+        let registration = self.registration(&place.app, &place.tokens);
+        match registration.last_used(key_id).await {
             Ok(last_used) => used_since(last_used, since),
             Err(error) => {
                 info!(failure = %error.failure, "Entra's report of the credential's use cannot be read");

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::credential::{Credential, Fit};
-use shared::entra::application::{Application, Registration};
 use shared::failure::{Failure, Kind};
+use shared::graph::application::{Application, Registration};
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
@@ -132,7 +132,7 @@ impl Rotation {
         secret: &Described,
         mailbox: &MailboxSecret,
         application: &Application,
-        registration: &Registration<'_>,
+        registration: &Registration,
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let versions = &secret.versions;

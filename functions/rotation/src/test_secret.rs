@@ -8,8 +8,8 @@ use shared::entra::token::{TokenError, Tokens};
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
 use shared::grants::{Grant, Grants};
+use shared::graph::account;
 use shared::ids::MailboxAddress;
-use shared::mailbox::graph;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, Proof, Protocol};
 use shared::retry::{Again, Deadline, backoff, with_retries};
 use shared::secret_store::versions::PROVED;
@@ -189,7 +189,7 @@ impl Rotation {
             |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
         if connections.iter().any(|c| reads(&c)) {
             let opened = with_retries(run.deadline, async || {
-                graph::open_inbox(&self.http, &app.endpoints, &tokens.access).await
+                account::open_inbox(&self.http, &app.endpoints, &tokens.access).await
             });
             let opened = opened.await;
             opened

@@ -1,12 +1,12 @@
-//! Microsoft Graph as the mailbox account: who it is, and whether its inbox can be read.
+//! The account that signed in: who it is, and whether its inbox can be read.
 
 use bytes::Bytes;
 use http::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::{authorized, parsed, send};
 use crate::cloud::Endpoints;
-use crate::entra::application::{authorized, parsed, send};
 use crate::http::Client;
 use crate::ids::MailboxAddress;
 use crate::retry::CallError;
@@ -39,12 +39,11 @@ pub async fn addresses(
         endpoints.graph
     );
     let request = authorized(Method::GET, &url, token, Bytes::new());
-    let response = send(http, what, request).await.map_err(|error| {
-        advised(error, |status, _| match status {
-            403 => Some("Give the app the delegated permission User.Read of Microsoft Graph."),
-            _ => None,
-        })
-    })?;
+    let advice = |status, _: &str| match status {
+        403 => Some("Give the app the delegated permission User.Read of Microsoft Graph."),
+        _ => None,
+    };
+    let response = send(http, what, request, advice).await?;
     Ok(Addresses(read(&parsed(what, &response)?)))
 }
 
@@ -58,19 +57,6 @@ fn read(me: &Value) -> Vec<String> {
         kind.eq_ignore_ascii_case("smtp").then_some(address)
     });
     named.chain(aliases).map(str::to_lowercase).collect()
-}
-
-/// Graph's refusals mean other things of a person's mailbox than of an app registration.
-fn advised(
-    mut error: CallError,
-    next_step: impl Fn(u16, &str) -> Option<&'static str>,
-) -> CallError {
-    let code = error.failure.code.clone().unwrap_or_default();
-    let next_step = error.status.and_then(|status| next_step(status, &code));
-    if let Some(next_step) = next_step {
-        error.failure = error.failure.next_step(next_step);
-    }
-    error
 }
 
 /// Opens the inbox without marking anything read.
@@ -88,21 +74,20 @@ pub async fn open_inbox(
         endpoints.graph
     );
     let request = authorized(Method::GET, &url, token, Bytes::new());
-    let response = send(http, what, request).await.map_err(|error| {
-        advised(error, |status, code| match (status, code) {
-            (403, _) => Some(
-                "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
-            ),
-            (404, "MailboxNotEnabledForRESTAPI") => Some(
-                "The mailbox is inactive, deleted, or not in Exchange Online: in the Microsoft 365 admin center look at this account's licence and mailbox.",
-            ),
-            // microsoft-graph-docs#2085; zammad#3230
-            (404, _) => Some(
-                "This account has no mailbox that Microsoft Graph opens: in the Microsoft 365 admin center look at its Exchange Online licence, and whether the mailbox is there yet.",
-            ),
-            _ => None,
-        })
-    })?;
+    let advice = |status, code: &str| match (status, code) {
+        (403, _) => Some(
+            "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
+        ),
+        (404, "MailboxNotEnabledForRESTAPI") => Some(
+            "The mailbox is inactive, deleted, or not in Exchange Online: in the Microsoft 365 admin center look at this account's licence and mailbox.",
+        ),
+        // microsoft-graph-docs#2085; zammad#3230
+        (404, _) => Some(
+            "This account has no mailbox that Microsoft Graph opens: in the Microsoft 365 admin center look at its Exchange Online licence, and whether the mailbox is there yet.",
+        ),
+        _ => None,
+    };
+    let response = send(http, what, request, advice).await?;
     parsed::<Value>(what, &response).map(|_| ())
 }
 

@@ -2,21 +2,20 @@
 
 use std::str::FromStr;
 
-use ::http::{Method, Request, Response};
 use bytes::Bytes;
+use http::{Method, Request, Response};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::App;
+use super::{NO_SUCH_PASSWORD, OBJECT_FULL, authorized, parsed, send, unreadable};
 use crate::credential::{ClientSecret, Credential, Fit, Hint};
-use crate::failure::{Failure, Kind, foreign_code};
-use crate::http::{self, Client};
+use crate::entra::App;
+use crate::entra::token::Tokens;
+use crate::http::Client;
 use crate::ids::KeyId;
 use crate::mailbox_secret::MailboxSecret;
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::CallError;
 
 /// What Graph shows of an app registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,18 +150,37 @@ struct IssuedBody {
     secret_text: Option<ClientSecret>,
 }
 
-/// The app registration of one app, with the rotator's token.
+/// The app registration of one app, as its rotator reaches it.
 #[derive(Debug, Clone)]
-pub struct Registration<'a> {
-    /// The HTTP client.
-    pub http: &'a Client,
-    /// The app.
-    pub app: &'a App,
-    /// An access token for Graph.
-    pub token: &'a SecretString,
+pub struct Registration {
+    pub(super) http: Client,
+    pub(super) app: App,
+    /// The rotator's.
+    pub(super) tokens: Tokens,
 }
 
-impl Registration<'_> {
+impl Registration {
+    /// The app registration of `app`, with its rotator's tokens for Graph.
+    #[must_use]
+    pub fn new(http: Client, app: App, tokens: Tokens) -> Self {
+        Self { http, app, tokens }
+    }
+
+    /// Entra's clock, at which the rotator signed in.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.tokens.now
+    }
+
+    /// The same over a connection of its own, and so perhaps another replica: [`Client::apart`].
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            http: self.http.apart(),
+            ..self.clone()
+        }
+    }
+
     /// The app registration as this replica of Graph knows it: reads lag writes.
     ///
     /// # Errors
@@ -257,154 +275,18 @@ impl Registration<'_> {
         method: Method,
         below: &str,
         body: Bytes,
-    ) -> Result<Request<Bytes>, ::http::Error> {
+    ) -> Result<Request<Bytes>, http::Error> {
         let (graph, client_id) = (&self.app.endpoints.graph, &self.app.client_id);
         let url = format!("{graph}/v1.0/applications(appId='{client_id}'){below}");
-        authorized(method, &url, self.token, body)
+        authorized(method, &url, &self.tokens.access, body)
     }
 
     async fn send(
         &self,
         what: &str,
-        request: Result<Request<Bytes>, ::http::Error>,
+        request: Result<Request<Bytes>, http::Error>,
     ) -> Result<Response<Bytes>, CallError> {
-        let answer = send(self.http, what, request).await;
-        answer.map_err(|mut error| {
-            let code = error.failure.code.clone().unwrap_or_default();
-            let next_step = error.status.and_then(|status| next_step(status, &code));
-            if let Some(next_step) = next_step {
-                error.failure = error.failure.next_step(next_step);
-            }
-            error
-        })
-    }
-}
-
-/// A request to Graph, with a fresh `client-request-id` (graph-docs, best-practices-concept.md).
-pub(crate) fn authorized(
-    method: Method,
-    url: &str,
-    token: &SecretString,
-    body: Bytes,
-) -> Result<Request<Bytes>, ::http::Error> {
-    let mut bearer = ::http::HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
-    bearer.set_sensitive(true);
-    Request::builder()
-        .method(method)
-        .uri(url)
-        .header("Authorization", bearer)
-        .header("Content-Type", "application/json")
-        .header("client-request-id", Uuid::new_v4().to_string())
-        .body(body)
-}
-
-/// Sends a request to Graph and sorts what is not success. What a person has to do about it the caller knows.
-pub(crate) async fn send(
-    client: &Client,
-    what: &str,
-    request: Result<Request<Bytes>, ::http::Error>,
-) -> Result<Response<Bytes>, CallError> {
-    let request = request.map_err(|_| {
-        CallError::refused(Failure::new(
-            Kind::Misconfigured,
-            format!("{what}: the request could not be built"),
-        ))
-    })?;
-    let response = client
-        .send(request)
-        .await
-        .map_err(|error| error.while_doing(what))?;
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(refusal(what, &response))
-    }
-}
-
-pub(crate) fn parsed<'a, T: Deserialize<'a>>(
-    what: &str,
-    response: &'a Response<Bytes>,
-) -> Result<T, CallError> {
-    serde_json::from_slice(response.body())
-        .map_err(|_| unreadable(what, response.status().as_u16()))
-}
-
-fn unreadable(what: &str, status: u16) -> CallError {
-    CallError {
-        effect: Effect::Unknown,
-        again: Some(Again::Soon(None)),
-        status: Some(status),
-        failure: Failure::new(
-            Kind::Temporary,
-            format!("{what}: answered {status}, but not in Graph's form"),
-        ),
-    }
-}
-
-/// Our name for the one refusal that only its message tells from others (vault-plugin-secrets-azure
-/// reads it in the same way).
-const NO_SUCH_PASSWORD: &str = "NoPasswordCredentialFound";
-
-/// The refusal of addPassword at the limit of the registration's size.
-const OBJECT_FULL: &str = "ObjectSizeLimit";
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: ErrorDetail,
-}
-
-#[derive(Deserialize)]
-struct ErrorDetail {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
-    let status = response.status().as_u16();
-    let detail = serde_json::from_slice::<ErrorBody>(response.body())
-        .map(|body| body.error)
-        .unwrap_or(ErrorDetail {
-            code: String::new(),
-            message: String::new(),
-        });
-    let code = if detail
-        .message
-        .contains("No password credential found with keyId")
-    {
-        NO_SUCH_PASSWORD.to_owned()
-    } else if detail
-        .message
-        .contains("size of the object has exceeded its limit")
-    {
-        OBJECT_FULL.to_owned()
-    } else {
-        foreign_code(&detail.code)
-    };
-    let wish = http::retry_after(response);
-    // Graph refuses concurrent writes with 409, 503 or 400: the code tells (nais/azurerator#448,
-    // Azure/azure-cli#23081). Nothing was done then.
-    let (kind, again, effect) = if code == "Directory_ConcurrencyViolation" {
-        (Kind::Temporary, Some(Again::Soon(wish)), Effect::None)
-    } else if let Some(effect) = http::passing_trouble(status) {
-        (Kind::Temporary, Some(Again::Soon(wish)), effect)
-    } else if status == 401 {
-        // Every token here was fetched in this invocation. Graph refuses good ones now and then
-        // (microsoftgraph/msgraph-sdk-dotnet-core#222, microsoftgraph/msgraph-sdk-java#639).
-        (Kind::Misconfigured, Some(Again::Once), Effect::None)
-    } else {
-        (Kind::Misconfigured, None, Effect::None)
-    };
-    let mut failure = Failure::new(kind, format!("{what}: answered {status}"));
-    if !code.is_empty() {
-        failure = failure.code(code);
-    }
-    CallError {
-        effect,
-        again,
-        status: Some(status),
-        failure,
+        send(&self.http, what, request, next_step).await
     }
 }
 
@@ -433,14 +315,6 @@ fn next_step(status: u16, code: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, body: &str) -> CallError {
-        let response = Response::builder()
-            .status(status)
-            .body(Bytes::from(body.to_owned()))
-            .unwrap();
-        refusal("adding a client secret in Entra", &response)
-    }
-
     #[test]
     fn somebody_elses_odd_entry_costs_nothing_but_what_is_odd_in_it() {
         let body = r#"{"signInAudience": "AzureADMyOrg", "passwordCredentials": [
@@ -458,34 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn a_concurrency_violation_is_passing_whatever_its_status() {
-        let body = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"x",
-            "innerError":{"date":"2026-03-29T13:23:55","request-id":"r"}}}"#;
-        for status in [400, 409, 503] {
-            let error = answered(status, body);
-            assert_eq!(
-                (error.effect, error.again.is_some()),
-                (Effect::None, true),
-                "{status}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_a_5xx_did_nobody_knows_and_a_429_did_nothing() {
-        assert_eq!(answered(504, "").effect, Effect::Unknown);
-        assert_eq!(answered(429, "").effect, Effect::None);
-        assert_eq!(answered(403, "<html>").effect, Effect::None);
-    }
-
-    #[test]
     fn a_refusal_by_policy_says_what_an_administrator_can_do() {
         let code = "CredentialTypeNotAllowedAsPerAppPolicy";
-        let error = answered(
-            400,
-            &json!({"error": {"code": code, "message": "m"}}).to_string(),
-        );
-        assert!(error.again.is_none() && error.has_code(code));
         assert!(next_step(400, code).unwrap().contains("administrator"));
     }
 }

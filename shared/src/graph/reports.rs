@@ -4,12 +4,10 @@
 use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 
-use super::App;
-use super::application::{authorized, parsed, send};
-use crate::http::Client;
+use super::application::Registration;
+use super::{authorized, parsed, send};
 use crate::ids::KeyId;
 use crate::retry::CallError;
 
@@ -32,26 +30,23 @@ fn read(report: &Value, key_id: KeyId) -> Option<Timestamp> {
     used.max()
 }
 
-/// When the credential was last used; `None` when Entra reports nothing of it. Needs the application
-/// permission `AuditLog.Read.All`, which few rotators have.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn last_used(
-    http: &Client,
-    app: &App,
-    token: &SecretString,
-    key_id: KeyId,
-) -> Result<Option<Timestamp>, CallError> {
-    let what = "reading when the credential was last used";
-    let url = format!(
-        "{}/beta/reports/appCredentialSignInActivities?$filter=keyId%20eq%20'{key_id}'",
-        app.endpoints.graph
-    );
-    let request = authorized(Method::GET, &url, token, Bytes::new());
-    let response = send(http, what, request).await?;
-    let report: Value = parsed(what, &response)?;
-    Ok(read(&report, key_id))
+impl Registration {
+    /// When a credential was last used; `None` when Entra reports nothing of it. Needs the application
+    /// permission `AuditLog.Read.All`, which few rotators have.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn last_used(&self, key_id: KeyId) -> Result<Option<Timestamp>, CallError> {
+        let what = "reading when the credential was last used";
+        let url = format!(
+            "{}/beta/reports/appCredentialSignInActivities?$filter=keyId%20eq%20'{key_id}'",
+            self.app.endpoints.graph
+        );
+        let request = authorized(Method::GET, &url, &self.tokens.access, Bytes::new());
+        let response = send(&self.http, what, request, |_, _| None).await?;
+        let report: Value = parsed(what, &response)?;
+        Ok(read(&report, key_id))
+    }
 }
 
 #[cfg(test)]
