@@ -10,6 +10,7 @@ pub mod config;
 pub mod credential;
 pub mod drift;
 pub mod entra;
+pub mod event_bus;
 pub mod events;
 pub mod failure;
 pub mod function;

@@ -19,7 +19,8 @@ use serde_json::Value;
 use shared::aws;
 use shared::clock;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, Events, Subject};
+use shared::event_bus::EventBus;
+use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
 use shared::http::{Client, Limits};
 use shared::ids::KeyId;
@@ -45,7 +46,7 @@ pub struct ExpiryChecker {
     settings: Settings,
     http: Client,
     store: SecretStore,
-    events: Events,
+    events: EventBus,
     rotation: RotationFunction,
 }
 
@@ -83,7 +84,7 @@ impl ExpiryChecker {
         );
         Self {
             store: SecretStore::new(aws::secrets_manager(&settings.aws, http)),
-            events: Events::new(
+            events: EventBus::new(
                 aws::event_bridge(&settings.aws, http),
                 settings.event_bus.clone(),
             ),
@@ -146,7 +147,9 @@ impl ExpiryChecker {
         }
         // What was asked for one secret is no report of the fleet.
         if !check.dry_run && check.only.is_none() {
-            self.events.put(&[report::report(check, &outcomes)]).await?;
+            self.events
+                .publish(&[report::report(check, &outcomes)])
+                .await?;
         }
         info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
         Ok(report::answer(check, &outcomes, continues_after))
@@ -164,7 +167,7 @@ impl ExpiryChecker {
         if check.dry_run {
             return Ok(());
         }
-        self.events.put(&[event]).await
+        self.events.publish(&[event]).await
     }
 
     /// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,

@@ -63,7 +63,7 @@ impl ExpiryChecker {
             token: None,
             kind,
         };
-        self.events.put(&[event]).await
+        self.events.publish(&[event]).await
     }
 
     pub(crate) async fn note(

@@ -265,7 +265,7 @@ impl OAuthCallback {
             at: said.at,
             rests_on: said.rests_on.clone(),
         });
-        self.events.put(&[told]).await?;
+        self.events.publish(&[told]).await?;
         let versions = &it.secret.versions;
         let live = [versions.current(), versions.in_progress()];
         let token = it.ticket.version.clone();

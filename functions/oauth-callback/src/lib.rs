@@ -33,7 +33,7 @@ use serde_json::Value;
 use shared::aws;
 use shared::clock;
 use shared::entra::App;
-use shared::events::Events;
+use shared::event_bus::EventBus;
 use shared::failure::{Failure, Kind};
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
@@ -56,7 +56,7 @@ pub struct OAuthCallback {
     settings: Settings,
     http: Client,
     store: SecretStore,
-    events: Events,
+    events: EventBus,
 }
 
 /// How a request that is not answered with a redirect ends.
@@ -158,7 +158,7 @@ impl OAuthCallback {
     #[must_use]
     pub fn over(settings: Settings, http: Client) -> Self {
         let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
-        let events = Events::new(
+        let events = EventBus::new(
             aws::event_bridge(&settings.aws, &http),
             settings.event_bus.clone(),
         );

@@ -127,7 +127,7 @@ impl OAuthCallback {
             by,
             at,
         });
-        self.events.put(&[told]).await?;
+        self.events.publish(&[told]).await?;
         info!(%key_id, %connection, outcome = "revealed", "the secret is shown");
         it.session.revealed = true;
         let cookie = it.session.cookie(&it.key)?;
@@ -161,7 +161,7 @@ impl OAuthCallback {
             at: now(),
             reason,
         });
-        Ok(self.events.put(&[told]).await?)
+        Ok(self.events.publish(&[told]).await?)
     }
 
     /// Entra's own word on what the secret is worth: an app-only token carries the application

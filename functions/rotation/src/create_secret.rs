@@ -41,7 +41,7 @@ impl Rotation {
                     key_id: pending.key_id,
                     expires_at: pending.expires_at,
                 });
-                self.events.put(&[started]).await
+                self.events.publish(&[started]).await
             }
             Begun::ConfigurationTest(_) | Begun::AlreadyCurrent { .. } => Ok(()),
         }
@@ -88,7 +88,7 @@ impl Rotation {
             key_id: stored.key_id,
             expires_at: stored.expires_at,
         });
-        self.events.put(&[started]).await?;
+        self.events.publish(&[started]).await?;
 
         // Now that this version has its credential, any other one with its token is lost for sure. In a
         // freeze it waits for the sweep that comes after.

@@ -92,7 +92,7 @@ impl Rotation {
             reason: RetiredReason::Orphan,
             stops: None,
         };
-        self.events.put(&[event(secret, None, retired)]).await
+        self.events.publish(&[event(secret, None, retired)]).await
     }
 
     async fn note_removing(&self, secret: &Described, keys: &[KeyId]) -> Result<(), Failure> {

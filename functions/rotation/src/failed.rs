@@ -56,7 +56,7 @@ impl Rotation {
                     name: name.to_owned(),
                     arn: call.secret.clone(),
                 };
-                return self.events.put(&[failed.event(subject)]).await;
+                return self.events.publish(&[failed.event(subject)]).await;
             }
             Err(error) => return Err(error.failure),
         };
@@ -90,7 +90,7 @@ impl Rotation {
             name: secret.name.clone(),
             arn: secret.arn.clone(),
         };
-        self.events.put(&[failed.event(subject)]).await?;
+        self.events.publish(&[failed.event(subject)]).await?;
         // Marked after it was told: a kill between the two repeats it, and never swallows it.
         if !secret.is_replica() {
             let tag = (tags::FAILURES_TOLD, told.to_string());

@@ -162,14 +162,14 @@ impl Rotation {
             expires_at: document.expires_at,
         });
         // The promotion stands, and is told, whatever becomes of a label; without the tag both are done again.
-        self.events.put(&[rotated]).await?;
+        self.events.publish(&[rotated]).await?;
         kept?;
         let emergency = run.secret.tags.get(tags::EMERGENCY).map(String::as_str);
         if emergency.is_some() && emergency == previous {
             // The leaked credential goes at once, unless another secret uses it: the checker knows.
             let app = self.rotators.token(document, run.deadline).await?;
             let requested = run.event(EventKind::CheckRequested { time: app.now });
-            self.events.put(&[requested]).await?;
+            self.events.publish(&[requested]).await?;
         }
         let mut green = vec![
             (tags::EXPIRES_AT, document.expires_at.to_string()),

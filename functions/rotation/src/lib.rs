@@ -35,7 +35,8 @@ use shared::credential::{Credential, Issuer, Marker};
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
-use shared::events::{Event, EventKind, Events, Subject};
+use shared::event_bus::EventBus;
+use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
 use shared::grants::GrantStore;
 use shared::graph::application::Registration;
@@ -55,7 +56,7 @@ pub struct Rotation {
     settings: Settings,
     http: Client,
     store: SecretStore,
-    events: Events,
+    events: EventBus,
     rotators: Rotators,
     grants_writer: tokio::sync::Mutex<()>,
 }
@@ -82,7 +83,7 @@ impl Rotation {
     #[must_use]
     pub fn over(settings: Settings, http: Client) -> Self {
         let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
-        let events = Events::new(
+        let events = EventBus::new(
             aws::event_bridge(&settings.aws, &http),
             settings.event_bus.clone(),
         );

@@ -148,7 +148,7 @@ impl Rotation {
             }));
         }
         if !events.is_empty() {
-            self.events.put(&events).await?;
+            self.events.publish(&events).await?;
             let state = format!("{}{asked}", tags::waiting(&run.token));
             self.store
                 .tag(&run.secret.arn, &[(tags::STATE, state)])

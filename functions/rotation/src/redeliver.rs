@@ -209,7 +209,7 @@ impl Rotation {
     ) -> Result<(), Failure> {
         let begun = Timestamp::from_second(round.untold.begun).ok();
         let delivered = round.run.delivered(connection, round.mailbox, begun);
-        self.events.put(&[delivered]).await?;
+        self.events.publish(&[delivered]).await?;
         round.untold.told(connection);
         self.note_untold(round).await
     }

@@ -392,7 +392,9 @@ impl Rotation {
             reason,
             stops: emergency.then(|| stops(run.mailbox, run.held, key_id)),
         };
-        self.events.put(&[event(run.secret, None, retired)]).await
+        self.events
+            .publish(&[event(run.secret, None, retired)])
+            .await
     }
 
     /// Says that somebody uses a superseded credential, that it ends soon and nothing shows that nobody
@@ -444,7 +446,7 @@ impl Rotation {
             };
             events.push(event(secret, None, drift));
         }
-        self.events.put(&events).await?;
+        self.events.publish(&events).await?;
         told.note(key_id, warning);
         let tag = (tags::SUPERSEDED, told.to_string());
         self.store.tag(&secret.arn, &[tag]).await?;
@@ -473,7 +475,9 @@ impl Rotation {
             mended: false,
             time: old.key_id.to_string(),
         };
-        self.events.put(&[event(run.secret, None, drift)]).await?;
+        self.events
+            .publish(&[event(run.secret, None, drift)])
+            .await?;
         told.note(old.key_id, warning);
         let tag = (tags::SUPERSEDED, told.to_string());
         self.store.tag(&run.secret.arn, &[tag]).await?;

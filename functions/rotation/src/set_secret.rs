@@ -98,7 +98,7 @@ impl Rotation {
                 .map(|c| run.delivered(c, &pending, None)),
         );
         for_person.extend(open.into_iter().cloned());
-        self.events.put(&told).await?;
+        self.events.publish(&told).await?;
         // What a person has to do is asked for before what only has to be tried again.
         if !for_person.is_empty() {
             let request = Request {

@@ -380,7 +380,7 @@ impl Rotation {
             // Once in a rotation, whose token is in the id.
             time: String::new(),
         });
-        self.events.put(&[drift]).await?;
+        self.events.publish(&[drift]).await?;
         let what = format!("proving connection {}: it is switched off", connection.id);
         Ok(Failure::new(Kind::WaitingForPerson, what).next_step(
             "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document.",
