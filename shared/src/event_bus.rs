@@ -3,9 +3,10 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
-use crate::aws::sorted;
+use crate::aws::{AwsSettings, Service, sorted};
 use crate::events::{Event, Subject};
 use crate::failure::{Failure, Kind, foreign_code};
+use crate::http;
 use crate::retry::backoff;
 
 /// A bus of EventBridge.
@@ -30,8 +31,12 @@ struct NotTaken {
 impl EventBus {
     /// The bus with this name or ARN.
     #[must_use]
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub fn new(settings: &AwsSettings, http: &http::Client, name: String) -> Self {
+        let config = settings.config(Service::EventBridge, http);
+        Self {
+            client: Client::new(&config),
+            name,
+        }
     }
 
     /// Publishes events, again those that EventBridge did not take.

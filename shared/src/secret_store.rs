@@ -10,8 +10,9 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntr
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::aws::sorted;
+use crate::aws::{AwsSettings, Service, sorted};
 use crate::failure::Failure;
+use crate::http;
 use crate::retry::{CallError, Effect};
 use versions::Versions;
 
@@ -94,10 +95,11 @@ pub enum Stored {
 pub struct SecretStore(Client);
 
 impl SecretStore {
-    /// Over an SDK client.
+    /// The account's and region's that the settings name.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(client)
+    pub fn new(settings: &AwsSettings, http: &http::Client) -> Self {
+        let config = settings.config(Service::SecretsManager, http);
+        Self(Client::new(&config))
     }
 
     /// One secret: labels, tags, state; no value.

@@ -16,12 +16,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::aws;
 use shared::clock;
 use shared::drift::Drift;
 use shared::event_bus::EventBus;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
+use shared::function::{Environment, Function, Invoked};
 use shared::http::{Client, Limits};
 use shared::ids::KeyId;
 use shared::policy;
@@ -60,12 +60,11 @@ const ROUND: Duration = Duration::from_secs(120);
 /// Kept for the report at the end.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
-impl ExpiryChecker {
-    /// Makes the clients over the network.
-    ///
-    /// # Errors
-    /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
+impl Function for ExpiryChecker {
+    type Answer = Value;
+
+    fn from_environment(environment: Environment) -> Result<Self, Failure> {
+        let settings = Settings::read(environment)?;
         let http = Client::new(settings.aws.limits)?;
         // A step of a rotation takes minutes, and its answer comes at its end.
         let patient = Client::new(Limits {
@@ -75,30 +74,29 @@ impl ExpiryChecker {
         Ok(Self::over(settings, &http, &patient))
     }
 
-    /// Makes the clients over other HTTP clients.
-    #[must_use]
-    pub fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
-        let rotation = RotationFunction::new(
-            aws::lambda(&settings.aws, patient),
-            settings.rotation_function.clone(),
-        );
-        Self {
-            store: SecretStore::new(aws::secrets_manager(&settings.aws, http)),
-            events: EventBus::new(
-                aws::event_bridge(&settings.aws, http),
-                settings.event_bus.clone(),
-            ),
-            rotation,
-            http: http.clone(),
-            settings,
-        }
-    }
-
-    /// What init does beside making the clients.
-    pub async fn warm_up(&self) {
+    async fn warm_up(&self) {
         self.http
             .open(&self.settings.aws.secrets_manager_url())
             .await;
+    }
+
+    async fn invoke(&self, invoked: Invoked) -> Result<Value, Failure> {
+        self.handle(invoked.event, invoked.left).await
+    }
+}
+
+impl ExpiryChecker {
+    /// Makes the clients over other HTTP clients.
+    #[must_use]
+    pub fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
+        let function = settings.rotation_function.clone();
+        Self {
+            store: SecretStore::new(&settings.aws, http),
+            events: EventBus::new(&settings.aws, http, settings.event_bus.clone()),
+            rotation: RotationFunction::new(&settings.aws, patient, function),
+            http: http.clone(),
+            settings,
+        }
     }
 
     /// Handles one invocation that has `left` until Lambda ends it.

@@ -7,9 +7,10 @@ use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::aws::{sorted, was_not_carried_out};
+use shared::aws::{AwsSettings, Service, sorted, was_not_carried_out};
 use shared::drift::Drift;
 use shared::failure::{Failure, Kind, foreign_code};
+use shared::http;
 use shared::ids::{DirectoryId, KeyId, MailboxAddress};
 use shared::retry::backoff;
 
@@ -61,8 +62,12 @@ const INVOCATIONS: u32 = 4;
 impl RotationFunction {
     /// The function with this name or ARN.
     #[must_use]
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub fn new(settings: &AwsSettings, http: &http::Client, name: String) -> Self {
+        let config = settings.config(Service::Lambda, http);
+        Self {
+            client: Client::new(&config),
+            name,
+        }
     }
 
     /// `sweep` or `retire`, with the credentials that other secrets name, where that is known.

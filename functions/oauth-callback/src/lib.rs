@@ -30,11 +30,11 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use serde_json::Value;
-use shared::aws;
 use shared::clock;
 use shared::entra::App;
 use shared::event_bus::EventBus;
 use shared::failure::{Failure, Kind};
+use shared::function::{Environment, Function, Invoked};
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;
@@ -144,37 +144,39 @@ impl From<shared::retry::CallError> for Ending {
     }
 }
 
-impl OAuthCallback {
-    /// Makes the clients over the network.
-    ///
-    /// # Errors
-    /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
+impl Function for OAuthCallback {
+    type Answer = ApiGatewayV2httpResponse;
+
+    fn from_environment(environment: Environment) -> Result<Self, Failure> {
+        let settings = Settings::read(environment)?;
         let http = Client::new(settings.aws.limits)?;
         Ok(Self::over(settings, http))
     }
 
+    async fn warm_up(&self) {
+        self.http
+            .open(&self.settings.aws.secrets_manager_url())
+            .await;
+    }
+
+    async fn invoke(&self, invoked: Invoked) -> Result<ApiGatewayV2httpResponse, Failure> {
+        self.handle(invoked.event, &invoked.request_id, invoked.left)
+            .await
+    }
+}
+
+impl OAuthCallback {
     /// Makes the clients over another HTTP client.
     #[must_use]
     pub fn over(settings: Settings, http: Client) -> Self {
-        let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
-        let events = EventBus::new(
-            aws::event_bridge(&settings.aws, &http),
-            settings.event_bus.clone(),
-        );
+        let store = SecretStore::new(&settings.aws, &http);
+        let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
         Self {
             settings,
             http,
             store,
             events,
         }
-    }
-
-    /// What init does beside making the clients.
-    pub async fn warm_up(&self) {
-        self.http
-            .open(&self.settings.aws.secrets_manager_url())
-            .await;
     }
 
     /// Handles one HTTP request that has `left` until Lambda ends it. `reference` is on the page and

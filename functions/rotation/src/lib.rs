@@ -30,7 +30,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::aws;
 use shared::credential::{Credential, Issuer, Marker};
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
@@ -38,6 +37,7 @@ use shared::entra::token::Tokens;
 use shared::event_bus::EventBus;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
+use shared::function::{Environment, Function, Invoked};
 use shared::grants::GrantStore;
 use shared::graph::application::Registration;
 use shared::http::Client;
@@ -69,26 +69,38 @@ struct Invocation {
     deadline: Deadline,
 }
 
-impl Rotation {
-    /// Makes the clients over the network.
-    ///
-    /// # Errors
-    /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
+impl Function for Rotation {
+    type Answer = Value;
+
+    fn from_environment(environment: Environment) -> Result<Self, Failure> {
+        let settings = Settings::read(environment)?;
         let http = Client::new(settings.aws.limits)?;
         Ok(Self::over(settings, http))
     }
 
+    async fn warm_up(&self) {
+        self.http
+            .open(&self.settings.aws.secrets_manager_url())
+            .await;
+    }
+
+    async fn invoke(&self, invoked: Invoked) -> Result<Value, Failure> {
+        self.handle(invoked.event, invoked.left).await
+    }
+}
+
+impl Rotation {
     /// Makes the clients over another HTTP client.
     #[must_use]
     pub fn over(settings: Settings, http: Client) -> Self {
-        let store = SecretStore::new(aws::secrets_manager(&settings.aws, &http));
-        let events = EventBus::new(
-            aws::event_bridge(&settings.aws, &http),
-            settings.event_bus.clone(),
+        let store = SecretStore::new(&settings.aws, &http);
+        let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
+        let rotators = Rotators::new(
+            http.clone(),
+            settings.microsoft.clone(),
+            store.clone(),
+            &settings.aws,
         );
-        let sts = aws::sts(&settings.aws, &http);
-        let rotators = Rotators::new(http.clone(), settings.microsoft.clone(), store.clone(), sts);
         Self {
             settings,
             http,
@@ -97,13 +109,6 @@ impl Rotation {
             rotators,
             grants_writer: tokio::sync::Mutex::new(()),
         }
-    }
-
-    /// What init does beside making the clients.
-    pub async fn warm_up(&self) {
-        self.http
-            .open(&self.settings.aws.secrets_manager_url())
-            .await;
     }
 
     /// Handles one invocation that has `left` until Lambda ends it.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
-use crate::aws::sorted;
+use crate::aws::{AwsSettings, Service, sorted};
 use crate::cloud::MicrosoftSettings;
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind};
@@ -40,8 +40,9 @@ impl Rotators {
         http: Client,
         microsoft: MicrosoftSettings,
         store: SecretStore,
-        sts: aws_sdk_sts::Client,
+        aws: &AwsSettings,
     ) -> Self {
+        let sts = aws_sdk_sts::Client::new(&aws.config(Service::Sts, &http));
         Self {
             http,
             microsoft,
