@@ -3,9 +3,11 @@
 //! The pure part decides (values in, values out; `now`, ids and randomness are arguments), the
 //! clients at the edge act. Nothing here knows which function it runs in.
 
+pub mod attestations;
 pub mod aws;
 pub mod clock;
 pub mod cloud;
+pub mod companion;
 pub mod config;
 pub mod credential;
 pub mod drift;

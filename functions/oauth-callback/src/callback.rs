@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use shared::attestations::Attestations;
+use shared::companion::CompanionStore;
 use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::id_token::{self, Account, Issuer};
@@ -13,7 +15,7 @@ use shared::entra::sign_in::{
     ADMIN_CONSENT_STATE, admin_consent_url, connection_scope, of_one_resource, scopes,
 };
 use shared::entra::token::{ClientProof, Code, TokenEndpoint, TokenError, Tokens};
-use shared::grants::{Grant, GrantStore, Grants};
+use shared::grants::{Grant, Grants};
 use shared::graph::account;
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, RestsOn, SignInName};
@@ -125,13 +127,13 @@ impl OAuthCallback {
         let Some(code) = request.query("code").filter(|code| !code.is_empty()) else {
             return Err(Ending::new("no-code", texts::start_again()));
         };
-        let store = GrantStore::of(&self.store, &sign_in.secret.name);
-        let (tokens, issuer, grants) = tokio::join!(
+        let store = CompanionStore::of(&self.store, &sign_in.secret.name);
+        let (tokens, issuer, companion) = tokio::join!(
             self.redeem(sign_in, code.into()),
             self.issuer(&sign_in.app, deadline),
             store.read(),
         );
-        let (tokens, issuer, grants) = (tokens?, issuer?, grants?);
+        let (tokens, issuer, companion) = (tokens?, issuer?, companion?);
         let account = match whose(sign_in, &tokens, &issuer) {
             // Published since, or by a replica that lags (OpenID Connect Core, 10.1.1).
             Err(id_token::UNKNOWN_KEY) => {
@@ -144,7 +146,7 @@ impl OAuthCallback {
             error!(check, "Microsoft's id token was refused");
             Ending::new("id-token-refused", texts::id_token_refused())
         })?;
-        self.refuse_other_accounts(sign_in, &tokens, &account, &grants, deadline)
+        self.refuse_other_accounts(sign_in, &tokens, &account, &companion.grants, deadline)
             .await?;
         let refresh_token = refuse_incomplete_consent(sign_in, &tokens)?;
         let grant = Grant {
@@ -157,7 +159,13 @@ impl OAuthCallback {
         file(&store, sign_in, &grant).await?;
         info!(%mailbox, "stored a grant");
         let offers = self.offer(sign_in, deadline).await;
-        match self.lead_on(sign_in, key, &grant.oid, &grants, offers.addresses)? {
+        match self.lead_on(
+            sign_in,
+            key,
+            &grant.oid,
+            &companion.attestations,
+            offers.addresses,
+        )? {
             Some((reply, waits)) => {
                 if !waits {
                     self.push_on(sign_in).await;
@@ -182,7 +190,7 @@ impl OAuthCallback {
         sign_in: &SignIn,
         key: &TicketKey,
         oid: &DirectoryId,
-        grants: &Grants,
+        attestations: &Attestations,
         authorize: BTreeMap<String, String>,
     ) -> Result<Option<(Reply, bool)>, Ending> {
         let rotates = sign_in.ticket.purpose == Purpose::Rotate;
@@ -193,7 +201,7 @@ impl OAuthCallback {
         let version = &sign_in.ticket.version;
         let all_said = attended
             .iter()
-            .all(|connection| grants.attested(version, connection.id.as_str()));
+            .all(|connection| attestations.attested(version, &connection.id));
         let waits = !all_said || !authorize.is_empty();
         let ticket = sign_in.session.ticket.clone();
         let session = SignedIn::begin(ticket, oid.clone(), authorize, now())?;
@@ -418,11 +426,12 @@ fn refuse_incomplete_consent(sign_in: &SignIn, tokens: &Tokens) -> Result<Secret
 }
 
 /// Stores the grant, unless another account was filed for the mailbox meanwhile.
-async fn file(store: &GrantStore, sign_in: &SignIn, grant: &Grant) -> Result<(), Ending> {
+async fn file(store: &CompanionStore, sign_in: &SignIn, grant: &Grant) -> Result<(), Ending> {
     let mailbox = &sign_in.ticket.mailbox;
     let taken = Cell::new(false);
     store
-        .update(|grants| {
+        .update(|companion| {
+            let grants = &mut companion.grants;
             let filed = Filed::of(grants, mailbox, &grant.oid, &grant.tid);
             taken.set(filed == Filed::Another);
             if filed != Filed::Another {

@@ -1,9 +1,10 @@
 //! A hand-over: what of it is left for the person who signed in, and the routes that go through it.
 
 use jiff::Timestamp;
+use shared::attestations::{Attestation, HandOverState};
+use shared::companion::{Companion, CompanionStore};
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::Failure;
-use shared::grants::{GrantStore, Grants, HandOver, HandOverState};
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, SignInName};
 use shared::retry::Deadline;
 use shared::secret_store::Described;
@@ -24,7 +25,7 @@ pub(crate) struct HandingOver {
     pub secret: Described,
     /// The document of the version that the link is bound to.
     pub document: MailboxSecret,
-    pub grants: Grants,
+    pub companion: Companion,
 }
 
 /// What is to be done for one connection.
@@ -93,7 +94,7 @@ pub(crate) fn screen(tasks: &[Task<'_>], promoted: bool) -> Screen {
 impl HandingOver {
     /// What this account has to do, receiving before sending.
     pub fn tasks(&self) -> Vec<Task<'_>> {
-        let said = self.grants.handover.get(&self.ticket.version);
+        let said = &self.companion.attestations;
         let mine = self
             .document
             .connections
@@ -101,14 +102,14 @@ impl HandingOver {
             .filter(|c| c.mailbox == self.ticket.mailbox);
         let mut tasks: Vec<Task<'_>> = mine
             .filter_map(|connection| {
-                let id = connection.id.as_str();
+                let id = &connection.id;
                 let how = match (connection.delivery, self.ticket.purpose) {
                     (Delivery::Attended, Purpose::Rotate) => How::Enter {
-                        said: said.and_then(|all| all.get(id)).map(Said::from),
+                        said: said.of(&self.ticket.version, id).map(Said::from),
                     },
                     (Delivery::Attended, Purpose::Connect) => return None,
                     (Delivery::Api, _) => How::Authorize {
-                        url: self.session.authorize.get(id)?,
+                        url: self.session.authorize.get(id.as_str())?,
                         done: self.session.has_authorized(connection),
                     },
                 };
@@ -129,7 +130,7 @@ impl HandingOver {
     pub fn is_the_owners(&self) -> bool {
         // A session begins with an account of the document's tenant only.
         let (oid, tid) = (&self.session.oid, &self.document.tenant_id);
-        Filed::of(&self.grants, &self.ticket.mailbox, oid, tid) == Filed::Owner
+        Filed::of(&self.companion.grants, &self.ticket.mailbox, oid, tid) == Filed::Owner
     }
 
     /// The name that the mailbox's account signs in with.
@@ -143,9 +144,12 @@ impl HandingOver {
             connection.delivery == Delivery::Attended && connection.mailbox != self.ticket.mailbox
         });
         self.ticket.purpose == Purpose::Rotate
-            && others
-                .into_iter()
-                .any(|c| !self.grants.attested(&self.ticket.version, c.id.as_str()))
+            && others.into_iter().any(|c| {
+                !self
+                    .companion
+                    .attestations
+                    .attested(&self.ticket.version, &c.id)
+            })
     }
 
     pub fn event(&self, kind: EventKind) -> Event {
@@ -167,8 +171,8 @@ impl HandingOver {
     }
 }
 
-impl<'a> From<&'a HandOver> for Said<'a> {
-    fn from(said: &'a HandOver) -> Self {
+impl<'a> From<&'a Attestation> for Said<'a> {
+    fn from(said: &'a Attestation) -> Self {
         Self {
             state: said.state,
             at: said.at,
@@ -251,7 +255,7 @@ impl OAuthCallback {
     ) -> Result<(), Ending> {
         // By ShopCtrl's clock, which is the one that its mail checks go by.
         let at = self.shopctrl_clock(connection, deadline).await;
-        let said = HandOver {
+        let said = Attestation {
             state,
             attested_by: it.session.oid.clone(),
             at: at.unwrap_or_else(now),
@@ -269,18 +273,15 @@ impl OAuthCallback {
         let versions = &it.secret.versions;
         let live = [versions.current(), versions.in_progress()];
         let token = it.ticket.version.clone();
-        GrantStore::of(&self.store, &it.secret.name)
-            .update(|grants| {
+        CompanionStore::of(&self.store, &it.secret.name)
+            .update(|companion| {
+                let attestations = &mut companion.attestations;
                 // What was said of rotations that are over is in their events.
-                grants
-                    .handover
-                    .retain(|other, _| *other == token || live.contains(&Some(other)));
-                let all = grants.handover.entry(token.clone()).or_default();
-                all.insert(connection.id.to_string(), said.clone());
+                attestations.retain(|other| other == token || live.contains(&Some(other)));
+                attestations.set(&token, &connection.id, said.clone());
             })
             .await?;
-        let all = it.grants.handover.entry(token).or_default();
-        all.insert(connection.id.to_string(), said);
+        it.companion.attestations.set(&token, &connection.id, said);
         info!(connection = %connection.id, ?state, "attested");
         Ok(())
     }
@@ -350,14 +351,14 @@ impl OAuthCallback {
             return Err(Ending::new("superseded", texts::superseded()));
         };
         let document = MailboxSecret::read(&value.text)?;
-        let grants = GrantStore::of(&self.store, &secret.name).read().await?;
+        let companion = CompanionStore::of(&self.store, &secret.name);
         Ok(HandingOver {
             session,
             key,
             ticket,
             secret,
             document,
-            grants,
+            companion: companion.read().await?,
         })
     }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
+use shared::attestations::HandOverState;
 use shared::entra::refusal::Obstacle;
-use shared::grants::HandOverState;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, Direction, Protocol, RestsOn, SignInName};
 use shared::shopctrl::status::LastMailCheck;

@@ -28,8 +28,8 @@ impl Rotation {
             .value_with_label(&run.secret.arn, CURRENT)
             .await?;
         let mailbox = MailboxSecret::read(&value.text)?;
-        let store = self.grants(&run.secret);
-        let (entra, signs_in, shopctrl, grants) = tokio::join!(
+        let store = self.companion(&run.secret);
+        let (entra, signs_in, shopctrl, companion) = tokio::join!(
             self.try_entra(run, &mailbox),
             self.wait_until_signs_in(&mailbox, run.deadline),
             self.try_shopctrl(run, &mailbox),
@@ -53,14 +53,17 @@ impl Rotation {
             }
         }));
         let good = problems.is_empty();
-        let needs = match grants {
-            Ok(grants) if good => match self.prove_mailboxes(run, &mailbox, &grants).await {
-                Ok(needs) => needs,
-                Err(failure) => {
-                    problems.push(failure);
-                    Vec::new()
+        let needs = match companion {
+            Ok(companion) if good => {
+                let grants = &companion.grants;
+                match self.prove_mailboxes(run, &mailbox, grants).await {
+                    Ok(needs) => needs,
+                    Err(failure) => {
+                        problems.push(failure);
+                        Vec::new()
+                    }
                 }
-            },
+            }
             Ok(_) => Vec::new(),
             Err(failure) => {
                 problems.push(failure);

@@ -80,14 +80,14 @@ impl Rotation {
         run: &Invocation,
         document: &MailboxSecret,
     ) -> Result<(), Failure> {
-        let (logins, grants) = tokio::join!(self.shopctrls(document), async {
+        let (logins, companion) = tokio::join!(self.shopctrls(document), async {
             if document.has_attended() {
-                self.grants(&run.secret).read().await.map(Some)
+                self.companion(&run.secret).read().await.map(Some)
             } else {
                 Ok(None)
             }
         });
-        let grants = grants?;
+        let companion = companion?;
         let looks = document.connections.iter().map(async |connection| {
             let delivered = match connection.delivery {
                 Delivery::Api => {
@@ -96,9 +96,9 @@ impl Rotation {
                         with_retries(run.deadline, async || shopctrl.connection(connection).await);
                     held.await?.has(document.key_id)
                 }
-                Delivery::Attended => grants
-                    .as_ref()
-                    .is_some_and(|grants| grants.attested(&run.token, connection.id.as_str())),
+                Delivery::Attended => companion.as_ref().is_some_and(|companion| {
+                    companion.attestations.attested(&run.token, &connection.id)
+                }),
             };
             if delivered {
                 return Ok(());

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use shared::companion::CompanionStore;
 use shared::credential::{Credential, Issuer, Marker};
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
@@ -38,7 +39,6 @@ use shared::event_bus::EventBus;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
 use shared::function::{Environment, Function, Invoked};
-use shared::grants::GrantStore;
 use shared::graph::application::Registration;
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
@@ -186,8 +186,8 @@ impl Rotation {
         policy.map_or(true, |policy| policy.is_frozen(now))
     }
 
-    fn grants(&self, secret: &Described) -> GrantStore {
-        GrantStore::of(&self.store, &secret.name)
+    fn companion(&self, secret: &Described) -> CompanionStore {
+        CompanionStore::of(&self.store, &secret.name)
     }
 }
 

@@ -255,12 +255,12 @@ impl Rotation {
         if !document.has_attended() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let grants = self.grants(&run.secret).read().await?;
+        let attestations = self.companion(&run.secret).read().await?.attestations;
         let attended = document
             .connections
             .iter()
             .filter(|c| c.delivery == Delivery::Attended);
-        Ok(attended.partition(|c| grants.attested(&run.token, c.id.as_str())))
+        Ok(attended.partition(|c| attestations.attested(&run.token, &c.id)))
     }
 }
 

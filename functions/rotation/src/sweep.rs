@@ -202,8 +202,8 @@ impl Rotation {
         mailbox: &MailboxSecret,
         now: Timestamp,
     ) -> Result<Vec<Need>, Failure> {
-        let store = self.grants(&run.secret);
-        let grants = store.read().await?;
+        let store = self.companion(&run.secret);
+        let grants = store.read().await?.grants;
         store.tidy().await?;
         let before = now.checked_sub(self.settings.redeem_every.signed());
         let idle = grants.idle(before.unwrap_or(Timestamp::MIN));

@@ -2,6 +2,8 @@
 //! test, and that ShopCtrl goes on checking mail.
 
 use jiff::Timestamp;
+use shared::attestations::Attestations;
+use shared::companion::Companion;
 use shared::drift::DriftKind;
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
@@ -53,11 +55,15 @@ impl Rotation {
             Begun::Empty { .. } | Begun::AlreadyCurrent { .. } => return Ok(()),
         };
         let now = self.wait_until_signs_in(&pending, deadline).await?;
-        let store = self.grants(&run.secret);
-        let (logins, grants) = tokio::join!(self.shopctrls(&pending), store.read());
-        let grants = grants?;
+        let store = self.companion(&run.secret);
+        let (logins, companion) = tokio::join!(self.shopctrls(&pending), store.read());
+        let Companion {
+            grants,
+            attestations,
+            ..
+        } = companion?;
         let (connections, mailboxes) = tokio::join!(
-            self.prove_connections(&run, &logins, &pending, &grants, now),
+            self.prove_connections(&run, &logins, &pending, &attestations, now),
             self.prove_mailboxes(&run, &pending, &grants),
         );
         // A person is asked at once, whatever the connections say, and the connections' failure
@@ -241,8 +247,9 @@ impl Rotation {
             };
             // One writer at a time: side by side they would only lose races to each other.
             let _one_writer = self.grants_writer.lock().await;
-            let store = self.grants(&run.secret);
-            let stored = store.update(|grants| {
+            let store = self.companion(&run.secret);
+            let stored = store.update(|companion| {
+                let grants = &mut companion.grants;
                 // A sign-in that came meanwhile brought a newer one.
                 let newer = grants
                     .of(mailbox)
@@ -263,7 +270,7 @@ impl Rotation {
         run: &Invocation,
         logins: &ShopCtrls,
         pending: &MailboxSecret,
-        grants: &Grants,
+        attestations: &Attestations,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let proofs = pending.connections.iter().map(async |connection| {
@@ -273,7 +280,7 @@ impl Rotation {
                     self.prove_api(run, logins, &shopctrl, connection, pending, now)
                         .await?
                 }
-                Delivery::Attended => attested_at(grants, &run.token, connection)?,
+                Delivery::Attended => attested_at(attestations, &run.token, connection)?,
             };
             match connection.direction {
                 Direction::Receiving => {
@@ -448,16 +455,12 @@ fn unreadable_mail_check(connection: &Connection) -> Failure {
 }
 
 fn attested_at(
-    grants: &Grants,
+    attestations: &Attestations,
     token: &str,
     connection: &Connection,
 ) -> Result<Option<Timestamp>, Failure> {
-    let hand_over = grants
-        .handover
-        .get(token)
-        .and_then(|all| all.get(connection.id.as_str()));
-    match hand_over {
-        Some(hand_over) if grants.attested(token, connection.id.as_str()) => Ok(Some(hand_over.at)),
+    match attestations.of(token, &connection.id) {
+        Some(said) if attestations.attested(token, &connection.id) => Ok(Some(said.at)),
         _ => Err(Failure::new(
             Kind::WaitingForPerson,
             format!(
