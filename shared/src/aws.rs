@@ -22,7 +22,7 @@ use crate::config::{BaseUrl, Reader};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{Client, Limits, TransportError};
 use crate::period::Period;
-use crate::retry::{CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// How AWS is reached.
 #[derive(Debug, Clone)]
@@ -233,8 +233,8 @@ fn is_of_this_environment(code: &str) -> bool {
     old.contains(&code) || clock.contains(&code)
 }
 
-/// Sorts an SDK error that the caller does not branch on.
-pub fn sorted<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
+/// Classifies an SDK error that the caller does not branch on.
+pub fn classify<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata,
 {
@@ -264,7 +264,7 @@ where
                     Effect::None
                 },
                 // The SDK has retried already.
-                again: None,
+                retry: Retry::No,
                 status: Some(status),
                 failure,
             }
@@ -278,7 +278,7 @@ where
         | SdkError::ResponseError(_)
         | _ => CallError {
             effect: Effect::Unknown,
-            again: None,
+            retry: Retry::No,
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: no answer from AWS")),
         },

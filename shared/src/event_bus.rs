@@ -3,7 +3,7 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
-use crate::aws::{AwsSettings, Service, sorted};
+use crate::aws::{AwsSettings, Service, classify};
 use crate::events::{Event, Subject};
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http;
@@ -68,7 +68,7 @@ impl EventBus {
         let answer = request
             .send()
             .await
-            .map_err(|error| sorted("putting events", &error).failure)?;
+            .map_err(|error| classify("putting events", &error).failure)?;
         let mut not_taken = NotTaken::default();
         if answer.failed_entry_count() == 0 {
             return Ok(not_taken);

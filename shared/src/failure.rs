@@ -1,11 +1,11 @@
-//! What goes wrong, sorted where it is met: by what happens next.
+//! What goes wrong, classified where it is met: by what happens next.
 
 use std::fmt;
 
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Passing trouble: Secrets Manager's next attempt finds everything as it was left.
+    /// Transient: Secrets Manager's next attempt finds everything as it was left.
     Temporary,
     /// Only a person can go on, and has been asked. No alarm.
     WaitingForPerson,
@@ -102,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// The same where nothing tries again by itself: a passing trouble has this next step, a wrong
+    /// The same where nothing tries again by itself: a transient failure has this next step, a wrong
     /// configuration is followed by the other. What has a next step of its own keeps it.
     #[must_use]
     pub fn where_nothing_tries_again(

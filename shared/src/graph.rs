@@ -12,8 +12,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::failure::{Failure, Kind, foreign_code};
-use crate::http::{Client, passing_trouble, retry_after};
-use crate::retry::{Again, CallError, Effect};
+use crate::http::{Client, retry_after, transient};
+use crate::retry::{CallError, Effect, Retry};
 
 /// A request to Graph, with a fresh `client-request-id` (graph-docs, best-practices-concept.md).
 fn authorized(
@@ -73,7 +73,7 @@ fn parsed<'a, T: Deserialize<'a>>(
 fn unreadable(what: &str, status: u16) -> CallError {
     CallError {
         effect: Effect::Unknown,
-        again: Some(Again::Soon(None)),
+        retry: Retry::Backoff,
         status: Some(status),
         failure: Failure::new(
             Kind::Temporary,
@@ -123,19 +123,19 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     } else {
         foreign_code(&detail.code)
     };
-    let wish = retry_after(response);
+    let soon = Retry::transient(retry_after(response));
     // Graph refuses concurrent writes with 409, 503 or 400: the code tells (nais/azurerator#448,
     // Azure/azure-cli#23081). Nothing was done then.
-    let (kind, again, effect) = if code == "Directory_ConcurrencyViolation" {
-        (Kind::Temporary, Some(Again::Soon(wish)), Effect::None)
-    } else if let Some(effect) = passing_trouble(status) {
-        (Kind::Temporary, Some(Again::Soon(wish)), effect)
+    let (kind, retry, effect) = if code == "Directory_ConcurrencyViolation" {
+        (Kind::Temporary, soon, Effect::None)
+    } else if let Some(effect) = transient(status) {
+        (Kind::Temporary, soon, effect)
     } else if status == 401 {
         // Every token here was fetched in this invocation. Graph refuses good ones now and then
         // (microsoftgraph/msgraph-sdk-dotnet-core#222, microsoftgraph/msgraph-sdk-java#639).
-        (Kind::Misconfigured, Some(Again::Once), Effect::None)
+        (Kind::Misconfigured, Retry::Once, Effect::None)
     } else {
-        (Kind::Misconfigured, None, Effect::None)
+        (Kind::Misconfigured, Retry::No, Effect::None)
     };
     let mut failure = Failure::new(kind, format!("{what}: answered {status}"));
     if !code.is_empty() {
@@ -143,7 +143,7 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     }
     CallError {
         effect,
-        again,
+        retry,
         status: Some(status),
         failure,
     }
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_concurrency_violation_is_passing_whatever_its_status() {
+    fn a_concurrency_violation_is_transient_whatever_its_status() {
         let body = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"x",
             "innerError":{"date":"2026-03-29T13:23:55","request-id":"r"}}}"#;
         for status in [400, 409, 503] {
             let error = answered(status, body);
             assert_eq!(
-                (error.effect, error.again.is_some()),
-                (Effect::None, true),
+                (error.effect, error.retry),
+                (Effect::None, Retry::Backoff),
                 "{status}"
             );
         }
@@ -191,6 +191,7 @@ mod tests {
             400,
             &json!({"error": {"code": code, "message": "m"}}).to_string(),
         );
-        assert!(error.again.is_none() && error.has_code(code));
+        assert_eq!(error.retry, Retry::No);
+        assert!(error.has_code(code));
     }
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// Answers beyond this are cut off: nothing that we ask for comes near it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -55,7 +55,10 @@ impl TransportError {
     pub fn while_doing(self, what: &str) -> CallError {
         CallError {
             effect: self.effect(),
-            again: (self != Self::BadRequest).then_some(Again::Soon(None)),
+            retry: match self {
+                Self::NotSent | Self::TimedOut | Self::Broken => Retry::Backoff,
+                Self::BadRequest => Retry::No,
+            },
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: {self}")),
         }
@@ -154,13 +157,13 @@ impl Transport for Network {
         Box::pin(async move {
             let request =
                 reqwest::Request::try_from(request).map_err(|_| TransportError::BadRequest)?;
-            let mut response = self.client.execute(request).await.map_err(sorted)?;
+            let mut response = self.client.execute(request).await.map_err(classify)?;
             let mut answer = Response::builder().status(response.status());
             if let Some(headers) = answer.headers_mut() {
                 headers.clone_from(response.headers());
             }
             let mut body = BytesMut::new();
-            while let Some(chunk) = response.chunk().await.map_err(sorted)? {
+            while let Some(chunk) = response.chunk().await.map_err(classify)? {
                 if body.len() + chunk.len() > LONGEST_ANSWER {
                     return Err(TransportError::Broken);
                 }
@@ -177,7 +180,7 @@ impl Transport for Network {
     }
 }
 
-fn sorted(error: reqwest::Error) -> TransportError {
+fn classify(error: reqwest::Error) -> TransportError {
     if error.is_builder() {
         TransportError::BadRequest
     } else if error.is_connect() {
@@ -217,10 +220,10 @@ fn pause(text: &str, sent: Option<Timestamp>) -> Option<Duration> {
     pauses.max()
 }
 
-/// Whether a status means passing trouble, and whether the request may have been carried out.
+/// Whether a status means a transient error, and whether the request may have been carried out.
 /// 429 is refused before it is acted on; of 5xx nobody can say.
 #[must_use]
-pub fn passing_trouble(status: u16) -> Option<Effect> {
+pub fn transient(status: u16) -> Option<Effect> {
     match status {
         429 => Some(Effect::None),
         408 | 500..=599 => Some(Effect::Unknown),

@@ -10,10 +10,10 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntr
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::aws::{AwsSettings, Service, sorted};
+use crate::aws::{AwsSettings, Service, classify};
 use crate::failure::Failure;
 use crate::http;
-use crate::retry::{CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 use versions::Versions;
 
 /// What DescribeSecret and ListSecrets say of a secret. Either may be moments old, the list minutes: "All
@@ -113,7 +113,7 @@ impl SecretStore {
             .secret_id(secret)
             .send()
             .await
-            .map_err(|error| sorted("describing the secret", &error))?;
+            .map_err(|error| classify("describing the secret", &error))?;
         Ok(Described {
             arn: answer.arn().unwrap_or(secret).to_owned(),
             name: answer.name().unwrap_or(secret).to_owned(),
@@ -163,7 +163,7 @@ impl SecretStore {
         match answer {
             Ok(_) => Ok(Stored::Done),
             Err(error) if code(&error) == Some("ResourceExistsException") => Ok(Stored::HasAnother),
-            Err(error) => Err(sorted("storing a version of the secret", &error)),
+            Err(error) => Err(classify("storing a version of the secret", &error)),
         }
     }
 
@@ -197,10 +197,10 @@ impl SecretStore {
                     false if holder != swap.from || says_that_the_label_is_elsewhere(&error) => {
                         Ok(Swap::Lost)
                     }
-                    false => Err(sorted("moving a label of the secret", &error)),
+                    false => Err(classify("moving a label of the secret", &error)),
                 }
             }
-            Err(error) => Err(sorted("moving a label of the secret", &error)),
+            Err(error) => Err(classify("moving a label of the secret", &error)),
         }
     }
 
@@ -255,7 +255,7 @@ impl SecretStore {
         let answer = request.set_tags(Some(tags)).send().await;
         answer
             .map(|_| ())
-            .map_err(|error| sorted("tagging the secret", &error))
+            .map_err(|error| classify("tagging the secret", &error))
     }
 
     /// All secrets with this tag, oldest first. The list may be minutes stale: describe before acting.
@@ -276,7 +276,7 @@ impl SecretStore {
             .send();
         let mut secrets = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| sorted("listing the secrets", &error))?;
+            let page = page.map_err(|error| classify("listing the secrets", &error))?;
             let listed = page.secret_list().iter().filter_map(listed);
             // A filter matches by prefix, and key and value of different tags: look again.
             let ours = |secret: &Described| secret.tags.get(tag).is_some_and(|v| v == tag_value);
@@ -316,7 +316,7 @@ fn started(
     match answer {
         Ok(_) => Ok(()),
         Err(error) if reattempted(&error) => Ok(()),
-        Err(error) => Err(sorted("asking for the rotation", &error)),
+        Err(error) => Err(classify("asking for the rotation", &error)),
     }
 }
 
@@ -386,7 +386,7 @@ fn value(
             created: answer.created_date().and_then(timestamp),
         })),
         Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
-        Err(error) => Err(sorted(
+        Err(error) => Err(classify(
             &format!("reading the secret {}", shown(secret)),
             &error,
         )),
@@ -404,7 +404,7 @@ fn shown(secret: &str) -> String {
 fn absent(secret: &str, label: &str) -> CallError {
     CallError {
         effect: Effect::None,
-        again: None,
+        retry: Retry::No,
         status: Some(400),
         failure: Failure::new(
             crate::failure::Kind::Misconfigured,

@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use crate::config::{BaseUrl, Reader};
 use crate::failure::{Failure, Kind, foreign_code};
-use crate::http::{Client, passing_trouble, retry_after};
+use crate::http::{Client, retry_after, transient};
 use crate::mailbox_secret::{Connection, field_error};
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// Paths of an installation's API. ShopCtrl's own installations differ, so each is a setting.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ impl Call<'_> {
     }
 }
 
-/// Reads a 200's body, or sorts the refusal.
+/// Reads a 200's body, or classifies the refusal.
 fn parsed<T: for<'de> Deserialize<'de>>(
     what: &str,
     response: &Response<Bytes>,
@@ -149,7 +149,7 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     }
     serde_json::from_slice(response.body()).map_err(|_| CallError {
         effect: Effect::Unknown,
-        again: Some(Again::Soon(None)),
+        retry: Retry::Backoff,
         status: Some(200),
         failure: Failure::new(
             Kind::Temporary,
@@ -172,8 +172,8 @@ fn error_code(response: &Response<Bytes>) -> String {
 
 fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     let status = response.status().as_u16();
-    let passing = passing_trouble(status);
-    let kind = if passing.is_some() {
+    let transient = transient(status);
+    let kind = if transient.is_some() {
         Kind::Temporary
     } else {
         Kind::Misconfigured
@@ -191,8 +191,11 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
         _ => failure,
     };
     CallError {
-        effect: passing.unwrap_or(Effect::None),
-        again: passing.map(|_| Again::Soon(retry_after(response))),
+        effect: transient.unwrap_or(Effect::None),
+        retry: match transient {
+            Some(_) => Retry::transient(retry_after(response)),
+            None => Retry::No,
+        },
         status: Some(status),
         failure,
     }

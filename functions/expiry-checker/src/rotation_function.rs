@@ -7,7 +7,7 @@ use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::aws::{AwsSettings, Service, sorted, was_not_carried_out};
+use shared::aws::{AwsSettings, Service, classify, was_not_carried_out};
 use shared::drift::Drift;
 use shared::failure::{Failure, Kind, foreign_code};
 use shared::http;
@@ -124,7 +124,7 @@ impl RotationFunction {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
                 }
-                Err(error) => return Err(sorted(what, &error).failure),
+                Err(error) => return Err(classify(what, &error).failure),
             }
         };
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();

@@ -15,7 +15,7 @@ use shared::graph::application::{Application, Issued, Registration};
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
-use shared::retry::{CallError, Deadline, Effect, backoff, out_of_time, with_retries};
+use shared::retry::{CallError, Deadline, Effect, Retry, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
 use shared::secret_store::{Described, Put, Stored, Value};
 use shared::tags;
@@ -230,7 +230,7 @@ impl Rotation {
                 answer.map_err(|error| match error.effect {
                     Effect::None => error,
                     Effect::Unknown => CallError {
-                        again: None,
+                        retry: Retry::No,
                         ..error
                     },
                 })

@@ -8,7 +8,7 @@ use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::ids::KeyId;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
-use shared::retry::{CallError, Deadline, backoff, out_of_time, with_retries};
+use shared::retry::{CallError, Deadline, Retry, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Swapped;
@@ -235,10 +235,10 @@ impl Rotation {
             let error = match swap_once(&shopctrl, connection, document, run.deadline).await {
                 Ok(Some(delivered)) => return Ok(delivered),
                 Ok(None) => None,
-                Err(error) if error.again.is_some() => Some(error),
+                Err(error) if error.retry != Retry::No => Some(error),
                 Err(error) => return Err(error.failure),
             };
-            let wish = error.as_ref().and_then(CallError::wish);
+            let wish = error.as_ref().and_then(CallError::retry_after);
             let pause = wish.unwrap_or_else(|| backoff(attempt));
             if attempt >= DELIVERIES || !run.deadline.sleep(pause).await {
                 return Err(error.map_or_else(|| changed_meanwhile(connection), Into::into));

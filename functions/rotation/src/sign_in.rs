@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
-use shared::retry::{Deadline, backoff};
+use shared::retry::{Deadline, Retry, backoff};
 use tracing::info;
 
 use crate::Rotation;
@@ -42,7 +42,7 @@ impl Rotation {
                 Err(error) => {
                     successes = 0;
                     refusals += 1;
-                    let wish = error.wish();
+                    let wish = error.retry_after();
                     let refused = sorted(error)?;
                     if refusals == 1 {
                         info!("Entra does not accept the client secret yet; waiting");
@@ -91,7 +91,7 @@ fn sorted(error: TokenError) -> Result<Refused, Refused> {
                 .code(trouble.code())
                 .next_step("Nothing to do: a new secret may take minutes to be known everywhere; it is tried again."),
         )),
-        TokenError::Call(error) if error.again.is_some() => {
+        TokenError::Call(error) if error.retry != Retry::No => {
             Ok(Refused::Other(error.failure.while_doing(what)))
         }
         TokenError::Call(_) | TokenError::PersonNeeded(_) | TokenError::AppRefused(..) => {

@@ -13,7 +13,7 @@ use shared::grants::{Grant, Grants};
 use shared::graph::account;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, Proof, Protocol};
-use shared::retry::{Again, Deadline, backoff, with_retries};
+use shared::retry::{Deadline, Retry, backoff, with_retries};
 use shared::secret_store::versions::PROVED;
 use shared::secret_store::{MoveLabel, Swap};
 use shared::shopctrl::ShopCtrl;
@@ -227,7 +227,7 @@ impl Rotation {
                     let lags = matches!(error, TokenError::ClientRefused(_));
                     let mut error = error.into_call_error("redeeming the stored grant");
                     if lags {
-                        error.again = Some(Again::Soon(None));
+                        error.retry = Retry::Backoff;
                         error.failure.kind = Kind::Temporary;
                     }
                     error

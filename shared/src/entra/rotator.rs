@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
-use crate::aws::{AwsSettings, Service, sorted};
+use crate::aws::{AwsSettings, Service, classify};
 use crate::cloud::MicrosoftSettings;
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind};
@@ -107,7 +107,7 @@ impl Rotators {
             .send()
             .await
             .map_err(|error| {
-                let failure = sorted("asking AWS for a web identity token", &error).failure;
+                let failure = classify("asking AWS for a web identity token", &error).failure;
                 // The operation's own errors, and what IAM says in their place.
                 match failure.code.as_deref() {
                     Some("OutboundWebIdentityFederationDisabledException" | "AccessDenied") => failure.next_step("Enable outbound identity federation for the account, and give the function's role sts:GetWebIdentityToken."),

@@ -22,7 +22,7 @@ use super::refusal::{Endpoint, Obstacle, Trouble};
 use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind, foreign_code};
 use crate::http::{self, Client, TransportError};
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// How an app proves that it is itself.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ pub enum TokenError {
     PersonNeeded(Trouble),
     /// Neither a secret nor a person is meant: the app registration, its federation, or what nobody knows.
     AppRefused(Trouble, Box<Failure>),
-    /// All else, passing trouble included.
+    /// All else, what is transient included.
     Call(CallError),
 }
 
@@ -119,10 +119,10 @@ impl TokenError {
 
     /// The pause that Entra asks for.
     #[must_use]
-    pub fn wish(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ClientRefused(_) | Self::PersonNeeded(_) | Self::AppRefused(..) => None,
-            Self::Call(error) => error.wish(),
+            Self::Call(error) => error.retry_after(),
         }
     }
 
@@ -326,7 +326,7 @@ impl TokenEndpoint {
             .add_scope(Scope::new(scope))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, &[])
+        classify(answer, seen, &[])
     }
 
     /// Redeems a refresh token for one resource's scopes. The old refresh token stays valid, so
@@ -350,7 +350,7 @@ impl TokenEndpoint {
             .add_scopes(scopes.iter().cloned().map(Scope::new))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, scopes)
+        classify(answer, seen, scopes)
     }
 
     /// Redeems an authorization code, once: it is never sent twice.
@@ -374,7 +374,7 @@ impl TokenEndpoint {
         let answer = request
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, code.scopes)
+        classify(answer, seen, code.scopes)
     }
 
     fn client(&self) -> Result<OAuthClient, TokenError> {
@@ -443,7 +443,7 @@ async fn carry(
     Ok(response.map(|body| body.to_vec()))
 }
 
-fn sorted(
+fn classify(
     answer: Result<Answer, RequestTokenError<TransportError, ErrorBody>>,
     seen: Mutex<Seen>,
     asked: &[String],
@@ -477,8 +477,8 @@ fn sorted(
 fn unreadable(seen: &Seen, problem: &str) -> TokenError {
     let status = seen.status.unwrap_or_default();
     TokenError::Call(CallError {
-        effect: http::passing_trouble(status).unwrap_or(Effect::Unknown),
-        again: Some(Again::Soon(seen.retry_after)),
+        effect: http::transient(status).unwrap_or(Effect::Unknown),
+        retry: Retry::transient(seen.retry_after),
         status: seen.status,
         failure: Failure::new(
             Kind::Temporary,
@@ -497,10 +497,10 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
             next_step => failure.next_step(next_step),
         }
     };
-    let passing = |again| {
+    let transient = |retry| {
         TokenError::Call(CallError {
             effect: Effect::None,
-            again,
+            retry,
             status: seen.status,
             failure: failure(Kind::Temporary, ""),
         })
@@ -512,8 +512,8 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
     match Obstacle::of(&trouble, Endpoint::Token) {
         Obstacle::ClientRefused => TokenError::ClientRefused(trouble),
         // A loop of requests ends only if the asking stops for minutes.
-        Obstacle::Passing if trouble.number == Some(50_196) => passing(None),
-        Obstacle::Passing => passing(Some(Again::Soon(seen.retry_after))),
+        Obstacle::Passing if trouble.number == Some(50_196) => transient(Retry::No),
+        Obstacle::Passing => transient(Retry::transient(seen.retry_after)),
         Obstacle::Declined
         | Obstacle::AdminApproval
         | Obstacle::WrongAccount
@@ -531,8 +531,8 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
             "Check the federated credential of the rotator's app: issuer, subject (this function's role ARN) and audience must match to the letter. One that was made minutes ago may not be known everywhere yet.",
         ),
         Obstacle::Unknown if person_is_meant(&trouble.error) => TokenError::PersonNeeded(trouble),
-        Obstacle::Unknown if http::passing_trouble(status).is_some() => {
-            passing(Some(Again::Soon(seen.retry_after)))
+        Obstacle::Unknown if http::transient(status).is_some() => {
+            transient(Retry::transient(seen.retry_after))
         }
         // What Microsoft may yet add: a person has to look.
         Obstacle::Unknown => app(
@@ -592,7 +592,7 @@ mod tests {
             r#"{"access_token":"a","refresh_token":7,"scope":["x"]}"#,
         ] {
             let answer: Answer = serde_json::from_str(odd).unwrap();
-            let tokens = sorted(Ok(answer), Mutex::default(), &[]).unwrap();
+            let tokens = classify(Ok(answer), Mutex::default(), &[]).unwrap();
             assert!(tokens.refresh.is_none(), "{odd}");
         }
     }
@@ -614,7 +614,7 @@ mod tests {
         let granted = |scope: &str| {
             let answer = format!(r#"{{"access_token":"a","token_type":"Bearer"{scope}}}"#);
             let answer: Answer = serde_json::from_str(&answer).unwrap();
-            let tokens = sorted(Ok(answer), Mutex::default(), &asked).unwrap();
+            let tokens = classify(Ok(answer), Mutex::default(), &asked).unwrap();
             tokens.grants("Mail.Read")
         };
         assert!(granted(""));
@@ -622,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_sorted_by_their_error_field() {
+    fn errors_are_classified_by_their_error_field() {
         let seen = Seen {
             status: Some(401),
             ..Seen::default()
@@ -638,7 +638,7 @@ mod tests {
         let TokenError::Call(error) = refusal(body("temporarily_unavailable"), &seen) else {
             unreachable!()
         };
-        assert!(error.again.is_some());
+        assert_eq!(error.retry, Retry::Backoff);
         let refused = refusal(body("brand_new_error"), &seen);
         assert!(matches!(refused, TokenError::AppRefused(..)));
     }

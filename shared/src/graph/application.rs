@@ -15,7 +15,7 @@ use crate::entra::token::Tokens;
 use crate::http::Client;
 use crate::ids::KeyId;
 use crate::mailbox_secret::MailboxSecret;
-use crate::retry::CallError;
+use crate::retry::{CallError, Retry};
 
 /// What Graph shows of an app registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl Registration {
         let request = self.request(Method::POST, "/removePassword", body.into());
         match self.send(what, request).await {
             Ok(_) => Ok(Removal::Removed),
-            Err(error) if error.again.is_none() && matches!(error.status, Some(400 | 404)) => {
+            Err(error) if error.retry == Retry::No && matches!(error.status, Some(400 | 404)) => {
                 Ok(Removal::NotFound(error))
             }
             Err(error) => Err(error),

@@ -10,7 +10,7 @@ use super::{Call, ShopCtrl, error_code, parsed, refusal};
 use crate::failure::{Failure, Kind};
 use crate::ids::KeyId;
 use crate::mailbox_secret::{Connection, MailboxSecret};
-use crate::retry::{Again, CallError};
+use crate::retry::{CallError, Retry};
 
 /// A connection as ShopCtrl holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl ShopCtrl {
                     format!("{what}: Entra refused the new secret to ShopCtrl"),
                 );
                 Err(CallError {
-                    again: Some(Again::Soon(None)),
+                    retry: Retry::Backoff,
                     status: Some(422),
                     ..CallError::refused(failure.code("secret_refused"))
                 })
