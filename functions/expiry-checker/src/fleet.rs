@@ -7,6 +7,7 @@ use shared::ids::KeyId;
 use shared::secret_store::Described;
 use shared::secret_store::versions::Claim;
 use shared::tags;
+use shared::tags::apps::Apps;
 
 /// All mailbox secrets of the account and region, those included that are going to be deleted, for they can be
 /// restored, and replicas, whose labels show what their primary uses.
@@ -102,12 +103,13 @@ fn kept_keys(secret: &Described, leaked: &BTreeSet<KeyId>) -> impl Iterator<Item
 /// Unless both are known to be, and to have been, on others only.
 fn may_share_an_app(one: &Described, other: &Described) -> bool {
     match (one.tags.get(tags::APP), other.tags.get(tags::APP)) {
-        (Some(one), Some(other)) => {
-            let mut apps = one.split(' ');
-            apps.any(|app| other.split(' ').any(|of_other| of_other == app))
-        }
+        (Some(one), Some(other)) => apps(one).overlap(&apps(other)),
         (None, _) | (_, None) => true,
     }
+}
+
+fn apps(tag: &str) -> Apps {
+    tag.parse().unwrap_or_default()
 }
 
 #[cfg(test)]

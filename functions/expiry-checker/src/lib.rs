@@ -10,7 +10,7 @@ mod plan;
 mod report;
 mod rotation_function;
 mod settings;
-mod stalled;
+mod standstill;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use plan::{Action, Found, Plan, plan};
 use report::{Failed, Outcome};
 use rotation_function::RotationFunction;
 pub use settings::Settings;
-use stalled::Standstill;
+use standstill::Standstill;
 
 /// The function, with its clients made.
 #[derive(Debug)]
@@ -288,7 +288,7 @@ impl ExpiryChecker {
         if check.dry_run || check.only.is_some() {
             return;
         }
-        let Standstill { event, tag } = stalled::standstill(secret, outcome, check.now);
+        let Standstill { event, tag } = standstill::standstill(secret, outcome, check.now);
         if let Some(event) = event
             && let Err(failure) = self.tell(secret, event).await
         {

@@ -12,9 +12,13 @@ use shared::policy::{self, Policy, Verdict};
 use shared::secret_store::Described;
 use shared::short_hash::short_hash;
 use shared::tags;
+use shared::tags::apps::Apps;
+use shared::tags::reminded::Reminded;
+use shared::tags::seen_drift::SeenDrift;
+use shared::tags::stalled::Stalled;
+use shared::tags::state::State;
 
 use crate::rotation_function::Probe;
-use crate::stalled::Stalled;
 
 /// What was found about one mailbox secret.
 #[derive(Debug, Clone)]
@@ -292,11 +296,18 @@ impl Plan {
         }
         let app = probe.client_id.as_ref().map(ToString::to_string);
         let tenant = probe.tenant_id.as_ref().map(ToString::to_string);
+        let apps: Apps = tag(tags::APP)
+            .unwrap_or_default()
+            .parse()
+            .unwrap_or_default();
         let origin = tag(tags::ORIGIN).is_none().then(|| short_hash(arn));
         let cached = [
             (tags::ORIGIN, origin),
             (tags::TENANT, tenant),
-            (tags::APP, app.map(|app| apps(&app, tag(tags::APP)))),
+            (
+                tags::APP,
+                app.map(|app| apps.with_current(&app).to_string()),
+            ),
             (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
             (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
         ];
@@ -335,16 +346,18 @@ impl Plan {
             ),
             None => return,
         };
-        let last = tag(tags::REMINDED)
-            .and_then(|last| last.strip_prefix(current)?.strip_prefix(':')?.parse().ok());
-        if last.is_some_and(|last: i64| last <= rung) {
+        if Reminded::covers(tag(tags::REMINDED), current, rung) {
             return;
         }
         self.actions.push(Action::Tell(event));
         // Marked after it was told: a kill between the two repeats it, and never swallows it.
         self.actions.push(Action::Tag {
             key: tags::REMINDED,
-            value: format!("{current}:{rung}"),
+            value: Reminded {
+                version: current.to_owned(),
+                threshold: rung,
+            }
+            .to_string(),
         });
     }
 
@@ -362,21 +375,14 @@ impl Plan {
             self.stops_mail.extend(stops.cloned());
         }
         let seen = SeenDrift::read(tag(tags::DRIFT));
-        let (told, unsure): (Vec<Drift>, Vec<Drift>) = found
+        let (sure, unsure): (Vec<Drift>, Vec<Drift>) = found
             .into_iter()
             .partition(|drift| seen.is_sure(now, drift));
-        let mut stands = SeenDrift::of(&told, &unsure);
-        if !all_seen {
-            let unseen = seen.hashes.iter().filter(|hash| !has_hash(&stands, hash));
-            let unseen: Vec<String> = unseen.cloned().collect();
-            stands.extend(unseen);
-            stands.sort();
-            stands.truncate(MOST_DRIFTS);
-        }
-        if seen.hashes == stands {
+        let next = seen.next(now, &sure, &unsure, all_seen);
+        if seen.is_the_same_as(&next) {
             return;
         }
-        let new = told.into_iter().filter(|drift| !seen.told(drift));
+        let new = sure.into_iter().filter(|drift| !seen.published(drift));
         let new = new.map(|drift| {
             Action::Tell(EventKind::DriftFound {
                 what: drift.what,
@@ -384,13 +390,13 @@ impl Plan {
                 found_at: now,
                 mended: false,
                 // Told again after a kill, it is the same time: the tag was not set.
-                time: seen.tag(),
+                time: seen.to_string(),
             })
         });
         self.actions.extend(new);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
-            value: format!("{}@{}", SeenDrift::text(&stands), now.as_second()),
+            value: next.to_string(),
         });
     }
 
@@ -409,9 +415,11 @@ impl Plan {
         if found.requested {
             return Vec::new();
         }
-        let state = tag(tags::STATE).unwrap_or_default();
-        let waits = state.starts_with(&tags::waiting(token));
-        let stood_still = stood_still(state, token, now);
+        let state = State::read(tag(tags::STATE));
+        let waits = waits(state.as_ref(), token);
+        let stalled_at = state.as_ref().and_then(|state| state.stalled_at(token));
+        // A check that is delivered twice has one time, and does not count twice.
+        let stood_still = stalled_at.is_some_and(|check| check < now.as_second());
         let issued = !secret.versions.keys_of(token).is_empty();
         let token = token.to_owned();
         if !secret.rotation_enabled {
@@ -444,9 +452,13 @@ impl Plan {
         }
         let stalled = Action::Tag {
             key: tags::STATE,
-            value: format!("{}{}", tags::stalled(&token), now.as_second()),
+            value: State::Stalled {
+                token: token.clone(),
+                check: now.as_second(),
+            }
+            .to_string(),
         };
-        if state.starts_with(&tags::stalled(&token)) {
+        if stalled_at.is_some() {
             // Seen in this very check, which was delivered twice.
             return Vec::new();
         }
@@ -484,10 +496,8 @@ fn renews_itself(
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let unattended = probe.is_some_and(|probe| !probe.attended && probe.problems.is_empty());
     let token = secret.versions.in_progress();
-    let waits = token.is_some_and(|token| {
-        let state = tag(tags::STATE).unwrap_or_default();
-        state.starts_with(&tags::waiting(token))
-    });
+    let state = State::read(tag(tags::STATE));
+    let waits = token.is_some_and(|token| waits(state.as_ref(), token));
     let stands = Stalled::read(tag(tags::STALLED)).is_some_and(|stalled| stalled.for_a_day(now));
     let on_its_way = match wanted {
         None => probe.is_some_and(|probe| {
@@ -506,17 +516,6 @@ fn rotation_off(what: &str) -> Failure {
         .next_step("Ask who switched it off, and switch it on again: runbook, Stop and go on.")
 }
 
-/// A tag has 256 characters.
-const MOST_APPS: usize = 6;
-
-/// The app, and those that the tag names of before: what was superseded may be there yet.
-fn apps(app: &str, before: Option<&str>) -> String {
-    let before = before.unwrap_or_default().split(' ');
-    let before = before.filter(|other| *other != app && !other.is_empty());
-    let all: Vec<&str> = std::iter::once(app).chain(before).take(MOST_APPS).collect();
-    all.join(" ")
-}
-
 fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
@@ -525,17 +524,10 @@ fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
     (!own).then(|| contact.clone())
 }
 
-/// Whether an earlier check found this rotation standing, and it has not moved since. A check that is
-/// delivered twice has one time, and does not count twice.
-fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
-    let seen = state
-        .strip_prefix(&tags::stalled(token))
-        .and_then(|seen| seen.parse().ok());
-    seen.is_some_and(|seen: i64| seen < now.as_second())
+/// Whether this rotation waits for a person.
+fn waits(state: Option<&State>, token: &str) -> bool {
+    state.is_some_and(|state| state.asked(token).is_some())
 }
-
-/// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
-const MOST_DRIFTS: usize = 24;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
@@ -558,84 +550,6 @@ fn drift_now(
         drift.push(DriftKind::RotationOff.into());
     }
     Some(drift)
-}
-
-/// What earlier checks saw, as the tag [`tags::DRIFT`] keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SeenDrift<'a> {
-    tag: &'a str,
-    hashes: Vec<String>,
-    /// When the last change was seen: of a check in Unix seconds.
-    since: &'a str,
-}
-
-/// Drift that rests on Graph's list alone, which may be a late replica's: told when a second check sees it too.
-const BY_THE_LIST_ALONE: [DriftKind; 1] = [DriftKind::CredentialMissing];
-
-impl<'a> SeenDrift<'a> {
-    fn read(tag: Option<&'a str>) -> Self {
-        let tag = tag.unwrap_or(tags::NONE);
-        let (hashes, since) = tag.split_once('@').unwrap_or((tag, ""));
-        let hashes = hashes.split('.').filter(|hash| *hash != tags::NONE);
-        Self {
-            tag,
-            hashes: hashes.map(str::to_owned).collect(),
-            since,
-        }
-    }
-
-    fn tag(&self) -> String {
-        self.tag.to_owned()
-    }
-
-    fn has(&self, hash: &str) -> bool {
-        self.hashes.iter().any(|seen| seen == hash)
-    }
-
-    fn told(&self, drift: &Drift) -> bool {
-        self.has(&drift_hash(drift))
-    }
-
-    /// Whether another check saw it before this one; a check that is delivered twice has one time.
-    fn before(&self, now: Timestamp, drift: &Drift) -> bool {
-        let hash = drift_hash(drift);
-        let seen = self.has(&hash) || self.has(&format!("+{hash}"));
-        seen && self.since != now.as_second().to_string()
-    }
-
-    fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
-        !BY_THE_LIST_ALONE.contains(&drift.what) || self.told(drift) || self.before(now, drift)
-    }
-
-    fn of(told: &[Drift], unsure: &[Drift]) -> Vec<String> {
-        let told = told.iter().map(drift_hash);
-        let unsure = unsure.iter().map(|drift| format!("+{}", drift_hash(drift)));
-        let mut all: Vec<String> = told.chain(unsure).collect();
-        all.sort();
-        all.dedup();
-        all.truncate(MOST_DRIFTS);
-        all
-    }
-
-    fn text(hashes: &[String]) -> String {
-        if hashes.is_empty() {
-            return tags::NONE.to_owned();
-        }
-        hashes.join(".")
-    }
-}
-
-/// Whether this hash is among them, seen once or told.
-fn has_hash(hashes: &[String], hash: &str) -> bool {
-    let bare = hash.trim_start_matches('+');
-    hashes
-        .iter()
-        .any(|other| other.trim_start_matches('+') == bare)
-}
-
-fn drift_hash(drift: &Drift) -> String {
-    let at = drift.connection.as_ref().map(ToString::to_string);
-    short_hash(&format!("{} {}", drift.what.code(), at.unwrap_or_default()))
 }
 
 /// Whether labels name credentials on versions that are neither current nor being made.
@@ -810,7 +724,7 @@ mod tests {
         assert!(with(&|found| {
             let pending = [PENDING.to_owned(), KEY.to_owned()].into();
             found.secret.versions.0.insert("t".to_owned(), pending);
-            let waiting = format!("{}1:x", tags::waiting("t"));
+            let waiting = "waiting:t:1:x".to_owned();
             found.secret.tags.insert(tags::STATE.into(), waiting);
         }));
         // What has ended is told in any case.

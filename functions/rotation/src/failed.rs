@@ -81,7 +81,10 @@ impl Rotation {
         failed: Failed<'_>,
     ) -> Result<(), Failure> {
         let current = secret.versions.current().unwrap_or_default();
-        let tag = secret.tags.get(tags::FAILURES_TOLD).map(String::as_str);
+        let tag = secret
+            .tags
+            .get(tags::PUBLISHED_FAILURES)
+            .map(String::as_str);
         let mut told = Told::read(tag, current);
         if !told.add(failed.hash()) {
             return Ok(());
@@ -93,7 +96,7 @@ impl Rotation {
         self.events.publish(&[failed.event(subject)]).await?;
         // Marked after it was told: a kill between the two repeats it, and never swallows it.
         if !secret.is_replica() {
-            let tag = (tags::FAILURES_TOLD, told.to_string());
+            let tag = (tags::PUBLISHED_FAILURES, told.to_string());
             self.store.tag(&secret.arn, &[tag]).await?;
         }
         Ok(())

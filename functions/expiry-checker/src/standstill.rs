@@ -1,104 +1,13 @@
-//! How long a mailbox has not been in order, as a tag keeps it, and when a person hears of it. Pure.
+//! A mailbox that has not been in order for long: when a person hears of it, and what. Pure.
 
-use std::fmt;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::events::{EventKind, FleetState};
-use shared::policy;
 use shared::secret_store::Described;
 use shared::tags;
+use shared::tags::last_failure::LastFailure;
+use shared::tags::stalled::Stalled;
 
 use crate::report::{Failed, Outcome};
-
-/// Since when a mailbox has not been in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stalled {
-    /// By the first check that saw it so.
-    pub since: Timestamp,
-    /// When a person was last told.
-    pub told: Option<Told>,
-}
-
-/// When something was told, in Unix seconds, and on which rung of the ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    at: i64,
-    rung: Option<i64>,
-}
-
-/// Most of what stands still goes on by itself within a day: a server that was down, a rotation whose function
-/// was killed.
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// What stays is told again after this time, also where no end comes nearer.
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-impl Told {
-    fn now(now: Timestamp, end: Option<Timestamp>) -> Self {
-        Self {
-            at: now.as_second(),
-            rung: end.and_then(|end| policy::urgency(now, end)),
-        }
-    }
-
-    fn read(tag: &str) -> Option<Self> {
-        let (at, rung) = tag.split_once('/')?;
-        Some(Self {
-            at: at.parse().ok()?,
-            rung: rung.parse().ok(),
-        })
-    }
-
-    fn is_to_be_repeated(self, now: Timestamp, end: Option<Timestamp>) -> bool {
-        let now_is = Self::now(now, end);
-        let a_week_ago = now_is.at.saturating_sub(WEEK.as_secs());
-        policy::tightened(self.rung, now_is.rung) || self.at <= a_week_ago
-    }
-}
-
-impl Stalled {
-    /// What the tag [`tags::STALLED`] says.
-    pub fn read(tag: Option<&str>) -> Option<Self> {
-        let (since, told) = tag?.split_once(':')?;
-        Some(Self {
-            since: Timestamp::from_second(since.parse().ok()?).ok()?,
-            told: Told::read(told),
-        })
-    }
-
-    /// Seen at `now`, after what was seen before.
-    pub fn seen(before: Option<Self>, now: Timestamp) -> Self {
-        before.unwrap_or(Self {
-            since: now,
-            told: None,
-        })
-    }
-
-    pub fn for_a_day(self, now: Timestamp) -> bool {
-        now.duration_since(self.since) >= A_DAY
-    }
-
-    /// Whether a person is to be told now.
-    pub fn is_to_be_told(self, now: Timestamp, end: Option<Timestamp>) -> bool {
-        self.for_a_day(now)
-            && self
-                .told
-                .is_none_or(|told| told.is_to_be_repeated(now, end))
-    }
-}
-
-impl fmt::Display for Stalled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.since.as_second())?;
-        match self.told {
-            Some(Told { at, rung }) => {
-                let rung = rung.map(|rung| rung.to_string()).unwrap_or_default();
-                write!(f, "{at}/{rung}")
-            }
-            None => Ok(()),
-        }
-    }
-}
 
 /// What is to be told and noted of a mailbox after a check.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,8 +35,8 @@ pub(crate) fn standstill(secret: &Described, outcome: &Outcome, now: Timestamp) 
     // The cache, where the secret itself could not be looked at.
     let cached = || tag(tags::EXPIRES_AT).and_then(|end| end.parse().ok());
     let end = outcome.expires_at.or_else(cached);
-    let event = stalled.is_to_be_told(now, end).then(|| {
-        stalled.told = Some(Told::now(now, end));
+    let event = stalled.is_to_be_published(now, end).then(|| {
+        stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
         let words = Words::of(outcome.trouble(), last);
         EventKind::RotationStalled {
@@ -157,7 +66,7 @@ const READ_THE_LOG: &str = "Read the log of rotation (runbook, A rotation that s
 
 impl Words {
     /// Of what this check met, or else of what the last attempt of Secrets Manager's did.
-    fn of(failed: Option<&Failed>, last: Option<LastFailure<'_>>) -> Self {
+    fn of(failed: Option<&Failed>, last: Option<LastFailure>) -> Self {
         match (failed, last) {
             (Some(Failed { step, failure }), _) => {
                 // It was tried again for a day.
@@ -172,9 +81,9 @@ impl Words {
                 }
             }
             (None, Some(last)) => Self {
-                step: last.step.to_owned(),
                 what: format!("the last attempt was {}", last.what),
-                code: last.code.map(str::to_owned),
+                step: last.step,
+                code: last.code,
                 next_step: READ_THE_LOG.to_owned(),
             },
             (None, None) => Self {
@@ -184,29 +93,6 @@ impl Words {
                 next_step: READ_THE_LOG.to_owned(),
             },
         }
-    }
-}
-
-/// How the last attempt at a step of a rotation ended, as [`tags::LAST_FAILURE`] keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastFailure<'a> {
-    pub step: &'a str,
-    pub code: Option<&'a str>,
-    pub what: &'a str,
-}
-
-impl<'a> LastFailure<'a> {
-    /// That of the rotation with this token.
-    pub fn read(tag: Option<&'a str>, token: &str) -> Option<Self> {
-        let rest = tag?.strip_prefix(token)?.strip_prefix(':')?;
-        let (step, rest) = rest.split_once(':')?;
-        let (_error_type, rest) = rest.split_once(':')?;
-        let (code, what) = rest.split_once(':')?;
-        Some(Self {
-            step,
-            code: Some(code).filter(|code| !code.is_empty()),
-            what,
-        })
     }
 }
 
@@ -220,60 +106,6 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_person_hears_of_it_after_a_day_then_on_each_rung_and_each_week() {
-        let end = Some(at("2026-12-31T00:00:00Z"));
-        let first = Stalled::seen(None, at("2026-12-01T06:00:00Z"));
-        let told = |stalled: Stalled, now: &str| stalled.is_to_be_told(at(now), end);
-        assert!(!told(first, "2026-12-02T05:59:59Z"));
-        assert!(told(first, "2026-12-02T06:00:00Z"));
-        let now = at("2026-12-02T06:00:00Z");
-        let told_once = Stalled {
-            told: Some(Told::now(now, end)),
-            ..first
-        };
-        assert!(!told(told_once, "2026-12-09T05:59:59Z"));
-        assert!(told(told_once, "2026-12-09T06:00:00Z"));
-        assert!(told(told_once, "2026-12-30T00:00:00Z"));
-    }
-
-    #[test]
-    fn it_reads_back_and_an_edited_tag_begins_anew() {
-        let now = at("2026-12-01T06:00:00Z");
-        let mut stalled = Stalled::seen(None, now);
-        assert_eq!(Stalled::read(Some(&stalled.to_string())), Some(stalled));
-        stalled.told = Some(Told::now(now, None));
-        assert_eq!(Stalled::read(Some(&stalled.to_string())), Some(stalled));
-        for tag in [
-            "",
-            tags::NONE,
-            ":",
-            "x:",
-            "99999999999999999999:",
-            "nonsense",
-        ] {
-            assert_eq!(Stalled::read(Some(tag)), None, "{tag}");
-        }
-    }
-
-    #[test]
-    fn a_failure_of_another_rotation_says_nothing_of_this_one() {
-        let read = |tag| LastFailure::read(Some(tag), "t");
-        let failure = read("t:setSecret:Temporary:X:asking: 503").unwrap();
-        assert_eq!((failure.step, failure.code), ("setSecret", Some("X")));
-        assert_eq!(failure.what, "asking: 503");
-        assert_eq!(read("t:setSecret:Temporary::x").unwrap().code, None);
-        for tag in [
-            "u:setSecret:Temporary:X:x",
-            "t",
-            "t:",
-            "t:setSecret",
-            "t:setSecret:x:y",
-        ] {
-            assert_eq!(read(tag), None, "{tag}");
-        }
     }
 
     fn secret(tags: &[(&str, &str)], versions: &[(&str, &[&str])]) -> Described {
