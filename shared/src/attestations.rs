@@ -19,7 +19,9 @@ pub struct Attestation {
     /// By ShopCtrl's clock, where it could be asked.
     pub at: Timestamp,
     /// What the statement rests on, in the page's words.
-    pub rests_on: String,
+    // Documents that an earlier build wrote have the other name.
+    #[serde(alias = "rests_on")]
+    pub evidence: String,
 }
 
 /// How far a hand-over is.

@@ -169,10 +169,16 @@ mod tests {
             }},
             "handover": {"t": {"orders-in": {
                 "state": "attested", "attested_by": id, "at": "2026-11-23T09:00:00Z",
-                "rests_on": "what ShopCtrl shows",
+                "evidence": "what ShopCtrl shows",
             }}},
         });
         let companion = read(&stored).unwrap();
+        assert_eq!(serde_json::to_value(&companion).unwrap(), stored);
+        let mut earlier = stored.clone();
+        let attestation = &mut earlier["handover"]["t"]["orders-in"];
+        attestation["rests_on"] = attestation["evidence"].take();
+        attestation.as_object_mut().unwrap().remove("evidence");
+        let companion = read(&earlier).unwrap();
         assert_eq!(serde_json::to_value(&companion).unwrap(), stored);
         let at_first = read(&json!({"version": 1, "grants": {}})).unwrap();
         assert!(at_first.grants.idle(jiff::Timestamp::MAX).is_empty());

@@ -97,7 +97,7 @@ mod tests {
             let leaked = EventKind::CredentialRetired {
                 key_id: KeyId(uuid::Uuid::nil()),
                 reason: RetiredReason::Emergency,
-                stops: Some(Stops { connections: Vec::new(), in_words: why }),
+                stops: Some(Stops { connections: Vec::new(), summary: why }),
             };
             let subject = Subject::Secret {
                 name: "shopmail/or\"ders".into(),
@@ -106,7 +106,7 @@ mod tests {
             for kind in [failed, leaked] {
                 let event = Event { subject: subject.clone(), token: None, kind };
                 let mut detail = event.detail();
-                if let Some(words) = detail.pointer("/stops/in_words").cloned() {
+                if let Some(words) = detail.pointer("/stops/summary").cloned() {
                     detail["what"] = words;
                 }
                 for template in ["\"<secret> <what> <code>\"", "\"Next: <next_step>\""] {

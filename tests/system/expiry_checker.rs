@@ -49,7 +49,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
+async fn each_threshold_reminds_once_and_then_it_is_said_that_it_is_over() {
     let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         ends_in: days(40),
@@ -60,7 +60,7 @@ async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
     world
         .directory
         .change(mailbox.app.app_id, |app| app.secrets_blocked = true);
-    let mut rungs = Vec::new();
+    let mut thresholds = Vec::new();
     for _ in 0..45 {
         for _ in 0..2 {
             world.check().await.unwrap();
@@ -70,9 +70,9 @@ async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
     }
     for detail in world.event_bridge.details("Client Secret Expiring") {
         assert_eq!(detail["contact"], "owner@agency.example");
-        rungs.push(detail["rung"].as_i64().unwrap());
+        thresholds.push(detail["threshold_days"].as_i64().unwrap());
     }
-    assert_eq!(rungs, vec![30, 14, 7, 3, 1]);
+    assert_eq!(thresholds, vec![30, 14, 7, 3, 1]);
     assert_eq!(told(&world).get("Client Secret Expired"), Some(&1));
     assert!(
         told(&world).contains_key("Rotation Failed"),

@@ -197,7 +197,7 @@ async fn look(world: &World, browser: &mut Browser) -> Page {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_the_end_and_after() {
     let (world, mailbox) = waiting(&attended()).await;
-    let mut rungs: Vec<(i64, usize)> = Vec::new();
+    let mut asks_by_day: Vec<(i64, usize)> = Vec::new();
     for day in (0..23).rev() {
         for _ in 0..3 {
             world.check().await.unwrap();
@@ -210,7 +210,7 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
             );
             world.clock.advance(SignedDuration::from_hours(8));
         }
-        rungs.push((day - 3, world.event_bridge.details(ASKED).len()));
+        asks_by_day.push((day - 3, world.event_bridge.details(ASKED).len()));
         assert_eq!(
             current_key(&world, &mailbox),
             mailbox.first_key,
@@ -219,15 +219,15 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
         assert_eq!(world.shopctrl.outages().is_empty(), day > 3, "day {day}");
     }
     // Asked at first, and once more when 14, 7, 3 and 1 days are left, and when it is over.
-    let news: Vec<i64> = rungs
+    let news: Vec<i64> = asks_by_day
         .windows(2)
         .filter(|pair| pair[0].1 != pair[1].1)
         .map(|pair| pair[1].0)
         .collect();
     let asks = world.event_bridge.details(ASKED);
-    assert_eq!(asks.len(), 6, "{rungs:?}");
-    assert_eq!(rungs[0].1, 1, "{rungs:?}");
-    assert_eq!(news, [13, 6, 2, 0, -1], "{rungs:?}");
+    assert_eq!(asks.len(), 6, "{asks_by_day:?}");
+    assert_eq!(asks_by_day[0].1, 1, "{asks_by_day:?}");
+    assert_eq!(news, [13, 6, 2, 0, -1], "{asks_by_day:?}");
     for ask in &asks {
         assert_eq!(ask["connections"].as_array().unwrap().len(), 2);
         assert_eq!(ask["contact"], "owner@agency.example");

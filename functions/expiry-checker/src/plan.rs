@@ -318,7 +318,7 @@ impl Plan {
         }
     }
 
-    /// One reminder for each rung of the ladder, and one when it is over.
+    /// One reminder for each threshold, and one when it is over.
     fn remind<'a>(
         &mut self,
         current: &str,
@@ -327,13 +327,13 @@ impl Plan {
         end: Timestamp,
     ) {
         let contact = self.contact.clone();
-        let (rung, event) = match policy::rung(now, end) {
-            Some(rung) => (
-                rung,
+        let (threshold, event) = match policy::threshold(now, end) {
+            Some(threshold) => (
+                threshold,
                 EventKind::ClientSecretExpiring {
                     expires_at: end,
                     days_left: end.duration_since(now).as_secs() / 86_400,
-                    rung,
+                    threshold_days: threshold,
                     contact,
                 },
             ),
@@ -346,7 +346,7 @@ impl Plan {
             ),
             None => return,
         };
-        if Reminded::covers(tag(tags::REMINDED), current, rung) {
+        if Reminded::covers(tag(tags::REMINDED), current, threshold) {
             return;
         }
         self.actions.push(Action::Tell(event));
@@ -355,7 +355,7 @@ impl Plan {
             key: tags::REMINDED,
             value: Reminded {
                 version: current.to_owned(),
-                threshold: rung,
+                threshold,
             }
             .to_string(),
         });
@@ -665,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rung_reminds_once() {
+    fn each_threshold_reminds_once() {
         let mut found = found(&[("c", &[CURRENT])]);
         let now = "2027-01-25T00:00:00Z";
         let reminds = |found: &Found| {
@@ -679,12 +679,12 @@ mod tests {
             .secret
             .tags
             .insert(tags::REMINDED.into(), "c:7".into());
-        assert!(!reminds(&found), "told for this rung");
+        assert!(!reminds(&found), "told at this threshold");
         found
             .secret
             .tags
             .insert(tags::REMINDED.into(), "c:14".into());
-        assert!(reminds(&found), "the next rung");
+        assert!(reminds(&found), "the next threshold");
         found
             .secret
             .tags

@@ -49,7 +49,7 @@ pub(crate) enum How<'a> {
 pub(crate) struct Said<'a> {
     pub state: HandOverState,
     pub at: Timestamp,
-    pub rests_on: &'a str,
+    pub evidence: &'a str,
 }
 
 impl Task<'_> {
@@ -176,7 +176,7 @@ impl<'a> From<&'a Attestation> for Said<'a> {
         Self {
             state: said.state,
             at: said.at,
-            rests_on: &said.rests_on,
+            evidence: &said.evidence,
         }
     }
 }
@@ -259,7 +259,7 @@ impl OAuthCallback {
             state,
             attested_by: it.session.oid.clone(),
             at: at.unwrap_or_else(now),
-            rests_on: texts::rests_on(state, connection.direction).to_owned(),
+            evidence: texts::evidence(state, connection.direction).to_owned(),
         };
         let told = it.event(EventKind::HandOverAttested {
             connection: connection.id.clone(),
@@ -267,7 +267,7 @@ impl OAuthCallback {
             state,
             by: said.attested_by.clone(),
             at: said.at,
-            rests_on: said.rests_on.clone(),
+            evidence: said.evidence.clone(),
         });
         self.events.publish(&[told]).await?;
         let versions = &it.secret.versions;

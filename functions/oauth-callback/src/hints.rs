@@ -108,7 +108,7 @@ mod tests {
         let said = state.map(|state| Said {
             state,
             at: "2026-11-23T09:00:00Z".parse().unwrap(),
-            rests_on: "x",
+            evidence: "x",
         });
         Task {
             connection,

@@ -796,7 +796,7 @@ pub const SAYS_OTHER: &str = "It shows something else";
 pub const HAS_AUTHORIZED: &str = "ShopCtrl says that access was granted";
 
 /// What a statement rests on, as it is recorded.
-pub fn rests_on(state: HandOverState, direction: Direction) -> &'static str {
+pub fn evidence(state: HandOverState, direction: Direction) -> &'static str {
     match (state, direction) {
         (HandOverState::Attested, Direction::Receiving) => {
             "the person says that Status shows Authorized after the new client secret was entered, Success window and Test MailBox included"

@@ -73,7 +73,7 @@ pub(crate) fn stops(mailbox: &MailboxSecret, looks: &[Look<'_>], removed: KeyId)
     };
     Stops {
         connections,
-        in_words: format!(
+        summary: format!(
             "The leaked secret is gone. {of_the_document} Whatever else used it has stopped working: scripts, reports, shops that the document does not name."
         ),
     }

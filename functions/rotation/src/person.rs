@@ -93,7 +93,7 @@ impl Rotation {
         let mut asked = open.cloned().unwrap_or_else(|| Asked::new(ends, rung));
         let before = AskedBefore {
             until: before.as_ref().map(|asked| asked.until),
-            rung: asked.rung,
+            threshold: asked.rung,
         };
         let contact = contact(&run.secret, mailbox);
         let due_by = request.due_by;

@@ -430,7 +430,7 @@ impl Rotation {
                     Ok(goes) if !of.attended => goes.min(ends_at),
                     Ok(_) | Err(_) => ends_at,
                 },
-                rung: warning.rung,
+                threshold_days: warning.rung,
                 connections: attended.map(described).collect(),
                 contact: contact(secret, mailbox),
             };

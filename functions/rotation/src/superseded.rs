@@ -164,7 +164,10 @@ impl Warning {
         let by_hand = of.credential.marker().is_none();
         let used = of.used == Use::Since;
         let watched = of.attended && of.used != Use::NotSince;
-        let rung = of.credential.end.and_then(|end| policy::rung(now, end));
+        let rung = of
+            .credential
+            .end
+            .and_then(|end| policy::threshold(now, end));
         let rung = rung.filter(|rung| *rung <= 7 && watched);
         let warning = Self {
             rung,

@@ -69,8 +69,8 @@ pub enum RetiredReason {
 pub struct AskedBefore {
     /// When the last link to the same end ended, in Unix seconds.
     pub until: Option<i64>,
-    /// The rung of the ladder on which it is asked now.
-    pub rung: Option<i64>,
+    /// The threshold at which it is asked now: [`crate::policy::urgency`].
+    pub threshold: Option<i64>,
 }
 
 /// What stops working by the removal of a credential that leaked.
@@ -79,7 +79,7 @@ pub struct Stops {
     /// The connections that are not seen to hold its successor.
     pub connections: Vec<StoppedConnection>,
     /// For whoever is woken by it.
-    pub in_words: String,
+    pub summary: String,
 }
 
 /// A connection that is not seen to hold the new credential.

@@ -38,19 +38,19 @@ impl EventKind {
                 reason,
                 stops,
             } => {
-                let stops = stops.as_ref().map(|stops| stops.in_words.as_str());
+                let stops = stops.as_ref().map(|stops| stops.summary.as_str());
                 format!("{key_id} {reason:?} {}", stops.unwrap_or_default())
             }
             Self::AuthorizationRequired { mailbox, asked, .. }
             | Self::GrantExpiring { mailbox, asked, .. } => {
-                format!("{} {:?} {:?}", mailbox.key(), asked.until, asked.rung)
+                format!("{} {:?} {:?}", mailbox.key(), asked.until, asked.threshold)
             }
             Self::HandOverRequired {
                 connections, asked, ..
             } => {
                 let ids = connections.iter().map(|c| c.id.as_str());
                 let ids = ids.collect::<Vec<_>>().join(" ");
-                format!("{ids} {:?} {:?}", asked.until, asked.rung)
+                format!("{ids} {:?} {:?}", asked.until, asked.threshold)
             }
             Self::ClientSecretRevealed {
                 connection, by, at, ..
@@ -69,9 +69,9 @@ impl EventKind {
             Self::SupersededSecretEnding {
                 key_id,
                 ends_at,
-                rung,
+                threshold_days,
                 ..
-            } => format!("{key_id} {ends_at} {rung:?}"),
+            } => format!("{key_id} {ends_at} {threshold_days:?}"),
             Self::ConnectionDelivered {
                 connection,
                 key_id,
@@ -91,8 +91,10 @@ impl EventKind {
             } => format!("{step} {error_type} {what} {code:?} {next_step}"),
             Self::RotationStalled { since, told, .. } => format!("{since} {told}"),
             Self::ClientSecretExpiring {
-                expires_at, rung, ..
-            } => format!("{expires_at} {rung}"),
+                expires_at,
+                threshold_days,
+                ..
+            } => format!("{expires_at} {threshold_days}"),
             Self::DriftFound {
                 what,
                 connection,

@@ -123,7 +123,7 @@ pub enum EventKind {
         /// When, by ShopCtrl's clock where it could be asked.
         at: Timestamp,
         /// What the statement rests on.
-        rests_on: String,
+        evidence: String,
     },
     /// A superseded client secret ends soon, and nothing shows that ShopCtrl does not use it any more; or
     /// it was made by hand, and whoever else uses it should know.
@@ -132,9 +132,9 @@ pub enum EventKind {
         key_id: KeyId,
         /// When it stops working.
         ends_at: Timestamp,
-        /// The rung of the ladder, 7, 3 or 1 days; absent where it is told as its quarantine begins.
+        /// The threshold that was reached, 7, 3 or 1; absent where it is published as its quarantine begins.
         #[serde(skip_serializing_if = "Option::is_none")]
-        rung: Option<i64>,
+        threshold_days: Option<i64>,
         /// The connections that a person handed over.
         connections: Vec<HandOverConnection>,
         /// Whom to tell.
@@ -219,8 +219,8 @@ pub enum EventKind {
         expires_at: Timestamp,
         /// Whole days left.
         days_left: i64,
-        /// The rung of the ladder: 30, 14, 7, 3 or 1.
-        rung: i64,
+        /// The threshold that was reached: 30, 14, 7, 3 or 1.
+        threshold_days: i64,
         /// Whom to tell.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
