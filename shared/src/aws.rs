@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{BaseUrl, Reader};
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, Limits, TransportError};
 use crate::period::Period;
 use crate::retry::{CallError, Effect, Retry};
@@ -252,7 +252,7 @@ where
                 Kind::Misconfigured
             };
             let failure = Failure::new(kind, format!("{what}: AWS answered {status}"))
-                .code(foreign_code(code));
+                .code(sanitized_code(code));
             let failure = match advice(code, service.err().message().unwrap_or_default()) {
                 Some(next_step) => failure.next_step(next_step),
                 None => failure,

@@ -1,18 +1,18 @@
 //! The companion of a mailbox secret, `<mailbox secret>/grants`: the one document that holds its grants and what
 //! people attested. It is a secret of its own because both outlive a client secret.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::attestations::Attestations;
+use crate::document::{self, FormVersion};
 use crate::failure::{Failure, Kind};
 use crate::grants::Grants;
-use crate::mailbox_secret::{FormVersion, field_error};
 use crate::retry::backoff;
 use crate::secret_store::versions::CURRENT;
-use crate::secret_store::{MoveLabel, Put, SecretStore, Stored, Swap};
+use crate::secret_store::{LabelSwap, MoveLabel, Put, SecretStore, Stored};
 
 /// The value of the companion.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -28,11 +28,10 @@ pub struct Companion {
 
 impl Companion {
     fn read(text: &SecretString) -> Result<Self, Failure> {
-        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        document::read(text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
-                format!("reading the grants: {}", field_error(&error)),
+                format!("reading the grants: {problem}"),
             )
             .next_step("Put the value that it has at first (README, The other secrets); the owners will be asked to sign in.")
         })
@@ -82,14 +81,14 @@ impl CompanionStore {
     /// # Errors
     /// [`Failure`]; then nothing was changed that another reader could see.
     pub async fn update(&self, change: impl Fn(&mut Companion)) -> Result<(), Failure> {
-        for swap in 1..=SWAPS {
+        for attempt in 1..=SWAPS {
             let (mut companion, was) = self.read_version().await?;
             change(&mut companion);
-            if self.swap(&companion, &was).await? == Swap::Done {
+            if self.replace(&companion, &was).await? == LabelSwap::Done {
                 return Ok(());
             }
             // Another writer may be at it; or what was read is moments old, and is so again at once.
-            tokio::time::sleep(backoff(swap)).await;
+            tokio::time::sleep(backoff(attempt)).await;
         }
         Err(Failure::new(
             Kind::Temporary,
@@ -97,7 +96,7 @@ impl CompanionStore {
         ))
     }
 
-    async fn swap(&self, companion: &Companion, was: &str) -> Result<Swap, Failure> {
+    async fn replace(&self, companion: &Companion, was: &str) -> Result<LabelSwap, Failure> {
         let text = serde_json::to_string(companion)
             .map(SecretString::from)
             .map_err(|_| Failure::new(Kind::Misconfigured, "writing the grants"))?;
@@ -113,11 +112,11 @@ impl CompanionStore {
         };
         match self.store.put(put).await? {
             Stored::Done => {}
-            Stored::HasAnother => return Ok(Swap::Lost),
+            Stored::HasAnother => return Ok(LabelSwap::Lost),
         }
         let swapped = self
             .store
-            .swap(MoveLabel {
+            .swap_label(MoveLabel {
                 secret: &self.secret,
                 label: CURRENT,
                 to: Some(&version),

@@ -1,4 +1,4 @@
-//! What is not as it was left: seen by `rotation`'s probe, decided by in the checker, told as an event.
+//! What is not as it was left: seen by `rotation`'s probe, decided by in the checker, published as an event.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
 use crate::aws::{AwsSettings, Service, classify};
 use crate::events::{Event, Subject};
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http;
 use crate::retry::backoff;
 
@@ -55,7 +55,7 @@ impl EventBus {
                 }
                 if attempt == TRIES {
                     let what = format!("putting events: EventBridge did not take {}", left.len());
-                    return Err(Failure::new(Kind::Temporary, what).code(foreign_code(&code)));
+                    return Err(Failure::new(Kind::Temporary, what).code(sanitized_code(&code)));
                 }
                 tokio::time::sleep(backoff(attempt)).await;
             }

@@ -42,7 +42,7 @@ pub enum Subject {
 
 impl Event {
     /// The event's `detail`, whose texts any mail template can take. Its `id` is the same each time the same
-    /// thing is told.
+    /// thing is published.
     #[must_use]
     pub fn detail(&self) -> Value {
         let mut detail = serde_json::to_value(&self.kind).unwrap_or_default();

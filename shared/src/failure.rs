@@ -32,7 +32,7 @@ impl Kind {
 }
 
 /// A failure as the engineer on call reads it: what was being done, the server's code, the next
-/// step. Never contains a secret or a foreign free text.
+/// step. Never contains a secret or an untrusted free text.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What happens next.
@@ -146,10 +146,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Keeps of a foreign code only what a code is made of, and not more than 64 characters: a server
+/// Keeps of an untrusted code only what a code is made of, and not more than 64 characters: a server
 /// cannot put text of its own into our logs and mails through it.
 #[must_use]
-pub fn foreign_code(code: &str) -> String {
+pub fn sanitized_code(code: &str) -> String {
     code.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         .take(64)

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, retry_after, transient};
 use crate::retry::{CallError, Effect, Retry};
 
@@ -121,7 +121,7 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     {
         OBJECT_FULL.to_owned()
     } else {
-        foreign_code(&detail.code)
+        sanitized_code(&detail.code)
     };
     let soon = Retry::transient(retry_after(response));
     // Graph refuses concurrent writes with 409, 503 or 400: the code tells (nais/azurerator#448,

@@ -65,15 +65,15 @@ impl TransportError {
     }
 }
 
-/// The answer of a [`Transport`].
-pub type Answer<'a> =
+/// The whole response that a [`Transport`] carries back.
+pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
 
 /// What carries a request to its server and the whole answer back. The second of the two declared
 /// seams (the first are the base addresses).
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request, once.
-    fn send(&self, request: Request<Bytes>) -> Answer<'_>;
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_>;
 
     /// A client that shares no connection with this one, where it has any.
     fn apart(&self) -> Option<Client> {
@@ -153,7 +153,7 @@ struct Network {
 }
 
 impl Transport for Network {
-    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
         Box::pin(async move {
             let request =
                 reqwest::Request::try_from(request).map_err(|_| TransportError::BadRequest)?;

@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod companion;
 pub mod config;
 pub mod credential;
+pub mod document;
 pub mod drift;
 pub mod entra;
 pub mod event_bus;

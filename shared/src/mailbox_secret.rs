@@ -5,12 +5,13 @@ mod sign_in_name;
 use std::fmt;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cloud::Cloud;
 use crate::config::BaseUrl;
 use crate::credential::ClientSecret;
+use crate::document::{self, FormVersion};
 use crate::failure::{Failure, Kind};
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::period::Period;
@@ -55,27 +56,6 @@ pub struct MailboxSecret {
 /// The only place where a document with its secret becomes text: [`MailboxSecret::write`].
 fn exposed<S: Serializer>(secret: &ClientSecret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
-}
-
-/// The form of the document that this code reads: 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FormVersion;
-
-impl<'de> Deserialize<'de> for FormVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u64::deserialize(deserializer)? {
-            1 => Ok(Self),
-            _ => Err(de::Error::custom(
-                "not a version that this release knows (1)",
-            )),
-        }
-    }
-}
-
-impl Serialize for FormVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(1)
-    }
 }
 
 /// The identity that may add and remove credentials of the app registration.
@@ -201,11 +181,7 @@ impl MailboxSecret {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field and never its value.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
-        let document: Self = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| invalid(&field_error(&error)))?;
-        json.end()
-            .map_err(|_| invalid("there is text behind the document"))?;
+        let document: Self = document::read_whole(text).map_err(|problem| invalid(&problem))?;
         document.check()?;
         Ok(document)
     }
@@ -332,76 +308,6 @@ fn invalid(problem: &str) -> Failure {
         format!("reading the mailbox document: {problem}"),
     )
     .next_step("Correct the secret's value (README, The mailbox document).")
-}
-
-/// The fronts of serde's own messages about a value; what they end with is not of the value.
-const SERDES_OWN: [&str; 4] = [
-    "invalid type: ",
-    "invalid value: ",
-    "invalid length ",
-    "unknown variant ",
-];
-
-/// What is wrong with which field, without the value: serde's own messages quote it, and so do those of
-/// the types that are read.
-pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let inner = error.inner();
-    if inner.is_syntax() || inner.is_eof() {
-        return format!(
-            "not JSON (line {}, column {})",
-            inner.line(),
-            inner.column()
-        );
-    }
-    let message = inner.to_string();
-    // A value may say " at line " and ", expected " too: what serde says comes last.
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(message, _)| message);
-    let is_unknown = message.starts_with("unknown field ");
-    let problem = if is_unknown {
-        // Its name is on the path, where it can be shown.
-        "unknown field".to_owned()
-    } else if message.starts_with("missing field ") || message.starts_with("duplicate field ") {
-        message.to_owned()
-    } else if let Some((_, expected)) = message.rsplit_once(", expected ")
-        && SERDES_OWN.iter().any(|front| message.starts_with(front))
-    {
-        format!("expected {expected}")
-    } else if message.starts_with("not ") || message == "empty" {
-        // Our own words.
-        message.to_owned()
-    } else {
-        "not in the form that it must have".to_owned()
-    };
-    let path = shown(error.path());
-    match (path.is_empty(), is_unknown) {
-        (true, _) => problem,
-        (false, true) => format!("unknown field `{path}`"),
-        (false, false) => format!("field {path}: {problem}"),
-    }
-}
-
-/// The path to a field. A name in it may be anything that somebody pasted: what does not look like a
-/// name is not shown.
-fn shown(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
-    let mut shown = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => shown += &format!("[{index}]"),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                if !shown.is_empty() {
-                    shown.push('.');
-                }
-                let is_name = key.len() <= 64 && key.chars().all(plain);
-                shown += if is_name { key } else { "(not shown)" };
-            }
-            Segment::Unknown => {}
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -16,10 +16,10 @@ use crate::http;
 use crate::retry::{CallError, Effect, Retry};
 use versions::Versions;
 
-/// What DescribeSecret and ListSecrets say of a secret. Either may be moments old, the list minutes: "All
+/// A secret's metadata, as DescribeSecret and ListSecrets give it. Either may be moments old, the list minutes: "All
 /// Secrets Manager operations are eventually consistent" (API reference, ListSecrets).
 #[derive(Debug, Clone)]
-pub struct Described {
+pub struct SecretMetadata {
     /// The whole ARN.
     pub arn: String,
     /// The name, without the six random characters.
@@ -38,7 +38,7 @@ pub struct Described {
     pub primary_region: Option<String>,
 }
 
-impl Described {
+impl SecretMetadata {
     /// Whether it is a replica of another region's secret, whose name, tags and six random characters it
     /// has: then it is nobody's business here (Secrets Manager user guide, "Replicate secrets").
     #[must_use]
@@ -51,7 +51,7 @@ impl Described {
 
 /// A version's value.
 #[derive(Debug, Clone)]
-pub struct Value {
+pub struct SecretValue {
     /// The version's id.
     pub version: String,
     /// The text.
@@ -60,7 +60,7 @@ pub struct Value {
     pub created: Option<Timestamp>,
 }
 
-impl Value {
+impl SecretValue {
     /// The value of a secret that shows none.
     #[must_use]
     pub fn none() -> Self {
@@ -74,7 +74,7 @@ impl Value {
 
 /// How a compare-and-swap of a label ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swap {
+pub enum LabelSwap {
     /// The label is where it was wanted.
     Done,
     /// Another writer moved the label first; nothing was changed.
@@ -106,7 +106,7 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`], also when there is no such secret.
-    pub async fn describe(&self, secret: &str) -> Result<Described, CallError> {
+    pub async fn describe(&self, secret: &str) -> Result<SecretMetadata, CallError> {
         let answer = self
             .0
             .describe_secret()
@@ -114,7 +114,7 @@ impl SecretStore {
             .send()
             .await
             .map_err(|error| classify("describing the secret", &error))?;
-        Ok(Described {
+        Ok(SecretMetadata {
             arn: answer.arn().unwrap_or(secret).to_owned(),
             name: answer.name().unwrap_or(secret).to_owned(),
             rotation_enabled: answer.rotation_enabled().unwrap_or(false),
@@ -130,7 +130,11 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`], also when no version has the label.
-    pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
+    pub async fn value_with_label(
+        &self,
+        secret: &str,
+        label: &str,
+    ) -> Result<SecretValue, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
         value(secret, request.version_stage(label).send().await)?
             .ok_or_else(|| absent(secret, label))
@@ -140,7 +144,11 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn value_of(&self, secret: &str, version: &str) -> Result<Option<Value>, CallError> {
+    pub async fn value_of(
+        &self,
+        secret: &str,
+        version: &str,
+    ) -> Result<Option<SecretValue>, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
         value(secret, request.version_id(version).send().await)
     }
@@ -171,7 +179,7 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`] for all but a lost race.
-    pub async fn swap(&self, swap: MoveLabel<'_>) -> Result<Swap, CallError> {
+    pub async fn swap_label(&self, swap: MoveLabel<'_>) -> Result<LabelSwap, CallError> {
         let answer = self
             .0
             .update_secret_version_stage()
@@ -182,7 +190,7 @@ impl SecretStore {
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(Swap::Done),
+            Ok(_) => Ok(LabelSwap::Done),
             Err(error) if code(&error) == Some("InvalidParameterException") => {
                 // Lost, done before (and the answer that said so was lost on the way), or no race at all:
                 // a write on a replica is refused by the same name.
@@ -193,9 +201,9 @@ impl SecretStore {
                     None => holder != swap.from,
                 };
                 match done {
-                    true => Ok(Swap::Done),
+                    true => Ok(LabelSwap::Done),
                     false if holder != swap.from || says_that_the_label_is_elsewhere(&error) => {
-                        Ok(Swap::Lost)
+                        Ok(LabelSwap::Lost)
                     }
                     false => Err(classify("moving a label of the secret", &error)),
                 }
@@ -207,39 +215,39 @@ impl SecretStore {
     /// Drops a label, if this version has it.
     ///
     /// # Errors
-    /// As [`SecretStore::swap`].
+    /// As [`SecretStore::swap_label`].
     pub async fn drop_label(
         &self,
         secret: &str,
         label: &str,
         version: &str,
-    ) -> Result<Swap, CallError> {
+    ) -> Result<LabelSwap, CallError> {
         let drop = MoveLabel {
             secret,
             label,
             to: None,
             from: Some(version),
         };
-        self.swap(drop).await
+        self.swap_label(drop).await
     }
 
     /// Sets a label, if no version has it.
     ///
     /// # Errors
-    /// As [`SecretStore::swap`].
+    /// As [`SecretStore::swap_label`].
     pub async fn set_label(
         &self,
         secret: &str,
         label: &str,
         version: &str,
-    ) -> Result<Swap, CallError> {
+    ) -> Result<LabelSwap, CallError> {
         let set = MoveLabel {
             secret,
             label,
             to: Some(version),
             from: None,
         };
-        self.swap(set).await
+        self.swap_label(set).await
     }
 
     /// Sets tags.
@@ -262,7 +270,7 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<Described>, CallError> {
+    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<SecretMetadata>, CallError> {
         let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
         let mut pages = self
             .0
@@ -279,7 +287,8 @@ impl SecretStore {
             let page = page.map_err(|error| classify("listing the secrets", &error))?;
             let listed = page.secret_list().iter().filter_map(listed);
             // A filter matches by prefix, and key and value of different tags: look again.
-            let ours = |secret: &Described| secret.tags.get(tag).is_some_and(|v| v == tag_value);
+            let ours =
+                |secret: &SecretMetadata| secret.tags.get(tag).is_some_and(|v| v == tag_value);
             secrets.extend(listed.filter(ours));
         }
         Ok(secrets)
@@ -323,8 +332,8 @@ fn started(
 /// ListSecrets gives up to so many a page; the default is "specific to the operation" (API reference).
 const LONGEST_PAGE: i32 = 100;
 
-fn listed(entry: &SecretListEntry) -> Option<Described> {
-    Some(Described {
+fn listed(entry: &SecretListEntry) -> Option<SecretMetadata> {
+    Some(SecretMetadata {
         arn: entry.arn()?.to_owned(),
         name: entry.name()?.to_owned(),
         rotation_enabled: entry.rotation_enabled().unwrap_or(false),
@@ -359,7 +368,7 @@ pub struct Put<'a> {
     pub rotation_token: Option<&'a str>,
 }
 
-/// What [`SecretStore::swap`] moves.
+/// What [`SecretStore::swap_label`] moves.
 #[derive(Debug, Clone, Copy)]
 pub struct MoveLabel<'a> {
     /// ARN of the secret.
@@ -378,9 +387,9 @@ fn value(
         aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput,
         SdkError<aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError>,
     >,
-) -> Result<Option<Value>, CallError> {
+) -> Result<Option<SecretValue>, CallError> {
     match answer {
-        Ok(answer) => Ok(answer.secret_string().map(|text| Value {
+        Ok(answer) => Ok(answer.secret_string().map(|text| SecretValue {
             version: answer.version_id().unwrap_or_default().to_owned(),
             text: text.to_owned().into(),
             created: answer.created_date().and_then(timestamp),

@@ -10,9 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::{BaseUrl, Reader};
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::document;
+use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, retry_after, transient};
-use crate::mailbox_secret::{Connection, field_error};
+use crate::mailbox_secret::Connection;
 use crate::retry::{CallError, Effect, Retry};
 
 /// Paths of an installation's API. ShopCtrl's own installations differ, so each is a setting.
@@ -54,11 +55,10 @@ impl Login {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        document::read(text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
-                format!("reading the ShopCtrl login: {}", field_error(&error)),
+                format!("reading the ShopCtrl login: {problem}"),
             )
             .next_step(
                 "Store username and password in the form that README shows (The other secrets).",
@@ -167,7 +167,7 @@ struct ErrorBody {
 
 fn error_code(response: &Response<Bytes>) -> String {
     let body: ErrorBody = serde_json::from_slice(response.body()).unwrap_or_default();
-    foreign_code(&body.error)
+    sanitized_code(&body.error)
 }
 
 fn refusal(what: &str, response: &Response<Bytes>) -> CallError {

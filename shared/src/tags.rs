@@ -19,7 +19,7 @@ pub struct Unreadable;
 
 /// `mailbox` on a mailbox secret, `grants` on its companion.
 pub const MANAGED: &str = "shopmail:managed";
-/// Whom to tell. Never one of the secret's own mailboxes, whose mail may stand still.
+/// Who hears of what happens. Never one of the secret's own mailboxes, whose mail may stand still.
 pub const CONTACT: &str = "shopmail:contact";
 /// The tenant of the app registration, as last looked at.
 pub const TENANT: &str = "shopmail:tenant";

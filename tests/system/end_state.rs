@@ -1,6 +1,6 @@
 //! What must be true when all is done, checked in full.
 
-use shared::credential::{Issuer, Marker};
+use shared::credential::{IssuedBy, Marker};
 use simulators::lambda::Functions;
 use simulators::secrets_manager::{CURRENT, PENDING};
 use simulators::world::{Mailbox, World};
@@ -79,7 +79,7 @@ pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
             c.display_name
                 .as_deref()
                 .and_then(Marker::read)
-                .is_some_and(|marker| marker.issuer(&mailbox.arn) != Issuer::Another)
+                .is_some_and(|marker| marker.issued_by(&mailbox.arn) != IssuedBy::Another)
         })
         .map(|c| c.key_id)
         .filter(|key| !named(*key))

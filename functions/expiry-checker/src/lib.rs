@@ -1,4 +1,4 @@
-//! `expiry-checker`, the eyes: looks at every mailbox secret, decides what is due, reminds, starts
+//! `expiry-checker`: looks at every mailbox secret, decides what is due, reminds, starts
 //! rotations, and has `rotation` probe, sweep and retire.
 //!
 //! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
@@ -26,7 +26,7 @@ use shared::http::{Client, Limits};
 use shared::ids::KeyId;
 use shared::policy;
 use shared::retry::{CallError, backoff};
-use shared::secret_store::{Described, SecretStore};
+use shared::secret_store::{SecretMetadata, SecretStore};
 use shared::tags;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -118,7 +118,7 @@ impl ExpiryChecker {
     async fn check(&self, check: &Check, ends: Instant) -> Result<Value, Failure> {
         let listed = self.store.list(tags::MANAGED, "mailbox").await?;
         let fleet = Fleet::new(&listed);
-        let mut secrets: Vec<&Described> = listed
+        let mut secrets: Vec<&SecretMetadata> = listed
             .iter()
             .filter(|secret| !secret.deleted && check.is_of(secret, &fleet))
             .collect();
@@ -172,7 +172,7 @@ impl ExpiryChecker {
     /// and the next check sees how far it came.
     async fn check_in_time(
         &self,
-        listed: &Described,
+        listed: &SecretMetadata,
         fleet: &Fleet,
         check: &Check,
         ends: Instant,
@@ -200,7 +200,7 @@ impl ExpiryChecker {
     /// One secret: look, decide, act. `None` for one that is going to be deleted.
     async fn check_secret(
         &self,
-        listed: &Described,
+        listed: &SecretMetadata,
         fleet: &Fleet,
         check: &Check,
     ) -> Option<Outcome> {
@@ -275,7 +275,7 @@ impl ExpiryChecker {
     }
 
     /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-    async fn tell_if_stalled(&self, secret: &Described, outcome: &Outcome, check: &Check) {
+    async fn tell_if_stalled(&self, secret: &SecretMetadata, outcome: &Outcome, check: &Check) {
         for failed in &outcome.failures {
             let failure = &failed.failure;
             match failure.kind {
@@ -344,7 +344,11 @@ impl ExpiryChecker {
 
 impl ExpiryChecker {
     /// The secret; right after a promotion once that shows, if it does within some seconds.
-    async fn described(&self, arn: &str, promoted: Option<&str>) -> Result<Described, Failure> {
+    async fn described(
+        &self,
+        arn: &str,
+        promoted: Option<&str>,
+    ) -> Result<SecretMetadata, Failure> {
         let mut looks = 1;
         loop {
             let secret = self.store.describe(arn).await?;
@@ -359,7 +363,11 @@ impl ExpiryChecker {
 
     /// What the others name, by what each of them says now and not by the list, which may be minutes old.
     /// `None` where one does not say, cannot be asked, or where there are too many to ask.
-    async fn named_by_others(&self, secret: &Described, fleet: &Fleet) -> Option<BTreeSet<KeyId>> {
+    async fn named_by_others(
+        &self,
+        secret: &SecretMetadata,
+        fleet: &Fleet,
+    ) -> Option<BTreeSet<KeyId>> {
         let neighbours = fleet.neighbours(secret);
         if neighbours.len() > MOST_NEIGHBOURS {
             return None;
@@ -368,7 +376,7 @@ impl ExpiryChecker {
             .iter()
             .map(|other| self.store.describe(&other.arn));
         let asked = futures_util::future::join_all(asked).await;
-        let asked: Result<Vec<Described>, CallError> = asked.into_iter().collect();
+        let asked: Result<Vec<SecretMetadata>, CallError> = asked.into_iter().collect();
         match asked {
             Ok(described) => Fleet::new(&described).named_by_others(secret),
             Err(error) => {
@@ -387,7 +395,7 @@ const MOST_NEIGHBOURS: usize = 50;
 impl Check {
     /// Whether this check looks at a secret: at all of them, those behind the cursor, or the one that it was
     /// requested for and those that are in the same need.
-    fn is_of(&self, secret: &Described, fleet: &Fleet) -> bool {
+    fn is_of(&self, secret: &SecretMetadata, fleet: &Fleet) -> bool {
         let behind = |cursor: &String| secret.arn > *cursor;
         let asked =
             |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);

@@ -4,7 +4,7 @@ use serde_json::Value;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
 use shared::ids::ConnectionId;
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::PENDING;
 
 use crate::ExpiryChecker;
@@ -54,7 +54,11 @@ impl ExpiryChecker {
         })
     }
 
-    pub(crate) async fn tell(&self, secret: &Described, kind: EventKind) -> Result<(), Failure> {
+    pub(crate) async fn tell(
+        &self,
+        secret: &SecretMetadata,
+        kind: EventKind,
+    ) -> Result<(), Failure> {
         let event = Event {
             subject: Subject::Secret {
                 name: secret.name.clone(),
@@ -77,7 +81,7 @@ impl ExpiryChecker {
 
     /// Asks for a rotation, unless one has begun or ended since the secret was looked at: another
     /// check may run beside this one.
-    async fn rotate(&self, secret: &Described) -> Result<(), Failure> {
+    async fn rotate(&self, secret: &SecretMetadata) -> Result<(), Failure> {
         let now = self.store.describe(&secret.arn).await?.versions;
         if now.current() == secret.versions.current() && now.in_progress().is_none() {
             self.store.rotate(&secret.arn, None).await?;

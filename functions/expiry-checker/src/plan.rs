@@ -9,7 +9,7 @@ use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::ids::{KeyId, MailboxAddress};
 use shared::policy::{self, Policy, Verdict};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::short_hash::short_hash;
 use shared::tags;
 use shared::tags::apps::Apps;
@@ -24,7 +24,7 @@ use crate::rotation_function::Probe;
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Labels, tags, state.
-    pub secret: Described,
+    pub secret: SecretMetadata,
     /// What `rotation` saw, unless it could not look.
     pub probe: Option<Probe>,
     /// The mailbox's policy.
@@ -470,7 +470,7 @@ impl Plan {
         vec![stalled, Action::Reattempt { token }]
     }
 
-    fn start(&mut self, secret: &Described, wanted: Option<DueReason>) -> Vec<Action> {
+    fn start(&mut self, secret: &SecretMetadata, wanted: Option<DueReason>) -> Vec<Action> {
         let (Some(reason), Some(expires_at)) = (wanted, self.expires_at) else {
             return Vec::new();
         };
@@ -516,7 +516,7 @@ fn rotation_off(what: &str) -> Failure {
         .next_step("Ask who switched it off, and switch it on again: runbook, Stop and go on.")
 }
 
-fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
+fn contact(secret: &SecretMetadata, probe: Option<&Probe>) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
     let own = MailboxAddress::read(contact)
@@ -531,7 +531,7 @@ fn waits(state: Option<&State>, token: &str) -> bool {
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
-    secret: &Described,
+    secret: &SecretMetadata,
     probe: Option<&Probe>,
     wanted: Option<DueReason>,
 ) -> Option<Vec<Drift>> {
@@ -553,7 +553,7 @@ fn drift_now(
 }
 
 /// Whether labels name credentials on versions that are neither current nor being made.
-fn has_superseded(secret: &Described) -> bool {
+fn has_superseded(secret: &SecretMetadata) -> bool {
     let versions = &secret.versions;
     let claims = versions.claims();
     claims.keys().any(|(_, version)| !versions.in_use(version))
@@ -583,7 +583,7 @@ mod tests {
         });
         let end = "2027-01-31T00:00:00Z";
         Found {
-            secret: Described {
+            secret: SecretMetadata {
                 arn: "arn".into(),
                 name: "shopmail/orders".into(),
                 rotation_enabled: true,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::aws::{AwsSettings, Service, classify, was_not_carried_out};
 use shared::drift::Drift;
-use shared::failure::{Failure, Kind, foreign_code};
+use shared::failure::{Failure, Kind, sanitized_code};
 use shared::http;
 use shared::ids::{DirectoryId, KeyId, MailboxAddress};
 use shared::retry::backoff;
@@ -161,6 +161,6 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         Some(kind) => Failure::read(kind, &error.error_message).while_doing("rotation"),
         // It died: out of time, out of memory, a panic.
         None => Failure::new(Kind::Temporary, format!("{what}: it died"))
-            .code(foreign_code(&error.error_type)),
+            .code(sanitized_code(&error.error_type)),
     }
 }

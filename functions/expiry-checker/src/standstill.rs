@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use shared::events::{EventKind, FleetState};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
 use shared::tags::stalled::Stalled;
@@ -17,7 +17,7 @@ pub(crate) struct Standstill {
 }
 
 /// `secret` is as the check found it, `outcome` what became of it.
-pub(crate) fn standstill(secret: &Described, outcome: &Outcome, now: Timestamp) -> Standstill {
+pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timestamp) -> Standstill {
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let before = Stalled::read(tag(tags::STALLED));
     let rotating = secret.versions.in_progress();
@@ -47,7 +47,7 @@ pub(crate) fn standstill(secret: &Described, outcome: &Outcome, now: Timestamp) 
             next_step: words.next_step,
             expires_at: end,
             contact: outcome.contact.clone(),
-            told: now.as_second(),
+            check: now.as_second(),
         }
     });
     let tag = (before != Some(stalled)).then(|| stalled.to_string());
@@ -108,13 +108,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn secret(tags: &[(&str, &str)], versions: &[(&str, &[&str])]) -> Described {
+    fn secret(tags: &[(&str, &str)], versions: &[(&str, &[&str])]) -> SecretMetadata {
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let versions = versions.iter().map(|(version, labels)| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             ((*version).to_owned(), labels)
         });
-        Described {
+        SecretMetadata {
             arn: "arn".to_owned(),
             name: "shopmail/orders".to_owned(),
             rotation_enabled: true,

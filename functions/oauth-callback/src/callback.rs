@@ -10,7 +10,7 @@ use shared::companion::CompanionStore;
 use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::id_token::{self, Account, Issuer};
-use shared::entra::refusal::{Endpoint, Obstacle, Trouble, number_in};
+use shared::entra::refusal::{OAuthEndpoint, OAuthError, RefusalReason, number_in};
 use shared::entra::sign_in::{
     ADMIN_CONSENT_STATE, admin_consent_url, connection_scope, of_one_resource, scopes,
 };
@@ -20,7 +20,7 @@ use shared::graph::account;
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, RestsOn, SignInName};
 use shared::retry::{Deadline, with_retries};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use subtle::ConstantTimeEq;
 use tracing::{error, info, warn};
@@ -42,7 +42,7 @@ const CURRENT_REFUSED: &str = "current-secret-refused";
 pub(crate) struct SignIn {
     session: Session,
     pub(crate) ticket: Ticket,
-    pub(crate) secret: Described,
+    pub(crate) secret: SecretMetadata,
     pub(crate) mailbox: MailboxSecret,
     pub(crate) app: App,
 }
@@ -122,7 +122,7 @@ impl OAuthCallback {
     ) -> Answer {
         let mailbox = &sign_in.ticket.mailbox;
         if let Some(trouble) = refused_at_microsoft(request) {
-            return Err(self.obstacle(&trouble, Endpoint::Redirect, sign_in));
+            return Err(self.obstacle(&trouble, OAuthEndpoint::Authorization, sign_in));
         }
         let Some(code) = request.query("code").filter(|code| !code.is_empty()) else {
             return Err(Ending::new("no-code", texts::start_again()));
@@ -214,31 +214,31 @@ impl OAuthCallback {
     }
 
     /// The page for a sign-in that did not succeed, with the link that an administrator needs.
-    fn obstacle(&self, trouble: &Trouble, at: Endpoint, sign_in: &SignIn) -> Ending {
+    fn obstacle(&self, trouble: &OAuthError, at: OAuthEndpoint, sign_in: &SignIn) -> Ending {
         let (mailbox, purpose) = (&sign_in.ticket.mailbox, sign_in.ticket.purpose);
         let ending = obstacle(trouble, at, &sign_in.name());
-        let met = Obstacle::of(trouble, at);
-        if (met, purpose) == (Obstacle::ClientRefused, Purpose::Connect) {
+        let met = RefusalReason::of(trouble, at);
+        if (met, purpose) == (RefusalReason::ClientRefused, Purpose::Connect) {
             return Ending::new(CURRENT_REFUSED, texts::current_secret_refused());
         }
         let pass_on = match met {
-            Obstacle::AdminApproval | Obstacle::Declined => {
+            RefusalReason::AdminApproval | RefusalReason::Declined => {
                 let scopes = scopes(&sign_in.app, &sign_in.mailbox.connections, mailbox);
                 admin_consent_url(&sign_in.app, &self.settings.redirect_uri(), &scopes).ok()
             }
-            Obstacle::WrongAccount
-            | Obstacle::PersonalAccount
-            | Obstacle::ForeignAccount
-            | Obstacle::NotAssigned
-            | Obstacle::BlockedByPolicy
-            | Obstacle::MoreProof
-            | Obstacle::AccountTrouble
-            | Obstacle::ClientRefused
-            | Obstacle::Registration
-            | Obstacle::Federation
-            | Obstacle::StartAgain
-            | Obstacle::Passing
-            | Obstacle::Unknown => None,
+            RefusalReason::WrongAccount
+            | RefusalReason::PersonalAccount
+            | RefusalReason::ForeignAccount
+            | RefusalReason::NotAssigned
+            | RefusalReason::BlockedByPolicy
+            | RefusalReason::MoreProof
+            | RefusalReason::AccountTrouble
+            | RefusalReason::ClientRefused
+            | RefusalReason::Registration
+            | RefusalReason::Federation
+            | RefusalReason::StartAgain
+            | RefusalReason::Transient
+            | RefusalReason::Unknown => None,
         };
         Ending { pass_on, ..ending }
     }
@@ -264,7 +264,7 @@ impl OAuthCallback {
             TokenError::ClientRefused(trouble)
             | TokenError::PersonNeeded(trouble)
             | TokenError::AppRefused(trouble, _) => {
-                self.obstacle(&trouble, Endpoint::Token, sign_in)
+                self.obstacle(&trouble, OAuthEndpoint::Token, sign_in)
             }
             TokenError::Call(error) => error.failure.into(),
         })
@@ -352,14 +352,14 @@ fn same_state(session: &Session, request: &Request) -> bool {
 }
 
 /// What Microsoft's redirect says of a sign-in that failed. Its text is not read beyond the number.
-fn refused_at_microsoft(request: &Request) -> Option<Trouble> {
+fn refused_at_microsoft(request: &Request) -> Option<OAuthError> {
     if !request.has_query("error") {
         return None;
     }
     // Given twice it is still an error, if not one that has a name.
     let error = request.query("error").unwrap_or_default();
     let description = request.query("error_description").unwrap_or_default();
-    Some(Trouble::new(&error, None, number_in(&description)))
+    Some(OAuthError::new(&error, None, number_in(&description)))
 }
 
 /// An administrator's way back from Microsoft: it has our `state`, and `admin_consent` mostly (azure-docs#45151:
@@ -385,8 +385,8 @@ fn wrong_account(expected: &SignInName) -> Ending {
     Ending::new("wrong-account", texts::wrong_account(expected))
 }
 
-pub(crate) fn obstacle(trouble: &Trouble, at: Endpoint, expected: &SignInName) -> Ending {
-    let obstacle = Obstacle::of(trouble, at);
+pub(crate) fn obstacle(trouble: &OAuthError, at: OAuthEndpoint, expected: &SignInName) -> Ending {
+    let obstacle = RefusalReason::of(trouble, at);
     info!(
         code = trouble.code(),
         correlation_id = trouble.correlation_id,

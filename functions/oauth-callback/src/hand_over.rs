@@ -7,7 +7,7 @@ use shared::events::{Event, EventKind, Subject};
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, SignInName};
 use shared::retry::Deadline;
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 use tracing::{info, warn};
 
@@ -22,7 +22,7 @@ pub(crate) struct HandingOver {
     pub session: SignedIn,
     pub key: TicketKey,
     pub ticket: Ticket,
-    pub secret: Described,
+    pub secret: SecretMetadata,
     /// The document of the version that the link is bound to.
     pub document: MailboxSecret,
     pub companion: Companion,

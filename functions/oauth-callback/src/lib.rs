@@ -1,4 +1,4 @@
-//! `oauth-callback`, the door: a person opens a link, signs in at Microsoft as the shop mailbox, and
+//! `oauth-callback`: a person opens a link, signs in at Microsoft as the shop mailbox, and
 //! the rotation that waited goes on. Where a person has to hand the new secret to ShopCtrl, three
 //! screens lead through it: `start`, `hand_over`, and its end.
 //!
@@ -39,7 +39,7 @@ use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;
 use shared::secret_store::versions::CURRENT;
-use shared::secret_store::{Described, SecretStore};
+use shared::secret_store::{SecretMetadata, SecretStore};
 use shared::ticket::{Purpose, Ticket, TicketKey};
 use tracing::{Instrument, error, info, info_span, warn};
 use url::Url;
@@ -266,7 +266,7 @@ impl OAuthCallback {
 
     /// The secret that a ticket names and the document of the version that it is bound to, if what
     /// it was for still has to be done.
-    async fn bound(&self, ticket: &Ticket) -> Result<(Described, MailboxSecret), Ending> {
+    async fn bound(&self, ticket: &Ticket) -> Result<(SecretMetadata, MailboxSecret), Ending> {
         let span = tracing::Span::current();
         span.record("secret", &ticket.secret);
         span.record("token", &ticket.version);
@@ -276,7 +276,7 @@ impl OAuthCallback {
         );
         let secret = secret?;
         if secret.is_replica() {
-            // It is another region's, whose links lead to that region's door.
+            // It is another region's, whose links lead to that region's `oauth-callback`.
             return Err(Ending::new("replica", texts::superseded()));
         }
         let current = secret.versions.current() == Some(&ticket.version);

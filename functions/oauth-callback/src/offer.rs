@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, Delivery};
 use shared::retry::{Deadline, with_retries};
-use shared::shopctrl::connections::Swapped;
+use shared::shopctrl::connections::Replaced;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 use url::Url;
@@ -86,11 +86,11 @@ impl OAuthCallback {
             return Ok(None);
         }
         match shopctrl
-            .swap_secret(connection, &held, &sign_in.mailbox)
+            .replace_secret(connection, &held, &sign_in.mailbox)
             .await?
         {
-            Swapped::Authorized(_) | Swapped::ChangedMeanwhile => Ok(None),
-            Swapped::PersonNeeded { authorize_url } => {
+            Replaced::Authorized(_) | Replaced::ChangedMeanwhile => Ok(None),
+            Replaced::PersonNeeded { authorize_url } => {
                 if may_lead_to(&authorize_url, sign_in, connection) {
                     return Ok(Some(authorize_url));
                 }

@@ -2,7 +2,7 @@
 //! a sign-in, and tells of each time and of each refusal.
 
 use shared::credential::ClientSecret;
-use shared::entra::refusal::Endpoint;
+use shared::entra::refusal::OAuthEndpoint;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError};
 use shared::events::EventKind;
 use shared::mailbox_secret::Rotator;
@@ -201,7 +201,7 @@ impl OAuthCallback {
                     | TokenError::PersonNeeded(trouble)
                     | TokenError::AppRefused(trouble, _),
                 ) => {
-                    let at = Endpoint::Token;
+                    let at = OAuthEndpoint::Token;
                     let ending = crate::callback::obstacle(&trouble, at, &it.sign_in_name());
                     return Err(ending.or_back());
                 }

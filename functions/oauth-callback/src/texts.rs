@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use shared::attestations::HandOverState;
-use shared::entra::refusal::Obstacle;
+use shared::entra::refusal::RefusalReason;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, Direction, Protocol, RestsOn, SignInName};
 use shared::shopctrl::status::LastMailCheck;
@@ -428,31 +428,31 @@ fn numbered(number: Option<i64>) -> String {
 }
 
 /// What kept the sign-in from succeeding.
-pub fn obstacle(obstacle: Obstacle, number: Option<i64>, name: &SignInName) -> Text {
+pub fn obstacle(obstacle: RefusalReason, number: Option<i64>, name: &SignInName) -> Text {
     let numbered = numbered(number);
     match obstacle {
-        Obstacle::Declined => bad(
+        RefusalReason::Declined => bad(
             403,
             "The permission was not given",
             "The sign-in ended before the permission was given; nothing was changed.",
             "If you pressed Cancel, sign in again and choose Accept; if Microsoft asked for an administrator's approval, pass the link below on to one first.",
         ),
-        Obstacle::AdminApproval => bad(
+        RefusalReason::AdminApproval => bad(
             403,
             "An administrator has to agree",
             "Your organisation lets only an administrator grant this permission.",
             "Pass the link below on to an administrator of Microsoft 365; when the permission is granted, sign in again.",
         ),
-        Obstacle::WrongAccount => another_name(name),
-        Obstacle::PersonalAccount => personal_account(name),
-        Obstacle::ForeignAccount => foreign_account(name),
-        Obstacle::NotAssigned => bad(
+        RefusalReason::WrongAccount => another_name(name),
+        RefusalReason::PersonalAccount => personal_account(name),
+        RefusalReason::ForeignAccount => foreign_account(name),
+        RefusalReason::NotAssigned => bad(
             403,
             "The account is not assigned to the app",
             format!("The app is open to assigned users only, and {name} is not one of them."),
             "Ask an administrator of Microsoft 365 to assign it under Enterprise applications, then sign in again.",
         ),
-        Obstacle::BlockedByPolicy => bad(
+        RefusalReason::BlockedByPolicy => bad(
             403,
             "A rule of your organisation blocked the sign-in",
             format!(
@@ -460,31 +460,31 @@ pub fn obstacle(obstacle: Obstacle, number: Option<i64>, name: &SignInName) -> T
             ),
             "Try from a device or network of your organisation, or show this number to its administrator and ask about Conditional Access.",
         ),
-        Obstacle::MoreProof => bad(
+        RefusalReason::MoreProof => bad(
             403,
             "Microsoft wants a further proof",
             "The sign-in needs a second step, such as a code, that was not completed.",
             "Sign in again and complete all steps that Microsoft shows.",
         ),
-        Obstacle::AccountTrouble => bad(
+        RefusalReason::AccountTrouble => bad(
             403,
             "The account cannot sign in",
             format!("{name} is locked or disabled, or its password is wrong or has ended."),
             "Have the account set right by your helpdesk, then sign in again.",
         ),
-        Obstacle::ClientRefused => bad(
+        RefusalReason::ClientRefused => bad(
             503,
             "The new secret is not known everywhere yet",
             "Microsoft needs up to some minutes until a new client secret works; nothing was changed.",
             "Sign in again in a few minutes.",
         ),
-        Obstacle::Registration => bad(
+        RefusalReason::Registration => bad(
             500,
             "The app registration has to be set right",
             format!("Microsoft does not accept the app's registration as it is{numbered}."),
             "Show this number, and this page's reference, to the person who runs this system.",
         ),
-        Obstacle::Federation => bad(
+        RefusalReason::Federation => bad(
             500,
             "The system's own sign-in has to be set right",
             format!(
@@ -492,19 +492,19 @@ pub fn obstacle(obstacle: Obstacle, number: Option<i64>, name: &SignInName) -> T
             ),
             "Show this number, and this page's reference, to the person who runs this system.",
         ),
-        Obstacle::StartAgain => bad(
+        RefusalReason::StartAgain => bad(
             400,
             "Please start again",
             "This sign-in took too long or was used before.",
             "Sign in again.",
         ),
-        Obstacle::Passing => bad(
+        RefusalReason::Transient => bad(
             503,
             "Microsoft did not answer just now",
             "Microsoft's sign-in has a passing trouble; nothing was changed.",
             "Sign in again in a few minutes.",
         ),
-        Obstacle::Unknown => bad(
+        RefusalReason::Unknown => bad(
             500,
             "The sign-in did not succeed",
             format!(

@@ -9,7 +9,7 @@ use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, backoff};
 use shared::secret_store::versions::{CURRENT, PENDING};
-use shared::secret_store::{Described, Value};
+use shared::secret_store::{SecretMetadata, SecretValue};
 
 use crate::call::{Step, StepCall};
 use crate::permission::{Permission, Refusal, permission};
@@ -36,16 +36,16 @@ pub(crate) enum Begun {
     /// The version is the current one.
     AlreadyCurrent {
         run: Invocation,
-        value: Option<Value>,
+        value: Option<SecretValue>,
     },
 }
 
 /// One look.
 struct Look {
-    secret: Described,
+    secret: SecretMetadata,
     permission: Result<Permission, Refusal>,
-    value: Option<Value>,
-    current: Result<Value, Failure>,
+    value: Option<SecretValue>,
+    current: Result<SecretValue, Failure>,
 }
 
 impl Rotation {
@@ -173,7 +173,7 @@ impl Look {
 
     /// A version with the current secret waits for no label.
     fn holds_the_current_secret(&self) -> bool {
-        let key_id = |value: &Value| MailboxSecret::read(&value.text).ok().map(|m| m.key_id);
+        let key_id = |value: &SecretValue| MailboxSecret::read(&value.text).ok().map(|m| m.key_id);
         let pending = self.value.as_ref().and_then(key_id);
         pending.is_some() && pending == self.current.as_ref().ok().and_then(key_id)
     }

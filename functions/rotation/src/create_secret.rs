@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::{Credential, Marker};
 use shared::events::EventKind;
-use shared::failure::{Failure, Kind, foreign_code};
+use shared::failure::{Failure, Kind, sanitized_code};
 use shared::graph::application::{Application, Issued, Registration};
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::period::Period;
 use shared::retry::{CallError, Deadline, Effect, Retry, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
-use shared::secret_store::{Described, Put, Stored, Value};
+use shared::secret_store::{Put, SecretMetadata, SecretValue, Stored};
 use shared::tags;
 use tracing::{info, warn};
 
@@ -113,7 +113,7 @@ impl Rotation {
         end: Timestamp,
     ) -> Result<(), Failure> {
         let current = run.secret.versions.current();
-        let leaked = |secret: &Described| {
+        let leaked = |secret: &SecretMetadata| {
             let emergency = secret.tags.get(tags::EMERGENCY).map(String::as_str);
             current.is_some() && emergency == current
         };
@@ -193,7 +193,7 @@ impl Rotation {
     fn own_lost(
         &self,
         run: &Invocation,
-        secret: &Described,
+        secret: &SecretMetadata,
         application: &Application,
         now: Timestamp,
     ) -> Vec<KeyId> {
@@ -363,7 +363,7 @@ impl Rotation {
         &self,
         run: &Invocation,
         may_lag: bool,
-    ) -> Result<Option<Value>, Failure> {
+    ) -> Result<Option<SecretValue>, Failure> {
         let wait = run.deadline.at_most(self.settings.label_wait.duration());
         let mut looks = 1;
         loop {
@@ -395,7 +395,7 @@ fn refuse_without_labels(versions: &Versions) -> Result<(), Failure> {
         return Ok(());
     }
     let labels = |(version, labels): (&String, &BTreeSet<String>)| {
-        let version = foreign_code(version);
+        let version = sanitized_code(version);
         (!labels.is_empty()).then(|| format!("{version} ({})", labels.len()))
     };
     let by_version: Vec<String> = versions.0.iter().filter_map(labels).collect();

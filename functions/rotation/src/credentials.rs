@@ -7,7 +7,7 @@ use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration, Removal};
 use shared::ids::KeyId;
 use shared::retry::{Deadline, with_retries};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::tags;
 use tracing::info;
 
@@ -27,7 +27,7 @@ impl Rotation {
     /// keep the others.
     pub(crate) async fn remove_orphans(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         registration: &Registration,
         orphans: Vec<KeyId>,
         deadline: Deadline,
@@ -62,7 +62,7 @@ impl Rotation {
     /// Tells the removals of orphans that a kill kept from being told.
     pub(crate) async fn tell_removed(
         &self,
-        secret: &mut Described,
+        secret: &mut SecretMetadata,
         registration: &Registration,
         application: &Application,
         deadline: Deadline,
@@ -86,7 +86,7 @@ impl Rotation {
         self.note_removing(secret, &open).await
     }
 
-    async fn tell_orphan(&self, secret: &Described, key_id: KeyId) -> Result<(), Failure> {
+    async fn tell_orphan(&self, secret: &SecretMetadata, key_id: KeyId) -> Result<(), Failure> {
         let retired = EventKind::CredentialRetired {
             key_id,
             reason: RetiredReason::Orphan,
@@ -95,7 +95,7 @@ impl Rotation {
         self.events.publish(&[event(secret, None, retired)]).await
     }
 
-    async fn note_removing(&self, secret: &Described, keys: &[KeyId]) -> Result<(), Failure> {
+    async fn note_removing(&self, secret: &SecretMetadata, keys: &[KeyId]) -> Result<(), Failure> {
         let tag = (tags::REMOVING, written(keys));
         self.store.tag(&secret.arn, &[tag]).await?;
         Ok(())
@@ -178,7 +178,7 @@ impl Rotation {
 }
 
 /// The orphans whose removal was begun, and perhaps not told.
-fn noted(secret: &Described) -> Vec<KeyId> {
+fn noted(secret: &SecretMetadata) -> Vec<KeyId> {
     let tag = secret.tags.get(tags::REMOVING).map(String::as_str);
     let keys = tag.unwrap_or_default().split('.');
     keys.filter_map(|key| key.parse().ok()).collect()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::short_hash::short_hash;
 use shared::tags;
 use tracing::warn;
@@ -77,7 +77,7 @@ impl Rotation {
     /// Tells a failure, unless it was told while this secret's version was current.
     pub(crate) async fn tell_failure(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         failed: Failed<'_>,
     ) -> Result<(), Failure> {
         let current = secret.versions.current().unwrap_or_default();

@@ -7,7 +7,7 @@ use shared::ids::KeyId;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
 use shared::retry::{Deadline, backoff, with_retries};
 use shared::secret_store::versions::{CURRENT, PREVIOUS, PROVED, key_label};
-use shared::secret_store::{MoveLabel, Swap};
+use shared::secret_store::{LabelSwap, MoveLabel};
 use shared::tags;
 use tracing::{info, warn};
 
@@ -125,7 +125,7 @@ impl Rotation {
             to: Some(&run.token),
             from: was,
         };
-        if self.store.swap(promote).await? == Swap::Lost {
+        if self.store.swap_label(promote).await? == LabelSwap::Lost {
             return Err(Failure::new(
                 Kind::Temporary,
                 "promoting: AWSCURRENT was moved by somebody else meanwhile",

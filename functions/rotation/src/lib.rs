@@ -31,7 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::companion::CompanionStore;
-use shared::credential::{Credential, Issuer, Marker};
+use shared::credential::{Credential, IssuedBy, Marker};
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::Tokens;
@@ -44,7 +44,7 @@ use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy::{self, Policy};
 use shared::retry::Deadline;
-use shared::secret_store::{Described, SecretStore};
+use shared::secret_store::{SecretMetadata, SecretStore};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use call::{Action, ActionCall, Call, Step, StepCall};
@@ -63,7 +63,7 @@ pub struct Rotation {
 
 /// What one invocation carries along.
 struct Invocation {
-    secret: Described,
+    secret: SecretMetadata,
     token: String,
     rotation_token: Option<String>,
     deadline: Deadline,
@@ -174,19 +174,19 @@ impl Rotation {
         Registration::new(self.http.clone(), app.clone(), tokens.clone())
     }
 
-    fn policy(&self, secret: &Described) -> Result<Policy, Failure> {
+    fn policy(&self, secret: &SecretMetadata) -> Result<Policy, Failure> {
         let tag = secret.tags.get(policy::TAG).map(String::as_str);
         self.settings.policy.clone().with_tag(tag)
     }
 
     /// Whether nothing that worked may be taken away now. A policy that cannot be read might say so; the
     /// checker reports it.
-    fn is_frozen(&self, secret: &Described, now: Timestamp) -> bool {
+    fn is_frozen(&self, secret: &SecretMetadata, now: Timestamp) -> bool {
         let policy = self.policy(secret);
         policy.map_or(true, |policy| policy.is_frozen(now))
     }
 
-    fn companion(&self, secret: &Described) -> CompanionStore {
+    fn companion(&self, secret: &SecretMetadata) -> CompanionStore {
         CompanionStore::of(&self.store, &secret.name)
     }
 }
@@ -199,7 +199,7 @@ impl Invocation {
     /// Whether this rotation issued the credential.
     fn issued(&self, credential: &Credential) -> bool {
         let by_this = |marker: Marker| {
-            marker.issuer(&self.secret.arn) == Issuer::This && marker.token == self.token
+            marker.issued_by(&self.secret.arn) == IssuedBy::This && marker.token == self.token
         };
         credential.marker().is_some_and(by_this)
     }
@@ -211,11 +211,11 @@ impl Invocation {
 
 /// Whether the actions leave the secret as it is: it is somebody else's, or goes, or its rotation was switched
 /// off, by which whoever did it means "stop everything".
-fn is_left_alone(secret: &Described) -> bool {
+fn is_left_alone(secret: &SecretMetadata) -> bool {
     secret.is_replica() || secret.deleted || !secret.rotation_enabled
 }
 
-fn event(secret: &Described, token: Option<&str>, kind: EventKind) -> Event {
+fn event(secret: &SecretMetadata, token: Option<&str>, kind: EventKind) -> Event {
     Event {
         subject: Subject::Secret {
             name: secret.name.clone(),

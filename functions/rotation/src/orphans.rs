@@ -1,13 +1,13 @@
 //! Credentials of ours that were lost: issued, and never stored.
 
 use jiff::Timestamp;
-use shared::credential::Issuer;
+use shared::credential::IssuedBy;
 use shared::failure::Failure;
 use shared::graph::application::Application;
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::{PENDING, key_label};
 use tracing::warn;
 
@@ -20,7 +20,7 @@ pub(crate) struct Orphan {
     /// The version that it was issued for.
     version: String,
     /// Whose it is: not another secret's.
-    issuer: Issuer,
+    issuer: IssuedBy,
 }
 
 /// The credentials with our marker that no label names, and the current document does not name either.
@@ -34,7 +34,7 @@ pub(crate) struct Orphan {
 /// credential was added, so a credential that was seen and is not named then is in flight or lost.
 pub(crate) fn orphans(
     application: &Application,
-    secret: &Described,
+    secret: &SecretMetadata,
     current: KeyId,
     settled: Timestamp,
 ) -> Vec<Orphan> {
@@ -42,11 +42,11 @@ pub(crate) fn orphans(
     let named = |key_id| key_id == current || claims.keys().any(|(named, _)| *named == key_id);
     let orphans = application.credentials.iter().filter_map(|credential| {
         let marker = credential.marker()?;
-        let issuer = marker.issuer(&secret.arn);
+        let issuer = marker.issued_by(&secret.arn);
         let in_flight = secret.versions.has(&marker.token, PENDING)
             && secret.versions.keys_of(&marker.token).is_empty()
             || credential.start.is_none_or(|start| start > settled);
-        let ours = issuer != Issuer::Another;
+        let ours = issuer != IssuedBy::Another;
         (ours && !named(credential.key_id) && !in_flight).then_some(Orphan {
             key_id: credential.key_id,
             version: marker.token,
@@ -62,7 +62,7 @@ impl Rotation {
     /// may hold, stays; and so does one with an old marker, which another region may have issued.
     pub(crate) async fn lost_for_good(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         mailbox: &MailboxSecret,
         orphans: Vec<Orphan>,
         deadline: Deadline,
@@ -87,7 +87,7 @@ impl Rotation {
                     self.store.set_label(&secret.arn, &label, &version).await?;
                 }
                 Some(Ok(_)) => lost.push(key_id),
-                None if issuer == Issuer::This => lost.push(key_id),
+                None if issuer == IssuedBy::This => lost.push(key_id),
                 None => {
                     warn!(%key_id, "nothing shows who issued this credential, which has an old marker; it stays");
                 }
@@ -143,11 +143,11 @@ mod tests {
         Marker::new(ARN, token).display_name("mail")
     }
 
-    fn secret(labels: Vec<(&str, Vec<String>)>) -> Described {
+    fn secret(labels: Vec<(&str, Vec<String>)>) -> SecretMetadata {
         let versions = labels
             .into_iter()
             .map(|(version, labels)| (version.to_owned(), labels.into_iter().collect()));
-        Described {
+        SecretMetadata {
             arn: ARN.into(),
             name: "shopmail/orders".into(),
             rotation_enabled: true,
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    fn keys_of(application: &Application, secret: &Described, current: KeyId) -> Vec<KeyId> {
+    fn keys_of(application: &Application, secret: &SecretMetadata, current: KeyId) -> Vec<KeyId> {
         let orphans = orphans(application, secret, current, at(60));
         orphans.into_iter().map(|orphan| orphan.key_id).collect()
     }

@@ -1,7 +1,7 @@
 //! Which step may run: a pure function of labels, token and rotation state.
 
 use shared::failure::{Failure, Kind};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::PENDING;
 
 /// What the labels say of the version that a step is called for.
@@ -36,7 +36,7 @@ impl From<Refusal> for Failure {
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn permission(token: &str, secret: &Described) -> Result<Permission, Refusal> {
+pub fn permission(token: &str, secret: &SecretMetadata) -> Result<Permission, Refusal> {
     let refuse = |why, may_pass| Err(Refusal { why, may_pass });
     if secret.is_replica() {
         return refuse(
@@ -81,12 +81,12 @@ mod tests {
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
 
-    fn secret(labels: &[(&str, &[&str])]) -> Described {
+    fn secret(labels: &[(&str, &[&str])]) -> SecretMetadata {
         let versions = labels.iter().map(|(version, labels)| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             ((*version).to_owned(), labels)
         });
-        Described {
+        SecretMetadata {
             arn: "arn:aws:secretsmanager:eu-west-1:1:secret:name-AbC123".into(),
             name: "name".into(),
             rotation_enabled: true,
@@ -102,7 +102,7 @@ mod tests {
     fn a_version_that_is_current_is_success_though_rotation_was_switched_off_since() {
         for labels in [&[CURRENT][..], &[CURRENT, PENDING, KEY]] {
             for rotation_enabled in [true, false] {
-                let secret = Described {
+                let secret = SecretMetadata {
                     rotation_enabled,
                     ..secret(&[("t", labels)])
                 };
@@ -115,15 +115,15 @@ mod tests {
     #[test]
     fn foreign_tokens_replicas_deleted_secrets_and_switched_off_rotation_are_refused() {
         let pending = || secret(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
-        let off = Described {
+        let off = SecretMetadata {
             rotation_enabled: false,
             ..pending()
         };
-        let deleted = Described {
+        let deleted = SecretMetadata {
             deleted: true,
             ..pending()
         };
-        let replica = Described {
+        let replica = SecretMetadata {
             primary_region: Some("eu-central-1".into()),
             ..pending()
         };

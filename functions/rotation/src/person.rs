@@ -10,7 +10,7 @@ use shared::failure::{Failure, Kind};
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, MailboxSecret};
 use shared::policy;
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::CURRENT;
 use shared::short_hash::short_hash;
 use shared::tags;
@@ -180,7 +180,7 @@ impl Rotation {
 }
 
 /// Whom to tell; never one of the mailboxes whose mail may stand still.
-pub(crate) fn contact(secret: &Described, mailbox: &MailboxSecret) -> Option<String> {
+pub(crate) fn contact(secret: &SecretMetadata, mailbox: &MailboxSecret) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let own = MailboxAddress::read(contact)
         .is_some_and(|contact| mailbox.own_addresses().contains(&contact));

@@ -19,7 +19,7 @@ use shared::retry::{Deadline, backoff, with_retries};
 use shared::secret_store::versions::{
     CURRENT, Claim, PREVIOUS, released_label, retired_label, superseded_label,
 };
-use shared::secret_store::{Described, Value as Current};
+use shared::secret_store::{SecretMetadata, SecretValue as Current};
 use shared::tags;
 use tracing::{info, warn};
 
@@ -34,7 +34,7 @@ use crate::{Rotation, event, is_left_alone};
 
 /// What one run of retire goes by.
 struct Retirement<'a> {
-    secret: &'a Described,
+    secret: &'a SecretMetadata,
     current: &'a Current,
     mailbox: &'a MailboxSecret,
     held: &'a [Look<'a>],
@@ -220,7 +220,7 @@ impl Rotation {
         &self,
         secret: &str,
         deadline: Deadline,
-    ) -> Result<(Described, Current), Failure> {
+    ) -> Result<(SecretMetadata, Current), Failure> {
         let wait = deadline.at_most(self.settings.label_wait.duration());
         let mut looks = 1;
         loop {
@@ -490,7 +490,7 @@ impl Rotation {
     /// it look like somebody else's deed, and other secrets that name it need not wait for this one.
     async fn release(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         old: &mut Old<'_>,
         cannot_wait: bool,
     ) -> Result<(), Failure> {
@@ -505,7 +505,7 @@ impl Rotation {
     /// labels are in use is no reason to keep what leaked or has ended.
     async fn relabel(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         old: &mut Old<'_>,
         label: String,
         cannot_wait: bool,
@@ -534,7 +534,7 @@ impl Rotation {
 
     /// Drops the labels of a credential that no replica shows. `retired-` goes last: a kill on the way
     /// does not have the removal told again.
-    async fn forget(&self, secret: &Described, old: &Old<'_>) -> Result<(), Failure> {
+    async fn forget(&self, secret: &SecretMetadata, old: &Old<'_>) -> Result<(), Failure> {
         for label in &old.labels {
             let dropped = self.store.drop_label(&secret.arn, label, old.version);
             dropped.await?;
@@ -578,7 +578,7 @@ impl Rotation {
 
     async fn document_of(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         version: &str,
     ) -> Result<Option<MailboxSecret>, Failure> {
         let value = self.store.value_of(&secret.arn, version).await?;

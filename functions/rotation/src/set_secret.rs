@@ -11,7 +11,7 @@ use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{CallError, Deadline, Retry, backoff, out_of_time, with_retries};
 use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
-use shared::shopctrl::connections::Swapped;
+use shared::shopctrl::connections::Replaced;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
@@ -278,12 +278,12 @@ async fn swap_once(
     if !deadline.leaves_time_for(1) {
         return Err(out_of_time());
     }
-    let swapped = shopctrl.swap_secret(connection, &held, document).await?;
+    let swapped = shopctrl.replace_secret(connection, &held, document).await?;
     Ok(match swapped {
-        Swapped::Authorized(held) if held.has(document.key_id) => Some(Delivered::Yes),
+        Replaced::Authorized(held) if held.has(document.key_id) => Some(Delivered::Yes),
         // 200, and yet not what was asked for: look again.
-        Swapped::Authorized(_) | Swapped::ChangedMeanwhile => None,
-        Swapped::PersonNeeded { .. } => Some(Delivered::PersonNeeded),
+        Replaced::Authorized(_) | Replaced::ChangedMeanwhile => None,
+        Replaced::PersonNeeded { .. } => Some(Delivered::PersonNeeded),
     })
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::credential::{Credential, Fit, Issuer};
+use shared::credential::{Credential, Fit, IssuedBy};
 use shared::events::RetiredReason;
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy;
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::Claim;
 use shared::short_hash::short_hash;
 use shared::tags;
@@ -18,7 +18,7 @@ use shared::tags;
 /// The credentials that labels name on versions that are neither current nor being made, and that the
 /// current document does not name either.
 pub(crate) fn superseded<'a>(
-    secret: &'a Described,
+    secret: &'a SecretMetadata,
     mailbox: &MailboxSecret,
 ) -> Vec<(KeyId, &'a str, Claim)> {
     let versions = &secret.versions;
@@ -49,15 +49,18 @@ pub(crate) enum Owner {
 /// Whose it is, by its marker and by the document of the version whose label names it.
 pub(crate) fn owner(
     credential: &Credential,
-    secret: &Described,
+    secret: &SecretMetadata,
     document: Option<&MailboxSecret>,
 ) -> Owner {
-    match credential.marker().map(|marker| marker.issuer(&secret.arn)) {
-        Some(Issuer::This) => return Owner::Us,
-        Some(Issuer::Another) => return Owner::SomebodyElse,
+    match credential
+        .marker()
+        .map(|marker| marker.issued_by(&secret.arn))
+    {
+        Some(IssuedBy::This) => return Owner::Us,
+        Some(IssuedBy::Another) => return Owner::SomebodyElse,
         // It was a replica once: the secret in the other region may live by the same credential.
-        Some(Issuer::ThisOrReplica) | None if began_elsewhere(secret) => return Owner::NotKnown,
-        Some(Issuer::ThisOrReplica) | None => {}
+        Some(IssuedBy::ThisOrReplica) | None if began_elsewhere(secret) => return Owner::NotKnown,
+        Some(IssuedBy::ThisOrReplica) | None => {}
     }
     let Some(document) = document else {
         return Owner::NotKnown;
@@ -73,7 +76,7 @@ pub(crate) fn owner(
 }
 
 /// Whether the tags were first set on another secret than this one.
-fn began_elsewhere(secret: &Described) -> bool {
+fn began_elsewhere(secret: &SecretMetadata) -> bool {
     let origin = secret.tags.get(tags::ORIGIN);
     origin.is_some_and(|origin| *origin != short_hash(&secret.arn))
 }
@@ -282,9 +285,9 @@ mod tests {
         }
     }
 
-    fn secret(arn: &str, tags: &[(&str, &str)]) -> Described {
+    fn secret(arn: &str, tags: &[(&str, &str)]) -> SecretMetadata {
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Described {
+        SecretMetadata {
             arn: arn.to_owned(),
             name: "name".to_owned(),
             rotation_enabled: true,

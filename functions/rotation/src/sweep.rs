@@ -13,7 +13,7 @@ use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
 use shared::secret_store::versions::{CURRENT, key_label};
-use shared::secret_store::{Described, MoveLabel};
+use shared::secret_store::{MoveLabel, SecretMetadata};
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
@@ -117,7 +117,7 @@ impl Rotation {
     /// RotateSecret takes an AWSPENDING that is left over for a rotation in progress once it is not on
     /// AWSCURRENT any more; and the quarantine of a version that was superseded and is current again
     /// would count from then.
-    async fn drop_leftovers(&self, secret: &Described) -> Result<(), Failure> {
+    async fn drop_leftovers(&self, secret: &SecretMetadata) -> Result<(), Failure> {
         for (label, version) in secret.versions.leftovers() {
             self.store.drop_label(&secret.arn, label, version).await?;
         }
@@ -129,7 +129,7 @@ impl Rotation {
     /// not the value's: the id was typed wrong, and the credential is somebody else's.
     pub(crate) async fn adopt_current(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         mailbox: &MailboxSecret,
         application: &Application,
         registration: &Registration,
@@ -171,7 +171,7 @@ impl Rotation {
             // A document that was edited by hand is another version with the same credential.
             from: holder,
         };
-        self.store.swap(adopt).await?;
+        self.store.swap_label(adopt).await?;
         self.drop_other_labels(secret, current, &label).await
     }
 
@@ -180,7 +180,7 @@ impl Rotation {
     /// superseded would have it retired without its quarantine.
     async fn drop_other_labels(
         &self,
-        secret: &Described,
+        secret: &SecretMetadata,
         current: &str,
         label: &str,
     ) -> Result<(), Failure> {
@@ -233,7 +233,7 @@ impl Rotation {
 
 /// What a replica of this secret issued, or the secret that this one was a replica of: connections with one of
 /// these are looked after there.
-fn issued_by_a_twin(application: &Application, secret: &Described) -> BTreeSet<KeyId> {
+fn issued_by_a_twin(application: &Application, secret: &SecretMetadata) -> BTreeSet<KeyId> {
     let by_a_twin = |credential: &&Credential| {
         let marker = credential.marker();
         marker.is_some_and(|marker| marker.is_of_a_twin(&secret.arn))

@@ -15,7 +15,7 @@ use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, Proof, Protocol};
 use shared::retry::{Deadline, Retry, backoff, with_retries};
 use shared::secret_store::versions::PROVED;
-use shared::secret_store::{MoveLabel, Swap};
+use shared::secret_store::{LabelSwap, MoveLabel};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Tested;
 use shared::shopctrl::status::LastMailCheck;
@@ -99,9 +99,9 @@ impl Rotation {
             // Of a rotation that was given up.
             from: run.secret.versions.with_label(PROVED),
         };
-        match self.store.swap(proved).await? {
-            Swap::Done => Ok(()),
-            Swap::Lost => Err(Failure::new(
+        match self.store.swap_label(proved).await? {
+            LabelSwap::Done => Ok(()),
+            LabelSwap::Lost => Err(Failure::new(
                 Kind::Temporary,
                 "recording the proof: its label was moved by somebody else meanwhile",
             )),

@@ -143,7 +143,7 @@ fn says_critical(token: &str) -> bool {
 }
 
 /// Checks an id token and says whose it is. `now` is Entra's clock. An account of another tenant is
-/// told as that: only one with the app's own `tid` comes from `issuer`.
+/// named as that: only one with the app's own `tid` comes from `issuer`.
 ///
 /// # Errors
 /// The name of the check that failed.

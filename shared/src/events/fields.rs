@@ -64,7 +64,7 @@ pub enum RetiredReason {
     Orphan,
 }
 
-/// What tells two requests for the same thing apart.
+/// What sets two requests for the same thing apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AskedBefore {
     /// When the last link to the same end ended, in Unix seconds.

@@ -24,7 +24,7 @@ impl Event {
 }
 
 impl EventKind {
-    /// What tells two events of one kind, secret and rotation apart.
+    /// What sets two events of one kind, secret and rotation apart.
     fn deduplication_key(&self) -> String {
         match self {
             Self::RotationDue { expires_at, reason } => format!("{expires_at} {reason:?}"),
@@ -32,7 +32,7 @@ impl EventKind {
             Self::RotationStarted { key_id, .. } | Self::ClientSecretRotated { key_id, .. } => {
                 key_id.to_string()
             }
-            // What stops is a look at that moment; told again, it may be another one.
+            // What stops is a look at that moment; published again, it may be another one.
             Self::CredentialRetired {
                 key_id,
                 reason,
@@ -89,7 +89,7 @@ impl EventKind {
                 // It may say what was seen at that moment, too.
                 next_step,
             } => format!("{step} {error_type} {what} {code:?} {next_step}"),
-            Self::RotationStalled { since, told, .. } => format!("{since} {told}"),
+            Self::RotationStalled { since, check, .. } => format!("{since} {check}"),
             Self::ClientSecretExpiring {
                 expires_at,
                 threshold_days,

@@ -42,7 +42,7 @@ pub enum EventKind {
         reason: String,
         /// When mail stops.
         due_by: Timestamp,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -65,7 +65,7 @@ pub enum EventKind {
         redeemed_at: Option<Timestamp>,
         /// When mail stops if nobody signs in.
         due_by: Timestamp,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -84,7 +84,7 @@ pub enum EventKind {
         asked: AskedBefore,
         /// When mail stops.
         due_by: Timestamp,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -137,7 +137,7 @@ pub enum EventKind {
         threshold_days: Option<i64>,
         /// The connections that a person handed over.
         connections: Vec<HandOverConnection>,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -189,7 +189,7 @@ pub enum EventKind {
         /// What to do.
         next_step: String,
     },
-    /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; told again as the
+    /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; published again as the
     /// end nears, and each week.
     RotationStalled {
         /// Since when, by the first check that saw it so.
@@ -206,12 +206,12 @@ pub enum EventKind {
         /// When the current client secret stops working, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
-        /// By which check it is told, in Unix seconds: what tells it from the time before.
+        /// The check that published it, in Unix seconds: what sets it apart from the time before.
         #[serde(skip)]
-        told: i64,
+        check: i64,
     },
     /// A client secret nears its end.
     ClientSecretExpiring {
@@ -221,7 +221,7 @@ pub enum EventKind {
         days_left: i64,
         /// The threshold that was reached: 30, 14, 7, 3 or 1.
         threshold_days: i64,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -229,7 +229,7 @@ pub enum EventKind {
     ClientSecretExpired {
         /// Since when.
         expires_at: Timestamp,
-        /// Whom to tell.
+        /// Who hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         contact: Option<String>,
     },
@@ -245,7 +245,7 @@ pub enum EventKind {
         /// The same check put it right.
         #[serde(skip_serializing_if = "is_false")]
         mended: bool,
-        /// What tells this time from another one that the same is found.
+        /// What sets this time apart from another one that the same is found.
         #[serde(skip)]
         time: String,
     },
