@@ -26,6 +26,7 @@ pub mod mailbox_secret;
 pub mod period;
 pub mod policy;
 pub mod retry;
+pub mod rotation;
 pub mod secret_store;
 pub mod shopctrl;
 pub mod short_hash;

@@ -9,6 +9,7 @@ use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::ids::{KeyId, MailboxAddress};
 use shared::policy::{self, Policy, Verdict};
+use shared::rotation::{Probe, Step};
 use shared::secret_store::SecretMetadata;
 use shared::short_hash::short_hash;
 use shared::tags;
@@ -17,8 +18,6 @@ use shared::tags::reminded::Reminded;
 use shared::tags::seen_drift::SeenDrift;
 use shared::tags::stalled::Stalled;
 use shared::tags::state::State;
-
-use crate::rotation_function::Probe;
 
 /// What was found about one mailbox secret.
 #[derive(Debug, Clone)]
@@ -60,25 +59,6 @@ pub enum Action {
     Continue { token: String, first: Step },
 }
 
-/// The step that a rotation which goes on begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// What was issued may not have been told: createSecret tells it, and issues nothing again.
-    CreateSecret,
-    /// It was delivered at least once.
-    SetSecret,
-}
-
-impl Step {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateSecret => "createSecret",
-            Self::SetSecret => "setSecret",
-        }
-    }
-}
-
 /// How a mailbox secret stands, where nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -113,7 +93,7 @@ impl Action {
         match self {
             Self::Sweep => "sweep",
             Self::Retire => "retire",
-            Self::TellRotated { .. } => "finishSecret",
+            Self::TellRotated { .. } => Step::FinishSecret.name(),
             Self::Rotate { .. } | Self::Reattempt { .. } => "rotate",
             Self::Continue { first, .. } => first.name(),
             Self::DropPending { .. } | Self::Tell(_) | Self::Tag { .. } => "check",
@@ -294,8 +274,6 @@ impl Plan {
                 version: current.to_owned(),
             });
         }
-        let app = probe.client_id.as_ref().map(ToString::to_string);
-        let tenant = probe.tenant_id.as_ref().map(ToString::to_string);
         let apps: Apps = tag(tags::APP)
             .unwrap_or_default()
             .parse()
@@ -303,10 +281,10 @@ impl Plan {
         let origin = tag(tags::ORIGIN).is_none().then(|| short_hash(arn));
         let cached = [
             (tags::ORIGIN, origin),
-            (tags::TENANT, tenant),
+            (tags::TENANT, Some(probe.tenant_id.to_string())),
             (
                 tags::APP,
-                app.map(|app| apps.with_current(&app).to_string()),
+                Some(apps.with_current(probe.client_id.as_str()).to_string()),
             ),
             (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
             (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
@@ -566,9 +544,12 @@ mod tests {
     use shared::period::Period;
     use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
 
+    use shared::ids::DirectoryId;
+
     use super::*;
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
+    const APP: &str = "11111111-1111-4111-8111-111111111111";
     const OLD: &str = "key-33333333-3333-4333-8333-000000000000";
 
     fn at(text: &str) -> Timestamp {
@@ -591,6 +572,8 @@ mod tests {
                 tags: BTreeMap::from([
                     (tags::EXPIRES_AT.to_owned(), end.to_owned()),
                     (tags::ORIGIN.to_owned(), short_hash("arn")),
+                    (tags::TENANT.to_owned(), APP.to_owned()),
+                    (tags::APP.to_owned(), APP.to_owned()),
                 ]),
                 last_rotated: None,
                 deleted: false,
@@ -601,12 +584,14 @@ mod tests {
             shares_a_leaked_secret: false,
             probe: Some(Probe {
                 version: "c".into(),
+                tenant_id: DirectoryId::read(APP).unwrap(),
+                client_id: DirectoryId::read(APP).unwrap(),
+                key_id: APP.parse().unwrap(),
                 issued_here: false,
+                now: None,
                 start: None,
                 expires_at: at(end),
                 mailboxes: Vec::new(),
-                tenant_id: None,
-                client_id: None,
                 attended: true,
                 drift: Vec::new(),
                 problems: Vec::new(),

@@ -174,8 +174,8 @@ mod tests {
     fn what_a_check_could_not_look_for_stands_on() {
         let (a, b) = (DriftKind::SecretRefused, DriftKind::ConnectionDisabled);
         let (a, b) = (Drift::from(a), Drift::from(b));
-        let first = SeenDrift::none_since("v").next(at(0), &[a.clone()], &[], true);
-        let later = first.next(at(6), &[b.clone()], &[], false);
+        let first = SeenDrift::none_since("v").next(at(0), std::slice::from_ref(&a), &[], true);
+        let later = first.next(at(6), std::slice::from_ref(&b), &[], false);
         assert!(later.published(&a) && later.published(&b));
         assert!(first.next(at(6), &[a], &[], false).is_the_same_as(&first));
     }
