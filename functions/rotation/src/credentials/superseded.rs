@@ -1,15 +1,10 @@
-//! What is known about a superseded credential, and what follows of it: that it goes, or that it is
-//! warned of. Pure.
-
-use std::collections::BTreeMap;
-use std::fmt;
+//! Which credentials are superseded, whose each is, and whether it goes now by what is known of it. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::{Credential, Fit, IssuedBy};
 use shared::events::RetiredReason;
 use shared::ids::KeyId;
 use shared::mailbox_secret::MailboxSecret;
-use shared::policy;
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::Claim;
 use shared::short_hash::short_hash;
@@ -147,114 +142,6 @@ pub(crate) fn verdict(
     let may_go = quarantine_over && proved && !of.held && !of.frozen;
     // The quarantine keeps the way back open, and there is none to what has ended.
     (of.has_ended(now) || may_go).then_some(RetiredReason::QuarantineOver)
-}
-
-/// What there is to say of a superseded credential that is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Warning {
-    /// It ends within so many days: 7, 3 or 1.
-    pub(crate) rung: Option<i64>,
-    /// Somebody uses it.
-    pub(crate) used: bool,
-    /// It was made by hand: whoever else was given it should know that it goes.
-    pub(crate) by_hand: bool,
-    /// It leaked, and is kept.
-    pub(crate) leaked: bool,
-}
-
-impl Warning {
-    pub(crate) fn of(of: Superseded<'_>, now: Timestamp) -> Option<Self> {
-        let by_hand = of.credential.marker().is_none();
-        let used = of.used == Use::Since;
-        let watched = of.attended && of.used != Use::NotSince;
-        let rung = of
-            .credential
-            .end
-            .and_then(|end| policy::threshold(now, end));
-        let rung = rung.filter(|rung| *rung <= 7 && watched);
-        let warning = Self {
-            rung,
-            used,
-            by_hand,
-            leaked: false,
-        };
-        (used || by_hand || rung.is_some()).then_some(warning)
-    }
-
-    /// Of one that leaked and is kept all the same.
-    pub(crate) fn of_a_leak() -> Self {
-        Self {
-            rung: None,
-            used: false,
-            by_hand: false,
-            leaked: true,
-        }
-    }
-
-    pub(crate) fn says_more_than(self, told: Self) -> bool {
-        let nearer = self
-            .rung
-            .is_some_and(|rung| told.rung.is_none_or(|told| rung < told));
-        nearer || self.used && !told.used || self.leaked && !told.leaked
-    }
-
-    fn flag(self) -> &'static str {
-        match (self.used, self.leaked) {
-            (_, true) => "leaked",
-            (true, false) => "used",
-            (false, false) => "",
-        }
-    }
-}
-
-/// What was told of superseded credentials, as a tag keeps it: `<hash of the keyId>:<rung>:<used or leaked>.…`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Told(BTreeMap<String, Warning>);
-
-/// A tag has 256 characters.
-const MOST_TOLD: usize = 13;
-
-impl Told {
-    /// What the tag says of those that are superseded yet.
-    pub(crate) fn read(tag: Option<&String>, keys: impl Iterator<Item = KeyId>) -> Self {
-        let keys: Vec<String> = keys.map(|key_id| short_hash(&key_id.to_string())).collect();
-        let entries = tag.map_or("", String::as_str).split('.');
-        let told = entries.filter_map(|entry| {
-            let (key, rest) = entry.split_once(':')?;
-            let (rung, used) = rest.split_once(':')?;
-            let known = keys.iter().any(|known| known == key);
-            let warning = Warning {
-                rung: rung.parse().ok(),
-                used: used == "used",
-                by_hand: true,
-                leaked: used == "leaked",
-            };
-            known.then(|| (key.to_owned(), warning))
-        });
-        Self(told.collect())
-    }
-
-    pub(crate) fn of(&self, key_id: KeyId) -> Option<Warning> {
-        self.0.get(&short_hash(&key_id.to_string())).copied()
-    }
-
-    pub(crate) fn note(&mut self, key_id: KeyId, warning: Warning) {
-        let told = Warning {
-            by_hand: true,
-            ..warning
-        };
-        self.0.insert(short_hash(&key_id.to_string()), told);
-    }
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.0.iter().take(MOST_TOLD).map(|(key, told)| {
-            let rung = told.rung.map(|rung| rung.to_string()).unwrap_or_default();
-            format!("{key}:{rung}:{}", told.flag())
-        });
-        f.write_str(&entries.collect::<Vec<_>>().join("."))
-    }
 }
 
 #[cfg(test)]
@@ -449,63 +336,5 @@ mod tests {
         let seen = owner(&hinted("abc"), &promoted, Some(&own));
         assert_eq!(seen, Owner::NotKnown);
         assert_eq!(owner(&issued(), &promoted, None), Owner::Us);
-    }
-
-    #[test]
-    fn the_end_of_a_superseded_secret_is_told_once_on_each_rung_of_the_last_week() {
-        let credential = issued();
-        let attended = Superseded {
-            attended: true,
-            ..of(&credential)
-        };
-        let at_days =
-            |days: i64| at("2027-01-15T00:00:00Z") - SignedDuration::from_hours(24 * days);
-        assert_eq!(Warning::of(attended, at_days(8)), None);
-        let week = Warning::of(attended, at_days(7)).unwrap();
-        let three = Warning::of(attended, at_days(3)).unwrap();
-        assert!(
-            !Warning::of(attended, at_days(4))
-                .unwrap()
-                .says_more_than(week)
-        );
-        assert!(three.says_more_than(week));
-        let unused = Superseded {
-            used: Use::NotSince,
-            ..attended
-        };
-        assert_eq!(Warning::of(unused, at_days(1)), None);
-    }
-
-    #[test]
-    fn what_was_told_of_one_credential_does_not_overwrite_what_was_told_of_another() {
-        let keys: Vec<KeyId> = [1, 2, 3]
-            .map(|n| {
-                format!("33333333-3333-4333-8333-00000000000{n}")
-                    .parse()
-                    .unwrap()
-            })
-            .into();
-        let warning = |rung, used| Warning {
-            rung,
-            used,
-            by_hand: true,
-            leaked: false,
-        };
-        let mut told = Told::default();
-        told.note(keys[0], warning(Some(7), false));
-        told.note(keys[1], warning(None, true));
-        let tag = told.to_string();
-        let read = Told::read(Some(&tag), keys.iter().copied());
-        assert_eq!(read, told);
-        assert_eq!(read.of(keys[0]), Some(warning(Some(7), false)));
-        assert_eq!(read.of(keys[2]), None);
-        let gone = Told::read(Some(&tag), keys.iter().copied().skip(1));
-        assert_eq!(gone.of(keys[0]), None);
-        let mut many = Told::default();
-        for n in 0..100 {
-            let key = format!("33333333-3333-4333-8333-{n:012}");
-            many.note(key.parse().unwrap(), warning(Some(7), true));
-        }
-        assert!(many.to_string().len() <= 256);
     }
 }

@@ -1,30 +1,24 @@
-//! Credentials of ours that were lost: issued, and never stored.
+//! Which credentials of ours nothing names: issued, and perhaps never stored. Pure.
 
 use jiff::Timestamp;
 use shared::credential::IssuedBy;
-use shared::failure::Failure;
 use shared::graph::application::Application;
 use shared::ids::KeyId;
-use shared::mailbox_secret::MailboxSecret;
-use shared::retry::Deadline;
 use shared::secret_store::SecretMetadata;
-use shared::secret_store::versions::{PENDING, key_label};
-use tracing::warn;
-
-use crate::Rotation;
+use shared::secret_store::versions::PENDING;
 
 /// A credential with our marker that nothing names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Orphan {
     pub(crate) key_id: KeyId,
     /// The version that it was issued for.
-    version: String,
+    pub(crate) version: String,
     /// Whose it is: not another secret's.
-    issuer: IssuedBy,
+    pub(crate) issuer: IssuedBy,
 }
 
 /// The credentials with our marker that no label names, and the current document does not name either.
-/// That alone removes none of them: [`Rotation::lost_for_good`] looks further.
+/// That alone removes none of them: [`super::lost`] looks further.
 ///
 /// Left out are those of a rotation whose pending version holds nothing yet, for a running createSecret may
 /// be about to store one (it removes the others itself), and those that are not `settled`: a label may show
@@ -54,54 +48,6 @@ pub(crate) fn orphans(
         })
     });
     orphans.collect()
-}
-
-impl Rotation {
-    /// Of the credentials that nothing names, those whose values are gone for good. One that its
-    /// version stores gets the label back that somebody took away; one that a connection holds, or
-    /// may hold, stays; and so does one with an old marker, which another region may have issued.
-    pub(crate) async fn lost_for_good(
-        &self,
-        secret: &SecretMetadata,
-        mailbox: &MailboxSecret,
-        orphans: Vec<Orphan>,
-        deadline: Deadline,
-    ) -> Result<Vec<KeyId>, Failure> {
-        let mut lost = Vec::new();
-        for Orphan {
-            key_id,
-            version,
-            issuer,
-        } in orphans
-        {
-            if !(32..=64).contains(&version.len()) {
-                // No version of ours: Secrets Manager takes no such token, and would refuse to look for it.
-                continue;
-            }
-            let stored = self.store.value_of(&secret.arn, &version).await?;
-            let stored = stored.map(|value| MailboxSecret::read(&value.text).map(|m| m.key_id));
-            match stored {
-                Some(Ok(stored)) if stored == key_id => {
-                    warn!(%key_id, version, "a version's key label was taken away; it gets it back");
-                    let label = key_label(key_id);
-                    self.store.set_label(&secret.arn, &label, &version).await?;
-                }
-                Some(Ok(_)) => lost.push(key_id),
-                None if issuer == IssuedBy::This => lost.push(key_id),
-                None => {
-                    warn!(%key_id, "nothing shows who issued this credential, which has an old marker; it stays");
-                }
-                Some(Err(_)) => {
-                    warn!(%key_id, version, "the version's document cannot be read; its credential stays");
-                }
-            }
-        }
-        if !lost.is_empty() {
-            let held = self.look_at_held(mailbox, deadline).await;
-            lost.retain(|key| held.iter().all(|look| look.lets_go_of_lost(*key)));
-        }
-        Ok(lost)
-    }
 }
 
 #[cfg(test)]

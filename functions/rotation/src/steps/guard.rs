@@ -1,4 +1,4 @@
-//! Which step may run: a pure function of labels, token and rotation state.
+//! Whether a step may run: a pure function of labels, token and rotation state.
 
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
@@ -6,7 +6,7 @@ use shared::secret_store::versions::PENDING;
 
 /// What the labels say of the version that a step is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
+pub(super) enum VersionState {
     /// It is pending, and createSecret stored a credential in it.
     Stored,
     /// It is pending, and holds nothing of ours by its labels.
@@ -17,10 +17,10 @@ pub enum Permission {
 
 /// Why a step may not run; then nothing is done.
 #[derive(Debug)]
-pub struct Refusal {
+pub(super) struct Refusal {
     why: &'static str,
     /// Whether a later look may show something else: labels lag.
-    pub may_pass: bool,
+    pub(super) may_pass: bool,
 }
 
 impl From<Refusal> for Failure {
@@ -36,7 +36,7 @@ impl From<Refusal> for Failure {
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn permission(token: &str, secret: &SecretMetadata) -> Result<Permission, Refusal> {
+pub(super) fn guard(token: &str, secret: &SecretMetadata) -> Result<VersionState, Refusal> {
     let refuse = |why, may_pass| Err(Refusal { why, may_pass });
     if secret.is_replica() {
         return refuse(
@@ -49,7 +49,7 @@ pub fn permission(token: &str, secret: &SecretMetadata) -> Result<Permission, Re
     }
     let versions = &secret.versions;
     if versions.current() == Some(token) {
-        return Ok(Permission::AlreadyCurrent);
+        return Ok(VersionState::AlreadyCurrent);
     }
     if !secret.rotation_enabled {
         return refuse("rotation of the secret is off", false);
@@ -67,8 +67,8 @@ pub fn permission(token: &str, secret: &SecretMetadata) -> Result<Permission, Re
         );
     }
     match versions.keys_of(token).is_empty() {
-        false => Ok(Permission::Stored),
-        true => Ok(Permission::NothingStored),
+        false => Ok(VersionState::Stored),
+        true => Ok(VersionState::NothingStored),
     }
 }
 
@@ -106,8 +106,8 @@ mod tests {
                     rotation_enabled,
                     ..secret(&[("t", labels)])
                 };
-                let permission = permission("t", &secret).unwrap();
-                assert_eq!(permission, Permission::AlreadyCurrent);
+                let state = guard("t", &secret).unwrap();
+                assert_eq!(state, VersionState::AlreadyCurrent);
             }
         }
     }
@@ -136,7 +136,7 @@ mod tests {
             (secret(&[("c", &[CURRENT]), ("t", &[PREVIOUS, KEY])]), true),
             (replaced, true),
         ] {
-            let refusal = permission("t", &secret).unwrap_err();
+            let refusal = guard("t", &secret).unwrap_err();
             assert_eq!(refusal.may_pass, may_pass, "{}", refusal.why);
             assert_eq!(Failure::from(refusal).kind, Kind::Refused);
         }
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn the_key_label_tells_what_was_issued_from_what_was_not() {
-        let of = |labels| permission("t", &secret(&[("c", &[CURRENT]), ("t", labels)])).unwrap();
-        assert_eq!(of(&[PENDING]), Permission::NothingStored);
-        assert_eq!(of(&[PENDING, KEY]), Permission::Stored);
+        let of = |labels| guard("t", &secret(&[("c", &[CURRENT]), ("t", labels)])).unwrap();
+        assert_eq!(of(&[PENDING]), VersionState::NothingStored);
+        assert_eq!(of(&[PENDING, KEY]), VersionState::Stored);
     }
 }

@@ -8,16 +8,17 @@ use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::retry::{Deadline, with_retries};
 use tracing::warn;
 
-use crate::Rotation;
+use super::logins::Logins;
+use crate::clients::Clients;
 
 /// What a connection was seen to hold.
-pub(crate) struct Look<'a> {
+pub(crate) struct Held<'a> {
     connection: &'a Connection,
-    holds: Holds,
+    secret: Secret,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Holds {
+enum Secret {
     /// This credential.
     Key(KeyId),
     /// A secret that was entered by hand: it has no id, and may be any.
@@ -26,33 +27,33 @@ enum Holds {
     NotAsked,
 }
 
-impl Look<'_> {
+impl Held<'_> {
     pub(crate) fn may_hold(&self, key_id: KeyId) -> bool {
-        match self.holds {
-            Holds::Key(held) => held == key_id,
-            Holds::Unnamed | Holds::NotAsked => true,
+        match self.secret {
+            Secret::Key(held) => held == key_id,
+            Secret::Unnamed | Secret::NotAsked => true,
         }
     }
 
     /// Whether a credential whose value was never stored may go: nobody can have entered that by hand.
     pub(crate) fn lets_go_of_lost(&self, key_id: KeyId) -> bool {
-        match self.holds {
-            Holds::Key(held) => held != key_id,
-            Holds::Unnamed => true,
-            Holds::NotAsked => false,
+        match self.secret {
+            Secret::Key(held) => held != key_id,
+            Secret::Unnamed => true,
+            Secret::NotAsked => false,
         }
     }
 }
 
 /// What stops working once a credential is gone that leaked: it goes whether it is in use or not.
-pub(crate) fn stops(mailbox: &MailboxSecret, looks: &[Look<'_>], removed: KeyId) -> Stops {
+pub(crate) fn stops(mailbox: &MailboxSecret, held: &[Held<'_>], removed: KeyId) -> Stops {
     let why = |connection: &Connection| {
-        let look = looks.iter().find(|look| look.connection == connection);
-        match look.map(|look| look.holds) {
+        let held = held.iter().find(|held| held.connection == connection);
+        match held.map(|held| held.secret) {
             // Nobody can look into an attended one.
             None => Some(StoppedWhy::OnlyAttested),
-            Some(Holds::Unnamed | Holds::NotAsked) => Some(StoppedWhy::NotKnown),
-            Some(Holds::Key(held)) => (held == removed).then_some(StoppedWhy::HoldsIt),
+            Some(Secret::Unnamed | Secret::NotAsked) => Some(StoppedWhy::NotKnown),
+            Some(Secret::Key(held)) => (held == removed).then_some(StoppedWhy::HoldsIt),
         }
     };
     let stopped = mailbox.connections.iter().filter_map(|connection| {
@@ -79,31 +80,29 @@ pub(crate) fn stops(mailbox: &MailboxSecret, looks: &[Look<'_>], removed: KeyId)
     }
 }
 
-impl Rotation {
-    /// What each `api` connection holds.
-    pub(crate) async fn look_at_held<'a>(
-        &self,
-        mailbox: &'a MailboxSecret,
-        deadline: Deadline,
-    ) -> Vec<Look<'a>> {
-        let api = |c: &&Connection| c.delivery == Delivery::Api;
-        if !mailbox.connections.iter().any(|c| api(&c)) {
-            return Vec::new();
-        }
-        let logins = self.shopctrls(mailbox).await;
-        let looks = mailbox.connections.iter().filter(api);
-        let looks = looks.map(async |connection| {
-            let look = async {
-                let shopctrl = self.shopctrl(&logins, connection)?;
-                let held = with_retries(deadline, async || shopctrl.connection(connection).await);
-                Ok::<_, Failure>(held.await?.key_id.map_or(Holds::Unnamed, Holds::Key))
-            };
-            let holds = look.await.unwrap_or_else(|failure| {
-                warn!(%failure, "a connection could not be asked; only what leaked is removed");
-                Holds::NotAsked
-            });
-            Look { connection, holds }
-        });
-        futures_util::future::join_all(looks).await
+/// What each `api` connection holds.
+pub(crate) async fn look_at_connections<'a>(
+    clients: &Clients,
+    mailbox: &'a MailboxSecret,
+    deadline: Deadline,
+) -> Vec<Held<'a>> {
+    let api = |c: &&Connection| c.delivery == Delivery::Api;
+    if !mailbox.connections.iter().any(|c| api(&c)) {
+        return Vec::new();
     }
+    let logins = Logins::read(clients, mailbox).await;
+    let looks = mailbox.connections.iter().filter(api);
+    let looks = looks.map(async |connection| {
+        let look = async {
+            let shopctrl = logins.shopctrl(connection)?;
+            let held = with_retries(deadline, async || shopctrl.connection(connection).await);
+            Ok::<_, Failure>(held.await?.key_id.map_or(Secret::Unnamed, Secret::Key))
+        };
+        let secret = look.await.unwrap_or_else(|failure| {
+            warn!(%failure, "a connection could not be asked; only what leaked is removed");
+            Secret::NotAsked
+        });
+        Held { connection, secret }
+    });
+    futures_util::future::join_all(looks).await
 }
