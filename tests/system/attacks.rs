@@ -3,11 +3,13 @@
 //! link or form carries a word of somebody else's. The sign-in before it is attacked in `links`;
 //! docs/security.md has the table of all of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE64URL_NOPAD;
 use http::Method;
 use jiff::SignedDuration;
+use oauth_callback::Route;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use shared::ticket::TicketKey;
@@ -195,14 +197,13 @@ fn methods() -> [Method; 6] {
     ]
 }
 
-const ROUTES: [&str; 6] = [
-    "/start",
-    "/handover",
-    "/reveal",
-    "/attest",
-    "/calendar",
-    "/ticket",
-];
+/// The paths of a hand-over: all but those of a sign-in.
+fn paths() -> BTreeSet<&'static str> {
+    let of_a_sign_in = [Route::Authorize, Route::Callback];
+    let routes = Route::ALL.into_iter();
+    let of_a_hand_over = routes.filter(|route| !of_a_sign_in.contains(route));
+    of_a_hand_over.map(Route::path).collect()
+}
 
 /// Nothing outside was asked to do anything.
 fn assert_only_looked(world: &World) {
@@ -253,7 +254,7 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
     let before = visit.standing();
     visit.world.gate.clear();
     for (what, cookie) in &cookies {
-        for path in ROUTES {
+        for path in paths() {
             for method in methods() {
                 let mut stranger = Browser::new(&visit.world);
                 if let Some(cookie) = cookie {

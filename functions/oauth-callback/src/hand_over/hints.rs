@@ -1,12 +1,11 @@
-//! ShopCtrl's traps: what may be behind a hand-over that does not end well (facts of ShopCtrl's help
-//! pages), each only where something points to it.
+//! Hints at what may be behind a hand-over that does not end well (facts of ShopCtrl's help pages), each only
+//! where something points to it.
 
 use shared::mailbox_secret::{Direction, Protocol};
 
-use crate::hand_over::Task;
-use crate::watch::Seen;
+use super::observation::Observation;
+use super::task::Task;
 
-/// A trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hint {
     /// An acceptance server rewrites every recipient: a test mail never arrives.
@@ -27,40 +26,40 @@ pub(crate) enum Hint {
     OtherAccount,
 }
 
-/// What points to what: the person's word that it failed, and what ShopCtrl shows.
-pub(crate) fn hints(task: &Task<'_>, seen: Option<&Seen>) -> Vec<Hint> {
+/// From what the person said and what ShopCtrl shows.
+pub(crate) fn hints(task: &Task<'_>, observation: Option<&Observation>) -> Vec<Hint> {
     let connection = task.connection;
     let failed = task.has_failed();
-    let since = seen.and_then(|seen| seen.since);
+    let since = observation.and_then(|observation| observation.since);
     let receiving = connection.direction == Direction::Receiving;
     let silent = task.is_done() && since.is_some_and(|since| since.long_ago && !since.mail_check);
     let no_test_mail = task.is_done()
         && !receiving
         && since.is_some_and(|since| since.long_ago && since.arrived.is_some() && !since.test_mail);
     let mut hints = Vec::new();
-    let mut suspect = |hint, when: bool| {
+    let mut add = |hint, when: bool| {
         if when {
             hints.push(hint);
         }
     };
-    suspect(
+    add(
         Hint::ShopInactive,
-        seen.is_some_and(|seen| !seen.status.active),
+        observation.is_some_and(|observation| !observation.status.active),
     );
-    suspect(Hint::WholeValue, failed);
-    suspect(Hint::OtherAccount, failed);
-    suspect(Hint::Enable, failed || receiving && silent);
-    suspect(Hint::CheckMail, receiving && (failed || silent));
-    suspect(
+    add(Hint::WholeValue, failed);
+    add(Hint::OtherAccount, failed);
+    add(Hint::Enable, failed || receiving && silent);
+    add(Hint::CheckMail, receiving && (failed || silent));
+    add(
         Hint::MailOverride,
         !receiving
             && (failed || no_test_mail || looks_like_acceptance(connection.shopctrl.ui.as_str())),
     );
-    suspect(
+    add(
         Hint::AnotherSmtp,
         !receiving && connection.protocol == Protocol::Smtp && (failed || no_test_mail),
     );
-    suspect(
+    add(
         Hint::AutoReply,
         receiving && since.is_some_and(|since| since.test_mail),
     );
@@ -93,8 +92,8 @@ mod tests {
     use shared::shopctrl::status::{LastMailCheck, ShopStatus};
 
     use super::*;
-    use crate::hand_over::{How, Said};
-    use crate::watch::Since;
+    use crate::hand_over::observation::SinceStatement;
+    use crate::hand_over::task::{Statement, TaskKind};
 
     fn connection(direction: &str, protocol: &str, ui: &str) -> Connection {
         serde_json::from_value(json!({
@@ -105,25 +104,24 @@ mod tests {
     }
 
     fn task(connection: &Connection, state: Option<HandOverState>) -> Task<'_> {
-        let said = state.map(|state| Said {
+        let statement = state.map(|state| Statement {
             state,
             at: "2026-11-23T09:00:00Z".parse().unwrap(),
-            evidence: "x",
         });
         Task {
             connection,
-            how: How::Enter { said },
+            kind: TaskKind::EnterSecret { statement },
         }
     }
 
-    fn seen(mail_check: bool, arrived: Option<usize>, test_mail: bool) -> Seen {
-        Seen {
+    fn observed(mail_check: bool, arrived: Option<usize>, test_mail: bool) -> Observation {
+        Observation {
             status: ShopStatus {
                 active: true,
                 last_mail_check: LastMailCheck::NotSaid,
                 now: None,
             },
-            since: Some(Since {
+            since: Some(SinceStatement {
                 mail_check,
                 arrived,
                 test_mail,
@@ -133,7 +131,7 @@ mod tests {
     }
 
     const UI: &str = "https://shop.example";
-    const SAID: Option<HandOverState> = Some(HandOverState::Attested);
+    const ATTESTED: Option<HandOverState> = Some(HandOverState::Attested);
 
     #[test]
     fn nothing_is_suspected_while_all_goes_well() {
@@ -142,51 +140,51 @@ mod tests {
             connection("sending", "graph", UI),
         );
         assert_eq!(hints(&task(&receiving, None), None), vec![]);
-        let flowing = seen(true, Some(3), false);
-        assert_eq!(hints(&task(&receiving, SAID), Some(&flowing)), vec![]);
+        let flowing = observed(true, Some(3), false);
+        assert_eq!(hints(&task(&receiving, ATTESTED), Some(&flowing)), vec![]);
         assert_eq!(hints(&task(&sending, None), None), vec![]);
     }
 
     #[test]
     fn a_mail_check_that_does_not_come_points_to_the_two_switches() {
         let receiving = connection("receiving", "imap", UI);
-        let silent = seen(false, Some(0), false);
+        let silent = observed(false, Some(0), false);
         let expected = vec![Hint::Enable, Hint::CheckMail];
-        assert_eq!(hints(&task(&receiving, SAID), Some(&silent)), expected);
+        assert_eq!(hints(&task(&receiving, ATTESTED), Some(&silent)), expected);
     }
 
     #[test]
     fn nothing_is_suspected_before_a_mail_check_could_have_come() {
         let receiving = connection("receiving", "imap", UI);
-        let mut early = seen(false, Some(0), false);
-        early.since = early.since.map(|since| Since {
+        let mut early = observed(false, Some(0), false);
+        early.since = early.since.map(|since| SinceStatement {
             long_ago: false,
             ..since
         });
-        assert_eq!(hints(&task(&receiving, SAID), Some(&early)), vec![]);
+        assert_eq!(hints(&task(&receiving, ATTESTED), Some(&early)), vec![]);
     }
 
     #[test]
     fn a_test_mail_that_does_not_come_points_to_the_override_and_to_another_smtp_connection() {
         let sending = connection("sending", "smtp", UI);
-        let lost = seen(true, Some(2), false);
+        let lost = observed(true, Some(2), false);
         let expected = vec![Hint::MailOverride, Hint::AnotherSmtp];
-        assert_eq!(hints(&task(&sending, SAID), Some(&lost)), expected);
+        assert_eq!(hints(&task(&sending, ATTESTED), Some(&lost)), expected);
         // A ShopCtrl that shows no mails says nothing of it.
-        let unknown = seen(true, None, false);
-        assert_eq!(hints(&task(&sending, SAID), Some(&unknown)), vec![]);
+        let unknown = observed(true, None, false);
+        assert_eq!(hints(&task(&sending, ATTESTED), Some(&unknown)), vec![]);
     }
 
     #[test]
     fn a_test_mail_that_came_may_be_answered_by_auto_reply() {
         let receiving = connection("receiving", "graph", UI);
-        let came = seen(true, Some(1), true);
+        let came = observed(true, Some(1), true);
         assert_eq!(
-            hints(&task(&receiving, SAID), Some(&came)),
+            hints(&task(&receiving, ATTESTED), Some(&came)),
             vec![Hint::AutoReply]
         );
         let sending = connection("sending", "graph", UI);
-        assert_eq!(hints(&task(&sending, SAID), Some(&came)), vec![]);
+        assert_eq!(hints(&task(&sending, ATTESTED), Some(&came)), vec![]);
     }
 
     #[test]

@@ -12,23 +12,23 @@ use shared::mailbox_secret::Connection;
 use shared::ticket::TicketKey;
 use subtle::ConstantTimeEq;
 
+use super::sealed_cookie::{Cookie, random};
 use crate::request::Request;
-use crate::sealed_cookie::{Cookie, random};
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// A sign-in older than this shows nothing secret.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// The form field that ties a form to the session that it was made in.
-pub const FORM: &str = "form";
+pub(crate) const FORM: &str = "form";
 
-const SIGNED_IN: Cookie = Cookie {
+const COOKIE: Cookie = Cookie {
     name: "__Host-shopmail-hand-over",
     max_age: LIFETIME.as_secs(),
 };
 
 /// The mailbox's owner, signed in, by a link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SignedIn {
+pub(crate) struct SignedIn {
     /// The link's ticket, as text.
     pub ticket: String,
     /// The account.
@@ -73,13 +73,13 @@ impl SignedIn {
     /// # Errors
     /// When sealing fails.
     pub fn cookie(&self, key: &TicketKey) -> Result<String, Failure> {
-        SIGNED_IN.seal(key, self)
+        COOKIE.seal(key, self)
     }
 
     /// Opens the session among the request's cookies.
     #[must_use]
     pub fn open(request: &Request, key: &TicketKey, now: Timestamp) -> Option<Self> {
-        let session: Self = SIGNED_IN.open(&request.cookies, key)?;
+        let session: Self = COOKIE.open(&request.cookies, key)?;
         (session.at + LIFETIME.as_secs() > now.as_second()).then_some(session)
     }
 

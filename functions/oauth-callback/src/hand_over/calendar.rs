@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 /// A whole-day entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The same each time the file is made, so that a calendar that has it does not take it twice.
     pub uid: String,
     /// The day (UTC).
@@ -20,7 +20,7 @@ pub struct Entry {
 
 /// The file's text, made at `now`.
 #[must_use]
-pub fn file(entries: &[Entry], now: Timestamp) -> String {
+pub(crate) fn file(entries: &[Entry], now: Timestamp) -> String {
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".to_owned(),

@@ -12,7 +12,7 @@ use shared::ticket::TicketKey;
 /// A cookie's name and how long the browser keeps it. What is sealed under one name does not open
 /// under another.
 #[derive(Debug, Clone, Copy)]
-pub struct Cookie {
+pub(crate) struct Cookie {
     /// `__Host-…`: only this host, only over HTTPS, for all paths (RFC 6265bis, 4.1.3.2).
     pub name: &'static str,
     /// In seconds.
@@ -79,7 +79,7 @@ fn aead(key: &TicketKey) -> Result<LessSafeKey, Failure> {
 ///
 /// # Errors
 /// When the system has no randomness.
-pub fn random() -> Result<SecretString, Failure> {
+pub(crate) fn random() -> Result<SecretString, Failure> {
     let mut bytes = [0; 32];
     fill(&mut bytes)?;
     Ok(BASE64URL_NOPAD.encode(&bytes).into())
