@@ -199,7 +199,7 @@ impl Registration {
         })
     }
 
-    /// Adds a credential. Not idempotent: never repeat it after [`Effect::Unknown`] without having
+    /// Adds a credential. Not idempotent: never repeat it after [`crate::retry::Effect::Unknown`] without having
     /// looked.
     ///
     /// # Errors

@@ -135,6 +135,8 @@ impl fmt::Display for SeenDrift {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -174,8 +176,8 @@ mod tests {
     fn what_a_check_could_not_look_for_stands_on() {
         let (a, b) = (DriftKind::SecretRefused, DriftKind::ConnectionDisabled);
         let (a, b) = (Drift::from(a), Drift::from(b));
-        let first = SeenDrift::none_since("v").next(at(0), std::slice::from_ref(&a), &[], true);
-        let later = first.next(at(6), std::slice::from_ref(&b), &[], false);
+        let first = SeenDrift::none_since("v").next(at(0), slice::from_ref(&a), &[], true);
+        let later = first.next(at(6), slice::from_ref(&b), &[], false);
         assert!(later.published(&a) && later.published(&b));
         assert!(first.next(at(6), &[a], &[], false).is_the_same_as(&first));
     }
