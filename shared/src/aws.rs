@@ -1,7 +1,8 @@
 //! The AWS SDK over our one HTTP client, with the credentials that Lambda puts into the environment.
 
 use aws_credential_types::Credentials;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -11,21 +12,24 @@ use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{BaseUrl, Reader};
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, Limits, TransportError};
 use crate::period::Period;
-use crate::retry::{CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// How AWS is reached.
 #[derive(Debug, Clone)]
 pub struct AwsSettings {
     region: String,
     access_key_id: String,
-    secret_access_key: secrecy::SecretString,
+    secret_access_key: SecretString,
     session_token: Option<String>,
     endpoint: Option<BaseUrl>,
     secrets_manager: Option<BaseUrl>,
@@ -67,79 +71,71 @@ impl AwsSettings {
         } else {
             "amazonaws.com"
         };
-        match self.endpoint(&self.secrets_manager) {
+        match self.endpoint(Service::SecretsManager) {
             Some(endpoint) => endpoint.to_owned(),
             None => format!("https://secretsmanager.{}.{suffix}", self.region),
         }
     }
 
-    fn endpoint<'a>(&'a self, of_service: &'a Option<BaseUrl>) -> Option<&'a str> {
-        of_service
-            .as_ref()
-            .or(self.endpoint.as_ref())
-            .map(BaseUrl::as_str)
+    fn endpoint(&self, service: Service) -> Option<&str> {
+        let of_service = match service {
+            Service::SecretsManager => &self.secrets_manager,
+            Service::EventBridge => &self.event_bridge,
+            Service::Sts => &self.sts,
+            Service::Lambda => &self.lambda,
+        };
+        let endpoint = of_service.as_ref().or(self.endpoint.as_ref());
+        endpoint.map(BaseUrl::as_str)
+    }
+
+    /// What the SDK's client of a service is made with.
+    #[must_use]
+    pub fn config(&self, service: Service, http: &Client) -> SdkConfig {
+        let credentials = Credentials::new(
+            &self.access_key_id,
+            self.secret_access_key.expose_secret(),
+            self.session_token.clone(),
+            None,
+            "environment",
+        );
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(over(http))
+            .sleep_impl(TokioSleep::new())
+            .retry_config(RetryConfig::standard().with_max_attempts(service.attempts()))
+            // The HTTP client keeps the time limits, for all services alike.
+            .timeout_config(TimeoutConfig::disabled());
+        if let Some(endpoint) = self.endpoint(service) {
+            config = config.endpoint_url(endpoint);
+        }
+        config.build()
     }
 }
 
-/// One client configuration for each service builder; the builders have no trait in common.
-macro_rules! client {
-    ($name:ident, $service:ident, $sdk:ident, $attempts:literal, $doc:literal) => {
-        #[doc = $doc]
-        #[must_use]
-        pub fn $name(settings: &AwsSettings, client: &Client) -> $sdk::Client {
-            use secrecy::ExposeSecret;
-            let credentials = Credentials::new(
-                &settings.access_key_id,
-                settings.secret_access_key.expose_secret(),
-                settings.session_token.clone(),
-                None,
-                "environment",
-            );
-            let mut config = $sdk::Config::builder()
-                .behavior_version(BehaviorVersion::v2026_01_12())
-                .region($sdk::config::Region::new(settings.region.clone()))
-                .credentials_provider(credentials)
-                .http_client(over(client))
-                .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-                .retry_config(RetryConfig::standard().with_max_attempts($attempts))
-                // The HTTP client keeps the time limits, for all services alike.
-                .timeout_config(TimeoutConfig::disabled());
-            if let Some(endpoint) = settings.endpoint(&settings.$service) {
-                config = config.endpoint_url(endpoint);
-            }
-            $sdk::Client::from_conf(config.build())
-        }
-    };
+/// A service that is called through the SDK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Secrets Manager.
+    SecretsManager,
+    /// EventBridge.
+    EventBridge,
+    /// STS in the function's own region: `GetWebIdentityToken` is not served by the global endpoint.
+    Sts,
+    /// Lambda.
+    Lambda,
 }
 
-client!(
-    secrets_manager,
-    secrets_manager,
-    aws_sdk_secretsmanager,
-    4,
-    "A client of Secrets Manager."
-);
-client!(
-    event_bridge,
-    event_bridge,
-    aws_sdk_eventbridge,
-    4,
-    "A client of EventBridge."
-);
-client!(
-    sts,
-    sts,
-    aws_sdk_sts,
-    4,
-    "A client of STS in the function's own region: `GetWebIdentityToken` is not served by the global endpoint."
-);
-client!(
-    lambda,
-    lambda,
-    aws_sdk_lambda,
-    1,
-    "A client of Lambda. An invocation that got no answer may be running yet, so the SDK repeats none."
-);
+impl Service {
+    fn attempts(self) -> u32 {
+        match self {
+            Self::SecretsManager | Self::EventBridge | Self::Sts => 4,
+            // An invocation that got no answer may be running yet.
+            Self::Lambda => 1,
+        }
+    }
+}
 
 fn over(client: &Client) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
     let connector = SharedHttpConnector::new(Adapter(client.clone()));
@@ -237,8 +233,8 @@ fn is_of_this_environment(code: &str) -> bool {
     old.contains(&code) || clock.contains(&code)
 }
 
-/// Sorts an SDK error that the caller does not branch on.
-pub fn sorted<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
+/// Classifies an SDK error that the caller does not branch on.
+pub fn classify<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata,
 {
@@ -256,7 +252,7 @@ where
                 Kind::Misconfigured
             };
             let failure = Failure::new(kind, format!("{what}: AWS answered {status}"))
-                .code(foreign_code(code));
+                .code(sanitized_code(code));
             let failure = match advice(code, service.err().message().unwrap_or_default()) {
                 Some(next_step) => failure.next_step(next_step),
                 None => failure,
@@ -268,7 +264,7 @@ where
                     Effect::None
                 },
                 // The SDK has retried already.
-                again: None,
+                retry: Retry::No,
                 status: Some(status),
                 failure,
             }
@@ -282,7 +278,7 @@ where
         | SdkError::ResponseError(_)
         | _ => CallError {
             effect: Effect::Unknown,
-            again: None,
+            retry: Retry::No,
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: no answer from AWS")),
         },

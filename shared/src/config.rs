@@ -1,4 +1,4 @@
-//! Settings: read once at start, all that is missing or wrong told in one message.
+//! Settings: read once at start, all that is missing or wrong said in one message.
 
 use std::fmt;
 use std::str::FromStr;
@@ -150,7 +150,7 @@ mod tests {
     use crate::period::Period;
 
     #[test]
-    fn all_missing_and_wrong_settings_are_told_in_one_message() {
+    fn all_missing_and_wrong_settings_are_named_in_one_message() {
         let mut reader = Reader::new(|name| (name == "WAIT").then(|| "soon".to_owned()));
         let _: String = reader.required("CALLBACK_URL");
         let _: String = reader.required("ROTATION_FUNCTION");

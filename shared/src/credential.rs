@@ -2,33 +2,14 @@
 //! ours are known from other people's, and the hint that ties an id to a value.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
+use crate::ids::KeyId;
 use crate::short_hash::short_hash;
-
-/// The id of a credential in Entra (`keyId`). The portal calls it Secret ID; it is no secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KeyId(pub Uuid);
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::try_parse(text).map(Self)
-    }
-}
 
 /// A client secret: never printed, never serialized but by [`ClientSecret::expose`], zeroized on
 /// drop.
@@ -183,7 +164,7 @@ pub struct Marker {
 
 /// Whose marker it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Issuer {
+pub enum IssuedBy {
     /// This very secret.
     This,
     /// This secret, or the one that it was a replica of: an old marker does not tell.
@@ -242,16 +223,16 @@ impl Marker {
     /// replica, or what it was a replica of.
     #[must_use]
     pub fn is_of_a_twin(&self, secret_arn: &str) -> bool {
-        self.suffix == secret_suffix(secret_arn) && self.issuer(secret_arn) == Issuer::Another
+        self.suffix == secret_suffix(secret_arn) && self.issued_by(secret_arn) == IssuedBy::Another
     }
 
     /// Whether the secret with this ARN issued it.
     #[must_use]
-    pub fn issuer(&self, secret_arn: &str) -> Issuer {
+    pub fn issued_by(&self, secret_arn: &str) -> IssuedBy {
         match &self.arn_hash {
-            Some(hash) if *hash == short_hash(secret_arn) => Issuer::This,
-            None if self.suffix == secret_suffix(secret_arn) => Issuer::ThisOrReplica,
-            Some(_) | None => Issuer::Another,
+            Some(hash) if *hash == short_hash(secret_arn) => IssuedBy::This,
+            None if self.suffix == secret_suffix(secret_arn) => IssuedBy::ThisOrReplica,
+            Some(_) | None => IssuedBy::Another,
         }
     }
 }
@@ -288,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_name_is_no_marker() {
+    fn another_persons_name_is_no_marker() {
         for name in [
             "",
             "smr1",
@@ -309,14 +290,14 @@ mod tests {
     fn a_replicas_marker_is_anothers_and_an_old_one_does_not_tell() {
         let replica = ARN.replace("eu-west-1", "eu-central-1");
         let marker = Marker::new(ARN, "t");
-        assert_eq!(marker.issuer(ARN), Issuer::This);
-        assert_eq!(marker.issuer(&replica), Issuer::Another);
+        assert_eq!(marker.issued_by(ARN), IssuedBy::This);
+        assert_eq!(marker.issued_by(&replica), IssuedBy::Another);
         assert!(marker.is_of_a_twin(&replica) && !marker.is_of_a_twin(ARN));
         assert!(!marker.is_of_a_twin("arn:secret:orders-Zzzzzz"));
         let old = Marker::read("smr1/AbC123/t ShopCtrl mail").unwrap();
-        assert_eq!(old.issuer(ARN), Issuer::ThisOrReplica);
-        assert_eq!(old.issuer(&replica), Issuer::ThisOrReplica);
-        assert_eq!(old.issuer("arn:secret:orders-Zzzzzz"), Issuer::Another);
+        assert_eq!(old.issued_by(ARN), IssuedBy::ThisOrReplica);
+        assert_eq!(old.issued_by(&replica), IssuedBy::ThisOrReplica);
+        assert_eq!(old.issued_by("arn:secret:orders-Zzzzzz"), IssuedBy::Another);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What is not as it was left: seen by `rotation`'s probe, decided by in the checker, told as an event.
+//! What is not as it was left: seen by `rotation`'s probe, decided by in the checker, published as an event.
 
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Slip;
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::ConnectionId;
+use crate::ids::ConnectionId;
 
 /// Something that is not as it was left, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
-//! What goes wrong, sorted where it is met: by what happens next.
+//! What goes wrong, classified where it is met: by what happens next.
 
 use std::fmt;
 
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Passing trouble: Secrets Manager's next attempt finds everything as it was left.
+    /// Transient: Secrets Manager's next attempt finds everything as it was left.
     Temporary,
     /// Only a person can go on, and has been asked. No alarm.
     WaitingForPerson,
@@ -32,7 +32,7 @@ impl Kind {
 }
 
 /// A failure as the engineer on call reads it: what was being done, the server's code, the next
-/// step. Never contains a secret or a foreign free text.
+/// step. Never contains a secret or an untrusted free text.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What happens next.
@@ -102,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// The same where nothing tries again by itself: a passing trouble has this next step, a wrong
+    /// The same where nothing tries again by itself: a transient failure has this next step, a wrong
     /// configuration is followed by the other. What has a next step of its own keeps it.
     #[must_use]
     pub fn where_nothing_tries_again(
@@ -146,10 +146,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Keeps of a foreign code only what a code is made of, and not more than 64 characters: a server
+/// Keeps of an untrusted code only what a code is made of, and not more than 64 characters: a server
 /// cannot put text of its own into our logs and mails through it.
 #[must_use]
-pub fn foreign_code(code: &str) -> String {
+pub fn sanitized_code(code: &str) -> String {
     code.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         .take(64)

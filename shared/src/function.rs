@@ -28,20 +28,32 @@ pub struct Invoked {
 }
 
 /// The settings that Lambda and the template put into the environment.
-pub fn environment() -> Reader<impl Fn(&str) -> Option<String>> {
-    Reader::new(|name| env::var(name).ok())
+pub type Environment = Reader<fn(&str) -> Option<String>>;
+
+/// A function of AWS Lambda.
+pub trait Function: Sized {
+    /// What an invocation is answered with.
+    type Answer: Serialize;
+
+    /// Makes the function, its clients over the network.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`], naming every setting that is missing or wrong.
+    fn from_environment(environment: Environment) -> Result<Self, Failure>;
+
+    /// Opens the connection of the first call while Lambda still gives a whole processor.
+    fn warm_up(&self) -> impl Future<Output = ()>;
+
+    /// Handles one invocation.
+    ///
+    /// # Errors
+    /// [`Failure`]; its kind is the Lambda error type.
+    fn invoke(&self, invoked: Invoked) -> impl Future<Output = Result<Self::Answer, Failure>>;
 }
 
-/// Makes the function with `init`, then hands it one invocation after the other. Returns only when it
-/// does not start, or when Lambda's runtime API is gone.
-pub async fn run<Handler, Answer, Body>(
-    init: impl AsyncFnOnce() -> Result<Handler, Failure>,
-) -> ExitCode
-where
-    Handler: Fn(Invoked) -> Answer,
-    Answer: Future<Output = Result<Body, Failure>>,
-    Body: Serialize,
-{
+/// Makes the function, then hands it one invocation after the other. Returns only when it does not start, or
+/// when Lambda's runtime API is gone.
+pub async fn run<F: Function>() -> ExitCode {
     let Ok(runtime_api) = env::var("AWS_LAMBDA_RUNTIME_API") else {
         eprintln!(
             "This program is a function of AWS Lambda and runs only there: README.md says how it is deployed."
@@ -50,14 +62,14 @@ where
     };
     telemetry::start();
     panics::log();
-    let handler = match panics::caught(async { init().await.map_err(not_started) }).await {
-        Ok(handler) => handler,
+    let function = match panics::caught(start::<F>()).await {
+        Ok(function) => function,
         Err(error) => {
             init_error::report(&runtime_api, &error).await;
             return ExitCode::FAILURE;
         }
     };
-    let handler = &handler;
+    let function = &function;
     let invoke = service_fn(|event: LambdaEvent<Event>| {
         let LambdaEvent { payload, context } = event;
         let request_id = context.request_id.clone();
@@ -67,7 +79,7 @@ where
                 left: retry::left_until(context.deadline),
                 request_id: context.request_id,
             };
-            handler(invoked).await.map_err(diagnostic)
+            function.invoke(invoked).await.map_err(diagnostic)
         };
         // Boxed: the compiler computes the layout of all that is within at once, and gives up.
         telemetry::with_request_id(request_id, panics::caught(Box::pin(answer)))
@@ -79,6 +91,13 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+async fn start<F: Function>() -> Result<F, Diagnostic> {
+    let environment = Reader::new((|name| env::var(name).ok()) as fn(&str) -> Option<String>);
+    let function = F::from_environment(environment).map_err(not_started)?;
+    function.warm_up().await;
+    Ok(function)
 }
 
 /// What Lambda hands over, read without an error: lambda_runtime would answer one with a type of its own,

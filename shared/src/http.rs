@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// Answers beyond this are cut off: nothing that we ask for comes near it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -55,22 +55,25 @@ impl TransportError {
     pub fn while_doing(self, what: &str) -> CallError {
         CallError {
             effect: self.effect(),
-            again: (self != Self::BadRequest).then_some(Again::Soon(None)),
+            retry: match self {
+                Self::NotSent | Self::TimedOut | Self::Broken => Retry::Backoff,
+                Self::BadRequest => Retry::No,
+            },
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: {self}")),
         }
     }
 }
 
-/// The answer of a [`Transport`].
-pub type Answer<'a> =
+/// The whole response that a [`Transport`] carries back.
+pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
 
 /// What carries a request to its server and the whole answer back. The second of the two declared
 /// seams (the first are the base addresses).
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request, once.
-    fn send(&self, request: Request<Bytes>) -> Answer<'_>;
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_>;
 
     /// A client that shares no connection with this one, where it has any.
     fn apart(&self) -> Option<Client> {
@@ -150,17 +153,17 @@ struct Network {
 }
 
 impl Transport for Network {
-    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
         Box::pin(async move {
             let request =
                 reqwest::Request::try_from(request).map_err(|_| TransportError::BadRequest)?;
-            let mut response = self.client.execute(request).await.map_err(sorted)?;
+            let mut response = self.client.execute(request).await.map_err(classify)?;
             let mut answer = Response::builder().status(response.status());
             if let Some(headers) = answer.headers_mut() {
                 headers.clone_from(response.headers());
             }
             let mut body = BytesMut::new();
-            while let Some(chunk) = response.chunk().await.map_err(sorted)? {
+            while let Some(chunk) = response.chunk().await.map_err(classify)? {
                 if body.len() + chunk.len() > LONGEST_ANSWER {
                     return Err(TransportError::Broken);
                 }
@@ -177,7 +180,7 @@ impl Transport for Network {
     }
 }
 
-fn sorted(error: reqwest::Error) -> TransportError {
+fn classify(error: reqwest::Error) -> TransportError {
     if error.is_builder() {
         TransportError::BadRequest
     } else if error.is_connect() {
@@ -217,10 +220,10 @@ fn pause(text: &str, sent: Option<Timestamp>) -> Option<Duration> {
     pauses.max()
 }
 
-/// Whether a status means passing trouble, and whether the request may have been carried out.
+/// Whether a status means a transient error, and whether the request may have been carried out.
 /// 429 is refused before it is acted on; of 5xx nobody can say.
 #[must_use]
-pub fn passing_trouble(status: u16) -> Option<Effect> {
+pub fn transient(status: u16) -> Option<Effect> {
     match status {
         429 => Some(Effect::None),
         408 | 500..=599 => Some(Effect::Unknown),

@@ -3,23 +3,30 @@
 //! The pure part decides (values in, values out; `now`, ids and randomness are arguments), the
 //! clients at the edge act. Nothing here knows which function it runs in.
 
+pub mod attestations;
 pub mod aws;
 pub mod clock;
+pub mod cloud;
+pub mod companion;
 pub mod config;
 pub mod credential;
+pub mod document;
 pub mod drift;
 pub mod entra;
+pub mod event_bus;
 pub mod events;
 pub mod failure;
 pub mod function;
 pub mod grants;
+pub mod graph;
 pub mod http;
+pub mod ids;
 mod jwt;
-pub mod mailbox;
 pub mod mailbox_secret;
 pub mod period;
 pub mod policy;
 pub mod retry;
+pub mod rotation;
 pub mod secret_store;
 pub mod shopctrl;
 pub mod short_hash;

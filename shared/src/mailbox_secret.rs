@@ -5,13 +5,15 @@ mod sign_in_name;
 use std::fmt;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::cloud::Cloud;
 use crate::config::BaseUrl;
-use crate::credential::{ClientSecret, KeyId};
-use crate::entra::Cloud;
+use crate::credential::ClientSecret;
+use crate::document::{self, FormVersion};
 use crate::failure::{Failure, Kind};
+use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::period::Period;
 
 pub use sign_in_name::{RestsOn, SignInName};
@@ -54,60 +56,6 @@ pub struct MailboxSecret {
 /// The only place where a document with its secret becomes text: [`MailboxSecret::write`].
 fn exposed<S: Serializer>(secret: &ClientSecret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
-}
-
-/// The form of the document that this code reads: 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FormVersion;
-
-impl<'de> Deserialize<'de> for FormVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u64::deserialize(deserializer)? {
-            1 => Ok(Self),
-            _ => Err(de::Error::custom(
-                "not a version that this release knows (1)",
-            )),
-        }
-    }
-}
-
-impl Serialize for FormVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(1)
-    }
-}
-
-/// An id of Entra's (tenant, application, user): a GUID, written in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct DirectoryId(String);
-
-impl DirectoryId {
-    /// The GUID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads a GUID.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let id = uuid::Uuid::try_parse(text).ok()?;
-        Some(Self(id.hyphenated().to_string()))
-    }
-}
-
-impl fmt::Display for DirectoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for DirectoryId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| de::Error::custom("not a GUID"))
-    }
 }
 
 /// The identity that may add and remove credentials of the app registration.
@@ -156,99 +104,6 @@ pub struct Connection {
     /// How a delivered secret is proved.
     #[serde(default)]
     pub proof: Proof,
-}
-
-/// The id of a connection: up to 64 letters, digits, `.`, `_` and `-`, so that it is safe in paths,
-/// logs and pages.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ConnectionId(String);
-
-impl ConnectionId {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ConnectionId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let dots = text.chars().all(|c| c == '.');
-        if text.len() <= 64 && text.chars().all(plain) && !dots {
-            Ok(Self(text))
-        } else {
-            Err(de::Error::custom(
-                "not an id of 1 to 64 letters, digits, '.', '_' and '-'",
-            ))
-        }
-    }
-}
-
-/// The address of a mailbox account, compared without regard to case.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-pub struct MailboxAddress(String);
-
-impl MailboxAddress {
-    /// The address as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads an address: one `@`, something before and behind it, no space or control character, and nothing
-    /// that would have to be quoted in an address (RFC 5322, 3.2.3) or in the mails that name it.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let (local, domain) = text.split_once('@')?;
-        let plain = |c: char| {
-            !c.is_whitespace()
-                && !c.is_control()
-                && !matches!(c, '@' | '<' | '>' | '"' | ',' | '\\')
-        };
-        let good = !local.is_empty()
-            && !domain.is_empty()
-            && text.len() <= 254
-            && local.chars().all(plain)
-            && domain.chars().all(plain);
-        good.then(|| Self(text.to_owned()))
-    }
-
-    /// The form by which addresses are compared and grants are filed.
-    #[must_use]
-    pub fn key(&self) -> String {
-        self.0.to_lowercase()
-    }
-}
-
-impl PartialEq for MailboxAddress {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for MailboxAddress {}
-
-impl fmt::Display for MailboxAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for MailboxAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| de::Error::custom("not a mail address"))
-    }
 }
 
 /// The direction of a connection.
@@ -326,11 +181,7 @@ impl MailboxSecret {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field and never its value.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
-        let document: Self = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| invalid(&field_error(&error)))?;
-        json.end()
-            .map_err(|_| invalid("there is text behind the document"))?;
+        let document: Self = document::read_whole(text).map_err(|problem| invalid(&problem))?;
         document.check()?;
         Ok(document)
     }
@@ -457,76 +308,6 @@ fn invalid(problem: &str) -> Failure {
         format!("reading the mailbox document: {problem}"),
     )
     .next_step("Correct the secret's value (README, The mailbox document).")
-}
-
-/// The fronts of serde's own messages about a value; what they end with is not of the value.
-const SERDES_OWN: [&str; 4] = [
-    "invalid type: ",
-    "invalid value: ",
-    "invalid length ",
-    "unknown variant ",
-];
-
-/// What is wrong with which field, without the value: serde's own messages quote it, and so do those of
-/// the types that are read.
-pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let inner = error.inner();
-    if inner.is_syntax() || inner.is_eof() {
-        return format!(
-            "not JSON (line {}, column {})",
-            inner.line(),
-            inner.column()
-        );
-    }
-    let message = inner.to_string();
-    // A value may say " at line " and ", expected " too: what serde says comes last.
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(message, _)| message);
-    let is_unknown = message.starts_with("unknown field ");
-    let problem = if is_unknown {
-        // Its name is on the path, where it can be shown.
-        "unknown field".to_owned()
-    } else if message.starts_with("missing field ") || message.starts_with("duplicate field ") {
-        message.to_owned()
-    } else if let Some((_, expected)) = message.rsplit_once(", expected ")
-        && SERDES_OWN.iter().any(|front| message.starts_with(front))
-    {
-        format!("expected {expected}")
-    } else if message.starts_with("not ") || message == "empty" {
-        // Our own words.
-        message.to_owned()
-    } else {
-        "not in the form that it must have".to_owned()
-    };
-    let path = shown(error.path());
-    match (path.is_empty(), is_unknown) {
-        (true, _) => problem,
-        (false, true) => format!("unknown field `{path}`"),
-        (false, false) => format!("field {path}: {problem}"),
-    }
-}
-
-/// The path to a field. A name in it may be anything that somebody pasted: what does not look like a
-/// name is not shown.
-fn shown(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
-    let mut shown = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => shown += &format!("[{index}]"),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                if !shown.is_empty() {
-                    shown.push('.');
-                }
-                let is_name = key.len() <= 64 && key.chars().all(plain);
-                shown += if is_name { key } else { "(not shown)" };
-            }
-            Segment::Unknown => {}
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

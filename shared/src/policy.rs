@@ -12,8 +12,8 @@ use crate::period::Period;
 /// freeze=2026-11-23/2026-12-28`. What it leaves out comes from the settings.
 pub const TAG: &str = "shopmail:policy";
 
-/// The rungs of the ladder of reminders, in days before the end.
-pub const RUNGS: [i64; 5] = [30, 14, 7, 3, 1];
+/// The thresholds of the reminders, in days before the end.
+pub const THRESHOLDS: [i64; 5] = [30, 14, 7, 3, 1];
 
 /// The policy of one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,31 +114,31 @@ impl Policy {
     }
 }
 
-/// The rung on which a secret that ends at `end` stands now: the smallest number of days of the
-/// ladder that is not less than what is left; `None` before the first rung and after the end.
+/// The threshold that a secret which ends at `end` has reached: the smallest number of days of them that is not
+/// less than what is left; `None` before the first and after the end.
 #[must_use]
-pub fn rung(now: Timestamp, end: Timestamp) -> Option<i64> {
+pub fn threshold(now: Timestamp, end: Timestamp) -> Option<i64> {
     let left = end.duration_since(now);
     if !left.is_positive() {
         return None;
     }
     let within = |days: &&i64| left.as_secs() <= **days * 86_400;
-    RUNGS.iter().rev().find(within).copied()
+    THRESHOLDS.iter().rev().find(within).copied()
 }
 
-/// The rung, or 0 where it has ended.
+/// The threshold, or 0 where it has ended.
 #[must_use]
 pub fn urgency(now: Timestamp, end: Timestamp) -> Option<i64> {
     if end <= now {
         return Some(0);
     }
-    rung(now, end)
+    threshold(now, end)
 }
 
-/// Whether a reminder is due: the end has come nearer by a rung since it was told.
+/// Whether a reminder is due: a nearer threshold was reached than when the last one was published.
 #[must_use]
-pub fn tightened(told: Option<i64>, now: Option<i64>) -> bool {
-    now.is_some_and(|now| told.is_none_or(|told| now < told))
+pub fn tightened(published: Option<i64>, now: Option<i64>) -> bool {
+    now.is_some_and(|now| published.is_none_or(|published| now < published))
 }
 
 fn period(name: &str, value: &str) -> Result<Period, Failure> {
@@ -224,17 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn the_ladder_has_a_rung_at_7_days_at_the_latest() {
+    fn a_threshold_is_reached_7_days_before_the_end_at_the_latest() {
         let end = at("2026-12-31T00:00:00Z");
-        assert_eq!(rung(at("2026-11-30T00:00:00Z"), end), None);
-        assert_eq!(rung(at("2026-12-01T00:00:00Z"), end), Some(30));
-        assert_eq!(rung(at("2026-12-24T00:00:00Z"), end), Some(7));
-        assert_eq!(rung(at("2026-12-30T12:00:00Z"), end), Some(1));
-        assert_eq!(rung(end, end), None);
+        assert_eq!(threshold(at("2026-11-30T00:00:00Z"), end), None);
+        assert_eq!(threshold(at("2026-12-01T00:00:00Z"), end), Some(30));
+        assert_eq!(threshold(at("2026-12-24T00:00:00Z"), end), Some(7));
+        assert_eq!(threshold(at("2026-12-30T12:00:00Z"), end), Some(1));
+        assert_eq!(threshold(end, end), None);
     }
 
     #[test]
-    fn it_is_told_again_when_the_end_comes_nearer_by_a_rung_and_not_before() {
+    fn a_reminder_is_due_at_a_nearer_threshold_and_not_before() {
         assert!(!tightened(None, None));
         assert!(tightened(None, Some(30)));
         assert!(!tightened(Some(30), Some(30)));
@@ -259,10 +259,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_shorter_rest_never_climbs_the_ladder(a in 1_i64..4_000_000, b in 1_i64..4_000_000) {
+        fn with_less_time_left_no_threshold_is_farther(a in 1_i64..4_000_000, b in 1_i64..4_000_000) {
             let end = at("2026-12-31T00:00:00Z");
-            let rung_at = |left: i64| rung(end - jiff::SignedDuration::from_secs(left), end).unwrap_or(i64::MAX);
-            prop_assert!(rung_at(a.min(b)) <= rung_at(a.max(b)));
+            let threshold_at = |left: i64| threshold(end - jiff::SignedDuration::from_secs(left), end).unwrap_or(i64::MAX);
+            prop_assert!(threshold_at(a.min(b)) <= threshold_at(a.max(b)));
         }
 
         #[test]

@@ -66,13 +66,25 @@ pub enum Effect {
     Unknown,
 }
 
-/// When the same call may succeed.
+/// Whether the same call may succeed if it is tried again, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// Soon; with the server's own wish for the pause.
-    Soon(Option<Duration>),
+pub enum Retry {
+    /// Not by trying: somebody has to change something first.
+    No,
+    /// After a pause of the caller's own: [`backoff`].
+    Backoff,
+    /// After the pause that the server asks for.
+    After(Duration),
     /// The next time: a refusal that servers also give by mistake. Given twice, it is meant.
     Once,
+}
+
+impl Retry {
+    /// Of a transient error, with the pause that the server asks for, if it does.
+    #[must_use]
+    pub fn transient(retry_after: Option<Duration>) -> Self {
+        retry_after.map_or(Self::Backoff, Self::After)
+    }
 }
 
 /// A call to an outside service that did not succeed.
@@ -80,8 +92,8 @@ pub enum Again {
 pub struct CallError {
     /// Whether it may have taken effect.
     pub effect: Effect,
-    /// When the same call may succeed, if ever.
-    pub again: Option<Again>,
+    /// Whether the same call may succeed if it is tried again.
+    pub retry: Retry,
     /// The status, where there was an answer.
     pub status: Option<u16>,
     /// The failure, should it not be tried again.
@@ -94,18 +106,18 @@ impl CallError {
     pub fn refused(failure: Failure) -> Self {
         Self {
             effect: Effect::None,
-            again: None,
+            retry: Retry::No,
             status: None,
             failure,
         }
     }
 
-    /// The pause that the server wishes for.
+    /// The pause that the server asks for.
     #[must_use]
-    pub fn wish(&self) -> Option<Duration> {
-        match self.again {
-            Some(Again::Soon(wish)) => wish,
-            Some(Again::Once) | None => None,
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.retry {
+            Retry::After(pause) => Some(pause),
+            Retry::No | Retry::Backoff | Retry::Once => None,
         }
     }
 
@@ -149,14 +161,15 @@ pub async fn with_retries<T>(
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let pause = match error.again {
-            None => return Err(error),
-            Some(Again::Once) if meant => return Err(error),
-            Some(Again::Once) => {
+        let pause = match error.retry {
+            Retry::No => return Err(error),
+            Retry::Once if meant => return Err(error),
+            Retry::Once => {
                 meant = true;
                 backoff(ONCE_MORE)
             }
-            Some(Again::Soon(wish)) => wish.unwrap_or_else(|| backoff(attempt)),
+            Retry::Backoff => backoff(attempt),
+            Retry::After(pause) => pause,
         };
         tracing::info!(attempt, failure = %error.failure, "a call failed and is tried again");
         if attempt >= ATTEMPTS || pause > LONGEST_PAUSE || !deadline.sleep(pause).await {
@@ -228,7 +241,7 @@ mod tests {
         let mut calls = 0;
         let ended: Result<(), _> = with_retries(deadline, async || {
             calls += 1;
-            Err(passing(Some(Duration::from_secs(3))))
+            Err(transient(Some(Duration::from_secs(3))))
         })
         .await;
         assert_eq!((ended.unwrap_err().status, calls), (Some(503), 1));
@@ -240,22 +253,22 @@ mod tests {
         assert!(wait.leaves_time_for(1) && !wait.sleep(Duration::from_secs(2)).await);
     }
 
-    fn passing(again: Option<Duration>) -> CallError {
+    fn transient(retry_after: Option<Duration>) -> CallError {
         CallError {
             effect: Effect::None,
-            again: Some(Again::Soon(again)),
+            retry: Retry::transient(retry_after),
             status: Some(503),
             failure: Failure::new(crate::failure::Kind::Temporary, "calling"),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn passing_trouble_is_tried_again_a_bounded_number_of_times() {
+    async fn a_transient_error_is_tried_again_a_bounded_number_of_times() {
         let mut calls = 0;
         let deadline = Deadline::within(Duration::from_secs(900), Duration::from_secs(10));
         let ended: Result<(), _> = with_retries(deadline, async || {
             calls += 1;
-            Err(passing(None))
+            Err(transient(None))
         })
         .await;
         assert!(ended.is_err());
@@ -266,14 +279,14 @@ mod tests {
     async fn a_refusal_that_may_be_a_mistake_is_believed_the_second_time() {
         let deadline = Deadline::within(Duration::from_secs(900), Duration::from_secs(10));
         let refused = || CallError {
-            again: Some(Again::Once),
+            retry: Retry::Once,
             status: Some(401),
-            ..passing(None)
+            ..transient(None)
         };
-        let mut answers = vec![Ok(()), Err(passing(None)), Err(refused())];
+        let mut answers = vec![Ok(()), Err(transient(None)), Err(refused())];
         let done = with_retries(deadline, async || answers.pop().unwrap());
         assert!(done.await.is_ok());
-        let mut answers = vec![Ok(()), Err(refused()), Err(passing(None)), Err(refused())];
+        let mut answers = vec![Ok(()), Err(refused()), Err(transient(None)), Err(refused())];
         let ended = with_retries(deadline, async || answers.pop().unwrap());
         assert_eq!(ended.await.unwrap_err().status, Some(401));
         assert_eq!(answers.len(), 1, "not asked a fourth time");
@@ -287,7 +300,7 @@ mod tests {
         let done = with_retries(deadline, async || {
             calls += 1;
             if calls == 1 {
-                Err(passing(Some(Duration::from_secs(7))))
+                Err(transient(Some(Duration::from_secs(7))))
             } else {
                 Ok(())
             }
@@ -297,7 +310,7 @@ mod tests {
         let mut calls = 0;
         let ended: Result<(), _> = with_retries(deadline, async || {
             calls += 1;
-            Err(passing(Some(Duration::from_secs(3600))))
+            Err(transient(Some(Duration::from_secs(3600))))
         })
         .await;
         assert!(ended.is_err());

@@ -10,15 +10,16 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntr
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::aws::sorted;
+use crate::aws::{AwsSettings, Service, classify};
 use crate::failure::Failure;
-use crate::retry::{CallError, Effect};
+use crate::http;
+use crate::retry::{CallError, Effect, Retry};
 use versions::Versions;
 
-/// What DescribeSecret and ListSecrets say of a secret. Either may be moments old, the list minutes: "All
+/// A secret's metadata, as DescribeSecret and ListSecrets give it. Either may be moments old, the list minutes: "All
 /// Secrets Manager operations are eventually consistent" (API reference, ListSecrets).
 #[derive(Debug, Clone)]
-pub struct Described {
+pub struct SecretMetadata {
     /// The whole ARN.
     pub arn: String,
     /// The name, without the six random characters.
@@ -37,7 +38,7 @@ pub struct Described {
     pub primary_region: Option<String>,
 }
 
-impl Described {
+impl SecretMetadata {
     /// Whether it is a replica of another region's secret, whose name, tags and six random characters it
     /// has: then it is nobody's business here (Secrets Manager user guide, "Replicate secrets").
     #[must_use]
@@ -50,7 +51,7 @@ impl Described {
 
 /// A version's value.
 #[derive(Debug, Clone)]
-pub struct Value {
+pub struct SecretValue {
     /// The version's id.
     pub version: String,
     /// The text.
@@ -59,7 +60,7 @@ pub struct Value {
     pub created: Option<Timestamp>,
 }
 
-impl Value {
+impl SecretValue {
     /// The value of a secret that shows none.
     #[must_use]
     pub fn none() -> Self {
@@ -73,7 +74,7 @@ impl Value {
 
 /// How a compare-and-swap of a label ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swap {
+pub enum LabelSwap {
     /// The label is where it was wanted.
     Done,
     /// Another writer moved the label first; nothing was changed.
@@ -94,25 +95,26 @@ pub enum Stored {
 pub struct SecretStore(Client);
 
 impl SecretStore {
-    /// Over an SDK client.
+    /// The account's and region's that the settings name.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(client)
+    pub fn new(settings: &AwsSettings, http: &http::Client) -> Self {
+        let config = settings.config(Service::SecretsManager, http);
+        Self(Client::new(&config))
     }
 
     /// One secret: labels, tags, state; no value.
     ///
     /// # Errors
     /// [`CallError`], also when there is no such secret.
-    pub async fn describe(&self, secret: &str) -> Result<Described, CallError> {
+    pub async fn describe(&self, secret: &str) -> Result<SecretMetadata, CallError> {
         let answer = self
             .0
             .describe_secret()
             .secret_id(secret)
             .send()
             .await
-            .map_err(|error| sorted("describing the secret", &error))?;
-        Ok(Described {
+            .map_err(|error| classify("describing the secret", &error))?;
+        Ok(SecretMetadata {
             arn: answer.arn().unwrap_or(secret).to_owned(),
             name: answer.name().unwrap_or(secret).to_owned(),
             rotation_enabled: answer.rotation_enabled().unwrap_or(false),
@@ -128,7 +130,11 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`], also when no version has the label.
-    pub async fn value_with_label(&self, secret: &str, label: &str) -> Result<Value, CallError> {
+    pub async fn value_with_label(
+        &self,
+        secret: &str,
+        label: &str,
+    ) -> Result<SecretValue, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
         value(secret, request.version_stage(label).send().await)?
             .ok_or_else(|| absent(secret, label))
@@ -138,7 +144,11 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn value_of(&self, secret: &str, version: &str) -> Result<Option<Value>, CallError> {
+    pub async fn value_of(
+        &self,
+        secret: &str,
+        version: &str,
+    ) -> Result<Option<SecretValue>, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
         value(secret, request.version_id(version).send().await)
     }
@@ -161,7 +171,7 @@ impl SecretStore {
         match answer {
             Ok(_) => Ok(Stored::Done),
             Err(error) if code(&error) == Some("ResourceExistsException") => Ok(Stored::HasAnother),
-            Err(error) => Err(sorted("storing a version of the secret", &error)),
+            Err(error) => Err(classify("storing a version of the secret", &error)),
         }
     }
 
@@ -169,7 +179,7 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`CallError`] for all but a lost race.
-    pub async fn swap(&self, swap: MoveLabel<'_>) -> Result<Swap, CallError> {
+    pub async fn swap_label(&self, swap: MoveLabel<'_>) -> Result<LabelSwap, CallError> {
         let answer = self
             .0
             .update_secret_version_stage()
@@ -180,7 +190,7 @@ impl SecretStore {
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(Swap::Done),
+            Ok(_) => Ok(LabelSwap::Done),
             Err(error) if code(&error) == Some("InvalidParameterException") => {
                 // Lost, done before (and the answer that said so was lost on the way), or no race at all:
                 // a write on a replica is refused by the same name.
@@ -191,53 +201,53 @@ impl SecretStore {
                     None => holder != swap.from,
                 };
                 match done {
-                    true => Ok(Swap::Done),
+                    true => Ok(LabelSwap::Done),
                     false if holder != swap.from || says_that_the_label_is_elsewhere(&error) => {
-                        Ok(Swap::Lost)
+                        Ok(LabelSwap::Lost)
                     }
-                    false => Err(sorted("moving a label of the secret", &error)),
+                    false => Err(classify("moving a label of the secret", &error)),
                 }
             }
-            Err(error) => Err(sorted("moving a label of the secret", &error)),
+            Err(error) => Err(classify("moving a label of the secret", &error)),
         }
     }
 
     /// Drops a label, if this version has it.
     ///
     /// # Errors
-    /// As [`SecretStore::swap`].
+    /// As [`SecretStore::swap_label`].
     pub async fn drop_label(
         &self,
         secret: &str,
         label: &str,
         version: &str,
-    ) -> Result<Swap, CallError> {
+    ) -> Result<LabelSwap, CallError> {
         let drop = MoveLabel {
             secret,
             label,
             to: None,
             from: Some(version),
         };
-        self.swap(drop).await
+        self.swap_label(drop).await
     }
 
     /// Sets a label, if no version has it.
     ///
     /// # Errors
-    /// As [`SecretStore::swap`].
+    /// As [`SecretStore::swap_label`].
     pub async fn set_label(
         &self,
         secret: &str,
         label: &str,
         version: &str,
-    ) -> Result<Swap, CallError> {
+    ) -> Result<LabelSwap, CallError> {
         let set = MoveLabel {
             secret,
             label,
             to: Some(version),
             from: None,
         };
-        self.swap(set).await
+        self.swap_label(set).await
     }
 
     /// Sets tags.
@@ -253,14 +263,14 @@ impl SecretStore {
         let answer = request.set_tags(Some(tags)).send().await;
         answer
             .map(|_| ())
-            .map_err(|error| sorted("tagging the secret", &error))
+            .map_err(|error| classify("tagging the secret", &error))
     }
 
     /// All secrets with this tag, oldest first. The list may be minutes stale: describe before acting.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<Described>, CallError> {
+    pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<SecretMetadata>, CallError> {
         let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
         let mut pages = self
             .0
@@ -274,10 +284,11 @@ impl SecretStore {
             .send();
         let mut secrets = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| sorted("listing the secrets", &error))?;
+            let page = page.map_err(|error| classify("listing the secrets", &error))?;
             let listed = page.secret_list().iter().filter_map(listed);
             // A filter matches by prefix, and key and value of different tags: look again.
-            let ours = |secret: &Described| secret.tags.get(tag).is_some_and(|v| v == tag_value);
+            let ours =
+                |secret: &SecretMetadata| secret.tags.get(tag).is_some_and(|v| v == tag_value);
             secrets.extend(listed.filter(ours));
         }
         Ok(secrets)
@@ -314,15 +325,15 @@ fn started(
     match answer {
         Ok(_) => Ok(()),
         Err(error) if reattempted(&error) => Ok(()),
-        Err(error) => Err(sorted("asking for the rotation", &error)),
+        Err(error) => Err(classify("asking for the rotation", &error)),
     }
 }
 
 /// ListSecrets gives up to so many a page; the default is "specific to the operation" (API reference).
 const LONGEST_PAGE: i32 = 100;
 
-fn listed(entry: &SecretListEntry) -> Option<Described> {
-    Some(Described {
+fn listed(entry: &SecretListEntry) -> Option<SecretMetadata> {
+    Some(SecretMetadata {
         arn: entry.arn()?.to_owned(),
         name: entry.name()?.to_owned(),
         rotation_enabled: entry.rotation_enabled().unwrap_or(false),
@@ -357,7 +368,7 @@ pub struct Put<'a> {
     pub rotation_token: Option<&'a str>,
 }
 
-/// What [`SecretStore::swap`] moves.
+/// What [`SecretStore::swap_label`] moves.
 #[derive(Debug, Clone, Copy)]
 pub struct MoveLabel<'a> {
     /// ARN of the secret.
@@ -376,15 +387,15 @@ fn value(
         aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput,
         SdkError<aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError>,
     >,
-) -> Result<Option<Value>, CallError> {
+) -> Result<Option<SecretValue>, CallError> {
     match answer {
-        Ok(answer) => Ok(answer.secret_string().map(|text| Value {
+        Ok(answer) => Ok(answer.secret_string().map(|text| SecretValue {
             version: answer.version_id().unwrap_or_default().to_owned(),
             text: text.to_owned().into(),
             created: answer.created_date().and_then(timestamp),
         })),
         Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
-        Err(error) => Err(sorted(
+        Err(error) => Err(classify(
             &format!("reading the secret {}", shown(secret)),
             &error,
         )),
@@ -402,7 +413,7 @@ fn shown(secret: &str) -> String {
 fn absent(secret: &str, label: &str) -> CallError {
     CallError {
         effect: Effect::None,
-        again: None,
+        retry: Retry::No,
         status: Some(400),
         failure: Failure::new(
             crate::failure::Kind::Misconfigured,

@@ -10,10 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::{BaseUrl, Reader};
-use crate::failure::{Failure, Kind, foreign_code};
-use crate::http::{Client, passing_trouble, retry_after};
-use crate::mailbox_secret::{Connection, field_error};
-use crate::retry::{Again, CallError, Effect};
+use crate::document;
+use crate::failure::{Failure, Kind, sanitized_code};
+use crate::http::{Client, retry_after, transient};
+use crate::mailbox_secret::Connection;
+use crate::retry::{CallError, Effect, Retry};
 
 /// Paths of an installation's API. ShopCtrl's own installations differ, so each is a setting.
 #[derive(Debug, Clone)]
@@ -54,11 +55,10 @@ impl Login {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let mut json = serde_json::Deserializer::from_str(text.expose_secret());
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        document::read(text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
-                format!("reading the ShopCtrl login: {}", field_error(&error)),
+                format!("reading the ShopCtrl login: {problem}"),
             )
             .next_step(
                 "Store username and password in the form that README shows (The other secrets).",
@@ -139,7 +139,7 @@ impl Call<'_> {
     }
 }
 
-/// Reads a 200's body, or sorts the refusal.
+/// Reads a 200's body, or classifies the refusal.
 fn parsed<T: for<'de> Deserialize<'de>>(
     what: &str,
     response: &Response<Bytes>,
@@ -149,7 +149,7 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     }
     serde_json::from_slice(response.body()).map_err(|_| CallError {
         effect: Effect::Unknown,
-        again: Some(Again::Soon(None)),
+        retry: Retry::Backoff,
         status: Some(200),
         failure: Failure::new(
             Kind::Temporary,
@@ -167,13 +167,13 @@ struct ErrorBody {
 
 fn error_code(response: &Response<Bytes>) -> String {
     let body: ErrorBody = serde_json::from_slice(response.body()).unwrap_or_default();
-    foreign_code(&body.error)
+    sanitized_code(&body.error)
 }
 
 fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
     let status = response.status().as_u16();
-    let passing = passing_trouble(status);
-    let kind = if passing.is_some() {
+    let transient = transient(status);
+    let kind = if transient.is_some() {
         Kind::Temporary
     } else {
         Kind::Misconfigured
@@ -191,8 +191,11 @@ fn refusal(what: &str, response: &Response<Bytes>) -> CallError {
         _ => failure,
     };
     CallError {
-        effect: passing.unwrap_or(Effect::None),
-        again: passing.map(|_| Again::Soon(retry_after(response))),
+        effect: transient.unwrap_or(Effect::None),
+        retry: match transient {
+            Some(_) => Retry::transient(retry_after(response)),
+            None => Retry::No,
+        },
         status: Some(status),
         failure,
     }

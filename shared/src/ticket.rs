@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind};
+use crate::ids::MailboxAddress;
 use crate::jwt;
-use crate::mailbox_secret::MailboxAddress;
 
 /// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

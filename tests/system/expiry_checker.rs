@@ -46,7 +46,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
+async fn each_threshold_reminds_once_and_then_it_is_said_that_it_is_over() {
     let scenario = Scenario::with(&ending_in(40)).await;
     // A rotation that cannot be: Entra allows no new secrets, so only the reminders are left.
     scenario
@@ -55,7 +55,7 @@ async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
         .change(scenario.mailbox.app.app_id, |app| {
             app.secrets_blocked = true
         });
-    let mut rungs = Vec::new();
+    let mut thresholds = Vec::new();
     for _ in 0..45 {
         for _ in 0..2 {
             scenario.check().await;
@@ -64,9 +64,9 @@ async fn reminders_climb_down_the_ladder_once_a_rung_and_say_when_it_is_over() {
     }
     for detail in scenario.details("Client Secret Expiring") {
         assert_eq!(detail["contact"], "owner@agency.example");
-        rungs.push(detail["rung"].as_i64().unwrap());
+        thresholds.push(detail["threshold_days"].as_i64().unwrap());
     }
-    assert_eq!(rungs, vec![30, 14, 7, 3, 1]);
+    assert_eq!(thresholds, vec![30, 14, 7, 3, 1]);
     assert_eq!(scenario.told().get("Client Secret Expired"), Some(&1));
     assert!(
         scenario.told().contains_key("Rotation Failed"),

@@ -74,7 +74,7 @@ async fn one_link_leads_through_both_directions_to_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_the_end_and_after() {
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
-    let mut rungs: Vec<(i64, usize)> = Vec::new();
+    let mut asks_by_day: Vec<(i64, usize)> = Vec::new();
     for day in (0..23).rev() {
         for _ in 0..3 {
             scenario.check().await;
@@ -86,7 +86,7 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
             );
             scenario.world.clock.advance(SignedDuration::from_hours(8));
         }
-        rungs.push((day - 3, scenario.details(ASKED).len()));
+        asks_by_day.push((day - 3, scenario.details(ASKED).len()));
         assert_eq!(
             scenario.current_key(),
             scenario.mailbox.first_key,
@@ -99,15 +99,15 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
         );
     }
     // Asked at first, and once more when 14, 7, 3 and 1 days are left, and when it is over.
-    let news: Vec<i64> = rungs
+    let news: Vec<i64> = asks_by_day
         .windows(2)
         .filter(|pair| pair[0].1 != pair[1].1)
         .map(|pair| pair[1].0)
         .collect();
     let asks = scenario.details(ASKED);
-    assert_eq!(asks.len(), 6, "{rungs:?}");
-    assert_eq!(rungs[0].1, 1, "{rungs:?}");
-    assert_eq!(news, [13, 6, 2, 0, -1], "{rungs:?}");
+    assert_eq!(asks.len(), 6, "{asks_by_day:?}");
+    assert_eq!(asks_by_day[0].1, 1, "{asks_by_day:?}");
+    assert_eq!(news, [13, 6, 2, 0, -1], "{asks_by_day:?}");
     for ask in &asks {
         assert_eq!(ask["connections"].as_array().unwrap().len(), 2);
         assert_eq!(ask["contact"], "owner@agency.example");

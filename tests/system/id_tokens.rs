@@ -7,10 +7,11 @@ use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
+use shared::cloud::{Cloud, MicrosoftSettings};
 use shared::config::Reader;
+use shared::entra::App;
 use shared::entra::id_token::{Account, Issuer, account};
-use shared::entra::{App, Cloud, MicrosoftSettings};
-use shared::mailbox_secret::DirectoryId;
+use shared::ids::DirectoryId;
 
 const ENTRA: &[u8] = include_bytes!("../simulators/keys/entra.pk8");
 const ANOTHER: &[u8] = include_bytes!("../simulators/keys/sts.pk8");

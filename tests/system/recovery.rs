@@ -43,8 +43,8 @@ async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
     let retired = &scenario.details("Credential Retired")[0];
     assert_eq!(retired["reason"], "emergency");
     assert_eq!(retired["stops"]["connections"], json!([]));
-    let in_words = retired["stops"]["in_words"].as_str().unwrap();
-    assert!(in_words.contains("Whatever else used it"), "{in_words}");
+    let summary = retired["stops"]["summary"].as_str().unwrap();
+    assert!(summary.contains("Whatever else used it"), "{summary}");
     // The tag speaks of that version only: the next rotation keeps its quarantine.
     let key = scenario.current_key();
     scenario.rotate().await;
@@ -95,7 +95,7 @@ async fn a_leaked_secrets_end_names_the_attended_connections_that_only_a_person_
         stops["connections"],
         json!([{"id": "orders-out", "direction": "sending", "why": "only_attested"}])
     );
-    assert!(stops["in_words"].as_str().unwrap().contains("orders-out"));
+    assert!(stops["summary"].as_str().unwrap().contains("orders-out"));
     scenario.assert_events_keep_their_schemas();
 }
 
@@ -107,7 +107,7 @@ fn attest(scenario: &Scenario, token: &str, connection: &str) {
     let mut grants: serde_json::Value = serde_json::from_str(text).unwrap();
     grants["handover"][token][connection] = json!({
         "state": "attested", "attested_by": scenario.mailbox.oid, "at": scenario.world.clock.now(),
-        "rests_on": "Status Authorized",
+        "evidence": "Status Authorized",
     });
     let version = "77777777-2222-4333-8444-555555555555";
     let store = &scenario.world.secrets_manager;

@@ -147,7 +147,7 @@ async fn what_stops_mail_is_not_healthy_and_says_what_to_do() {
 // === Shouting ===
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_failure_is_told_once_another_at_once_and_what_stays_on_each_rung() {
+async fn the_same_failure_is_told_once_another_at_once_and_what_stays_at_each_threshold() {
     let scenario = Scenario::with(&ending_in(26)).await;
     let app = scenario.mailbox.app.app_id;
     scenario

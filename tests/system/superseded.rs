@@ -46,7 +46,7 @@ fn drifts(scenario: &Scenario) -> Vec<String> {
 fn endings(scenario: &Scenario) -> Vec<i64> {
     let told = scenario.details("Superseded Secret Ending");
     told.iter()
-        .filter_map(|event| event["rung"].as_i64())
+        .filter_map(|event| event["threshold_days"].as_i64())
         .collect()
 }
 
@@ -57,7 +57,7 @@ fn has(scenario: &Scenario, key: Uuid) -> bool {
 const BOTH: [&str; 2] = ["orders-in", "orders-out"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_report_it_stays_to_its_end_which_is_told_on_each_rung_of_the_last_week() {
+async fn without_a_report_it_stays_to_its_end_which_is_told_at_each_threshold_of_the_last_week() {
     let scenario = handed_over(&attended(), &BOTH).await;
     scenario.check_daily(12).await;
     assert_eq!(endings(&scenario), Vec::<i64>::new(), "8 days are left");
@@ -69,7 +69,7 @@ async fn without_a_report_it_stays_to_its_end_which_is_told_on_each_rung_of_the_
         4,
         "and once as its quarantine began, for a person made it"
     );
-    assert_eq!(told[0]["rung"], serde_json::Value::Null);
+    assert_eq!(told[0]["threshold_days"], serde_json::Value::Null);
     assert_eq!(told[0]["key_id"], scenario.mailbox.first_key.to_string());
     assert_eq!(told[0]["contact"], "owner@agency.example");
     assert_eq!(told[0]["connections"].as_array().unwrap().len(), 2);

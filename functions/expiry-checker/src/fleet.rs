@@ -3,27 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use shared::credential::KeyId;
-use shared::secret_store::Described;
+use shared::ids::KeyId;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::Claim;
 use shared::tags;
+use shared::tags::apps::Apps;
 
 /// All mailbox secrets of the account and region, those included that are going to be deleted, for they can be
 /// restored, and replicas, whose labels show what their primary uses.
 #[derive(Debug)]
-pub struct Fleet(Vec<Described>);
+pub struct Fleet(Vec<SecretMetadata>);
 
 impl Fleet {
     /// From the list, which may be minutes old.
-    pub fn new(listed: &[Described]) -> Self {
+    pub fn new(listed: &[SecretMetadata]) -> Self {
         Self(listed.to_vec())
     }
 
     /// The secrets whose word counts for this one: they name one of its credentials, or may be on its app.
-    pub fn neighbours(&self, secret: &Described) -> Vec<&Described> {
+    pub fn neighbours(&self, secret: &SecretMetadata) -> Vec<&SecretMetadata> {
         let mine: BTreeSet<KeyId> = keys(secret).collect();
-        let shares = |other: &Described| keys(other).any(|key_id| mine.contains(&key_id));
-        let counts = |other: &&Described| may_share_an_app(secret, other) || shares(other);
+        let shares = |other: &SecretMetadata| keys(other).any(|key_id| mine.contains(&key_id));
+        let counts = |other: &&SecretMetadata| may_share_an_app(secret, other) || shares(other);
         self.others(secret).filter(counts).collect()
     }
 
@@ -37,7 +38,7 @@ impl Fleet {
     }
 
     /// Whether one of the credentials that this secret names leaked, here or through another one.
-    pub fn names_a_leaked_credential(&self, secret: &Described) -> bool {
+    pub fn names_a_leaked_credential(&self, secret: &SecretMetadata) -> bool {
         let leaked = self.leaked();
         keys(secret).any(|key_id| leaked.contains(&key_id))
     }
@@ -45,7 +46,7 @@ impl Fleet {
     /// The credentials that other secrets name, of those that may be this one's: what its labels name too,
     /// and whatever is on its app registration as far as is known. `None` while another secret on the
     /// same app, or on one that is not known, does not say which credential it uses.
-    pub fn named_by_others(&self, secret: &Described) -> Option<BTreeSet<KeyId>> {
+    pub fn named_by_others(&self, secret: &SecretMetadata) -> Option<BTreeSet<KeyId>> {
         let mine: BTreeSet<KeyId> = keys(secret).collect();
         let leaked = self.leaked();
         let mut named = BTreeSet::new();
@@ -63,7 +64,7 @@ impl Fleet {
     }
 
     /// Whether the client secret that this secret uses leaked through another one.
-    pub fn shares_a_leaked_secret(&self, secret: &Described) -> bool {
+    pub fn shares_a_leaked_secret(&self, secret: &SecretMetadata) -> bool {
         let Some(current) = secret.versions.current() else {
             return false;
         };
@@ -72,12 +73,12 @@ impl Fleet {
         uses.iter().any(|key_id| leaked.contains(key_id))
     }
 
-    fn others(&self, secret: &Described) -> impl Iterator<Item = &Described> {
+    fn others(&self, secret: &SecretMetadata) -> impl Iterator<Item = &SecretMetadata> {
         self.0.iter().filter(|other| other.arn != secret.arn)
     }
 }
 
-fn keys(secret: &Described) -> impl Iterator<Item = KeyId> {
+fn keys(secret: &SecretMetadata) -> impl Iterator<Item = KeyId> {
     let claims = secret.versions.claims().into_keys();
     claims
         .map(|(key_id, _)| key_id)
@@ -86,7 +87,7 @@ fn keys(secret: &Described) -> impl Iterator<Item = KeyId> {
 }
 
 /// The credentials that a secret uses, or keeps as a way back. To one that leaked there is no way back.
-fn kept_keys(secret: &Described, leaked: &BTreeSet<KeyId>) -> impl Iterator<Item = KeyId> {
+fn kept_keys(secret: &SecretMetadata, leaked: &BTreeSet<KeyId>) -> impl Iterator<Item = KeyId> {
     let keeps = |key_id, version: &str, claim| match claim {
         _ if secret.versions.in_use(version) => true,
         Claim::Holds | Claim::Superseded(_) => !leaked.contains(&key_id),
@@ -100,14 +101,15 @@ fn kept_keys(secret: &Described, leaked: &BTreeSet<KeyId>) -> impl Iterator<Item
 }
 
 /// Unless both are known to be, and to have been, on others only.
-fn may_share_an_app(one: &Described, other: &Described) -> bool {
+fn may_share_an_app(one: &SecretMetadata, other: &SecretMetadata) -> bool {
     match (one.tags.get(tags::APP), other.tags.get(tags::APP)) {
-        (Some(one), Some(other)) => {
-            let mut apps = one.split(' ');
-            apps.any(|app| other.split(' ').any(|of_other| of_other == app))
-        }
+        (Some(one), Some(other)) => apps(one).overlap(&apps(other)),
         (None, _) | (_, None) => true,
     }
+}
+
+fn apps(tag: &str) -> Apps {
+    tag.parse().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -122,13 +124,13 @@ mod tests {
             .unwrap()
     }
 
-    fn secret(name: &str, labels: &[(&str, &[&str])], tags: &[(&str, &str)]) -> Described {
+    fn secret(name: &str, labels: &[(&str, &[&str])], tags: &[(&str, &str)]) -> SecretMetadata {
         let versions = labels.iter().map(|(version, labels)| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             ((*version).to_owned(), labels)
         });
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Described {
+        SecretMetadata {
             arn: format!("arn:aws:secretsmanager:eu-west-1:1:secret:{name}-AbC123"),
             name: name.to_owned(),
             rotation_enabled: true,
@@ -221,11 +223,11 @@ mod tests {
     fn a_replica_shows_what_its_primary_uses_and_its_silence_says_nothing() {
         let one = label(1);
         let mine = secret("a", &[("p", &[PREVIOUS, &one])], &[]);
-        let replica = Described {
+        let replica = SecretMetadata {
             primary_region: Some("eu-central-1".to_owned()),
             ..secret("b", &[("c", &[CURRENT, &one])], &[])
         };
-        let silent = Described {
+        let silent = SecretMetadata {
             versions: Versions([("c".to_owned(), [CURRENT.to_owned()].into())].into()),
             ..replica.clone()
         };

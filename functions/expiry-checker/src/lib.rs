@@ -1,4 +1,4 @@
-//! `expiry-checker`, the eyes: looks at every mailbox secret, decides what is due, reminds, starts
+//! `expiry-checker`: looks at every mailbox secret, decides what is due, reminds, starts
 //! rotations, and has `rotation` probe, sweep and retire.
 //!
 //! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
@@ -10,22 +10,23 @@ mod plan;
 mod report;
 mod rotation_function;
 mod settings;
-mod stalled;
+mod standstill;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::aws;
 use shared::clock;
-use shared::credential::KeyId;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, Events, Subject};
+use shared::event_bus::EventBus;
+use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
+use shared::function::{Environment, Function, Invoked};
 use shared::http::{Client, Limits};
+use shared::ids::KeyId;
 use shared::policy;
 use shared::retry::{CallError, backoff};
-use shared::secret_store::{Described, SecretStore};
+use shared::secret_store::{SecretMetadata, SecretStore};
 use shared::tags;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -37,7 +38,7 @@ use plan::{Action, Found, Plan, plan};
 use report::{Failed, Outcome};
 use rotation_function::RotationFunction;
 pub use settings::Settings;
-use stalled::Standstill;
+use standstill::Standstill;
 
 /// The function, with its clients made.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub struct ExpiryChecker {
     settings: Settings,
     http: Client,
     store: SecretStore,
-    events: Events,
+    events: EventBus,
     rotation: RotationFunction,
 }
 
@@ -59,12 +60,11 @@ const ROUND: Duration = Duration::from_secs(120);
 /// Kept for the report at the end.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
-impl ExpiryChecker {
-    /// Makes the clients over the network.
-    ///
-    /// # Errors
-    /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
+impl Function for ExpiryChecker {
+    type Answer = Value;
+
+    fn from_environment(environment: Environment) -> Result<Self, Failure> {
+        let settings = Settings::read(environment)?;
         let http = Client::new(settings.aws.limits)?;
         // A step of a rotation takes minutes, and its answer comes at its end.
         let patient = Client::new(Limits {
@@ -74,30 +74,29 @@ impl ExpiryChecker {
         Ok(Self::over(settings, &http, &patient))
     }
 
-    /// Makes the clients over other HTTP clients.
-    #[must_use]
-    pub fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
-        let rotation = RotationFunction::new(
-            aws::lambda(&settings.aws, patient),
-            settings.rotation_function.clone(),
-        );
-        Self {
-            store: SecretStore::new(aws::secrets_manager(&settings.aws, http)),
-            events: Events::new(
-                aws::event_bridge(&settings.aws, http),
-                settings.event_bus.clone(),
-            ),
-            rotation,
-            http: http.clone(),
-            settings,
-        }
-    }
-
-    /// What init does beside making the clients.
-    pub async fn warm_up(&self) {
+    async fn warm_up(&self) {
         self.http
             .open(&self.settings.aws.secrets_manager_url())
             .await;
+    }
+
+    async fn invoke(&self, invoked: Invoked) -> Result<Value, Failure> {
+        self.handle(invoked.event, invoked.left).await
+    }
+}
+
+impl ExpiryChecker {
+    /// Makes the clients over other HTTP clients.
+    #[must_use]
+    pub fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
+        let function = settings.rotation_function.clone();
+        Self {
+            store: SecretStore::new(&settings.aws, http),
+            events: EventBus::new(&settings.aws, http, settings.event_bus.clone()),
+            rotation: RotationFunction::new(&settings.aws, patient, function),
+            http: http.clone(),
+            settings,
+        }
     }
 
     /// Handles one invocation that has `left` until Lambda ends it.
@@ -119,7 +118,7 @@ impl ExpiryChecker {
     async fn check(&self, check: &Check, ends: Instant) -> Result<Value, Failure> {
         let listed = self.store.list(tags::MANAGED, "mailbox").await?;
         let fleet = Fleet::new(&listed);
-        let mut secrets: Vec<&Described> = listed
+        let mut secrets: Vec<&SecretMetadata> = listed
             .iter()
             .filter(|secret| !secret.deleted && check.is_of(secret, &fleet))
             .collect();
@@ -146,7 +145,9 @@ impl ExpiryChecker {
         }
         // What was asked for one secret is no report of the fleet.
         if !check.dry_run && check.only.is_none() {
-            self.events.put(&[report::report(check, &outcomes)]).await?;
+            self.events
+                .publish(&[report::report(check, &outcomes)])
+                .await?;
         }
         info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
         Ok(report::answer(check, &outcomes, continues_after))
@@ -164,14 +165,14 @@ impl ExpiryChecker {
         if check.dry_run {
             return Ok(());
         }
-        self.events.put(&[event]).await
+        self.events.publish(&[event]).await
     }
 
     /// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,
     /// and the next check sees how far it came.
     async fn check_in_time(
         &self,
-        listed: &Described,
+        listed: &SecretMetadata,
         fleet: &Fleet,
         check: &Check,
         ends: Instant,
@@ -199,7 +200,7 @@ impl ExpiryChecker {
     /// One secret: look, decide, act. `None` for one that is going to be deleted.
     async fn check_secret(
         &self,
-        listed: &Described,
+        listed: &SecretMetadata,
         fleet: &Fleet,
         check: &Check,
     ) -> Option<Outcome> {
@@ -274,7 +275,7 @@ impl ExpiryChecker {
     }
 
     /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-    async fn tell_if_stalled(&self, secret: &Described, outcome: &Outcome, check: &Check) {
+    async fn tell_if_stalled(&self, secret: &SecretMetadata, outcome: &Outcome, check: &Check) {
         for failed in &outcome.failures {
             let failure = &failed.failure;
             match failure.kind {
@@ -287,7 +288,7 @@ impl ExpiryChecker {
         if check.dry_run || check.only.is_some() {
             return;
         }
-        let Standstill { event, tag } = stalled::standstill(secret, outcome, check.now);
+        let Standstill { event, tag } = standstill::standstill(secret, outcome, check.now);
         if let Some(event) = event
             && let Err(failure) = self.tell(secret, event).await
         {
@@ -343,7 +344,11 @@ impl ExpiryChecker {
 
 impl ExpiryChecker {
     /// The secret; right after a promotion once that shows, if it does within some seconds.
-    async fn described(&self, arn: &str, promoted: Option<&str>) -> Result<Described, Failure> {
+    async fn described(
+        &self,
+        arn: &str,
+        promoted: Option<&str>,
+    ) -> Result<SecretMetadata, Failure> {
         let mut looks = 1;
         loop {
             let secret = self.store.describe(arn).await?;
@@ -358,7 +363,11 @@ impl ExpiryChecker {
 
     /// What the others name, by what each of them says now and not by the list, which may be minutes old.
     /// `None` where one does not say, cannot be asked, or where there are too many to ask.
-    async fn named_by_others(&self, secret: &Described, fleet: &Fleet) -> Option<BTreeSet<KeyId>> {
+    async fn named_by_others(
+        &self,
+        secret: &SecretMetadata,
+        fleet: &Fleet,
+    ) -> Option<BTreeSet<KeyId>> {
         let neighbours = fleet.neighbours(secret);
         if neighbours.len() > MOST_NEIGHBOURS {
             return None;
@@ -367,7 +376,7 @@ impl ExpiryChecker {
             .iter()
             .map(|other| self.store.describe(&other.arn));
         let asked = futures_util::future::join_all(asked).await;
-        let asked: Result<Vec<Described>, CallError> = asked.into_iter().collect();
+        let asked: Result<Vec<SecretMetadata>, CallError> = asked.into_iter().collect();
         match asked {
             Ok(described) => Fleet::new(&described).named_by_others(secret),
             Err(error) => {
@@ -386,7 +395,7 @@ const MOST_NEIGHBOURS: usize = 50;
 impl Check {
     /// Whether this check looks at a secret: at all of them, those behind the cursor, or the one that it was
     /// requested for and those that are in the same need.
-    fn is_of(&self, secret: &Described, fleet: &Fleet) -> bool {
+    fn is_of(&self, secret: &SecretMetadata, fleet: &Fleet) -> bool {
         let behind = |cursor: &String| secret.arn > *cursor;
         let asked =
             |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);

@@ -1,14 +1,14 @@
 //! Performs what a plan says.
 
-use serde_json::Value;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::ConnectionId;
-use shared::secret_store::Described;
+use shared::ids::ConnectionId;
+use shared::rotation::Step;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::PENDING;
 
 use crate::ExpiryChecker;
-use crate::plan::{Action, Found, Step};
+use crate::plan::{Action, Found};
 use crate::report::Failed;
 
 /// The connections that were given the current secret back.
@@ -26,14 +26,13 @@ impl ExpiryChecker {
         let (arn, named) = (secret.arn.as_str(), found.named_by_others.as_ref());
         let done = match action {
             Action::Sweep => {
-                let swept = self.rotation.act("sweep", arn, named).await;
-                swept.map(|swept| mended.extend(delivered(&swept)))
+                let swept = self.rotation.sweep(arn, named).await;
+                swept.map(|swept| mended.extend(swept.delivered))
             }
-            Action::Retire => self.rotation.act("retire", arn, named).await.map(|_| ()),
+            Action::Retire => self.rotation.retire(arn, named).await.map(drop),
             // finishSecret of a version that is current tells what was not told, and nothing else.
             Action::TellRotated { version } => {
-                let told = self.rotation.step("finishSecret", arn, version).await;
-                told.map(|_| ())
+                self.rotation.step(Step::FinishSecret, arn, version).await
             }
             Action::DropPending { version } => self.drop_pending(arn, version).await,
             Action::Tell(kind) => {
@@ -54,7 +53,11 @@ impl ExpiryChecker {
         })
     }
 
-    pub(crate) async fn tell(&self, secret: &Described, kind: EventKind) -> Result<(), Failure> {
+    pub(crate) async fn tell(
+        &self,
+        secret: &SecretMetadata,
+        kind: EventKind,
+    ) -> Result<(), Failure> {
         let event = Event {
             subject: Subject::Secret {
                 name: secret.name.clone(),
@@ -63,7 +66,7 @@ impl ExpiryChecker {
             token: None,
             kind,
         };
-        self.events.put(&[event]).await
+        self.events.publish(&[event]).await
     }
 
     pub(crate) async fn note(
@@ -77,7 +80,7 @@ impl ExpiryChecker {
 
     /// Asks for a rotation, unless one has begun or ended since the secret was looked at: another
     /// check may run beside this one.
-    async fn rotate(&self, secret: &Described) -> Result<(), Failure> {
+    async fn rotate(&self, secret: &SecretMetadata) -> Result<(), Failure> {
         let now = self.store.describe(&secret.arn).await?.versions;
         if now.current() == secret.versions.current() && now.in_progress().is_none() {
             self.store.rotate(&secret.arn, None).await?;
@@ -100,30 +103,23 @@ impl ExpiryChecker {
     /// The steps as Secrets Manager would call them: one after the other, until one fails. Each is
     /// guarded by the labels and may be repeated.
     async fn go_on(&self, arn: &str, token: &str, first: Step) -> Result<(), Failed> {
-        let steps: &[&str] = match first {
-            Step::CreateSecret => &["createSecret", "setSecret", "testSecret", "finishSecret"],
-            Step::SetSecret => &["setSecret", "testSecret", "finishSecret"],
-        };
-        for &step in steps {
+        for step in first.and_after() {
             let done = self.rotation.step(step, arn, token).await;
             done.map_err(|failure| {
                 let failure = match failure.kind {
                     Kind::WaitingForPerson => failure,
                     Kind::Temporary | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                        failure.while_doing(step)
+                        failure.while_doing(step.name())
                     }
                 };
-                Failed { step, failure }
+                Failed {
+                    step: step.name(),
+                    failure,
+                }
             })?;
         }
         Ok(())
     }
-}
-
-/// What sweep says that it delivered.
-fn delivered(swept: &Value) -> Mended {
-    let delivered = swept.get("delivered").cloned().unwrap_or_default();
-    serde_json::from_value(delivered).unwrap_or_default()
 }
 
 /// A drift that the same check mended is told as mended.

@@ -4,24 +4,26 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use shared::credential::KeyId;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::{KeyId, MailboxAddress};
 use shared::policy::{self, Policy, Verdict};
-use shared::secret_store::Described;
+use shared::rotation::{Probe, Step};
+use shared::secret_store::SecretMetadata;
 use shared::short_hash::short_hash;
 use shared::tags;
-
-use crate::rotation_function::Probe;
-use crate::stalled::Stalled;
+use shared::tags::apps::Apps;
+use shared::tags::reminded::Reminded;
+use shared::tags::seen_drift::SeenDrift;
+use shared::tags::stalled::Stalled;
+use shared::tags::state::State;
 
 /// What was found about one mailbox secret.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Labels, tags, state.
-    pub secret: Described,
+    pub secret: SecretMetadata,
     /// What `rotation` saw, unless it could not look.
     pub probe: Option<Probe>,
     /// The mailbox's policy.
@@ -55,25 +57,6 @@ pub enum Action {
     Reattempt { token: String },
     /// Invoke the remaining steps of a rotation ourselves: asking did not move it.
     Continue { token: String, first: Step },
-}
-
-/// The step that a rotation which goes on begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// What was issued may not have been told: createSecret tells it, and issues nothing again.
-    CreateSecret,
-    /// It was delivered at least once.
-    SetSecret,
-}
-
-impl Step {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateSecret => "createSecret",
-            Self::SetSecret => "setSecret",
-        }
-    }
 }
 
 /// How a mailbox secret stands, where nothing fails.
@@ -110,7 +93,7 @@ impl Action {
         match self {
             Self::Sweep => "sweep",
             Self::Retire => "retire",
-            Self::TellRotated { .. } => "finishSecret",
+            Self::TellRotated { .. } => Step::FinishSecret.name(),
             Self::Rotate { .. } | Self::Reattempt { .. } => "rotate",
             Self::Continue { first, .. } => first.name(),
             Self::DropPending { .. } | Self::Tell(_) | Self::Tag { .. } => "check",
@@ -291,13 +274,18 @@ impl Plan {
                 version: current.to_owned(),
             });
         }
-        let app = probe.client_id.as_ref().map(ToString::to_string);
-        let tenant = probe.tenant_id.as_ref().map(ToString::to_string);
+        let apps: Apps = tag(tags::APP)
+            .unwrap_or_default()
+            .parse()
+            .unwrap_or_default();
         let origin = tag(tags::ORIGIN).is_none().then(|| short_hash(arn));
         let cached = [
             (tags::ORIGIN, origin),
-            (tags::TENANT, tenant),
-            (tags::APP, app.map(|app| apps(&app, tag(tags::APP)))),
+            (tags::TENANT, Some(probe.tenant_id.to_string())),
+            (
+                tags::APP,
+                Some(apps.with_current(probe.client_id.as_str()).to_string()),
+            ),
             (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
             (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
         ];
@@ -308,7 +296,7 @@ impl Plan {
         }
     }
 
-    /// One reminder for each rung of the ladder, and one when it is over.
+    /// One reminder for each threshold, and one when it is over.
     fn remind<'a>(
         &mut self,
         current: &str,
@@ -317,13 +305,13 @@ impl Plan {
         end: Timestamp,
     ) {
         let contact = self.contact.clone();
-        let (rung, event) = match policy::rung(now, end) {
-            Some(rung) => (
-                rung,
+        let (threshold, event) = match policy::threshold(now, end) {
+            Some(threshold) => (
+                threshold,
                 EventKind::ClientSecretExpiring {
                     expires_at: end,
                     days_left: end.duration_since(now).as_secs() / 86_400,
-                    rung,
+                    threshold_days: threshold,
                     contact,
                 },
             ),
@@ -336,16 +324,18 @@ impl Plan {
             ),
             None => return,
         };
-        let last = tag(tags::REMINDED)
-            .and_then(|last| last.strip_prefix(current)?.strip_prefix(':')?.parse().ok());
-        if last.is_some_and(|last: i64| last <= rung) {
+        if Reminded::covers(tag(tags::REMINDED), current, threshold) {
             return;
         }
         self.actions.push(Action::Tell(event));
         // Marked after it was told: a kill between the two repeats it, and never swallows it.
         self.actions.push(Action::Tag {
             key: tags::REMINDED,
-            value: format!("{current}:{rung}"),
+            value: Reminded {
+                version: current.to_owned(),
+                threshold,
+            }
+            .to_string(),
         });
     }
 
@@ -363,21 +353,14 @@ impl Plan {
             self.stops_mail.extend(stops.cloned());
         }
         let seen = SeenDrift::read(tag(tags::DRIFT));
-        let (told, unsure): (Vec<Drift>, Vec<Drift>) = found
+        let (sure, unsure): (Vec<Drift>, Vec<Drift>) = found
             .into_iter()
             .partition(|drift| seen.is_sure(now, drift));
-        let mut stands = SeenDrift::of(&told, &unsure);
-        if !all_seen {
-            let unseen = seen.hashes.iter().filter(|hash| !has_hash(&stands, hash));
-            let unseen: Vec<String> = unseen.cloned().collect();
-            stands.extend(unseen);
-            stands.sort();
-            stands.truncate(MOST_DRIFTS);
-        }
-        if seen.hashes == stands {
+        let next = seen.next(now, &sure, &unsure, all_seen);
+        if seen.is_the_same_as(&next) {
             return;
         }
-        let new = told.into_iter().filter(|drift| !seen.told(drift));
+        let new = sure.into_iter().filter(|drift| !seen.published(drift));
         let new = new.map(|drift| {
             Action::Tell(EventKind::DriftFound {
                 what: drift.what,
@@ -385,13 +368,13 @@ impl Plan {
                 found_at: now,
                 mended: false,
                 // Told again after a kill, it is the same time: the tag was not set.
-                time: seen.tag(),
+                time: seen.to_string(),
             })
         });
         self.actions.extend(new);
         self.actions.push(Action::Tag {
             key: tags::DRIFT,
-            value: format!("{}@{}", SeenDrift::text(&stands), now.as_second()),
+            value: next.to_string(),
         });
     }
 
@@ -410,9 +393,11 @@ impl Plan {
         if found.requested {
             return Vec::new();
         }
-        let state = tag(tags::STATE).unwrap_or_default();
-        let waits = state.starts_with(&tags::waiting(token));
-        let stood_still = stood_still(state, token, now);
+        let state = State::read(tag(tags::STATE));
+        let waits = waits(state.as_ref(), token);
+        let stalled_at = state.as_ref().and_then(|state| state.stalled_at(token));
+        // A check that is delivered twice has one time, and does not count twice.
+        let stood_still = stalled_at.is_some_and(|check| check < now.as_second());
         let issued = !secret.versions.keys_of(token).is_empty();
         let token = token.to_owned();
         if !secret.rotation_enabled {
@@ -445,9 +430,13 @@ impl Plan {
         }
         let stalled = Action::Tag {
             key: tags::STATE,
-            value: format!("{}{}", tags::stalled(&token), now.as_second()),
+            value: State::Stalled {
+                token: token.clone(),
+                check: now.as_second(),
+            }
+            .to_string(),
         };
-        if state.starts_with(&tags::stalled(&token)) {
+        if stalled_at.is_some() {
             // Seen in this very check, which was delivered twice.
             return Vec::new();
         }
@@ -459,7 +448,7 @@ impl Plan {
         vec![stalled, Action::Reattempt { token }]
     }
 
-    fn start(&mut self, secret: &Described, wanted: Option<DueReason>) -> Vec<Action> {
+    fn start(&mut self, secret: &SecretMetadata, wanted: Option<DueReason>) -> Vec<Action> {
         let (Some(reason), Some(expires_at)) = (wanted, self.expires_at) else {
             return Vec::new();
         };
@@ -485,10 +474,8 @@ fn renews_itself(
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let unattended = probe.is_some_and(|probe| !probe.attended && probe.problems.is_empty());
     let token = secret.versions.in_progress();
-    let waits = token.is_some_and(|token| {
-        let state = tag(tags::STATE).unwrap_or_default();
-        state.starts_with(&tags::waiting(token))
-    });
+    let state = State::read(tag(tags::STATE));
+    let waits = token.is_some_and(|token| waits(state.as_ref(), token));
     let stands = Stalled::read(tag(tags::STALLED)).is_some_and(|stalled| stalled.for_a_day(now));
     let on_its_way = match wanted {
         None => probe.is_some_and(|probe| {
@@ -507,18 +494,7 @@ fn rotation_off(what: &str) -> Failure {
         .next_step("Ask who switched it off, and switch it on again: runbook, Stop and go on.")
 }
 
-/// A tag has 256 characters.
-const MOST_APPS: usize = 6;
-
-/// The app, and those that the tag names of before: what was superseded may be there yet.
-fn apps(app: &str, before: Option<&str>) -> String {
-    let before = before.unwrap_or_default().split(' ');
-    let before = before.filter(|other| *other != app && !other.is_empty());
-    let all: Vec<&str> = std::iter::once(app).chain(before).take(MOST_APPS).collect();
-    all.join(" ")
-}
-
-fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
+fn contact(secret: &SecretMetadata, probe: Option<&Probe>) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
     let own = MailboxAddress::read(contact)
@@ -526,21 +502,14 @@ fn contact(secret: &Described, probe: Option<&Probe>) -> Option<String> {
     (!own).then(|| contact.clone())
 }
 
-/// Whether an earlier check found this rotation standing, and it has not moved since. A check that is
-/// delivered twice has one time, and does not count twice.
-fn stood_still(state: &str, token: &str, now: Timestamp) -> bool {
-    let seen = state
-        .strip_prefix(&tags::stalled(token))
-        .and_then(|seen| seen.parse().ok());
-    seen.is_some_and(|seen: i64| seen < now.as_second())
+/// Whether this rotation waits for a person.
+fn waits(state: Option<&State>, token: &str) -> bool {
+    state.is_some_and(|state| state.asked(token).is_some())
 }
-
-/// A tag has 256 characters. What is beyond this is told again by each check that finds a change.
-const MOST_DRIFTS: usize = 24;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 fn drift_now(
-    secret: &Described,
+    secret: &SecretMetadata,
     probe: Option<&Probe>,
     wanted: Option<DueReason>,
 ) -> Option<Vec<Drift>> {
@@ -561,86 +530,8 @@ fn drift_now(
     Some(drift)
 }
 
-/// What earlier checks saw, as the tag [`tags::DRIFT`] keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SeenDrift<'a> {
-    tag: &'a str,
-    hashes: Vec<String>,
-    /// When the last change was seen: of a check in Unix seconds.
-    since: &'a str,
-}
-
-/// Drift that rests on Graph's list alone, which may be a late replica's: told when a second check sees it too.
-const BY_THE_LIST_ALONE: [DriftKind; 1] = [DriftKind::CredentialMissing];
-
-impl<'a> SeenDrift<'a> {
-    fn read(tag: Option<&'a str>) -> Self {
-        let tag = tag.unwrap_or(tags::NONE);
-        let (hashes, since) = tag.split_once('@').unwrap_or((tag, ""));
-        let hashes = hashes.split('.').filter(|hash| *hash != tags::NONE);
-        Self {
-            tag,
-            hashes: hashes.map(str::to_owned).collect(),
-            since,
-        }
-    }
-
-    fn tag(&self) -> String {
-        self.tag.to_owned()
-    }
-
-    fn has(&self, hash: &str) -> bool {
-        self.hashes.iter().any(|seen| seen == hash)
-    }
-
-    fn told(&self, drift: &Drift) -> bool {
-        self.has(&drift_hash(drift))
-    }
-
-    /// Whether another check saw it before this one; a check that is delivered twice has one time.
-    fn before(&self, now: Timestamp, drift: &Drift) -> bool {
-        let hash = drift_hash(drift);
-        let seen = self.has(&hash) || self.has(&format!("+{hash}"));
-        seen && self.since != now.as_second().to_string()
-    }
-
-    fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
-        !BY_THE_LIST_ALONE.contains(&drift.what) || self.told(drift) || self.before(now, drift)
-    }
-
-    fn of(told: &[Drift], unsure: &[Drift]) -> Vec<String> {
-        let told = told.iter().map(drift_hash);
-        let unsure = unsure.iter().map(|drift| format!("+{}", drift_hash(drift)));
-        let mut all: Vec<String> = told.chain(unsure).collect();
-        all.sort();
-        all.dedup();
-        all.truncate(MOST_DRIFTS);
-        all
-    }
-
-    fn text(hashes: &[String]) -> String {
-        if hashes.is_empty() {
-            return tags::NONE.to_owned();
-        }
-        hashes.join(".")
-    }
-}
-
-/// Whether this hash is among them, seen once or told.
-fn has_hash(hashes: &[String], hash: &str) -> bool {
-    let bare = hash.trim_start_matches('+');
-    hashes
-        .iter()
-        .any(|other| other.trim_start_matches('+') == bare)
-}
-
-fn drift_hash(drift: &Drift) -> String {
-    let at = drift.connection.as_ref().map(ToString::to_string);
-    short_hash(&format!("{} {}", drift.what.code(), at.unwrap_or_default()))
-}
-
 /// Whether labels name credentials on versions that are neither current nor being made.
-fn has_superseded(secret: &Described) -> bool {
+fn has_superseded(secret: &SecretMetadata) -> bool {
     let versions = &secret.versions;
     let claims = versions.claims();
     claims.keys().any(|(_, version)| !versions.in_use(version))
@@ -653,9 +544,12 @@ mod tests {
     use shared::period::Period;
     use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
 
+    use shared::ids::DirectoryId;
+
     use super::*;
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
+    const APP: &str = "11111111-1111-4111-8111-111111111111";
     const OLD: &str = "key-33333333-3333-4333-8333-000000000000";
 
     fn at(text: &str) -> Timestamp {
@@ -670,7 +564,7 @@ mod tests {
         });
         let end = "2027-01-31T00:00:00Z";
         Found {
-            secret: Described {
+            secret: SecretMetadata {
                 arn: "arn".into(),
                 name: "shopmail/orders".into(),
                 rotation_enabled: true,
@@ -678,6 +572,8 @@ mod tests {
                 tags: BTreeMap::from([
                     (tags::EXPIRES_AT.to_owned(), end.to_owned()),
                     (tags::ORIGIN.to_owned(), short_hash("arn")),
+                    (tags::TENANT.to_owned(), APP.to_owned()),
+                    (tags::APP.to_owned(), APP.to_owned()),
                 ]),
                 last_rotated: None,
                 deleted: false,
@@ -688,12 +584,14 @@ mod tests {
             shares_a_leaked_secret: false,
             probe: Some(Probe {
                 version: "c".into(),
+                tenant_id: DirectoryId::read(APP).unwrap(),
+                client_id: DirectoryId::read(APP).unwrap(),
+                key_id: APP.parse().unwrap(),
                 issued_here: false,
+                now: None,
                 start: None,
                 expires_at: at(end),
                 mailboxes: Vec::new(),
-                tenant_id: None,
-                client_id: None,
                 attended: true,
                 drift: Vec::new(),
                 problems: Vec::new(),
@@ -752,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rung_reminds_once() {
+    fn each_threshold_reminds_once() {
         let mut found = found(&[("c", &[CURRENT])]);
         let now = "2027-01-25T00:00:00Z";
         let reminds = |found: &Found| {
@@ -766,12 +664,12 @@ mod tests {
             .secret
             .tags
             .insert(tags::REMINDED.into(), "c:7".into());
-        assert!(!reminds(&found), "told for this rung");
+        assert!(!reminds(&found), "told at this threshold");
         found
             .secret
             .tags
             .insert(tags::REMINDED.into(), "c:14".into());
-        assert!(reminds(&found), "the next rung");
+        assert!(reminds(&found), "the next threshold");
         found
             .secret
             .tags
@@ -811,7 +709,7 @@ mod tests {
         assert!(with(&|found| {
             let pending = [PENDING.to_owned(), KEY.to_owned()].into();
             found.secret.versions.0.insert("t".to_owned(), pending);
-            let waiting = format!("{}1:x", tags::waiting("t"));
+            let waiting = "waiting:t:1:x".to_owned();
             found.secret.tags.insert(tags::STATE.into(), waiting);
         }));
         // What has ended is told in any case.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::drift::Drift;
 use shared::events::{Event, EventKind, FleetEntry, FleetState, Subject};
 use shared::failure::{Failure, Kind};
-use shared::secret_store::Described;
+use shared::secret_store::SecretMetadata;
 use shared::tags;
 
 use crate::call::Check;
@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn replica(secret: &Described) -> Self {
+    pub(crate) fn replica(secret: &SecretMetadata) -> Self {
         Self {
             secret: secret.name.clone(),
             standing: None,
@@ -45,7 +45,7 @@ impl Outcome {
     }
 
     /// Of a secret that could not be looked at.
-    pub(crate) fn unseen(listed: &Described, failure: Failure) -> Self {
+    pub(crate) fn unseen(listed: &SecretMetadata, failure: Failure) -> Self {
         Self {
             secret: listed.arn.clone(),
             standing: Some(Standing::Healthy),

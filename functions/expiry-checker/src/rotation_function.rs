@@ -4,47 +4,21 @@ use std::collections::BTreeSet;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shared::aws::{sorted, was_not_carried_out};
-use shared::credential::KeyId;
-use shared::drift::Drift;
-use shared::failure::{Failure, Kind, foreign_code};
-use shared::mailbox_secret::{DirectoryId, MailboxAddress};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared::aws::{AwsSettings, Service, classify, was_not_carried_out};
+use shared::failure::{Failure, Kind, sanitized_code};
+use shared::http;
+use shared::ids::KeyId;
 use shared::retry::backoff;
+use shared::rotation::{Action, ActionCall, Probe, Retired, Step, StepCall, Swept};
 
 /// The rotation function.
 #[derive(Debug, Clone)]
 pub struct RotationFunction {
     client: Client,
     name: String,
-}
-
-/// What `probe` saw; what it could not see is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Probe {
-    /// The version that was current then.
-    pub version: String,
-    /// Whether a rotation issued it.
-    pub issued_here: bool,
-    /// When its credential was made.
-    pub start: Option<Timestamp>,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// The accounts whose mail may stand still.
-    #[serde(default)]
-    pub mailboxes: Vec<MailboxAddress>,
-    /// The tenant of the app registration.
-    pub tenant_id: Option<DirectoryId>,
-    /// Its client id.
-    pub client_id: Option<DirectoryId>,
-    /// Whether a person delivers to some connection.
-    pub attended: bool,
-    /// What is not as it was left.
-    pub drift: Vec<Drift>,
-    /// What could not be looked at.
-    pub problems: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,24 +36,12 @@ const INVOCATIONS: u32 = 4;
 impl RotationFunction {
     /// The function with this name or ARN.
     #[must_use]
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
-    }
-
-    /// `sweep` or `retire`, with the credentials that other secrets name, where that is known.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn act(
-        &self,
-        action: &str,
-        secret: &str,
-        named_by_others: Option<&BTreeSet<KeyId>>,
-    ) -> Result<Value, Failure> {
-        let event = json!({
-            "Action": action, "SecretId": secret, "NamedByOthers": named_by_others,
-        });
-        self.invoke(event).await
+    pub fn new(settings: &AwsSettings, http: &http::Client, name: String) -> Self {
+        let config = settings.config(Service::Lambda, http);
+        Self {
+            client: Client::new(&config),
+            name,
+        }
     }
 
     /// Looks at a mailbox secret's world.
@@ -87,12 +49,51 @@ impl RotationFunction {
     /// # Errors
     /// [`Failure`].
     pub async fn probe(&self, secret: &str) -> Result<Probe, Failure> {
-        let event = json!({ "Action": "probe", "SecretId": secret });
-        let answer = self.invoke(event).await?;
-        serde_json::from_value(answer).map_err(|_| {
+        self.act(Action::Probe, secret, None).await
+    }
+
+    /// Puts in order what was left behind. Credentials that other secrets name are left, where that is known;
+    /// else all are.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn sweep(
+        &self,
+        secret: &str,
+        named_by_others: Option<&BTreeSet<KeyId>>,
+    ) -> Result<Swept, Failure> {
+        self.act(Action::Sweep, secret, named_by_others).await
+    }
+
+    /// Removes superseded credentials, but for those that other secrets name.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn retire(
+        &self,
+        secret: &str,
+        named_by_others: Option<&BTreeSet<KeyId>>,
+    ) -> Result<Retired, Failure> {
+        self.act(Action::Retire, secret, named_by_others).await
+    }
+
+    async fn act<Report: DeserializeOwned>(
+        &self,
+        action: Action,
+        secret: &str,
+        named_by_others: Option<&BTreeSet<KeyId>>,
+    ) -> Result<Report, Failure> {
+        let call = ActionCall {
+            action,
+            secret: secret.to_owned(),
+            named_by_others: named_by_others.cloned(),
+        };
+        let report = self.invoke(call.event()).await?;
+        serde_json::from_value(report).map_err(|_| {
+            let name = action.name();
             Failure::new(
                 Kind::Misconfigured,
-                "asking rotation to probe: its answer cannot be read",
+                format!("asking rotation to {name}: its answer cannot be read"),
             )
             .next_step("Deploy the functions of one release together.")
         })
@@ -102,9 +103,14 @@ impl RotationFunction {
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn step(&self, step: &str, secret: &str, token: &str) -> Result<Value, Failure> {
-        let event = json!({ "Step": step, "SecretId": secret, "ClientRequestToken": token });
-        self.invoke(event).await
+    pub async fn step(&self, step: Step, secret: &str, token: &str) -> Result<(), Failure> {
+        let call = StepCall {
+            step,
+            secret: secret.to_owned(),
+            token: token.to_owned(),
+            rotation_token: None,
+        };
+        self.invoke(call.event()).await.map(drop)
     }
 
     async fn invoke(&self, event: Value) -> Result<Value, Failure> {
@@ -120,7 +126,7 @@ impl RotationFunction {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
                 }
-                Err(error) => return Err(sorted(what, &error).failure),
+                Err(error) => return Err(classify(what, &error).failure),
             }
         };
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
@@ -157,6 +163,6 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         Some(kind) => Failure::read(kind, &error.error_message).while_doing("rotation"),
         // It died: out of time, out of memory, a panic.
         None => Failure::new(Kind::Temporary, format!("{what}: it died"))
-            .code(foreign_code(&error.error_type)),
+            .code(sanitized_code(&error.error_type)),
     }
 }

@@ -1,10 +1,13 @@
 //! The link that a person opened: its ticket, if it is good.
 
+use jiff::Timestamp;
 use shared::ticket::{Refused, Ticket, TicketKey};
 
-use crate::page::WayOn;
+use crate::clients::Clients;
+use crate::load;
+use crate::message::{Button, Message};
+use crate::outcome::Outcome;
 use crate::request::Request;
-use crate::{Ending, OAuthCallback, now, texts};
 
 /// A link that is good.
 pub(crate) struct Link {
@@ -16,21 +19,21 @@ pub(crate) struct Link {
     pub ticket: Ticket,
 }
 
-impl OAuthCallback {
-    pub(crate) async fn link(&self, request: &Request) -> Result<Link, Ending> {
-        let Some(text) = request.query("ticket") else {
-            return Err(Ending::new("no-ticket", texts::invalid_link()));
-        };
-        let text = without_what_mail_adds(&text);
-        let key = self.ticket_key().await?;
-        match key.verify(&text, now()) {
-            Ok(ticket) => Ok(Link { text, key, ticket }),
-            Err(Refused::Expired(_)) => Err(Ending {
-                way_on: WayOn::NewLink { ticket: text },
-                ..Ending::new("expired-ticket", texts::expired())
-            }),
-            Err(Refused::Invalid) => Err(Ending::new("invalid-ticket", texts::invalid_link())),
+pub(crate) async fn open(
+    clients: &Clients,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Link, Message> {
+    let text = request.query("ticket").ok_or(Outcome::NoTicket)?;
+    let text = without_what_mail_adds(&text);
+    let key = load::ticket_key(clients).await?;
+    match key.verify(&text, now) {
+        Ok(ticket) => Ok(Link { text, key, ticket }),
+        Err(Refused::Expired(_)) => {
+            let button = Button::NewLink { ticket: text };
+            Err(Message::from(Outcome::ExpiredTicket).with_button(button))
         }
+        Err(Refused::Invalid) => Err(Outcome::InvalidTicket.into()),
     }
 }
 

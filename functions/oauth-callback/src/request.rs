@@ -6,9 +6,11 @@ use serde_json::Value;
 use shared::failure::{Failure, Kind};
 use url::form_urlencoded;
 
+use crate::route::Route;
+
 /// What the routes need of a request.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// In capitals.
     pub method: String,
     /// Without the stage.
@@ -93,19 +95,12 @@ impl Request {
         }
     }
 
-    /// The step's name in the log.
+    /// The step's name in the log: that of the path, whatever the method.
     pub fn step(&self) -> &'static str {
-        match self.path.as_str() {
-            "/authorize" => "authorize",
-            "/callback" => "callback",
-            "/ticket" => "ticket",
-            "/start" => "start",
-            "/handover" => "handover",
-            "/reveal" => "reveal",
-            "/attest" => "attest",
-            "/calendar" => "calendar",
-            _ => "other",
-        }
+        let mut routes = Route::ALL.into_iter();
+        routes
+            .find(|route| route.path() == self.path)
+            .map_or("other", Route::href)
     }
 
     /// A parameter of the query; given twice it is not taken at all.

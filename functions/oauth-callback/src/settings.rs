@@ -1,11 +1,15 @@
 //! The settings of `oauth-callback`.
 
 use shared::aws::AwsSettings;
+use shared::cloud::MicrosoftSettings;
 use shared::config::{BaseUrl, Reader};
-use shared::entra::MicrosoftSettings;
+use shared::entra::App;
 use shared::failure::Failure;
+use shared::mailbox_secret::MailboxSecret;
 use shared::policy::Policy;
 use shared::shopctrl::ShopCtrlPaths;
+
+use crate::route::Route;
 
 /// The settings, each an environment variable.
 #[derive(Debug)]
@@ -47,9 +51,25 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The whole address of a route.
+    #[must_use]
+    pub fn url(&self, route: Route) -> String {
+        format!("{}{}", self.callback_url, route.path())
+    }
+
     /// The redirect URI of the sign-in.
     #[must_use]
     pub fn redirect_uri(&self) -> String {
-        format!("{}/callback", self.callback_url)
+        self.url(Route::Callback)
+    }
+
+    /// The app that a mailbox document is of.
+    #[must_use]
+    pub fn app(&self, mailbox: &MailboxSecret) -> App {
+        App {
+            endpoints: self.microsoft.endpoints(mailbox.cloud),
+            tenant: mailbox.tenant_id.clone(),
+            client_id: mailbox.client_id.clone(),
+        }
     }
 }

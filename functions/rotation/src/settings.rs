@@ -1,8 +1,8 @@
 //! The settings of `rotation`.
 
 use shared::aws::AwsSettings;
+use shared::cloud::MicrosoftSettings;
 use shared::config::{BaseUrl, Reader};
-use shared::entra::MicrosoftSettings;
 use shared::failure::Failure;
 use shared::period::Period;
 use shared::policy::Policy;

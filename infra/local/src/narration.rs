@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn an_event_becomes_a_sentence_with_its_facts() {
         let told = of_event(&json!({"detail-type": "Client Secret Expiring", "detail": {
-            "days_left": 19, "rung": 30, "contact": "owner@agency.example",
+            "days_left": 19, "threshold_days": 30, "contact": "owner@agency.example",
             "expires_at": "2027-01-15T00:00:00Z",
         }}));
         assert!(told.text.contains("19 more days"), "{}", told.text);

@@ -14,10 +14,10 @@ use subtle::ConstantTimeEq;
 
 use super::App;
 use crate::failure::{Failure, Kind};
-use crate::http::{Client, passing_trouble, retry_after};
+use crate::http::{Client, retry_after, transient};
+use crate::ids::DirectoryId;
 use crate::jwt;
-use crate::mailbox_secret::DirectoryId;
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
 
 /// The account that signed in, by the pair that does not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,10 @@ async fn get<T: for<'de> Deserialize<'de>>(
     let status = response.status().as_u16();
     serde_json::from_slice(response.body()).map_err(|_| CallError {
         effect: Effect::None,
-        again: passing_trouble(status).map(|_| Again::Soon(retry_after(&response))),
+        retry: match transient(status) {
+            Some(_) => Retry::transient(retry_after(&response)),
+            None => Retry::No,
+        },
         status: Some(status),
         failure: Failure::new(Kind::Temporary, format!("{what}: answered {status}")),
     })
@@ -140,7 +143,7 @@ fn says_critical(token: &str) -> bool {
 }
 
 /// Checks an id token and says whose it is. `now` is Entra's clock. An account of another tenant is
-/// told as that: only one with the app's own `tid` comes from `issuer`.
+/// named as that: only one with the app's own `tid` comes from `issuer`.
 ///
 /// # Errors
 /// The name of the check that failed.

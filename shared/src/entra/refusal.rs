@@ -4,11 +4,11 @@
 //! (entra-docs, reference-error-codes.md). So `error` says what a refusal can be at all, `suberror` and the
 //! number say it better, and a number that nobody knows never makes it something cheerful.
 
-use crate::failure::foreign_code;
+use crate::failure::sanitized_code;
 
-/// Entra's own account of a refusal, without its free text.
+/// An OAuth error response of Entra's (RFC 6749, 5.2), without its free text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trouble {
+pub struct OAuthError {
     /// `error`
     pub error: String,
     /// `suberror`
@@ -19,13 +19,13 @@ pub struct Trouble {
     pub correlation_id: Option<String>,
 }
 
-impl Trouble {
+impl OAuthError {
     /// From texts as they came.
     #[must_use]
     pub fn new(error: &str, suberror: Option<&str>, number: Option<i64>) -> Self {
         Self {
-            error: foreign_code(error),
-            suberror: suberror.map(foreign_code),
+            error: sanitized_code(error),
+            suberror: suberror.map(sanitized_code),
             number,
             correlation_id: None,
         }
@@ -41,20 +41,20 @@ impl Trouble {
     }
 }
 
-/// Which of Entra's two doors refused.
+/// Which endpoint refused (RFC 6749, 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum OAuthEndpoint {
     /// `/token`: the app has shown its secret or assertion.
     Token,
-    /// The redirect from `/authorize`: no secret was shown at all, so none can be meant.
-    Redirect,
+    /// `/authorize`, by the redirect from it: no secret was shown at all, so none can be meant.
+    Authorization,
 }
 
 /// What a refusal means, in the terms of what can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
-    /// It passes by itself.
-    Passing,
+pub enum RefusalReason {
+    /// Transient: it passes by itself.
+    Transient,
     /// Entra refuses the app's client secret.
     ClientRefused,
     /// Tenant id, client id or the app registration itself is wrong.
@@ -86,17 +86,19 @@ pub enum Obstacle {
     Unknown,
 }
 
-impl Obstacle {
+impl RefusalReason {
     /// What a refusal means.
     #[must_use]
-    pub fn of(trouble: &Trouble, at: Endpoint) -> Self {
-        let by_number = trouble.number.and_then(by_number);
-        let by_suberror = trouble.suberror.as_deref().and_then(by_suberror);
-        match trouble.error.as_str() {
-            "temporarily_unavailable" | "server_error" => Self::Passing,
+    pub fn of(error: &OAuthError, at: OAuthEndpoint) -> Self {
+        let by_number = error.number.and_then(by_number);
+        let by_suberror = error.suberror.as_deref().and_then(by_suberror);
+        match error.error.as_str() {
+            "temporarily_unavailable" | "server_error" => Self::Transient,
             // Of the client alone: its secret, its federation, its registration.
-            "invalid_client" => match (trouble.number, by_number) {
-                (_, Some(Self::ClientRefused)) | (None, _) if at == Endpoint::Redirect => {
+            "invalid_client" => match (error.number, by_number) {
+                (_, Some(Self::ClientRefused)) | (None, _)
+                    if at == OAuthEndpoint::Authorization =>
+                {
                     Self::Registration
                 }
                 (None, _) => Self::ClientRefused,
@@ -109,15 +111,13 @@ impl Obstacle {
             | "bad_token"
             | "interrupted_user"
             | "consent_required"
-            | "access_denied" => {
-                by_suberror
-                    .or(by_number)
-                    .unwrap_or_else(|| match trouble.number {
-                        Some(_) => Self::Unknown,
-                        None => by_error(&trouble.error),
-                    })
-            }
-            error => by_number.unwrap_or_else(|| by_error(error)),
+            | "access_denied" => by_suberror
+                .or(by_number)
+                .unwrap_or_else(|| match error.number {
+                    Some(_) => Self::Unknown,
+                    None => by_error(&error.error),
+                }),
+            other => by_number.unwrap_or_else(|| by_error(other)),
         }
     }
 
@@ -125,7 +125,7 @@ impl Obstacle {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Passing => "passing",
+            Self::Transient => "passing",
             Self::ClientRefused => "client-refused",
             Self::Registration => "registration",
             Self::Federation => "federation",
@@ -136,7 +136,7 @@ impl Obstacle {
             Self::ForeignAccount => "foreign-account",
             Self::NotAssigned => "not-assigned",
             Self::MoreProof => "more-proof",
-            Self::AccountTrouble => "account-trouble",
+            Self::AccountTrouble => "account-error",
             Self::StartAgain => "start-again",
             Self::BlockedByPolicy => "blocked-by-policy",
             Self::Unknown => "unknown",
@@ -146,48 +146,48 @@ impl Obstacle {
 
 /// The error alone (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect Core, 3.1.2.6; msal-node's
 /// InteractionRequiredAuthErrorCodes).
-fn by_error(error: &str) -> Obstacle {
+fn by_error(error: &str) -> RefusalReason {
     match error {
-        "access_denied" | "consent_required" => Obstacle::Declined,
-        "invalid_grant" | "login_required" | "bad_token" => Obstacle::StartAgain,
-        "interaction_required" | "interrupted_user" => Obstacle::MoreProof,
+        "access_denied" | "consent_required" => RefusalReason::Declined,
+        "invalid_grant" | "login_required" | "bad_token" => RefusalReason::StartAgain,
+        "interaction_required" | "interrupted_user" => RefusalReason::MoreProof,
         "unauthorized_client"
         | "invalid_request"
         | "invalid_scope"
         | "invalid_resource"
         | "unsupported_response_type"
-        | "unsupported_grant_type" => Obstacle::Registration,
-        _ => Obstacle::Unknown,
+        | "unsupported_grant_type" => RefusalReason::Registration,
+        _ => RefusalReason::Unknown,
     }
 }
 
 /// What else Entra says of a grant (entra-docs, reference-error-codes.md; MSAL's InvalidGrant suberrors).
-fn by_suberror(suberror: &str) -> Option<Obstacle> {
+fn by_suberror(suberror: &str) -> Option<RefusalReason> {
     Some(match suberror {
-        "consent_required" => Obstacle::Declined,
-        "basic_action" | "additional_action" => Obstacle::MoreProof,
-        "message_only" | "protection_policy_required" => Obstacle::BlockedByPolicy,
-        "user_password_expired" => Obstacle::AccountTrouble,
-        "bad_token" | "token_expired" => Obstacle::StartAgain,
+        "consent_required" => RefusalReason::Declined,
+        "basic_action" | "additional_action" => RefusalReason::MoreProof,
+        "message_only" | "protection_policy_required" => RefusalReason::BlockedByPolicy,
+        "user_password_expired" => RefusalReason::AccountTrouble,
+        "bad_token" | "token_expired" => RefusalReason::StartAgain,
         _ => return None,
     })
 }
 
 /// Entra's numbers. Each line has its source; all else is entra-docs, reference-error-codes.md.
-fn by_number(number: i64) -> Option<Obstacle> {
+fn by_number(number: i64) -> Option<RefusalReason> {
     Some(match number {
         // Microsoft cannot reach the issuer for a moment (azure-workload-identity#642, #605;
         // azure-cli#28863); the clocks differ (certificate-credentials.md); a request loop, which passes
         // once the asking stops.
-        50_166 | 90_061 | 501_661 | 700_024 | 50_196 => Obstacle::Passing,
-        90_006 | 90_012 | 90_013 | 90_024 | 90_033 | 90_090 | 50_087 => Obstacle::Passing,
+        50_166 | 90_061 | 501_661 | 700_024 | 50_196 => RefusalReason::Transient,
+        90_006 | 90_012 | 90_013 | 90_024 | 90_033 | 90_090 | 50_087 => RefusalReason::Transient,
         // Wrong, or not known to that replica yet; or all that it knows have ended
         // (active-directory-dotnetcore-daemon-v2#87).
-        7_000_215 | 7_000_222 => Obstacle::ClientRefused,
+        7_000_215 | 7_000_222 => RefusalReason::ClientRefused,
         // Federation: nothing is trusted, issuer, audience, subject, and the case of letters
         // (workload-identity-federation-considerations.md; Azure/login#515, #517).
         70_021 | 700_211..=700_213 | 7_002_137 | 7_002_138 | 50_027 | 700_027 | 50_013 => {
-            Obstacle::Federation
+            RefusalReason::Federation
         }
         // The registration: a resource or a permission that is not in it, no service principal, disabled, a
         // public client, another tenant (PostHog#43486; azure-docs#67211).
@@ -208,24 +208,26 @@ fn by_number(number: i64) -> Option<Obstacle> {
         | 50_011
         | 50_194
         | 90_002
-        | 28_002 => Obstacle::Registration,
+        | 28_002 => RefusalReason::Registration,
         // Conditional Access and device rules (azure-cli#29282).
-        53_000..=53_999 | 530_000..=530_999 | 50_097 | 50_131 | 50_158 => Obstacle::BlockedByPolicy,
-        90_093..=90_095 | 900_941 | 900_981 => Obstacle::AdminApproval,
-        65_001 | 65_004 => Obstacle::Declined,
-        16_000 | 51_004 | 50_034 => Obstacle::WrongAccount,
-        500_200 | 500_208 => Obstacle::PersonalAccount,
-        50_020 | 90_072 => Obstacle::ForeignAccount,
-        50_105 => Obstacle::NotAssigned,
-        50_072 | 50_074 | 50_076 | 50_078 | 50_079 | 500_121 => Obstacle::MoreProof,
-        50_053 | 50_055 | 50_057 | 50_126 => Obstacle::AccountTrouble,
-        54_005 | 70_008 | 501_481 | 50_173 | 70_000 | 700_082 | 70_043 => Obstacle::StartAgain,
+        53_000..=53_999 | 530_000..=530_999 | 50_097 | 50_131 | 50_158 => {
+            RefusalReason::BlockedByPolicy
+        }
+        90_093..=90_095 | 900_941 | 900_981 => RefusalReason::AdminApproval,
+        65_001 | 65_004 => RefusalReason::Declined,
+        16_000 | 51_004 | 50_034 => RefusalReason::WrongAccount,
+        500_200 | 500_208 => RefusalReason::PersonalAccount,
+        50_020 | 90_072 => RefusalReason::ForeignAccount,
+        50_105 => RefusalReason::NotAssigned,
+        50_072 | 50_074 | 50_076 | 50_078 | 50_079 | 500_121 => RefusalReason::MoreProof,
+        50_053 | 50_055 | 50_057 | 50_126 => RefusalReason::AccountTrouble,
+        54_005 | 70_008 | 501_481 | 50_173 | 70_000 | 700_082 | 70_043 => RefusalReason::StartAgain,
         _ => return None,
     })
 }
 
 /// The number behind `AADSTS` at the front of a redirect's `error_description`. The rest of that
-/// text is foreign and read no further.
+/// text is untrusted and read no further.
 #[must_use]
 pub fn number_in(description: &str) -> Option<i64> {
     let digits: String = description
@@ -242,12 +244,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn at_token(error: &str, number: Option<i64>) -> Obstacle {
-        Obstacle::of(&Trouble::new(error, None, number), Endpoint::Token)
+    fn at_token(error: &str, number: Option<i64>) -> RefusalReason {
+        RefusalReason::of(&OAuthError::new(error, None, number), OAuthEndpoint::Token)
     }
 
-    fn at_redirect(error: &str, number: Option<i64>) -> Obstacle {
-        Obstacle::of(&Trouble::new(error, None, number), Endpoint::Redirect)
+    fn at_redirect(error: &str, number: Option<i64>) -> RefusalReason {
+        RefusalReason::of(
+            &OAuthError::new(error, None, number),
+            OAuthEndpoint::Authorization,
+        )
     }
 
     #[test]
@@ -260,10 +265,13 @@ mod tests {
     #[test]
     fn only_two_numbers_and_none_mean_the_secret_and_a_redirect_never_does() {
         for number in [Some(7_000_215), Some(7_000_222), None] {
-            assert_eq!(at_token("invalid_client", number), Obstacle::ClientRefused);
+            assert_eq!(
+                at_token("invalid_client", number),
+                RefusalReason::ClientRefused
+            );
             assert_eq!(
                 at_redirect("invalid_client", number),
-                Obstacle::Registration
+                RefusalReason::Registration
             );
         }
         for number in [
@@ -271,13 +279,13 @@ mod tests {
         ] {
             for of in [at_token, at_redirect] {
                 let seen = of("invalid_client", Some(number));
-                assert_eq!(seen, Obstacle::Registration, "{number}");
+                assert_eq!(seen, RefusalReason::Registration, "{number}");
             }
         }
-        assert_eq!(at_token("invalid_client", Some(1)), Obstacle::Unknown);
+        assert_eq!(at_token("invalid_client", Some(1)), RefusalReason::Unknown);
         assert_eq!(
             at_token("invalid_client", Some(700_213)),
-            Obstacle::Federation
+            RefusalReason::Federation
         );
     }
 
@@ -285,7 +293,11 @@ mod tests {
     fn what_passes_by_itself_is_known_under_every_error() {
         for number in [50_166, 90_061, 501_661, 90_013, 700_024] {
             for error in ["invalid_request", "invalid_client", "server_error"] {
-                assert_eq!(at_token(error, Some(number)), Obstacle::Passing, "{error}");
+                assert_eq!(
+                    at_token(error, Some(number)),
+                    RefusalReason::Transient,
+                    "{error}"
+                );
             }
         }
     }
@@ -294,24 +306,24 @@ mod tests {
     fn a_policy_is_not_taken_for_a_slow_person() {
         for number in [53_003, 53_999, 530_003, 530_035, 50_097] {
             let seen = at_token("invalid_grant", Some(number));
-            assert_eq!(seen, Obstacle::BlockedByPolicy, "{number}");
+            assert_eq!(seen, RefusalReason::BlockedByPolicy, "{number}");
         }
-        let suberror = Trouble::new("invalid_grant", Some("message_only"), Some(1));
-        let seen = Obstacle::of(&suberror, Endpoint::Token);
-        assert_eq!(seen, Obstacle::BlockedByPolicy);
+        let suberror = OAuthError::new("invalid_grant", Some("message_only"), Some(1));
+        let seen = RefusalReason::of(&suberror, OAuthEndpoint::Token);
+        assert_eq!(seen, RefusalReason::BlockedByPolicy);
     }
 
     #[test]
     fn a_number_that_nobody_knows_makes_nothing_cheerful_of_an_error() {
         for error in ["invalid_grant", "access_denied", "interaction_required"] {
-            assert_eq!(at_token(error, Some(1)), Obstacle::Unknown, "{error}");
-            assert_ne!(at_token(error, None), Obstacle::Unknown, "{error}");
+            assert_eq!(at_token(error, Some(1)), RefusalReason::Unknown, "{error}");
+            assert_ne!(at_token(error, None), RefusalReason::Unknown, "{error}");
         }
     }
 
     #[test]
-    fn a_foreign_text_does_not_get_into_a_code() {
-        assert_eq!(Trouble::new("<b>x</b> y", None, None).code(), "bxby");
+    fn an_untrusted_text_does_not_get_into_a_code() {
+        assert_eq!(OAuthError::new("<b>x</b> y", None, None).code(), "bxby");
     }
 
     proptest! {

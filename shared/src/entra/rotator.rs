@@ -1,15 +1,17 @@
 //! The rotator: the identity that issues and removes credentials.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::App;
 use super::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
-use super::{App, MicrosoftSettings};
-use crate::aws::sorted;
+use crate::aws::{AwsSettings, Service, classify};
+use crate::cloud::MicrosoftSettings;
 use crate::credential::ClientSecret;
+use crate::document;
 use crate::failure::{Failure, Kind};
 use crate::http::Client;
-use crate::mailbox_secret::{MailboxSecret, Rotator, field_error};
+use crate::mailbox_secret::{MailboxSecret, Rotator};
 use crate::retry::{Deadline, with_retries};
 use crate::secret_store::{SecretStore, versions};
 
@@ -39,8 +41,9 @@ impl Rotators {
         http: Client,
         microsoft: MicrosoftSettings,
         store: SecretStore,
-        sts: aws_sdk_sts::Client,
+        aws: &AwsSettings,
     ) -> Self {
+        let sts = aws_sdk_sts::Client::new(&aws.config(Service::Sts, &http));
         Self {
             http,
             microsoft,
@@ -81,8 +84,8 @@ impl Rotators {
         let mut refusal = None;
         let tokens = with_retries(deadline, async || {
             endpoint.client_credentials().await.map_err(|error| {
-                if let TokenError::ClientRefused(trouble) = &error {
-                    refusal = Some(trouble.clone());
+                if let TokenError::ClientRefused(oauth_error) = &error {
+                    refusal = Some(oauth_error.clone());
                 }
                 error.into_call_error("signing in as the rotator")
             })
@@ -105,7 +108,7 @@ impl Rotators {
             .send()
             .await
             .map_err(|error| {
-                let failure = sorted("asking AWS for a web identity token", &error).failure;
+                let failure = classify("asking AWS for a web identity token", &error).failure;
                 // The operation's own errors, and what IAM says in their place.
                 match failure.code.as_deref() {
                     Some("OutboundWebIdentityFederationDisabledException" | "AccessDenied") => failure.next_step("Enable outbound identity federation for the account, and give the function's role sts:GetWebIdentityToken."),
@@ -128,11 +131,10 @@ impl Rotators {
             .value_with_label(secret, versions::CURRENT)
             .await
             .map_err(|error| error.failure.while_doing("reading the rotator's secret"))?;
-        let mut json = serde_json::Deserializer::from_str(value.text.expose_secret());
-        let own: OwnSecret = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let own: OwnSecret = document::read(&value.text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
-                format!("reading the rotator's secret: {}", field_error(&error)),
+                format!("reading the rotator's secret: {problem}"),
             )
             .next_step("Store client_secret in the form that README shows (The other secrets).")
         })?;

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::App;
 use crate::failure::{Failure, Kind};
-use crate::mailbox_secret::{Connection, Direction, MailboxAddress, Protocol, SignInName};
+use crate::ids::MailboxAddress;
+use crate::mailbox_secret::{Connection, Direction, Protocol, SignInName};
 
 /// What one sign-in keeps to itself until the callback.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The token endpoint: client credentials, refresh tokens, authorization codes.
 
+mod wire;
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,22 +9,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
-use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenType};
 use oauth2::{
-    AccessToken, AuthType, AuthorizationCode, EmptyExtraTokenFields, EndpointNotSet, EndpointSet,
-    ErrorResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, StandardTokenIntrospectionResponse, TokenResponse, TokenUrl,
+    AuthType, AuthorizationCode, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    Scope, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::App;
-use super::refusal::{Endpoint, Obstacle, Trouble};
+use super::refusal::{OAuthEndpoint, OAuthError, RefusalReason};
 use crate::credential::ClientSecret;
-use crate::failure::{Failure, Kind, foreign_code};
+use crate::failure::{Failure, Kind};
 use crate::http::{self, Client, TransportError};
-use crate::retry::{Again, CallError, Effect};
+use crate::retry::{CallError, Effect, Retry};
+use wire::{ErrorBody, OAuthClient, TokenBody};
 
 /// How an app proves that it is itself.
 #[derive(Debug, Clone)]
@@ -96,12 +96,12 @@ fn bare(scope: &str) -> String {
 #[derive(Debug, Clone)]
 pub enum TokenError {
     /// The client secret or assertion is refused. For a new secret it may be propagation.
-    ClientRefused(Trouble),
+    ClientRefused(OAuthError),
     /// Only the account's owner can go on, or whoever made a policy of the tenant's.
-    PersonNeeded(Trouble),
+    PersonNeeded(OAuthError),
     /// Neither a secret nor a person is meant: the app registration, its federation, or what nobody knows.
-    AppRefused(Trouble, Box<Failure>),
-    /// All else, passing trouble included.
+    AppRefused(OAuthError, Box<Failure>),
+    /// All else, what is transient included.
     Call(CallError),
 }
 
@@ -110,40 +110,40 @@ impl TokenError {
     #[must_use]
     pub fn code(&self) -> Option<String> {
         match self {
-            Self::ClientRefused(trouble)
-            | Self::PersonNeeded(trouble)
-            | Self::AppRefused(trouble, _) => Some(trouble.code()),
+            Self::ClientRefused(oauth_error)
+            | Self::PersonNeeded(oauth_error)
+            | Self::AppRefused(oauth_error, _) => Some(oauth_error.code()),
             Self::Call(error) => error.failure.code.clone(),
         }
     }
 
     /// The pause that Entra asks for.
     #[must_use]
-    pub fn wish(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ClientRefused(_) | Self::PersonNeeded(_) | Self::AppRefused(..) => None,
-            Self::Call(error) => error.wish(),
+            Self::Call(error) => error.retry_after(),
         }
     }
 
     /// As the error of a call that was doing `what`, for whoever need not tell the cases apart.
     #[must_use]
     pub fn into_call_error(self, what: &str) -> CallError {
-        let refused = |trouble: Trouble, problem: &str, next_step: &str| {
+        let refused = |oauth_error: OAuthError, problem: &str, next_step: &str| {
             CallError::refused(
                 Failure::new(Kind::Misconfigured, format!("{what}: {problem}"))
-                    .code(trouble.code())
+                    .code(oauth_error.code())
                     .next_step(next_step),
             )
         };
         match self {
-            Self::ClientRefused(trouble) => refused(
-                trouble,
+            Self::ClientRefused(oauth_error) => refused(
+                oauth_error,
                 "Entra refuses the app's secret or assertion",
                 "Check the app's ids and its secret or federated credential.",
             ),
-            Self::PersonNeeded(trouble) => refused(
-                trouble,
+            Self::PersonNeeded(oauth_error) => refused(
+                oauth_error,
                 "Entra wants the account's owner to sign in",
                 "Have the mailbox's owner sign in.",
             ),
@@ -155,126 +155,6 @@ impl TokenError {
         }
     }
 }
-
-/// An error as it came. Read strictly is only what is used: other fields, or these in an odd form, must not make a
-/// refusal unreadable.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-struct ErrorBody {
-    error: String,
-    #[serde(default)]
-    suberror: Value,
-    #[serde(default)]
-    error_codes: Value,
-    #[serde(default)]
-    correlation_id: Value,
-}
-
-impl ErrorBody {
-    /// The first number, also where it came as a text, or alone.
-    fn number(&self) -> Option<i64> {
-        let first = match &self.error_codes {
-            Value::Array(all) => all.first()?,
-            one => one,
-        };
-        first
-            .as_i64()
-            .or_else(|| first.as_str()?.trim().parse().ok())
-    }
-
-    fn trouble(&self) -> Trouble {
-        let mut trouble = Trouble::new(&self.error, self.suberror.as_str(), self.number());
-        trouble.correlation_id = self.correlation_id.as_str().map(foreign_code);
-        trouble
-    }
-}
-
-impl std::fmt::Display for ErrorBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.error)
-    }
-}
-
-impl ErrorResponse for ErrorBody {}
-
-/// A token answer. Of `token_type` and `expires_in` nothing is used, so nothing of them can make it unreadable, and
-/// burn a code with it.
-#[derive(Clone, Deserialize, Serialize)]
-struct Answer {
-    access_token: AccessToken,
-    #[serde(default)]
-    refresh_token: Value,
-    #[serde(default)]
-    id_token: Value,
-    #[serde(default)]
-    scope: Value,
-    #[serde(skip)]
-    oauth: OAuthFields,
-}
-
-/// What `oauth2` asks of an answer, as its types want it.
-#[derive(Clone)]
-struct OAuthFields {
-    token_type: BasicTokenType,
-}
-
-impl Default for OAuthFields {
-    fn default() -> Self {
-        Self {
-            token_type: BasicTokenType::Bearer,
-        }
-    }
-}
-
-impl Answer {
-    /// A text that says something: `"refresh_token": ""` is none.
-    fn secret(value: &Value) -> Option<SecretString> {
-        let text = value.as_str().filter(|text| !text.is_empty());
-        text.map(SecretString::from)
-    }
-}
-
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Answer([redacted])")
-    }
-}
-
-impl TokenResponse for Answer {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.oauth.token_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        None
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        None
-    }
-
-    fn scopes(&self) -> Option<&Vec<Scope>> {
-        None
-    }
-}
-
-type OAuthClient = oauth2::Client<
-    ErrorBody,
-    Answer,
-    StandardTokenIntrospectionResponse<EmptyExtraTokenFields, BasicTokenType>,
-    StandardRevocableToken,
-    BasicRevocationErrorResponse,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointSet,
->;
 
 /// What `oauth2` does not hand on of an answer.
 #[derive(Debug, Default)]
@@ -326,7 +206,7 @@ impl TokenEndpoint {
             .add_scope(Scope::new(scope))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, &[])
+        classify(answer, seen, &[])
     }
 
     /// Redeems a refresh token for one resource's scopes. The old refresh token stays valid, so
@@ -350,7 +230,7 @@ impl TokenEndpoint {
             .add_scopes(scopes.iter().cloned().map(Scope::new))
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, scopes)
+        classify(answer, seen, scopes)
     }
 
     /// Redeems an authorization code, once: it is never sent twice.
@@ -374,7 +254,7 @@ impl TokenEndpoint {
         let answer = request
             .request_async(&|request| carry(&self.http, &seen, request))
             .await;
-        sorted(answer, seen, code.scopes)
+        classify(answer, seen, code.scopes)
     }
 
     fn client(&self) -> Result<OAuthClient, TokenError> {
@@ -443,8 +323,8 @@ async fn carry(
     Ok(response.map(|body| body.to_vec()))
 }
 
-fn sorted(
-    answer: Result<Answer, RequestTokenError<TransportError, ErrorBody>>,
+fn classify(
+    answer: Result<TokenBody, RequestTokenError<TransportError, ErrorBody>>,
     seen: Mutex<Seen>,
     asked: &[String],
 ) -> Result<Tokens, TokenError> {
@@ -460,8 +340,8 @@ fn sorted(
             };
             Ok(Tokens {
                 access: answer.access_token.secret().to_owned().into(),
-                refresh: Answer::secret(&answer.refresh_token),
-                id_token: Answer::secret(&answer.id_token),
+                refresh: TokenBody::secret(&answer.refresh_token),
+                id_token: TokenBody::secret(&answer.id_token),
                 scopes: granted,
                 now,
             })
@@ -477,8 +357,8 @@ fn sorted(
 fn unreadable(seen: &Seen, problem: &str) -> TokenError {
     let status = seen.status.unwrap_or_default();
     TokenError::Call(CallError {
-        effect: http::passing_trouble(status).unwrap_or(Effect::Unknown),
-        again: Some(Again::Soon(seen.retry_after)),
+        effect: http::transient(status).unwrap_or(Effect::Unknown),
+        retry: Retry::transient(seen.retry_after),
         status: seen.status,
         failure: Failure::new(
             Kind::Temporary,
@@ -488,54 +368,57 @@ fn unreadable(seen: &Seen, problem: &str) -> TokenError {
 }
 
 fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
-    let trouble = body.trouble();
+    let oauth_error = body.oauth_error();
     let status = seen.status.unwrap_or_default();
     let failure = |kind, next_step: &str| {
-        let failure = Failure::new(kind, format!("{WHAT}: answered {status}")).code(trouble.code());
+        let failure =
+            Failure::new(kind, format!("{WHAT}: answered {status}")).code(oauth_error.code());
         match next_step {
             "" => failure,
             next_step => failure.next_step(next_step),
         }
     };
-    let passing = |again| {
+    let transient = |retry| {
         TokenError::Call(CallError {
             effect: Effect::None,
-            again,
+            retry,
             status: seen.status,
             failure: failure(Kind::Temporary, ""),
         })
     };
     let app = |next_step| {
         let refused = failure(Kind::Misconfigured, next_step);
-        TokenError::AppRefused(trouble.clone(), Box::new(refused))
+        TokenError::AppRefused(oauth_error.clone(), Box::new(refused))
     };
-    match Obstacle::of(&trouble, Endpoint::Token) {
-        Obstacle::ClientRefused => TokenError::ClientRefused(trouble),
+    match RefusalReason::of(&oauth_error, OAuthEndpoint::Token) {
+        RefusalReason::ClientRefused => TokenError::ClientRefused(oauth_error),
         // A loop of requests ends only if the asking stops for minutes.
-        Obstacle::Passing if trouble.number == Some(50_196) => passing(None),
-        Obstacle::Passing => passing(Some(Again::Soon(seen.retry_after))),
-        Obstacle::Declined
-        | Obstacle::AdminApproval
-        | Obstacle::WrongAccount
-        | Obstacle::PersonalAccount
-        | Obstacle::ForeignAccount
-        | Obstacle::NotAssigned
-        | Obstacle::MoreProof
-        | Obstacle::AccountTrouble
-        | Obstacle::StartAgain
-        | Obstacle::BlockedByPolicy => TokenError::PersonNeeded(trouble),
-        Obstacle::Registration => app(
+        RefusalReason::Transient if oauth_error.number == Some(50_196) => transient(Retry::No),
+        RefusalReason::Transient => transient(Retry::transient(seen.retry_after)),
+        RefusalReason::Declined
+        | RefusalReason::AdminApproval
+        | RefusalReason::WrongAccount
+        | RefusalReason::PersonalAccount
+        | RefusalReason::ForeignAccount
+        | RefusalReason::NotAssigned
+        | RefusalReason::MoreProof
+        | RefusalReason::AccountTrouble
+        | RefusalReason::StartAgain
+        | RefusalReason::BlockedByPolicy => TokenError::PersonNeeded(oauth_error),
+        RefusalReason::Registration => app(
             "Check tenant id and client id, and that the app registration exists, is enabled and has the permissions that are asked for.",
         ),
-        Obstacle::Federation => app(
+        RefusalReason::Federation => app(
             "Check the federated credential of the rotator's app: issuer, subject (this function's role ARN) and audience must match to the letter. One that was made minutes ago may not be known everywhere yet.",
         ),
-        Obstacle::Unknown if person_is_meant(&trouble.error) => TokenError::PersonNeeded(trouble),
-        Obstacle::Unknown if http::passing_trouble(status).is_some() => {
-            passing(Some(Again::Soon(seen.retry_after)))
+        RefusalReason::Unknown if person_is_meant(&oauth_error.error) => {
+            TokenError::PersonNeeded(oauth_error)
+        }
+        RefusalReason::Unknown if http::transient(status).is_some() => {
+            transient(Retry::transient(seen.retry_after))
         }
         // What Microsoft may yet add: a person has to look.
-        Obstacle::Unknown => app(
+        RefusalReason::Unknown => app(
             "Look the number up in Microsoft's list of AADSTS error codes, and in docs/runbook.md.",
         ),
     }
@@ -591,8 +474,8 @@ mod tests {
             r#"{"access_token":"a","refresh_token":"","id_token":null,"scope":null}"#,
             r#"{"access_token":"a","refresh_token":7,"scope":["x"]}"#,
         ] {
-            let answer: Answer = serde_json::from_str(odd).unwrap();
-            let tokens = sorted(Ok(answer), Mutex::default(), &[]).unwrap();
+            let answer: TokenBody = serde_json::from_str(odd).unwrap();
+            let tokens = classify(Ok(answer), Mutex::default(), &[]).unwrap();
             assert!(tokens.refresh.is_none(), "{odd}");
         }
     }
@@ -613,8 +496,8 @@ mod tests {
         let asked = ["https://graph.microsoft.com/Mail.Read".to_owned()];
         let granted = |scope: &str| {
             let answer = format!(r#"{{"access_token":"a","token_type":"Bearer"{scope}}}"#);
-            let answer: Answer = serde_json::from_str(&answer).unwrap();
-            let tokens = sorted(Ok(answer), Mutex::default(), &asked).unwrap();
+            let answer: TokenBody = serde_json::from_str(&answer).unwrap();
+            let tokens = classify(Ok(answer), Mutex::default(), &asked).unwrap();
             tokens.grants("Mail.Read")
         };
         assert!(granted(""));
@@ -622,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_sorted_by_their_error_field() {
+    fn errors_are_classified_by_their_error_field() {
         let seen = Seen {
             status: Some(401),
             ..Seen::default()
@@ -638,7 +521,7 @@ mod tests {
         let TokenError::Call(error) = refusal(body("temporarily_unavailable"), &seen) else {
             unreachable!()
         };
-        assert!(error.again.is_some());
+        assert_eq!(error.retry, Retry::Backoff);
         let refused = refusal(body("brand_new_error"), &seen);
         assert!(matches!(refused, TokenError::AppRefused(..)));
     }

@@ -1,4 +1,4 @@
-//! What Lambda is told when a function does not start.
+//! What is reported to Lambda when a function does not start.
 
 use bytes::Bytes;
 use http::Request;
@@ -14,7 +14,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Whoever waits for the function is answered with its error then, instead of with nothing; lambda_runtime
-/// tells the errors of SnapStart alone. Whatever comes of it is no matter: the log has the reason.
+/// reports the errors of SnapStart alone. Whatever comes of it is no matter: the log has the reason.
 pub(super) async fn report(runtime_api: &str, error: &Diagnostic) {
     let request = request(runtime_api, error);
     if let (Some(request), Ok(http)) = (request, Client::new(LIMITS)) {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lambda_is_told_the_error_in_its_own_form() {
+    fn the_error_is_reported_in_lambdas_own_form() {
         let error = Diagnostic {
             error_type: "Misconfigured".to_owned(),
             error_message: "CALLBACK_URL is missing".to_owned(),
@@ -60,7 +60,8 @@ mod tests {
         let kind = &request.headers()["lambda-runtime-function-error-type"];
         assert_eq!(kind, "Runtime.Misconfigured");
         let body: Value = serde_json::from_slice(request.body()).unwrap();
-        let told = json!({"errorType": "Misconfigured", "errorMessage": "CALLBACK_URL is missing"});
-        assert_eq!(body, told);
+        let reported =
+            json!({"errorType": "Misconfigured", "errorMessage": "CALLBACK_URL is missing"});
+        assert_eq!(body, reported);
     }
 }

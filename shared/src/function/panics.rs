@@ -1,4 +1,4 @@
-//! Panics: each is a defect of ours. What one says may hold a secret, so the place alone is told, and
+//! Panics: each is a defect of ours. What one says may hold a secret, so the place alone is logged, and
 //! that in the form that all lines have.
 
 use std::future::Future;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{Connection, MailboxAddress, MailboxSecret, Protocol, invalid};
+use super::{Connection, MailboxSecret, Protocol, invalid};
 use crate::failure::Failure;
+use crate::ids::MailboxAddress;
 
 /// The name that a mailbox's account signs in with at Microsoft, its user principal name. It need not be
 /// one of the mailbox's addresses (osTicket/osTicket-plugins#248, glpi-project/glpi#18796).

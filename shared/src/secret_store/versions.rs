@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::credential::KeyId;
+use crate::ids::KeyId;
 
 /// The label of the version that consumers use.
 pub const CURRENT: &str = "AWSCURRENT";

@@ -1,4 +1,4 @@
-//! The contract of infra/shopctrl-connections.openapi.yaml: reading a mail connection, swapping its
+//! The contract of infra/shopctrl-connections.openapi.yaml: reading a mail connection, replacing its
 //! client secret, having it tested. ShopCtrl publishes no such routes today (2026-11).
 
 use http::Method;
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, ShopCtrl, error_code, parsed, refusal};
-use crate::credential::KeyId;
 use crate::failure::{Failure, Kind};
+use crate::ids::KeyId;
 use crate::mailbox_secret::{Connection, MailboxSecret};
-use crate::retry::{Again, CallError};
+use crate::retry::{CallError, Retry};
 
 /// A connection as ShopCtrl holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +35,14 @@ impl Held {
     }
 }
 
-/// How a swap ended.
+/// How the replacement of a connection's client secret ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swapped {
+pub enum Replaced {
     /// ShopCtrl redeemed its refresh token with the new secret and holds it: Authorized.
     Authorized(Held),
     /// Only the mailbox's owner can authorize, at this address. Nothing was changed.
     PersonNeeded {
-        /// Where; foreign text, to be checked before anybody is sent there.
+        /// Where; untrusted, to be checked before anybody is sent there.
         authorize_url: String,
     },
     /// Somebody changed the connection since it was read. Nothing was changed.
@@ -96,18 +96,18 @@ impl ShopCtrl {
         held(&what, &response)
     }
 
-    /// Gives a connection the credential of `mailbox`, if the connection is still as `held` says.
+    /// Replaces a connection's client secret by that of `mailbox`, if the connection is still as `held` says.
     ///
     /// # Errors
     /// [`CallError`]; after [`crate::retry::Effect::Unknown`] reading the connection tells.
-    pub async fn swap_secret(
+    pub async fn replace_secret(
         &self,
         connection: &Connection,
         was: &Held,
         mailbox: &MailboxSecret,
-    ) -> Result<Swapped, CallError> {
+    ) -> Result<Replaced, CallError> {
         let what = format!("delivering to connection {} in ShopCtrl", connection.id);
-        // Without the version a swap could overwrite what somebody just changed by hand.
+        // Without the version this could overwrite what somebody just changed by hand.
         let Some(etag) = was.etag.as_deref() else {
             let failure = Failure::new(
                 Kind::Misconfigured,
@@ -131,23 +131,23 @@ impl ShopCtrl {
         };
         let response = self.call(&what, call).await?;
         match (response.status().as_u16(), error_code(&response).as_str()) {
-            (200, _) => held(&what, &response).map(Swapped::Authorized),
+            (200, _) => held(&what, &response).map(Replaced::Authorized),
             (409, "interaction_required") => {
                 let body: InteractionRequired =
                     serde_json::from_slice(response.body()).unwrap_or_default();
-                Ok(Swapped::PersonNeeded {
+                Ok(Replaced::PersonNeeded {
                     authorize_url: body.authorize_url,
                 })
             }
-            (412, _) => Ok(Swapped::ChangedMeanwhile),
-            // Entra told ShopCtrl that it does not know the secret: a replica that lags ours.
+            (412, _) => Ok(Replaced::ChangedMeanwhile),
+            // Entra refused ShopCtrl the secret: a replica that lags ours.
             (422, "secret_refused") => {
                 let failure = Failure::new(
                     Kind::Temporary,
                     format!("{what}: Entra refused the new secret to ShopCtrl"),
                 );
                 Err(CallError {
-                    again: Some(Again::Soon(None)),
+                    retry: Retry::Backoff,
                     status: Some(422),
                     ..CallError::refused(failure.code("secret_refused"))
                 })

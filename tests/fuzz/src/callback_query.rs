@@ -8,7 +8,7 @@ use http::Request;
 use oauth_callback::{OAuthCallback, Settings};
 use serde_json::{Value, json};
 use shared::config::Reader;
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::MailboxAddress;
 use shared::ticket::{Purpose, Ticket, TicketKey};
 use url::{Url, form_urlencoded};
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
-use shared::http::{Answer, Client, Transport};
+use shared::http::{Client, ResponseFuture, Transport};
 
 /// An answer as the corpus has it: the status, headers, an empty line, the body.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ impl<F> fmt::Debug for Answering<F> {
 }
 
 impl<F: Fn(&Request<Bytes>) -> Canned + Send + Sync> Transport for Answering<F> {
-    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
         let response = (self.0)(&request).response();
         Box::pin(async move { Ok(response) })
     }

@@ -1,14 +1,15 @@
 //! Graph's answers: of one that is no success a bounded code is kept and nothing else; what cannot be
 //! read is an unknown outcome; and "no such credential" is never taken from a success.
 
-use secrecy::SecretString;
 use serde_json::json;
+use shared::cloud::{Cloud, MicrosoftSettings};
 use shared::config::Reader;
-use shared::credential::KeyId;
-use shared::entra::application::{Registration, Removal};
-use shared::entra::{App, Cloud, MicrosoftSettings};
+use shared::credential::ClientSecret;
+use shared::entra::App;
+use shared::entra::token::{ClientProof, TokenEndpoint};
+use shared::graph::application::{Registration, Removal};
 use shared::http::Client;
-use shared::mailbox_secret::DirectoryId;
+use shared::ids::{DirectoryId, KeyId};
 use shared::retry::{CallError, Effect};
 
 use crate::canned::{Canned, answering, at_once};
@@ -73,18 +74,18 @@ fn read_owners(answer: Canned) -> Result<(), CallError> {
 
 fn on_registration<T>(
     answer: Canned,
-    call: impl FnOnce(&Registration<'_>) -> Result<T, CallError>,
+    call: impl FnOnce(&Registration) -> Result<T, CallError>,
 ) -> Result<T, CallError> {
-    let (http, app, token) = (
-        answering(move |_| answer.clone()),
-        app(),
-        SecretString::from("a token"),
-    );
-    call(&Registration {
-        http: &http,
-        app: &app,
-        token: &token,
-    })
+    call(&registration(answer))
+}
+
+/// An app registration whose rotator has signed in, and of which Graph answers this.
+pub(crate) fn registration(answer: Canned) -> Registration {
+    let proof = ClientProof::Secret(ClientSecret::new("a secret".to_owned()));
+    let signed_in = client(Canned::json(200, &json!({"access_token": "a token"})));
+    let endpoint = TokenEndpoint::new(signed_in, app(), proof);
+    let tokens = at_once(endpoint.client_credentials()).unwrap();
+    Registration::new(client(answer), app(), tokens)
 }
 
 /// An app registration somewhere.

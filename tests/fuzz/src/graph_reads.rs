@@ -3,14 +3,12 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::credential::KeyId;
-use shared::entra::credential_use::last_used;
-use shared::mailbox::graph;
-use shared::mailbox_secret::MailboxAddress;
+use shared::graph::account;
+use shared::ids::{KeyId, MailboxAddress};
 use shared::retry::CallError;
 
 use crate::canned::{Canned, at_once};
-use crate::graph_errors::{app, client};
+use crate::graph_errors::{app, client, registration};
 use crate::said::assert_fit_for_logs_and_mails;
 
 /// See the module.
@@ -31,7 +29,7 @@ pub fn property(data: &[u8]) {
 
 fn addresses(answer: &Canned) -> Result<(), CallError> {
     let (http, token) = (client(answer.clone()), SecretString::from("a token"));
-    let addresses = at_once(graph::addresses(&http, &app().endpoints, &token))?;
+    let addresses = at_once(account::addresses(&http, &app().endpoints, &token))?;
     assert!(answer.is_success());
     let me: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = me.to_string().to_lowercase();
@@ -44,8 +42,7 @@ fn addresses(answer: &Canned) -> Result<(), CallError> {
 
 fn used(answer: &Canned) -> Result<(), CallError> {
     let key_id = KeyId(uuid::Uuid::nil());
-    let token = SecretString::from("a token");
-    let read = |answer: Canned| at_once(last_used(&client(answer), &app(), &token, key_id));
+    let read = |answer: Canned| at_once(registration(answer).last_used(key_id));
     let used = read(answer.clone())?;
     assert!(answer.is_success());
     let mut report: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -64,7 +61,7 @@ fn used(answer: &Canned) -> Result<(), CallError> {
 
 fn inbox(answer: &Canned) -> Result<(), CallError> {
     let (http, token) = (client(answer.clone()), SecretString::from("a token"));
-    at_once(graph::open_inbox(&http, &app().endpoints, &token))?;
+    at_once(account::open_inbox(&http, &app().endpoints, &token))?;
     assert!(answer.is_success());
     Ok(())
 }

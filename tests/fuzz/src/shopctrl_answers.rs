@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::config::{BaseUrl, Reader};
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{CallError, Effect};
-use shared::shopctrl::connections::{Swapped, Tested};
+use shared::shopctrl::connections::{Replaced, Tested};
 use shared::shopctrl::{Login, ShopCtrl, ShopCtrlPaths};
 
 use crate::canned::{Canned, answering, at_once};
@@ -58,10 +58,10 @@ fn swap(answer: &Canned) -> Result<(), CallError> {
     let shopctrl = shopctrl_that_was_read(answer.clone());
     let connection = &mailbox.connections[0];
     let was = at_once(shopctrl.connection(connection))?;
-    let status = match at_once(shopctrl.swap_secret(connection, &was, &mailbox))? {
-        Swapped::Authorized(_) => 200,
-        Swapped::PersonNeeded { .. } => 409,
-        Swapped::ChangedMeanwhile => 412,
+    let status = match at_once(shopctrl.replace_secret(connection, &was, &mailbox))? {
+        Replaced::Authorized(_) => 200,
+        Replaced::PersonNeeded { .. } => 409,
+        Replaced::ChangedMeanwhile => 412,
     };
     assert_eq!(answer.status, status);
     Ok(())

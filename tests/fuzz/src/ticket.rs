@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::Value;
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::MailboxAddress;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 
 /// The key of this module's tickets, those of the corpus included.

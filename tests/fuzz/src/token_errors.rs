@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use shared::credential::ClientSecret;
-use shared::entra::refusal::Trouble;
+use shared::entra::refusal::OAuthError;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
 
 use crate::canned::{Canned, at_once};
@@ -57,10 +57,10 @@ pub fn property(data: &[u8]) {
                         Some((name, number)) => (name, number.parse().ok()),
                         None => (code.as_str(), None),
                     };
-                    only(&Trouble {
+                    only(&OAuthError {
                         error: name.to_owned(),
                         number,
-                        ..Trouble::default()
+                        ..OAuthError::default()
                     })
                 }
                 None => String::new(),
@@ -79,7 +79,7 @@ fn ask(answer: Canned) -> Result<Tokens, TokenError> {
     at_once(endpoint.client_credentials())
 }
 
-fn assert_bounded(trouble: &Trouble) {
+fn assert_bounded(trouble: &OAuthError) {
     let texts = [
         Some(&trouble.error),
         trouble.suberror.as_ref(),
@@ -92,7 +92,7 @@ fn assert_bounded(trouble: &Trouble) {
 }
 
 /// An answer that says this and nothing else.
-fn only(trouble: &Trouble) -> String {
+fn only(trouble: &OAuthError) -> String {
     let numbers: Vec<i64> = trouble.number.into_iter().collect();
     json!({
         "error": trouble.error, "suberror": trouble.suberror,

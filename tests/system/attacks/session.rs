@@ -7,8 +7,8 @@ use simulators::aws::secrets_manager::CURRENT;
 use simulators::world::{MailboxPlan, TICKET_KEY};
 
 use super::visit::{
-    FORM, RECEIVING, ROUTES, SENDING, Visit, assert_only_looked, encoded, methods, sealed,
-    unsealed, with, without,
+    FORM, RECEIVING, SENDING, Visit, assert_only_looked, encoded, methods, paths, sealed, unsealed,
+    with, without,
 };
 use crate::support::Scenario;
 use crate::support::hand_over::{attended, field, fields, reveal, say};
@@ -52,7 +52,7 @@ async fn without_the_session_of_its_sign_in_no_request_shows_or_changes_anything
     let before = visit.standing();
     visit.scenario.world.gate.clear();
     for (what, cookie) in &cookies {
-        for path in ROUTES {
+        for path in paths() {
             for method in methods() {
                 let mut stranger = visit.scenario.visitor();
                 if let Some(cookie) = cookie {

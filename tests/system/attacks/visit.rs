@@ -1,8 +1,11 @@
 //! Somebody in the middle of a hand-over, and the tools of an attacker.
 
+use std::collections::BTreeSet;
+
 use data_encoding::BASE64URL_NOPAD;
 use http::Method;
 use jiff::SignedDuration;
+use oauth_callback::Route;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use shared::ticket::TicketKey;
@@ -182,14 +185,13 @@ pub fn methods() -> [Method; 6] {
     ]
 }
 
-pub const ROUTES: [&str; 6] = [
-    "/start",
-    "/handover",
-    "/reveal",
-    "/attest",
-    "/calendar",
-    "/ticket",
-];
+/// The paths of a hand-over: all but those of a sign-in.
+pub fn paths() -> BTreeSet<&'static str> {
+    let of_a_sign_in = [Route::Authorize, Route::Callback];
+    let routes = Route::ALL.into_iter();
+    let of_a_hand_over = routes.filter(|route| !of_a_sign_in.contains(route));
+    of_a_hand_over.map(Route::path).collect()
+}
 
 /// Nothing outside was asked to do anything.
 pub fn assert_only_looked(world: &World) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use shared::credential::{Issuer, Marker};
+use shared::credential::{IssuedBy, Marker};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::microsoft::directory::{GraphHabits, Standing};
 use simulators::shopctrl::{Connection, Status};
@@ -215,7 +215,7 @@ pub fn orphans(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
         let name = c.display_name.as_deref().unwrap_or_default();
         let in_flight = pending.as_ref().is_some_and(|token| name.contains(token));
         let marker = Marker::read(name);
-        let of_this = marker.is_some_and(|m| matches!(m.issuer(&mailbox.arn), Issuer::This));
+        let of_this = marker.is_some_and(|m| matches!(m.issued_by(&mailbox.arn), IssuedBy::This));
         of_this && !in_flight
     });
     ours.map(|c| c.key_id)

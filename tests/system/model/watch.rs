@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
-use shared::credential::{Issuer, Marker};
+use shared::credential::{IssuedBy, Marker};
 use simulators::aws::lambda::in_process;
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::{Call, Fault};
@@ -482,7 +482,7 @@ impl Watch {
         let both = self.mailboxes();
         let issued = |m: &&Mailbox| {
             let marker = marker.as_ref();
-            marker.is_some_and(|marker| matches!(marker.issuer(&m.arn), Issuer::This))
+            marker.is_some_and(|marker| matches!(marker.issued_by(&m.arn), IssuedBy::This))
         };
         let Some(mailbox) = both.iter().find(issued) else {
             return Some("a foreign credential");

@@ -1,6 +1,6 @@
 //! What must be true when all is done, checked in full.
 
-use shared::credential::{Issuer, Marker};
+use shared::credential::{IssuedBy, Marker};
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use uuid::Uuid;
 
@@ -80,7 +80,7 @@ impl Scenario {
                 c.display_name
                     .as_deref()
                     .and_then(Marker::read)
-                    .is_some_and(|marker| marker.issuer(&self.mailbox.arn) != Issuer::Another)
+                    .is_some_and(|marker| marker.issued_by(&self.mailbox.arn) != IssuedBy::Another)
             })
             .map(|c| c.key_id)
             .filter(|key| !named(*key))

@@ -13,7 +13,7 @@ use oauth_callback::OAuthCallback;
 use rotation::Rotation;
 use shared::config::Reader;
 use shared::failure::Failure;
-use shared::http::{Answer, Client, Limits, Transport, TransportError};
+use shared::http::{Client, Limits, ResponseFuture, Transport, TransportError};
 use simulators::aws::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
 use simulators::serve::ConnectionNumber;
@@ -142,7 +142,7 @@ struct InProcessTransport {
 }
 
 impl Transport for InProcessTransport {
-    fn send(&self, mut request: Request<Bytes>) -> Answer<'_> {
+    fn send(&self, mut request: Request<Bytes>) -> ResponseFuture<'_> {
         let connection = ConnectionNumber(self.connection);
         request.extensions_mut().insert(connection);
         Box::pin(async move {

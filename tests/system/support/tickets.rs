@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use shared::clock;
-use shared::mailbox_secret::MailboxAddress;
+use shared::ids::MailboxAddress;
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey, expiry};
 use simulators::aws::secrets_manager::CURRENT;
 use simulators::world::{TICKET_KEY, World};

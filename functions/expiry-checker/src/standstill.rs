@@ -1,0 +1,216 @@
+//! A mailbox that has not been in order for long: when a person hears of it, and what. Pure.
+
+use jiff::Timestamp;
+use shared::events::{EventKind, FleetState};
+use shared::secret_store::SecretMetadata;
+use shared::tags;
+use shared::tags::last_failure::LastFailure;
+use shared::tags::stalled::Stalled;
+
+use crate::report::{Failed, Outcome};
+
+/// What is to be told and noted of a mailbox after a check.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Standstill {
+    pub(crate) event: Option<EventKind>,
+    pub(crate) tag: Option<String>,
+}
+
+/// `secret` is as the check found it, `outcome` what became of it.
+pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timestamp) -> Standstill {
+    let tag = |key: &str| secret.tags.get(key).map(String::as_str);
+    let before = Stalled::read(tag(tags::STALLED));
+    let rotating = secret.versions.in_progress();
+    let stands = match outcome.state() {
+        FleetState::Failed => true,
+        // One that is just beginning has not stood still.
+        FleetState::Due => rotating.is_some(),
+        FleetState::Healthy | FleetState::WaitingForPerson | FleetState::Replica => false,
+    };
+    if !stands {
+        let tag = before.map(|_| tags::NONE.to_owned());
+        return Standstill { event: None, tag };
+    }
+    let mut stalled = Stalled::seen(before, now);
+    // The cache, where the secret itself could not be looked at.
+    let cached = || tag(tags::EXPIRES_AT).and_then(|end| end.parse().ok());
+    let end = outcome.expires_at.or_else(cached);
+    let event = stalled.is_to_be_published(now, end).then(|| {
+        stalled = stalled.published(now, end);
+        let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
+        let words = Words::of(outcome.trouble(), last);
+        EventKind::RotationStalled {
+            since: stalled.since,
+            step: words.step,
+            what: words.what,
+            code: words.code,
+            next_step: words.next_step,
+            expires_at: end,
+            contact: outcome.contact.clone(),
+            check: now.as_second(),
+        }
+    });
+    let tag = (before != Some(stalled)).then(|| stalled.to_string());
+    Standstill { event, tag }
+}
+
+/// What there is to say of what stands still.
+struct Words {
+    step: String,
+    what: String,
+    code: Option<String>,
+    next_step: String,
+}
+
+const READ_THE_LOG: &str = "Read the log of rotation (runbook, A rotation that stands still).";
+
+impl Words {
+    /// Of what this check met, or else of what the last attempt of Secrets Manager's did.
+    fn of(failed: Option<&Failed>, last: Option<LastFailure>) -> Self {
+        match (failed, last) {
+            (Some(Failed { step, failure }), _) => {
+                // It was tried again for a day.
+                let failure = failure.clone();
+                let failure = failure.where_nothing_tries_again(READ_THE_LOG, "rotate again");
+                let own = Some(failure.next_step).filter(|step| !step.is_empty());
+                Self {
+                    step: (*step).to_owned(),
+                    what: failure.what,
+                    code: failure.code,
+                    next_step: own.unwrap_or_else(|| READ_THE_LOG.to_owned()),
+                }
+            }
+            (None, Some(last)) => Self {
+                what: format!("the last attempt was {}", last.what),
+                step: last.step,
+                code: last.code,
+                next_step: READ_THE_LOG.to_owned(),
+            },
+            (None, None) => Self {
+                step: "createSecret".to_owned(),
+                what: "it was begun and does not go on; nothing says why".to_owned(),
+                code: None,
+                next_step: READ_THE_LOG.to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::failure::{Failure, Kind};
+    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+
+    use super::*;
+    use crate::plan::Standing;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn secret(tags: &[(&str, &str)], versions: &[(&str, &[&str])]) -> SecretMetadata {
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let versions = versions.iter().map(|(version, labels)| {
+            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+            ((*version).to_owned(), labels)
+        });
+        SecretMetadata {
+            arn: "arn".to_owned(),
+            name: "shopmail/orders".to_owned(),
+            rotation_enabled: true,
+            versions: Versions(versions.collect()),
+            tags: tags.collect(),
+            last_rotated: None,
+            deleted: false,
+            primary_region: None,
+        }
+    }
+
+    fn outcome(standing: Standing, failure: Option<Failure>) -> Outcome {
+        let failures = failure.into_iter().map(|failure| Failed {
+            step: "probe",
+            failure,
+        });
+        Outcome {
+            secret: "shopmail/orders".to_owned(),
+            standing: Some(standing),
+            expires_at: None,
+            contact: None,
+            actions: Vec::new(),
+            failures: failures.collect(),
+        }
+    }
+
+    const DAYS_AGO: &str = "1795000000:";
+
+    #[test]
+    fn a_rotation_that_secrets_manager_attempts_in_vain_is_told_with_its_step_and_code() {
+        let stands = secret(
+            &[
+                (tags::STALLED, DAYS_AGO),
+                (tags::LAST_FAILURE, "t:createSecret:Temporary:X:asking: 503"),
+            ],
+            &[("c", &[CURRENT]), ("t", &[PENDING])],
+        );
+        let after = standstill(
+            &stands,
+            &outcome(Standing::Due, None),
+            at("2026-12-01T00:00:00Z"),
+        );
+        let Some(EventKind::RotationStalled { step, code, .. }) = after.event else {
+            panic!("{after:?}");
+        };
+        assert_eq!(
+            (step.as_str(), code.as_deref()),
+            ("createSecret", Some("X"))
+        );
+        assert!(after.tag.unwrap().starts_with(DAYS_AGO));
+    }
+
+    #[test]
+    fn what_just_begins_or_waits_for_a_person_or_is_well_again_does_not_stand_still() {
+        let now = at("2026-12-01T00:00:00Z");
+        let rotating: &[(&str, &[&str])] = &[("c", &[CURRENT]), ("t", &[PENDING])];
+        let none = Standstill {
+            event: None,
+            tag: None,
+        };
+        let begins = secret(&[], &[("c", &[CURRENT])]);
+        assert_eq!(
+            standstill(&begins, &outcome(Standing::Due, None), now),
+            none
+        );
+        let over = Standstill {
+            tag: Some(tags::NONE.to_owned()),
+            ..none.clone()
+        };
+        for standing in [Standing::Healthy, Standing::WaitingForPerson] {
+            let stood = secret(&[(tags::STALLED, DAYS_AGO)], rotating);
+            assert_eq!(standstill(&stood, &outcome(standing, None), now), over);
+            let well = secret(&[(tags::STALLED, tags::NONE)], rotating);
+            assert_eq!(standstill(&well, &outcome(standing, None), now), none);
+        }
+    }
+
+    #[test]
+    fn what_fails_is_noted_at_once_and_what_was_tried_for_a_day_is_not_said_to_go_on_by_itself() {
+        let now = at("2026-12-01T00:00:00Z");
+        let down = || Some(Failure::new(Kind::Temporary, "asking ShopCtrl: 503"));
+        let first = secret(&[], &[("c", &[CURRENT])]);
+        let noted = standstill(&first, &outcome(Standing::Healthy, down()), now);
+        assert_eq!(
+            (noted.event, noted.tag),
+            (None, Some(format!("{}:", now.as_second())))
+        );
+        let stood = secret(&[(tags::STALLED, DAYS_AGO)], &[("c", &[CURRENT])]);
+        let told = standstill(&stood, &outcome(Standing::Healthy, down()), now);
+        let Some(EventKind::RotationStalled {
+            what, next_step, ..
+        }) = told.event
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(what, "asking ShopCtrl: 503");
+        assert!(!next_step.contains("tried again"), "{next_step}");
+    }
+}

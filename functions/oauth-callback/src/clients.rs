@@ -1,0 +1,28 @@
+//! The settings and the clients that every request shares.
+
+use shared::event_bus::EventBus;
+use shared::http::Client;
+use shared::secret_store::SecretStore;
+
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub settings: Settings,
+    pub http: Client,
+    pub store: SecretStore,
+    pub events: EventBus,
+}
+
+impl Clients {
+    pub fn over(settings: Settings, http: Client) -> Self {
+        let store = SecretStore::new(&settings.aws, &http);
+        let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
+        Self {
+            settings,
+            http,
+            store,
+            events,
+        }
+    }
+}

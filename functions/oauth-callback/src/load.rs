@@ -1,0 +1,130 @@
+//! What Secrets Manager has of that which a link or a session names.
+
+use jiff::Timestamp;
+use shared::companion::CompanionStore;
+use shared::failure::{Failure, Kind};
+use shared::mailbox_secret::MailboxSecret;
+use shared::retry::CallError;
+use shared::secret_store::versions::CURRENT;
+use shared::secret_store::{SecretMetadata, SecretValue};
+use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
+
+use crate::clients::Clients;
+use crate::hand_over::context::HandOverContext;
+use crate::message::{Button, Message};
+use crate::outcome::Outcome;
+use crate::session::signed_in::SignedIn;
+
+pub(crate) async fn ticket_key(clients: &Clients) -> Result<TicketKey, Failure> {
+    let key = clients
+        .store
+        .value_with_label(&clients.settings.ticket_key_secret, CURRENT)
+        .await
+        .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
+    TicketKey::new(key.text)
+}
+
+/// The ticket of a session. The link may expire while the session is open; the session ends soon after.
+pub(crate) fn session_ticket(
+    key: &TicketKey,
+    text: &str,
+    now: Timestamp,
+) -> Result<Ticket, Outcome> {
+    match key.verify(text, now) {
+        Ok(ticket) | Err(Refused::Expired(ticket)) => Ok(ticket),
+        Err(Refused::Invalid) => Err(Outcome::InvalidTicket),
+    }
+}
+
+/// The secret that a ticket names and the document of the version that it is bound to, if what
+/// it was for still has to be done.
+pub(crate) async fn bound_version(
+    clients: &Clients,
+    ticket: &Ticket,
+) -> Result<(SecretMetadata, MailboxSecret), Message> {
+    let (secret, value) = secret_and_value(clients, ticket).await;
+    let secret = secret?;
+    if secret.is_replica() {
+        return Err(Outcome::Replica.into());
+    }
+    let current = secret.versions.current() == Some(&ticket.version);
+    let pending = secret.versions.in_progress() == Some(&ticket.version);
+    match ticket.purpose {
+        Purpose::Rotate if current => return Err(Outcome::AlreadyDone.into()),
+        Purpose::Rotate if pending => {}
+        Purpose::Connect if current => {}
+        Purpose::Rotate | Purpose::Connect => return Err(Outcome::Superseded.into()),
+    }
+    match value? {
+        Some(value) => Ok((secret, MailboxSecret::read(&value.text)?)),
+        None => Err(Failure::new(
+            Kind::Temporary,
+            "reading the link's version: it has no value",
+        )
+        .into()),
+    }
+}
+
+/// The hand-over that a session is about, unless the session is over, or its account is not the mailbox's any
+/// more.
+pub(crate) async fn owners_hand_over(
+    clients: &Clients,
+    session: Option<SignedIn>,
+    key: &TicketKey,
+    now: Timestamp,
+) -> Result<HandOverContext, Message> {
+    let context = hand_over(clients, session, key, now).await?;
+    if context.is_the_owners() {
+        return Ok(context);
+    }
+    let outcome = Outcome::WrongAccount {
+        expected: context.sign_in_name(),
+    };
+    let button = Button::sign_in_as_another(&context.session.ticket);
+    Err(Message::from(outcome).with_button(button))
+}
+
+/// The same, whosever the mailbox is by now.
+pub(crate) async fn hand_over(
+    clients: &Clients,
+    session: Option<SignedIn>,
+    key: &TicketKey,
+    now: Timestamp,
+) -> Result<HandOverContext, Message> {
+    let session = session.ok_or(Outcome::SessionOver)?;
+    let ticket = session_ticket(key, &session.ticket, now)?;
+    let (secret, value) = secret_and_value(clients, &ticket).await;
+    let (secret, value) = (secret?, value?);
+    if secret.is_replica() {
+        return Err(Outcome::Replica.into());
+    }
+    let versions = &secret.versions;
+    let live = [versions.current(), versions.in_progress()].contains(&Some(&ticket.version));
+    let value = value.filter(|_| live).ok_or(Outcome::Superseded)?;
+    let document = MailboxSecret::read(&value.text)?;
+    let companion = CompanionStore::of(&clients.store, &secret.name);
+    let companion = companion.read().await?;
+    Ok(HandOverContext {
+        session,
+        ticket,
+        secret,
+        document,
+        companion,
+    })
+}
+
+async fn secret_and_value(
+    clients: &Clients,
+    ticket: &Ticket,
+) -> (
+    Result<SecretMetadata, CallError>,
+    Result<Option<SecretValue>, CallError>,
+) {
+    let span = tracing::Span::current();
+    span.record("secret", &ticket.secret);
+    span.record("token", &ticket.version);
+    tokio::join!(
+        clients.store.describe(&ticket.secret),
+        clients.store.value_of(&ticket.secret, &ticket.version),
+    )
+}

@@ -1,0 +1,11 @@
+//! The pages: the frame around each, and one file a screen. Their words are in `words`.
+
+pub(crate) mod done;
+pub(crate) mod frame;
+pub(crate) mod message;
+mod parts;
+pub(crate) mod proving;
+mod standing;
+pub(crate) mod start;
+pub(crate) mod task;
+pub(crate) mod words;

@@ -1,0 +1,30 @@
+//! `GET /authorize?ticket=…`: from the link to Microsoft's sign-in page. Changes nothing.
+
+use jiff::Timestamp;
+use shared::entra::sign_in::{authorize_url, scopes};
+use tracing::info;
+
+use crate::clients::Clients;
+use crate::link::{self, Link};
+use crate::load;
+use crate::request::Request;
+use crate::response::{Response, RouteResult};
+use crate::session::sign_in::SignInSession;
+
+pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp) -> RouteResult {
+    let Link { text, key, ticket } = link::open(clients, request, now).await?;
+    let (_, mailbox) = load::bound_version(clients, &ticket).await?;
+    let app = clients.settings.app(&mailbox);
+    let session = SignInSession::begin(text)?;
+    let location = authorize_url(
+        &app,
+        &clients.settings.redirect_uri(),
+        &scopes(&app, &mailbox.connections, &ticket.mailbox),
+        &mailbox.sign_in_name(&ticket.mailbox),
+        &session.secrets,
+        // After another account's sign-in Microsoft would take that one again.
+        request.query("anew").is_some(),
+    )?;
+    info!(mailbox = %ticket.mailbox, "to Microsoft's sign-in");
+    Ok(Response::redirect(location).with_cookie(session.cookie(&key, now)?))
+}

@@ -1,0 +1,220 @@
+//! `GET /callback`: redeems the code, makes sure who it was, stores the grant, and leads on: to the
+//! hand-over where one is left, else by resuming the rotation.
+
+mod admin_consent;
+mod checks;
+mod offer;
+mod redeem;
+mod sign_in;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use shared::attestations::Attestations;
+use shared::companion::CompanionStore;
+use shared::entra::refusal::{OAuthEndpoint, OAuthError, number_in};
+use shared::grants::Grant;
+use shared::ids::DirectoryId;
+use shared::mailbox_secret::Connection;
+use shared::retry::Deadline;
+use shared::ticket::Purpose;
+use subtle::ConstantTimeEq;
+use tracing::info;
+
+use crate::clients::Clients;
+use crate::message::Message;
+use crate::outcome::Outcome;
+use crate::request::Request;
+use crate::response::{Response, RouteResult};
+use crate::route::Route;
+use crate::session::owner::GrantHolder;
+use crate::session::sign_in::{self as session, SignInSession};
+use crate::session::signed_in::SignedIn;
+use crate::{load, rotation};
+use sign_in::SignIn;
+
+pub(crate) async fn respond(
+    clients: &Clients,
+    request: &Request,
+    deadline: Deadline,
+    now: Timestamp,
+) -> RouteResult {
+    if admin_consent::is_redirect(request) {
+        return Err(admin_consent::outcome(request).into());
+    }
+    let key = load::ticket_key(clients).await?;
+    let session = SignInSession::open(&request.cookies, &key, now);
+    let Some(session) = session.filter(|session| same_state(session, request)) else {
+        // What is not this session's own way back does not end it: anybody can send a browser here.
+        return Err(Outcome::NoSignIn.into());
+    };
+    let result = match SignIn::load(clients, session, key, now).await {
+        Ok(sign_in) => complete(clients, &sign_in, request, deadline)
+            .await
+            .map_err(|message| sign_in.with_retry(message)),
+        Err(message) => Err(message),
+    };
+    result.map_err(Message::ending_sign_in)
+}
+
+fn same_state(session: &SignInSession, request: &Request) -> bool {
+    let expected = session.secrets.state.expose_secret().as_bytes();
+    request
+        .query("state")
+        .is_some_and(|state| state.as_bytes().ct_eq(expected).into())
+}
+
+async fn complete(
+    clients: &Clients,
+    sign_in: &SignIn,
+    request: &Request,
+    deadline: Deadline,
+) -> RouteResult {
+    if let Some(refusal) = refusal_in(request) {
+        return Err(sign_in.refused(&clients.settings, &refusal, OAuthEndpoint::Authorization));
+    }
+    let code = request.query("code").filter(|code| !code.is_empty());
+    let code = code.ok_or(Outcome::NoCode)?;
+    let store = CompanionStore::of(&clients.store, &sign_in.secret.name);
+    let (tokens, issuer, companion) = tokio::join!(
+        redeem::redeem(clients, sign_in, code.into()),
+        redeem::issuer(clients, &sign_in.app, deadline),
+        store.read(),
+    );
+    let (tokens, issuer, companion) = (tokens?, issuer?, companion?);
+    let account = redeem::account(clients, sign_in, &tokens, &issuer, deadline).await?;
+    if checks::grant_holder(sign_in, &account, &companion.grants)? == GrantHolder::Nobody {
+        checks::refuse_other_names(clients, sign_in, &tokens, &account, deadline).await?;
+    }
+    let refresh_token = checks::refuse_incomplete_consent(sign_in, &tokens)?;
+    let grant = Grant {
+        oid: account.oid,
+        tid: account.tid,
+        scopes: tokens.scopes().clone(),
+        refresh_token,
+        redeemed_at: tokens.now,
+    };
+    store_grant(&store, sign_in, &grant).await?;
+    info!(mailbox = %sign_in.ticket.mailbox, "stored a grant");
+    let offers = offer::offer(clients, sign_in, deadline).await;
+    match hand_over_work(sign_in, &companion.attestations, &offers.addresses) {
+        HandOverWork::Open => redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses),
+        HandOverWork::Done => {
+            let response = redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses)?;
+            resume_rotation(clients, sign_in).await;
+            Ok(response)
+        }
+        HandOverWork::None => {
+            let outcome = resume_rotation(clients, sign_in).await;
+            let mailbox = sign_in.ticket.mailbox.clone();
+            Err(match offers.failed {
+                true => Outcome::AuthorizeRemains { mailbox }.into(),
+                false => outcome.into(),
+            })
+        }
+    }
+}
+
+/// The OAuth error in a redirect of a sign-in that failed. Its text is not read beyond the number.
+fn refusal_in(request: &Request) -> Option<OAuthError> {
+    if !request.has_query("error") {
+        return None;
+    }
+    // Given twice it is still an error, if not one that has a name.
+    let error = request.query("error").unwrap_or_default();
+    let description = request.query("error_description").unwrap_or_default();
+    Some(OAuthError::new(&error, None, number_in(&description)))
+}
+
+/// Stores the grant, unless another account's was stored for the mailbox meanwhile.
+async fn store_grant(
+    store: &CompanionStore,
+    sign_in: &SignIn,
+    grant: &Grant,
+) -> Result<(), Message> {
+    let mailbox = &sign_in.ticket.mailbox;
+    let taken = Cell::new(false);
+    store
+        .update(|companion| {
+            let grants = &mut companion.grants;
+            let holder = GrantHolder::of(grants, mailbox, &grant.oid, &grant.tid);
+            taken.set(holder == GrantHolder::AnotherAccount);
+            if holder != GrantHolder::AnotherAccount {
+                grants.set(mailbox, grant.clone());
+            }
+        })
+        .await?;
+    if taken.get() {
+        let expected = sign_in.name();
+        return Err(Outcome::WrongAccount { expected }.into());
+    }
+    Ok(())
+}
+
+/// What this account has to do in a hand-over.
+enum HandOverWork {
+    None,
+    /// The rotation waits for it, and not only for this sign-in.
+    Open,
+    Done,
+}
+
+fn hand_over_work(
+    sign_in: &SignIn,
+    attestations: &Attestations,
+    authorize: &BTreeMap<String, String>,
+) -> HandOverWork {
+    let version = &sign_in.ticket.version;
+    let attested = |connection: &Connection| attestations.attested(version, &connection.id);
+    let attended: Vec<&Connection> = match sign_in.ticket.purpose {
+        Purpose::Rotate => sign_in.attended().collect(),
+        Purpose::Connect => Vec::new(),
+    };
+    if !authorize.is_empty() || !attended.iter().all(|connection| attested(connection)) {
+        HandOverWork::Open
+    } else if attended.is_empty() {
+        HandOverWork::None
+    } else {
+        HandOverWork::Done
+    }
+}
+
+fn redirect_to_hand_over(
+    clients: &Clients,
+    sign_in: &SignIn,
+    oid: DirectoryId,
+    authorize: BTreeMap<String, String>,
+) -> RouteResult {
+    let ticket = sign_in.session.ticket.clone();
+    let signed_in = SignedIn::begin(ticket, oid, authorize, sign_in.now)?;
+    info!("to the hand-over");
+    Ok(Response::redirect(clients.settings.url(Route::Attestation))
+        .with_cookie(session::COOKIE.end())
+        .with_cookie(signed_in.cookie(&sign_in.key)?))
+}
+
+/// Has the rotation go on that waits, and says how the sign-in ends by that.
+async fn resume_rotation(clients: &Clients, sign_in: &SignIn) -> Outcome {
+    let (purpose, mailbox) = (sign_in.ticket.purpose, sign_in.ticket.mailbox.clone());
+    let has_attended = sign_in.attended().next().is_some();
+    let waiting = match purpose {
+        Purpose::Rotate => Some(sign_in.ticket.version.as_str()),
+        Purpose::Connect => sign_in.secret.versions.in_progress(),
+    };
+    let Some(token) = waiting else {
+        return Outcome::Connected {
+            mailbox,
+            attended: has_attended,
+        };
+    };
+    if !sign_in.secret.rotation_enabled {
+        return Outcome::StoredWhileOff { mailbox };
+    }
+    rotation::resume(&clients.store, &sign_in.secret, token).await;
+    match has_attended {
+        true => Outcome::HandOverRemains { mailbox },
+        false => Outcome::RotationGoesOn { mailbox, purpose },
+    }
+}

@@ -1,0 +1,260 @@
+//! Asking a person: a link in an event, once for each thing that is asked, and again at each threshold as the
+//! client secret's end nears.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::clock;
+use shared::events::{AskedBefore, EventKind, HandOverConnection};
+use shared::failure::{Failure, Kind};
+use shared::ids::MailboxAddress;
+use shared::mailbox_secret::{Connection, MailboxSecret};
+use shared::policy;
+use shared::secret_store::SecretMetadata;
+use shared::secret_store::versions::CURRENT;
+use shared::short_hash::short_hash;
+use shared::tags;
+use shared::tags::state::{Asked, State};
+use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
+use tracing::info;
+
+use crate::context::Context;
+
+/// What only a person can do.
+#[derive(Debug, Clone)]
+pub(crate) enum Need {
+    /// Sign in as this mailbox; with Entra's code, or `no_grant`.
+    SignIn {
+        mailbox: MailboxAddress,
+        reason: String,
+    },
+    /// Sign in as this mailbox before a rotation needs it: its grant is dead or dying.
+    Renewal {
+        mailbox: MailboxAddress,
+        reason: String,
+        redeemed_at: Option<Timestamp>,
+    },
+    /// Hand the new secret to ShopCtrl for these connections of one mailbox, or authorize it there.
+    HandOver {
+        mailbox: MailboxAddress,
+        connections: Vec<Connection>,
+    },
+}
+
+/// What a person is sent.
+struct Link {
+    address: String,
+    ends: Timestamp,
+    asked: AskedBefore,
+    due_by: Timestamp,
+    contact: Option<String>,
+}
+
+impl Need {
+    /// One request for each mailbox: a link admits one account.
+    pub(crate) fn hand_overs<'c>(
+        connections: impl IntoIterator<Item = &'c Connection>,
+    ) -> Vec<Self> {
+        let mut by_mailbox: BTreeMap<String, (MailboxAddress, Vec<Connection>)> = BTreeMap::new();
+        for connection in connections {
+            let mailbox = &connection.mailbox;
+            let of_mailbox = by_mailbox.entry(mailbox.key());
+            let (_, all) = of_mailbox.or_insert_with(|| (mailbox.clone(), Vec::new()));
+            all.push(connection.clone());
+        }
+        let hand_overs = by_mailbox.into_values();
+        let hand_overs = hand_overs.map(|(mailbox, connections)| Self::HandOver {
+            mailbox,
+            connections,
+        });
+        hand_overs.collect()
+    }
+
+    /// The account whose owner is asked.
+    fn mailbox(&self) -> &MailboxAddress {
+        match self {
+            Self::SignIn { mailbox, .. }
+            | Self::Renewal { mailbox, .. }
+            | Self::HandOver { mailbox, .. } => mailbox,
+        }
+    }
+
+    /// Where the link leads: straight to Microsoft, or to the page that guides a hand-over.
+    fn page(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } | Self::Renewal { .. } => "authorize",
+            Self::HandOver { .. } => "start",
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Self::SignIn { mailbox, .. } | Self::Renewal { mailbox, .. } => {
+                format!("sign-in {}", mailbox.key())
+            }
+            Self::HandOver { connections, .. } => {
+                let ids = connections.iter().map(|c| c.id.as_str());
+                format!("hand-over {}", ids.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+
+    fn into_event(self, link: Link) -> EventKind {
+        let Link {
+            address: link,
+            ends: link_expires_at,
+            asked,
+            due_by,
+            contact,
+        } = link;
+        match self {
+            Self::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
+                mailbox,
+                link,
+                link_expires_at,
+                asked,
+                reason,
+                due_by,
+                contact,
+            },
+            Self::Renewal {
+                mailbox,
+                reason,
+                redeemed_at,
+            } => EventKind::GrantExpiring {
+                mailbox,
+                link,
+                link_expires_at,
+                asked,
+                reason,
+                redeemed_at,
+                due_by,
+                contact,
+            },
+            Self::HandOver {
+                mailbox,
+                connections,
+            } => EventKind::HandOverRequired {
+                mailbox,
+                connections: connections.iter().map(hand_over).collect(),
+                link,
+                link_expires_at,
+                asked,
+                due_by,
+                contact,
+            },
+        }
+    }
+}
+
+/// Asks, unless the same was asked in this rotation at this threshold with a link that is still good, and
+/// returns the failure with which the step ends. The links are bound to the context's version.
+pub(crate) async fn ask(
+    context: &Context<'_>,
+    needs: Vec<Need>,
+    request: Request,
+) -> Result<Failure, Failure> {
+    let Context {
+        clients, secret, ..
+    } = context;
+    let waiting = Failure::new(
+        Kind::WaitingForPerson,
+        needs.iter().map(Need::what).collect::<Vec<_>>().join(", "),
+    );
+    // The machine's clock, which also ends the tickets.
+    let now = clock::machine();
+    let ends = expiry(now, clients.settings.ticket_lifetime.signed());
+    // 0 when mail has stopped already.
+    let threshold = policy::urgency(request.now, request.due_by);
+    let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
+    let before = state
+        .as_ref()
+        .and_then(|state| state.asked(&context.version));
+    let open = before.filter(|asked| {
+        asked.until > now.as_second() && !policy::tightened(asked.threshold, threshold)
+    });
+    let mut asked = open.cloned().unwrap_or_else(|| Asked::new(ends, threshold));
+    let before = AskedBefore {
+        until: before.map(|asked| asked.until),
+        threshold: asked.threshold,
+    };
+    let mut events = Vec::new();
+    for need in needs {
+        if !asked.add(short_hash(&need.what())) {
+            info!(need = need.what(), "the person was asked before");
+            continue;
+        }
+        let ticket = sign_ticket(context, request.purpose, need.mailbox().clone(), ends).await?;
+        let page = need.page();
+        let link = Link {
+            address: format!("{}/{page}?ticket={ticket}", clients.settings.callback_url),
+            ends,
+            asked: before,
+            due_by: request.due_by,
+            contact: contact(secret, &context.document),
+        };
+        events.push(context.event(need.into_event(link)));
+    }
+    if !events.is_empty() {
+        clients.events.publish(&events).await?;
+        let state = State::Waiting {
+            token: context.version.clone(),
+            asked,
+        };
+        let tag = (tags::STATE, state.to_string());
+        clients.store.tag(&secret.arn, &[tag]).await?;
+    }
+    Ok(waiting)
+}
+
+async fn sign_ticket(
+    context: &Context<'_>,
+    purpose: Purpose,
+    mailbox: MailboxAddress,
+    expires_at: Timestamp,
+) -> Result<String, Failure> {
+    let Context {
+        clients, secret, ..
+    } = context;
+    let key = clients
+        .store
+        .value_with_label(&clients.settings.ticket_key_secret, CURRENT)
+        .await
+        .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
+    TicketKey::new(key.text)?.sign(&Ticket {
+        purpose,
+        secret: secret.arn.clone(),
+        version: context.version.clone(),
+        mailbox,
+        expires_at,
+    })
+}
+
+/// Whom to tell; never one of the mailboxes whose mail may stand still.
+pub(crate) fn contact(secret: &SecretMetadata, mailbox: &MailboxSecret) -> Option<String> {
+    let contact = secret.tags.get(tags::CONTACT)?;
+    let own = MailboxAddress::read(contact)
+        .is_some_and(|contact| mailbox.own_addresses().contains(&contact));
+    (!own).then(|| contact.clone())
+}
+
+/// A connection, as events describe it.
+pub(crate) fn hand_over(connection: &Connection) -> HandOverConnection {
+    HandOverConnection {
+        id: connection.id.clone(),
+        direction: connection.direction,
+        mailbox: connection.mailbox.clone(),
+        shopctrl_ui: connection.shopctrl.ui.clone(),
+    }
+}
+
+/// For what a person is asked, and by when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    /// What the links are for.
+    pub purpose: Purpose,
+    /// Entra's clock.
+    pub now: Timestamp,
+    /// When mail stops.
+    pub due_by: Timestamp,
+}

@@ -1,0 +1,101 @@
+//! The settings and the clients of every outside service, and what is had from the two together.
+
+use jiff::Timestamp;
+use shared::companion::CompanionStore;
+use shared::entra::App;
+use shared::entra::rotator::Rotators;
+use shared::entra::token::{ClientProof, TokenEndpoint};
+use shared::event_bus::EventBus;
+use shared::failure::Failure;
+use shared::graph::application::Registration;
+use shared::http::Client;
+use shared::mailbox_secret::MailboxSecret;
+use shared::policy::{self, Policy};
+use shared::retry::Deadline;
+use shared::secret_store::{SecretMetadata, SecretStore};
+
+use crate::Settings;
+
+/// Made once in init, and lent to all the work of an invocation.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub(crate) settings: Settings,
+    pub(crate) http: Client,
+    pub(crate) store: SecretStore,
+    pub(crate) events: EventBus,
+    rotators: Rotators,
+    /// One writer of the grants at a time: side by side they would only lose races to each other.
+    pub(crate) companion_writer: tokio::sync::Mutex<()>,
+}
+
+impl Clients {
+    pub(crate) fn over(settings: Settings, http: Client) -> Self {
+        let store = SecretStore::new(&settings.aws, &http);
+        let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
+        let rotators = Rotators::new(
+            http.clone(),
+            settings.microsoft.clone(),
+            store.clone(),
+            &settings.aws,
+        );
+        Self {
+            settings,
+            http,
+            store,
+            events,
+            rotators,
+            companion_writer: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn app(&self, mailbox: &MailboxSecret) -> App {
+        App {
+            endpoints: self.settings.microsoft.endpoints(mailbox.cloud),
+            tenant: mailbox.tenant_id.clone(),
+            client_id: mailbox.client_id.clone(),
+        }
+    }
+
+    /// The app registration, as its rotator may change it.
+    pub(crate) async fn registration(
+        &self,
+        mailbox: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Result<Registration, Failure> {
+        self.registration_through(mailbox, mailbox, deadline).await
+    }
+
+    /// The same, with the rotator of another document: of an app that is its own, the secret that works.
+    pub(crate) async fn registration_through(
+        &self,
+        mailbox: &MailboxSecret,
+        rotator: &MailboxSecret,
+        deadline: Deadline,
+    ) -> Result<Registration, Failure> {
+        let tokens = self.rotators.token(rotator, deadline).await?;
+        let (http, app) = (self.http.clone(), self.app(mailbox));
+        Ok(Registration::new(http, app, tokens))
+    }
+
+    /// The token endpoint, as the app with this document's client secret.
+    pub(crate) fn token_endpoint(&self, mailbox: &MailboxSecret) -> TokenEndpoint {
+        let proof = ClientProof::Secret(mailbox.client_secret.clone());
+        TokenEndpoint::new(self.http.clone(), self.app(mailbox), proof)
+    }
+
+    pub(crate) fn companion(&self, secret: &SecretMetadata) -> CompanionStore {
+        CompanionStore::of(&self.store, &secret.name)
+    }
+
+    pub(crate) fn policy(&self, secret: &SecretMetadata) -> Result<Policy, Failure> {
+        let tag = secret.tags.get(policy::TAG).map(String::as_str);
+        self.settings.policy.clone().with_tag(tag)
+    }
+
+    /// Whether nothing that worked may be taken away now. A policy that cannot be read might say so; the
+    /// checker reports it.
+    pub(crate) fn is_frozen(&self, secret: &SecretMetadata, now: Timestamp) -> bool {
+        let policy = self.policy(secret);
+        policy.map_or(true, |policy| policy.is_frozen(now))
+    }
+}

@@ -1,0 +1,63 @@
+//! The ShopCtrl logins of a mailbox document, and a client for each of its connections.
+
+use std::collections::BTreeMap;
+
+use shared::failure::{Failure, Kind};
+use shared::mailbox_secret::{Connection, MailboxSecret};
+use shared::secret_store::versions::CURRENT;
+use shared::shopctrl::{Login, ShopCtrl};
+
+use crate::clients::Clients;
+
+/// A login that serves several connections is read once.
+pub(crate) struct Logins<'a> {
+    clients: &'a Clients,
+    by_name: BTreeMap<String, Result<Login, Failure>>,
+}
+
+impl<'a> Logins<'a> {
+    /// Reads the logins of all connections, in parallel.
+    pub(crate) async fn read(clients: &'a Clients, mailbox: &MailboxSecret) -> Self {
+        let mut names: Vec<&str> = mailbox.connections.iter().map(login_name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let logins = names.into_iter().map(async |name| {
+            let value = clients.store.value_with_label(name, CURRENT).await;
+            let login = value
+                .map_err(|error| error.failure.while_doing("reading the ShopCtrl login"))
+                .and_then(|value| Login::read(&value.text));
+            (name.to_owned(), login)
+        });
+        let logins = futures_util::future::join_all(logins).await;
+        Self {
+            clients,
+            by_name: logins.into_iter().collect(),
+        }
+    }
+
+    /// The client of one connection's ShopCtrl.
+    ///
+    /// # Errors
+    /// When its login could not be read.
+    pub(crate) fn shopctrl(&self, connection: &Connection) -> Result<ShopCtrl, Failure> {
+        let login = self.by_name.get(login_name(connection));
+        let login = login.cloned().unwrap_or_else(|| Err(not_read()))?;
+        Ok(ShopCtrl::new(
+            self.clients.http.clone(),
+            self.clients.settings.shopctrl_paths.clone(),
+            connection.shopctrl.api.clone(),
+            login,
+        ))
+    }
+}
+
+fn login_name(connection: &Connection) -> &str {
+    &connection.shopctrl.credentials
+}
+
+fn not_read() -> Failure {
+    Failure::new(
+        Kind::Misconfigured,
+        "reading the ShopCtrl login: it was not read",
+    )
+}

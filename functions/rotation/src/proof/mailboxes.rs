@@ -1,0 +1,172 @@
+//! The mailboxes of a document, proved with their owners' stored grants.
+
+use shared::entra::sign_in::connection_scope;
+use shared::entra::token::{TokenError, Tokens};
+use shared::failure::{Failure, Kind};
+use shared::grants::{Grant, Grants};
+use shared::graph::account;
+use shared::ids::MailboxAddress;
+use shared::mailbox_secret::{Connection, Direction, Proof, Protocol};
+use shared::retry::{Retry, with_retries};
+use tracing::info;
+
+use crate::ask_person::Need;
+use crate::context::Context;
+
+/// Why a mailbox was not proved.
+pub(crate) enum Unproved {
+    /// Its owner has to sign in; with Entra's code, or `no_grant`.
+    OwnerNeeded(String),
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// Proves every mailbox; returns the sign-ins that only an owner can make.
+pub(crate) async fn prove_mailboxes(
+    context: &Context<'_>,
+    grants: &Grants,
+) -> Result<Vec<Need>, Failure> {
+    let proofs = context.document.probed_mailboxes().into_iter();
+    let proofs = proofs.map(async |mailbox| {
+        let proof = prove_mailbox(context, grants, mailbox).await;
+        (mailbox, proof)
+    });
+    let mut needs = Vec::new();
+    let mut failure = None;
+    for (mailbox, proof) in futures_util::future::join_all(proofs).await {
+        match proof {
+            Ok(()) => info!(%mailbox, "the mailbox works with the grant"),
+            Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::SignIn {
+                mailbox: mailbox.clone(),
+                reason,
+            }),
+            Err(Unproved::Failed(error)) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(failure) if needs.is_empty() => Err(failure),
+        _ => Ok(needs),
+    }
+}
+
+pub(crate) async fn prove_mailbox(
+    context: &Context<'_>,
+    grants: &Grants,
+    mailbox: &MailboxAddress,
+) -> Result<(), Unproved> {
+    let Some(grant) = grants.of(mailbox) else {
+        return Err(Unproved::OwnerNeeded("no_grant".to_owned()));
+    };
+    let of_mailbox = |c: &&Connection| c.mailbox == *mailbox && c.proof == Proof::Probe;
+    let (by_graph, by_protocol): (Vec<_>, Vec<_>) = context
+        .document
+        .connections
+        .iter()
+        .filter(of_mailbox)
+        .partition(|c| c.protocol == Protocol::Graph);
+    // One token request names one resource: Graph's scopes and the mail protocols' apart.
+    for connections in [by_graph, by_protocol] {
+        if !connections.is_empty() {
+            prove_with_grant(context, mailbox, grant, &connections).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn prove_with_grant(
+    context: &Context<'_>,
+    mailbox: &MailboxAddress,
+    grant: &Grant,
+    connections: &[&Connection],
+) -> Result<(), Unproved> {
+    let clients = context.clients;
+    let app = clients.app(&context.document);
+    let mut scopes = vec!["openid".to_owned(), "offline_access".to_owned()];
+    for connection in connections {
+        let scope = connection_scope(&app, connection);
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    let tokens = redeem(context, mailbox, grant, &scopes).await?;
+    for connection in connections {
+        let scope = connection_scope(&app, connection);
+        if !tokens.grants(&scope) {
+            return Err(Unproved::OwnerNeeded("consent_required".to_owned()));
+        }
+    }
+    let reads =
+        |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
+    if connections.iter().any(|c| reads(&c)) {
+        let opened = with_retries(context.deadline, async || {
+            account::open_inbox(&clients.http, &app.endpoints, &tokens.access).await
+        });
+        let opened = opened.await;
+        opened.map_err(|error| Unproved::Failed(error.failure.while_doing(mailbox.as_str())))?;
+    }
+    Ok(())
+}
+
+/// Redeems a stored grant and stores its replacement.
+async fn redeem(
+    context: &Context<'_>,
+    mailbox: &MailboxAddress,
+    grant: &Grant,
+    scopes: &[String],
+) -> Result<Tokens, Unproved> {
+    let endpoint = context.clients.token_endpoint(&context.document);
+    let mut owner_needed = None;
+    let tokens = with_retries(context.deadline, async || {
+        let tokens = endpoint.refresh(&grant.refresh_token, scopes).await;
+        tokens.map_err(|error| {
+            if let TokenError::PersonNeeded(trouble) = &error {
+                owner_needed = Some(trouble.code());
+            }
+            // A replica that lags: the secret has signed in a moment ago.
+            let lags = matches!(error, TokenError::ClientRefused(_));
+            let mut error = error.into_call_error("redeeming the stored grant");
+            if lags {
+                error.retry = Retry::Backoff;
+                error.failure.kind = Kind::Temporary;
+            }
+            error
+        })
+    })
+    .await;
+    let tokens = match (tokens, owner_needed) {
+        (Ok(tokens), _) => tokens,
+        (Err(_), Some(code)) => return Err(Unproved::OwnerNeeded(code)),
+        (Err(error), None) => return Err(Unproved::Failed(error.failure)),
+    };
+    if let Some(refresh_token) = &tokens.refresh {
+        let redeemed = Grant {
+            refresh_token: refresh_token.clone(),
+            redeemed_at: tokens.now,
+            ..grant.clone()
+        };
+        let stored = store_redeemed(context, mailbox, &redeemed);
+        stored.await.map_err(Unproved::Failed)?;
+    }
+    Ok(tokens)
+}
+
+async fn store_redeemed(
+    context: &Context<'_>,
+    mailbox: &MailboxAddress,
+    redeemed: &Grant,
+) -> Result<(), Failure> {
+    let clients = context.clients;
+    let _one_writer = clients.companion_writer.lock().await;
+    let store = clients.companion(&context.secret);
+    let stored = store.update(|companion| {
+        let grants = &mut companion.grants;
+        // A sign-in that came meanwhile brought a newer one.
+        let newer = grants
+            .of(mailbox)
+            .is_some_and(|g| g.redeemed_at > redeemed.redeemed_at);
+        if !newer {
+            grants.set(mailbox, redeemed.clone());
+        }
+    });
+    stored.await
+}

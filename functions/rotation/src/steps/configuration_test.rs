@@ -1,0 +1,233 @@
+//! The configuration test: is everything there that a rotation will need? Tried with the current
+//! secret, changing nothing but the stored grants, which are redeemed.
+
+use shared::credential::{Credential, Fit, Slip};
+use shared::failure::{Failure, Kind};
+use shared::graph::application::Registration;
+use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator};
+use shared::retry::with_retries;
+use shared::tags;
+use shared::ticket::Purpose;
+use tracing::info;
+
+use crate::ask_person::{Request, ask};
+use crate::context::Context;
+use crate::credentials::removal::find_credential;
+use crate::delivery::logins::Logins;
+use crate::proof::mailboxes::prove_mailboxes;
+use crate::proof::sign_in::{Refused, wait_until_signs_in};
+
+/// Tries all of it and reports all that is wrong in one message. A missing or dead grant is no
+/// error: its owner is asked for one. The context is of the current version, to which the links are bound:
+/// the pending one of a test goes away.
+pub(super) async fn test_configuration(context: &Context<'_>) -> Result<(), Failure> {
+    info!("a configuration test");
+    try_all(context).await.map_err(as_of_a_test)
+}
+
+async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
+    let Context {
+        clients,
+        document: mailbox,
+        ..
+    } = context;
+    let store = clients.companion(&context.secret);
+    let (entra, signs_in, shopctrl, companion) = tokio::join!(
+        try_entra(context),
+        wait_until_signs_in(clients, mailbox, context.deadline),
+        try_shopctrl(context),
+        store.read(),
+    );
+    let mut problems: Vec<Failure> = shopctrl;
+    problems.extend(entra.err());
+    let now = match signs_in {
+        Ok(now) => Some(now),
+        Err(refused) => {
+            problems.push(does_not_sign_in(mailbox, refused));
+            None
+        }
+    };
+    let good = problems.is_empty();
+    let needs = match companion {
+        Ok(companion) if good => prove_mailboxes(context, &companion.grants).await,
+        Ok(_) => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    };
+    let needs = needs.unwrap_or_else(|failure| {
+        problems.push(failure);
+        Vec::new()
+    });
+    if let Some(now) = now.filter(|_| !needs.is_empty()) {
+        let request = Request {
+            purpose: Purpose::Connect,
+            now,
+            due_by: mailbox.expires_at,
+        };
+        let waiting = ask(context, needs, request).await?;
+        info!(%waiting, "asked for the first grants");
+    }
+    together(problems)
+}
+
+fn does_not_sign_in(mailbox: &MailboxSecret, refused: Refused) -> Failure {
+    match refused {
+        Refused::Client(failure) => Failure::new(
+            Kind::Misconfigured,
+            "signing in with the current client secret: Entra refuses it",
+        )
+        .code(failure.code.unwrap_or_default())
+        .next_step(mailbox.client_secret.slip().map_or(
+            "Check that client_secret holds the Value, not the Secret ID.",
+            Slip::next_step,
+        )),
+        Refused::Other(failure) => failure,
+    }
+}
+
+async fn try_entra(context: &Context<'_>) -> Result<(), Failure> {
+    let Context {
+        clients,
+        document: mailbox,
+        deadline,
+        ..
+    } = context;
+    let registration = clients.registration(mailbox, *deadline).await?;
+    let application = with_retries(*deadline, async || registration.read().await).await?;
+    let credential = match application.credential(mailbox.key_id) {
+        Some(credential) => Some(credential.clone()),
+        None => find_credential(clients, &registration, mailbox.key_id, *deadline).await?,
+    };
+    refuse_anothers_id(mailbox, credential.as_ref())?;
+    if application.most_credentials().is_some() {
+        refuse_a_second_secret(context).await?;
+    }
+    look_for_ownership(mailbox, &registration).await;
+    Ok(())
+}
+
+fn refuse_anothers_id(
+    mailbox: &MailboxSecret,
+    credential: Option<&Credential>,
+) -> Result<(), Failure> {
+    match credential.map(|credential| credential.fits(&mailbox.client_secret)) {
+        Some(Fit::Yes | Fit::CannotTell) => Ok(()),
+        Some(Fit::No) => Err(Failure::new(
+            Kind::Misconfigured,
+            "reading the app registration in Entra: the client secret with this key_id begins with other characters than client_secret",
+        )
+        .next_step(
+            "Put key_id and client_secret of one and the same client secret into the document: the portal shows Secret ID and the beginning of the Value side by side.",
+        )),
+        None => Err(Failure::new(
+            Kind::Misconfigured,
+            "reading the app registration in Entra: it has no client secret with this key_id",
+        )
+        .next_step("Set key_id to the Secret ID that the portal shows beside the client secret.")),
+    }
+}
+
+/// Application.ReadWrite.All needs no ownership, and whether the rotator has that, it cannot
+/// see: so this is a word in the log and not an error.
+async fn look_for_ownership(mailbox: &MailboxSecret, registration: &Registration) {
+    let rotator = match &mailbox.rotator {
+        Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => client_id,
+        Rotator::Itself {} => &mailbox.client_id,
+    };
+    match registration.is_owned_by(rotator.as_str()).await {
+        Ok(true) => {}
+        Ok(false) => info!(
+            "the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"
+        ),
+        Err(error) => info!(failure = %error.failure, "the owners cannot be read"),
+    }
+}
+
+/// Where Entra allows two credentials, two mailbox secrets on one app registration would take each other's
+/// places.
+async fn refuse_a_second_secret(context: &Context<'_>) -> Result<(), Failure> {
+    let store = &context.clients.store;
+    let mailbox = &context.document;
+    for other in store.list(tags::MANAGED, "mailbox").await? {
+        if other.arn == context.secret.arn || other.is_replica() || other.deleted {
+            continue;
+        }
+        let Some(version) = other.versions.current() else {
+            continue;
+        };
+        let value = store.value_of(&other.arn, version).await?;
+        let document = value.and_then(|value| MailboxSecret::read(&value.text).ok());
+        let same = |other: MailboxSecret| {
+            other.tenant_id == mailbox.tenant_id && other.client_id == mailbox.client_id
+        };
+        if document.is_some_and(same) {
+            return Err(Failure::new(
+                Kind::Misconfigured,
+                format!("reading the app registration in Entra: it allows two client secrets, and {} rotates there too", other.name),
+            )
+            .next_step(
+                "Give each mailbox secret an app registration of its own, or set the supported account types to this organization only.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn try_shopctrl(context: &Context<'_>) -> Vec<Failure> {
+    let Context {
+        clients,
+        document: mailbox,
+        deadline,
+        ..
+    } = context;
+    let logins = Logins::read(clients, mailbox).await;
+    let tries = mailbox.connections.iter().map(async |connection| {
+        let shopctrl = logins.shopctrl(connection)?;
+        with_retries(*deadline, async || shopctrl.check_login().await).await?;
+        let shop_id = connection.shopctrl.shop_id;
+        with_retries(*deadline, async || shopctrl.shop_status(shop_id).await).await?;
+        if connection.delivery == Delivery::Api {
+            with_retries(*deadline, async || shopctrl.connection(connection).await).await?;
+        }
+        Ok(())
+    });
+    let tries = futures_util::future::join_all(tries).await;
+    tries
+        .into_iter()
+        .filter_map(|tried: Result<(), Failure>| tried.err())
+        .collect()
+}
+
+/// Secrets Manager tests once, when somebody sets rotation up, and not again by itself.
+fn as_of_a_test(failure: Failure) -> Failure {
+    failure.where_nothing_tries_again(
+        "Test the configuration again in some minutes (docs/runbook.md, Rotate now).",
+        "test it again",
+    )
+}
+
+/// All problems as one failure, each once; the worst kind counts.
+fn together(problems: Vec<Failure>) -> Result<(), Failure> {
+    let problems: Vec<Failure> = problems.into_iter().map(as_of_a_test).collect();
+    let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.dedup();
+    let temporary = problems
+        .iter()
+        .all(|problem| problem.kind == Kind::Temporary);
+    match problems.into_iter().next() {
+        None => Ok(()),
+        Some(first) if texts.len() == 1 => Err(first),
+        Some(_) => {
+            let kind = if temporary {
+                Kind::Temporary
+            } else {
+                Kind::Misconfigured
+            };
+            let what = format!(
+                "testing the configuration, {} problems: {}",
+                texts.len(),
+                texts.join(" | ")
+            );
+            Err(Failure::new(kind, what))
+        }
+    }
+}

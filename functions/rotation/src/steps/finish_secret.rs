@@ -1,0 +1,225 @@
+//! finishSecret: promotes the pending version, once every connection is seen to hold it.
+
+use jiff::Timestamp;
+use shared::events::EventKind;
+use shared::failure::{Failure, Kind};
+use shared::ids::KeyId;
+use shared::mailbox_secret::{Delivery, MailboxSecret};
+use shared::retry::{Deadline, backoff, with_retries};
+use shared::rotation::StepCall;
+use shared::secret_store::versions::{CURRENT, PREVIOUS, PROVED, key_label};
+use shared::secret_store::{LabelSwap, MoveLabel};
+use shared::tags;
+use shared::tags::seen_drift::SeenDrift;
+use shared::tags::state::State;
+use tracing::{info, warn};
+
+use super::begin::{self, FinishSecret};
+use crate::clients::Clients;
+use crate::context::Context;
+use crate::delivery::logins::Logins;
+
+pub(super) async fn run(
+    clients: &Clients,
+    call: &StepCall,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    match begin::finish_secret(clients, call, deadline).await? {
+        FinishSecret::Stored(stored) => {
+            let context = &stored.context;
+            refuse_unproved(context).await?;
+            refuse_undelivered(context).await?;
+            let was = promote(context).await?;
+            publish_rotated(context, stored.stored_at, was.as_deref()).await
+        }
+        // By hand it was perhaps delivered to nobody: then it is published once it was.
+        FinishSecret::Unpublished { context, stored_at } => {
+            refuse_undelivered(&context).await?;
+            publish_rotated(&context, stored_at, None).await
+        }
+        FinishSecret::Done => Ok(()),
+    }
+}
+
+/// The proof that testSecret recorded on the version; its label may be moments late.
+async fn refuse_unproved(context: &Context<'_>) -> Result<(), Failure> {
+    let Context {
+        clients,
+        secret,
+        version,
+        ..
+    } = context;
+    let wait = clients.settings.label_wait.duration();
+    let wait = context.deadline.at_most(wait);
+    let mut proved = secret.versions.has(version, PROVED);
+    let mut looks = 1;
+    while !proved {
+        if !wait.sleep(backoff(looks)).await {
+            return Err(Failure::new(
+                Kind::Temporary,
+                "promoting: the version does not show testSecret's proof",
+            )
+            .next_step("Nothing to do: the rotation is tried again from its delivery."));
+        }
+        looks += 1;
+        let versions = clients.store.describe(&secret.arn).await?.versions;
+        proved = versions.has(version, PROVED);
+    }
+    Ok(())
+}
+
+/// The last look before the promotion: what was proved in an earlier invocation may have been
+/// changed since, and a direction that holds another secret must never turn green.
+async fn refuse_undelivered(context: &Context<'_>) -> Result<(), Failure> {
+    let Context {
+        clients,
+        document,
+        deadline,
+        ..
+    } = context;
+    let (logins, companion) = tokio::join!(Logins::read(clients, document), async {
+        if document.has_attended() {
+            clients.companion(&context.secret).read().await.map(Some)
+        } else {
+            Ok(None)
+        }
+    });
+    let companion = companion?;
+    let looks = document.connections.iter().map(async |connection| {
+        let id = &connection.id;
+        let delivered = match connection.delivery {
+            Delivery::Api => {
+                let shopctrl = logins.shopctrl(connection)?;
+                let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
+                held.await?.has(document.key_id)
+            }
+            Delivery::Attended => companion
+                .as_ref()
+                .is_some_and(|companion| companion.attestations.attested(&context.version, id)),
+        };
+        if delivered {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Temporary,
+            format!("promoting: connection {id} does not hold the new secret"),
+        )
+        .next_step("Nothing to do: the rotation is tried again from its delivery."))
+    });
+    let looks = futures_util::future::join_all(looks).await;
+    looks.into_iter().collect()
+}
+
+/// Moves AWSCURRENT, if it still is where it was described. Returns the version that had it.
+async fn promote(context: &Context<'_>) -> Result<Option<String>, Failure> {
+    let Context {
+        clients,
+        secret,
+        version,
+        ..
+    } = context;
+    let was = secret.versions.current();
+    let promote = MoveLabel {
+        secret: &secret.arn,
+        label: CURRENT,
+        to: Some(version),
+        from: was,
+    };
+    if clients.store.swap_label(promote).await? == LabelSwap::Lost {
+        return Err(Failure::new(
+            Kind::Temporary,
+            "promoting: AWSCURRENT was moved by somebody else meanwhile",
+        ));
+    }
+    // It has served; the promotion stands, whatever becomes of this, and sweep drops what stays.
+    let dropped = clients.store.drop_label(&secret.arn, PROVED, version);
+    if let Err(error) = dropped.await {
+        warn!(failure = %error.failure, "the proof's label stays for now");
+    }
+    Ok(was.map(str::to_owned))
+}
+
+/// Events first, the tag that says so last: what a kill swallows is published by the next run.
+async fn publish_rotated(
+    context: &Context<'_>,
+    stored_at: Option<Timestamp>,
+    was: Option<&str>,
+) -> Result<(), Failure> {
+    let Context {
+        clients,
+        secret,
+        version,
+        document,
+        deadline,
+    } = context;
+    // After the promotion the version before has AWSPREVIOUS.
+    let previous = was.or_else(|| secret.versions.with_label(PREVIOUS));
+    let (mut previous_key_id, mut kept) = (None, Ok(()));
+    if let Some(previous) = previous {
+        previous_key_id = key_of(context, previous).await?;
+        if let Some(key_id) = previous_key_id {
+            kept = keep_label(context, previous, key_id).await;
+        }
+    }
+    let rotated = context.event(EventKind::ClientSecretRotated {
+        key_id: document.key_id,
+        previous_key_id,
+        expires_at: document.expires_at,
+    });
+    // The promotion stands, and is published, whatever becomes of a label; without the tag both are done again.
+    clients.events.publish(&[rotated]).await?;
+    kept?;
+    let emergency = secret.tags.get(tags::EMERGENCY).map(String::as_str);
+    if emergency.is_some() && emergency == previous {
+        // The leaked credential goes at once, unless another secret uses it: the checker knows.
+        let time = clients.registration(document, *deadline).await?.now();
+        let requested = context.event(EventKind::CheckRequested { time });
+        clients.events.publish(&[requested]).await?;
+    }
+    let mut green = vec![
+        (tags::EXPIRES_AT, document.expires_at.to_string()),
+        (tags::STATE, State::Rotated.to_string()),
+        (tags::ROTATED_VERSION, version.clone()),
+    ];
+    green.extend(stored_at.map(|at| (tags::ISSUED_AT, at.to_string())));
+    if was.is_some() {
+        // A promotion mends whatever was found: should it come back, it is published again.
+        green.push((tags::DRIFT, SeenDrift::none_since(version).to_string()));
+    }
+    clients.store.tag(&secret.arn, &green).await?;
+    info!(key_id = %document.key_id, expires_at = %document.expires_at, "rotated");
+    Ok(())
+}
+
+/// The credential of the version before.
+async fn key_of(context: &Context<'_>, previous: &str) -> Result<Option<KeyId>, Failure> {
+    let Context {
+        clients, secret, ..
+    } = context;
+    if let Some(key_id) = secret.versions.keys_of(previous).first() {
+        return Ok(Some(*key_id));
+    }
+    let value = clients.store.value_of(&secret.arn, previous).await?;
+    let document = value.and_then(|value| MailboxSecret::read(&value.text).ok());
+    Ok(document.map(|document| document.key_id))
+}
+
+/// Keeps the label by which the version before is retired. That it stays there as AWSCURRENT moves away
+/// was seen (recorded in localstack's tests), and is documented nowhere.
+async fn keep_label(context: &Context<'_>, previous: &str, key_id: KeyId) -> Result<(), Failure> {
+    let Context {
+        clients, secret, ..
+    } = context;
+    let labelled = !secret.versions.keys_of(previous).is_empty();
+    // Whether these labels were described after the promotion.
+    let after = secret.versions.has(previous, PREVIOUS);
+    // Without a label before, it was not adopted, and for a reason.
+    if labelled != after {
+        let label = key_label(key_id);
+        clients
+            .store
+            .set_label(&secret.arn, &label, previous)
+            .await?;
+    }
+    Ok(())
+}

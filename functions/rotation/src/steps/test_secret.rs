@@ -1,0 +1,92 @@
+//! testSecret: proves the pending secret: sign-ins, the mailbox with the stored grant, ShopCtrl's own
+//! test, and that ShopCtrl goes on checking mail.
+
+use shared::failure::{Failure, Kind};
+use shared::retry::Deadline;
+use shared::rotation::StepCall;
+use shared::secret_store::versions::PROVED;
+use shared::secret_store::{LabelSwap, MoveLabel};
+use shared::ticket::Purpose;
+
+use super::begin::{self, Stored, TestSecret};
+use super::configuration_test::test_configuration;
+use crate::ask_person::{Request, ask};
+use crate::clients::Clients;
+use crate::context::Context;
+use crate::delivery::logins::Logins;
+use crate::proof::connections::prove_connections;
+use crate::proof::mailboxes::prove_mailboxes;
+use crate::proof::sign_in::wait_until_signs_in;
+
+pub(super) async fn run(
+    clients: &Clients,
+    call: &StepCall,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    match begin::test_secret(clients, call, deadline).await? {
+        TestSecret::Stored(stored) => prove(&stored).await,
+        TestSecret::Configuration(context) => test_configuration(&context).await,
+        TestSecret::AlreadyCurrent => Ok(()),
+    }
+}
+
+async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
+    let Stored {
+        context, current, ..
+    } = stored;
+    let Context {
+        clients,
+        secret,
+        document: pending,
+        ..
+    } = context;
+    let now = wait_until_signs_in(clients, pending, context.deadline).await?;
+    let store = clients.companion(secret);
+    let (logins, companion) = tokio::join!(Logins::read(clients, pending), store.read());
+    let companion = companion?;
+    let (connections, mailboxes) = tokio::join!(
+        prove_connections(context, &logins, &companion.attestations, now),
+        prove_mailboxes(context, &companion.grants),
+    );
+    // A person is asked at once, whatever the connections say, and the connections' failure
+    // comes before the waiting: it is what has to be looked at.
+    let needs = mailboxes.clone().unwrap_or_default();
+    let waiting = if needs.is_empty() {
+        None
+    } else {
+        let request = Request {
+            purpose: Purpose::Rotate,
+            now,
+            due_by: current.expires_at,
+        };
+        Some(ask(context, needs, request).await?)
+    };
+    connections?;
+    mailboxes?;
+    match waiting {
+        Some(waiting) => Err(waiting),
+        None => record_proof(context).await,
+    }
+}
+
+/// The label without which finishSecret promotes nothing: no stale read can stand for a proof.
+async fn record_proof(context: &Context<'_>) -> Result<(), Failure> {
+    let versions = &context.secret.versions;
+    if versions.has(&context.version, PROVED) {
+        return Ok(());
+    }
+    let proved = MoveLabel {
+        secret: &context.secret.arn,
+        label: PROVED,
+        to: Some(&context.version),
+        // Of a rotation that was given up.
+        from: versions.with_label(PROVED),
+    };
+    match context.clients.store.swap_label(proved).await? {
+        LabelSwap::Done => Ok(()),
+        LabelSwap::Lost => Err(Failure::new(
+            Kind::Temporary,
+            "recording the proof: its label was moved by somebody else meanwhile",
+        )),
+    }
+}

@@ -1,0 +1,193 @@
+//! The companion of a mailbox secret, `<mailbox secret>/grants`: the one document that holds its grants and what
+//! people attested. It is a secret of its own because both outlive a client secret.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::attestations::Attestations;
+use crate::document::{self, FormVersion};
+use crate::failure::{Failure, Kind};
+use crate::grants::Grants;
+use crate::retry::backoff;
+use crate::secret_store::versions::CURRENT;
+use crate::secret_store::{LabelSwap, MoveLabel, Put, SecretStore, Stored};
+
+/// The value of the companion.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companion {
+    version: FormVersion,
+    /// The consents of the mailboxes' accounts.
+    pub grants: Grants,
+    /// What people said of the hand-overs.
+    #[serde(default, rename = "handover")]
+    pub attestations: Attestations,
+}
+
+impl Companion {
+    fn read(text: &SecretString) -> Result<Self, Failure> {
+        document::read(text).map_err(|problem| {
+            Failure::new(
+                Kind::Misconfigured,
+                format!("reading the grants: {problem}"),
+            )
+            .next_step("Put the value that it has at first (README, The other secrets); the owners will be asked to sign in.")
+        })
+    }
+}
+
+/// The companion of one mailbox secret.
+#[derive(Debug, Clone)]
+pub struct CompanionStore {
+    store: SecretStore,
+    secret: String,
+}
+
+/// A writer that loses this many races in a row is not losing races.
+const SWAPS: u32 = 6;
+
+impl CompanionStore {
+    /// The companion of the mailbox secret with this name.
+    #[must_use]
+    pub fn of(store: &SecretStore, mailbox_secret: &str) -> Self {
+        Self {
+            store: store.clone(),
+            secret: format!("{mailbox_secret}/grants"),
+        }
+    }
+
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn read(&self) -> Result<Companion, Failure> {
+        Ok(self.read_version().await?.0)
+    }
+
+    async fn read_version(&self) -> Result<(Companion, String), Failure> {
+        let value = self
+            .store
+            .value_with_label(&self.secret, CURRENT)
+            .await
+            .map_err(|error| error.failure.while_doing("reading the grants"))?;
+        Ok((Companion::read(&value.text)?, value.version))
+    }
+
+    /// Changes the document by compare-and-swap: a plain PutSecretValue would overwrite what another
+    /// sign-in stored meanwhile. `change` is applied to what is current, each time anew.
+    ///
+    /// # Errors
+    /// [`Failure`]; then nothing was changed that another reader could see.
+    pub async fn update(&self, change: impl Fn(&mut Companion)) -> Result<(), Failure> {
+        for attempt in 1..=SWAPS {
+            let (mut companion, was) = self.read_version().await?;
+            change(&mut companion);
+            if self.replace(&companion, &was).await? == LabelSwap::Done {
+                return Ok(());
+            }
+            // Another writer may be at it; or what was read is moments old, and is so again at once.
+            tokio::time::sleep(backoff(attempt)).await;
+        }
+        Err(Failure::new(
+            Kind::Temporary,
+            "storing the grants: others kept changing them",
+        ))
+    }
+
+    async fn replace(&self, companion: &Companion, was: &str) -> Result<LabelSwap, Failure> {
+        let text = serde_json::to_string(companion)
+            .map(SecretString::from)
+            .map_err(|_| Failure::new(Kind::Misconfigured, "writing the grants"))?;
+        let version = Uuid::new_v4().to_string();
+        // A label of its own keeps the version from being taken as AWSCURRENT by PutSecretValue.
+        let candidate = format!("candidate-{version}");
+        let put = Put {
+            secret: &self.secret,
+            version: &version,
+            text: &text,
+            labels: vec![candidate.clone()],
+            rotation_token: None,
+        };
+        match self.store.put(put).await? {
+            Stored::Done => {}
+            Stored::HasAnother => return Ok(LabelSwap::Lost),
+        }
+        let swapped = self
+            .store
+            .swap_label(MoveLabel {
+                secret: &self.secret,
+                label: CURRENT,
+                to: Some(&version),
+                from: Some(was),
+            })
+            .await?;
+        // A version with a label is kept for ever; its secret should go when it is superseded. The swap
+        // is done, whatever becomes of this: `tidy` drops what stays.
+        let tidied = self.store.drop_label(&self.secret, &candidate, &version);
+        if let Err(error) = tidied.await {
+            warn!(failure = %error.failure, "a candidate's label stays for now");
+        }
+        Ok(swapped)
+    }
+
+    /// Drops the labels that a writer left behind that was killed between its calls.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn tidy(&self) -> Result<(), Failure> {
+        let versions = self.store.describe(&self.secret).await?.versions;
+        for (version, labels) in &versions.0 {
+            for label in labels.iter().filter(|l| l.starts_with("candidate-")) {
+                self.store.drop_label(&self.secret, label, version).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(document: &Value) -> Result<Companion, Failure> {
+        Companion::read(&document.to_string().into())
+    }
+
+    #[test]
+    fn the_stored_form_stays_as_it_is() {
+        let id = "11111111-1111-4111-8111-111111111111";
+        let stored = json!({
+            "version": 1,
+            "grants": {"orders@shop.example": {
+                "oid": id, "tid": id, "scopes": ["mail.read"], "refresh_token": "r",
+                "redeemed_at": "2026-11-23T09:00:00Z",
+            }},
+            "handover": {"t": {"orders-in": {
+                "state": "attested", "attested_by": id, "at": "2026-11-23T09:00:00Z",
+                "evidence": "what ShopCtrl shows",
+            }}},
+        });
+        let companion = read(&stored).unwrap();
+        assert_eq!(serde_json::to_value(&companion).unwrap(), stored);
+        let mut earlier = stored.clone();
+        let attestation = &mut earlier["handover"]["t"]["orders-in"];
+        attestation["rests_on"] = attestation["evidence"].take();
+        attestation.as_object_mut().unwrap().remove("evidence");
+        let companion = read(&earlier).unwrap();
+        assert_eq!(serde_json::to_value(&companion).unwrap(), stored);
+        let at_first = read(&json!({"version": 1, "grants": {}})).unwrap();
+        assert!(at_first.grants.idle(jiff::Timestamp::MAX).is_empty());
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_never_the_value() {
+        let wrong = read(&json!({"version": 1, "grants": "hunter2"})).unwrap_err();
+        let wrong = wrong.to_string();
+        assert!(wrong.contains("field grants"), "{wrong}");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What events say beyond plain texts.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::config::BaseUrl;
+use crate::ids::{ConnectionId, MailboxAddress};
+use crate::mailbox_secret::Direction;
+
+/// A mailbox secret that is not healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FleetEntry {
+    /// Its name.
+    pub secret: String,
+    /// Which of the counts it is in.
+    pub state: FleetState,
+    /// When its client secret ends, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What failed, or the first of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// How a mailbox secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetState {
+    /// Nothing to do.
+    Healthy,
+    /// A rotation is due or under way.
+    Due,
+    /// A rotation waits for a person.
+    WaitingForPerson,
+    /// It could not be looked at or acted on.
+    Failed,
+    /// It is a replica of another region's secret.
+    Replica,
+}
+
+/// Why a rotation is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueReason {
+    /// Little time is left.
+    Due,
+    /// It has ended already.
+    Expired,
+    /// The tag says that the secret leaked.
+    Emergency,
+}
+
+/// Why a credential was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetiredReason {
+    /// Superseded, and its quarantine is over.
+    QuarantineOver,
+    /// Superseded because it leaked.
+    Emergency,
+    /// Superseded, and removed by somebody else.
+    AlreadyGone,
+    /// Its value was never stored.
+    Orphan,
+}
+
+/// What sets two requests for the same thing apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AskedBefore {
+    /// When the last link to the same end ended, in Unix seconds.
+    pub until: Option<i64>,
+    /// The threshold at which it is asked now: [`crate::policy::urgency`].
+    pub threshold: Option<i64>,
+}
+
+/// What stops working by the removal of a credential that leaked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stops {
+    /// The connections that are not seen to hold its successor.
+    pub connections: Vec<StoppedConnection>,
+    /// For whoever is woken by it.
+    pub summary: String,
+}
+
+/// A connection that is not seen to hold the new credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoppedConnection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// Its direction.
+    pub direction: Direction,
+    /// What is known.
+    pub why: StoppedWhy,
+}
+
+/// What is known of a connection that may stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedWhy {
+    /// ShopCtrl says that it holds the removed one.
+    HoldsIt,
+    /// A person said that it was handed over; flowing mail does not prove which secret is used.
+    OnlyAttested,
+    /// ShopCtrl could not be asked, or does not say which it holds.
+    NotKnown,
+}
+
+/// A connection that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HandOverConnection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// Its direction.
+    pub direction: Direction,
+    /// The account that ShopCtrl signs in as.
+    pub mailbox: MailboxAddress,
+    /// Where people open that ShopCtrl.
+    pub shopctrl_ui: BaseUrl,
+}

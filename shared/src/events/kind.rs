@@ -1,0 +1,322 @@
+//! What happens, and what each event says of it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::fields::{AskedBefore, DueReason, FleetEntry, HandOverConnection, RetiredReason, Stops};
+use crate::attestations::HandOverState;
+use crate::drift::DriftKind;
+use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use crate::mailbox_secret::{Delivery, Direction};
+
+/// What happened; JSON Schemas are in infra/event-schemas.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum EventKind {
+    /// A client secret has to be renewed.
+    RotationDue {
+        /// When it stops working.
+        expires_at: Timestamp,
+        /// Why now.
+        reason: DueReason,
+    },
+    /// A new credential was issued and stored.
+    RotationStarted {
+        /// The new credential.
+        key_id: KeyId,
+        /// When it stops working.
+        expires_at: Timestamp,
+    },
+    /// A mailbox's owner has to sign in.
+    AuthorizationRequired {
+        /// The account.
+        mailbox: MailboxAddress,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// How often it was asked before, and how urgent it was.
+        #[serde(skip)]
+        asked: AskedBefore,
+        /// Entra's code, or `no_grant`.
+        reason: String,
+        /// When mail stops.
+        due_by: Timestamp,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A mailbox's grant is dead or dying while no rotation needs it: its owner should sign in long
+    /// before one does.
+    GrantExpiring {
+        /// The account.
+        mailbox: MailboxAddress,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// How often it was asked before, and how urgent it was.
+        #[serde(skip)]
+        asked: AskedBefore,
+        /// Entra's code, or `no_grant`.
+        reason: String,
+        /// When the grant was last redeemed, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        redeemed_at: Option<Timestamp>,
+        /// When mail stops if nobody signs in.
+        due_by: Timestamp,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A person has to hand the new secret to ShopCtrl.
+    HandOverRequired {
+        /// The account that has to sign in for it.
+        mailbox: MailboxAddress,
+        /// For these connections.
+        connections: Vec<HandOverConnection>,
+        /// Where.
+        link: String,
+        /// Until when the link is good.
+        link_expires_at: Timestamp,
+        /// How often it was asked before, and how urgent it was.
+        #[serde(skip)]
+        asked: AskedBefore,
+        /// When mail stops.
+        due_by: Timestamp,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// The page behind a person's link showed a pending client secret.
+    ClientSecretRevealed {
+        /// The credential.
+        key_id: KeyId,
+        /// For which connection.
+        connection: ConnectionId,
+        /// To whom (`oid`).
+        by: DirectoryId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The page was asked for a pending client secret and did not show it.
+    RevealRefused {
+        /// The credential.
+        key_id: KeyId,
+        /// Who asked (`oid`).
+        by: DirectoryId,
+        /// When.
+        at: Timestamp,
+        /// Why, as a code: `not_in_reveal_to`, `old_sign_in`, …
+        reason: String,
+    },
+    /// A person said what ShopCtrl shows of a connection.
+    HandOverAttested {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its direction.
+        direction: Direction,
+        /// What they said.
+        state: HandOverState,
+        /// Who said it (`oid`).
+        by: DirectoryId,
+        /// When, by ShopCtrl's clock where it could be asked.
+        at: Timestamp,
+        /// What the statement rests on.
+        evidence: String,
+    },
+    /// A superseded client secret ends soon, and nothing shows that ShopCtrl does not use it any more; or
+    /// it was made by hand, and whoever else uses it should know.
+    SupersededSecretEnding {
+        /// The credential.
+        key_id: KeyId,
+        /// When it stops working.
+        ends_at: Timestamp,
+        /// The threshold that was reached, 7, 3 or 1; absent where it is published as its quarantine begins.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        threshold_days: Option<i64>,
+        /// The connections that a person handed over.
+        connections: Vec<HandOverConnection>,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// ShopCtrl holds the new secret for a connection.
+    ConnectionDelivered {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its direction.
+        direction: Direction,
+        /// The new credential.
+        key_id: KeyId,
+        /// How it got there.
+        delivery: Delivery,
+        /// Outside of a rotation: when the system began to give the current secret back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        put_back_at: Option<Timestamp>,
+    },
+    /// The new secret is the current one.
+    ClientSecretRotated {
+        /// The new credential.
+        key_id: KeyId,
+        /// The one before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous_key_id: Option<KeyId>,
+        /// When the new one stops working.
+        expires_at: Timestamp,
+    },
+    /// A credential was removed in Entra.
+    CredentialRetired {
+        /// The credential.
+        key_id: KeyId,
+        /// Why.
+        reason: RetiredReason,
+        /// What stops working by it, where it was still in use by all that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stops: Option<Stops>,
+    },
+    /// A rotation failed in a way that wants an administrator.
+    RotationFailed {
+        /// The step or action.
+        step: String,
+        /// The Lambda error type.
+        error_type: String,
+        /// What was being done.
+        what: String,
+        /// The server's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// What to do.
+        next_step: String,
+    },
+    /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; published again as the
+    /// end nears, and each week.
+    RotationStalled {
+        /// Since when, by the first check that saw it so.
+        since: Timestamp,
+        /// The step or action that fails.
+        step: String,
+        /// What was being done, and how it ended.
+        what: String,
+        /// The server's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// What to do.
+        next_step: String,
+        /// When the current client secret stops working, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+        /// The check that published it, in Unix seconds: what sets it apart from the time before.
+        #[serde(skip)]
+        check: i64,
+    },
+    /// A client secret nears its end.
+    ClientSecretExpiring {
+        /// When it stops working.
+        expires_at: Timestamp,
+        /// Whole days left.
+        days_left: i64,
+        /// The threshold that was reached: 30, 14, 7, 3 or 1.
+        threshold_days: i64,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A client secret has ended: mail stands still since then.
+    ClientSecretExpired {
+        /// Since when.
+        expires_at: Timestamp,
+        /// Who hears of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// Something is not as it was left.
+    DriftFound {
+        /// What.
+        what: DriftKind,
+        /// At which connection.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
+        /// When it was seen first.
+        found_at: Timestamp,
+        /// The same check put it right.
+        #[serde(skip_serializing_if = "is_false")]
+        mended: bool,
+        /// What sets this time apart from another one that the same is found.
+        #[serde(skip)]
+        time: String,
+    },
+    /// The report of one check.
+    FleetReport {
+        /// The part of a check that ran out of time and was continued: behind which secret it began.
+        #[serde(skip)]
+        cursor: Option<String>,
+        /// Mailbox secrets looked at.
+        checked: usize,
+        /// With nothing to do.
+        healthy: usize,
+        /// With a rotation started or going on.
+        due: usize,
+        /// With a rotation that waits for a person.
+        waiting_for_person: usize,
+        /// That could not be looked at or acted on.
+        failed: usize,
+        /// Replicas of another region's secrets, which are looked after there.
+        replicas: usize,
+        /// Those that are not healthy.
+        secrets: Vec<FleetEntry>,
+    },
+    /// A leaked client secret was replaced: this secret, and those that share the leaked one, are to be
+    /// checked at once.
+    CheckRequested {
+        /// The time of the promotion, by Entra's clock.
+        time: Timestamp,
+    },
+    /// The check ran out of time and goes on behind this secret.
+    CheckContinues {
+        /// ARN of the last secret that was looked at.
+        cursor: String,
+        /// The time of the check.
+        time: Timestamp,
+    },
+}
+
+impl EventKind {
+    /// The `detail-type`.
+    #[must_use]
+    pub fn detail_type(&self) -> &'static str {
+        match self {
+            Self::RotationDue { .. } => "Rotation Due",
+            Self::RotationStarted { .. } => "Rotation Started",
+            Self::AuthorizationRequired { .. } => "Authorization Required",
+            Self::HandOverRequired { .. } => "Hand-over Required",
+            Self::GrantExpiring { .. } => "Grant Expiring",
+            Self::ClientSecretRevealed { .. } => "Client Secret Revealed",
+            Self::RevealRefused { .. } => "Reveal Refused",
+            Self::HandOverAttested { .. } => "Hand-over Attested",
+            Self::SupersededSecretEnding { .. } => "Superseded Secret Ending",
+            Self::ConnectionDelivered { .. } => "Connection Delivered",
+            Self::ClientSecretRotated { .. } => "Client Secret Rotated",
+            Self::CredentialRetired { .. } => "Credential Retired",
+            Self::RotationFailed { .. } => "Rotation Failed",
+            Self::RotationStalled { .. } => "Rotation Stalled",
+            Self::ClientSecretExpiring { .. } => "Client Secret Expiring",
+            Self::ClientSecretExpired { .. } => "Client Secret Expired",
+            Self::DriftFound { .. } => "Drift Found",
+            Self::FleetReport { .. } => "Fleet Report",
+            Self::CheckRequested { .. } => "Check Requested",
+            Self::CheckContinues { .. } => "Check Continues",
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

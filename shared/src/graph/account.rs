@@ -1,0 +1,108 @@
+//! The account that signed in: who it is, and whether its inbox can be read.
+
+use bytes::Bytes;
+use http::Method;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{authorized, parsed, send};
+use crate::cloud::Endpoints;
+use crate::http::Client;
+use crate::ids::MailboxAddress;
+use crate::retry::CallError;
+
+/// The addresses of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addresses(Vec<String>);
+
+impl Addresses {
+    /// Whether one of them is `mailbox`, without regard to case.
+    #[must_use]
+    pub fn contain(&self, mailbox: &MailboxAddress) -> bool {
+        self.0.contains(&mailbox.key())
+    }
+}
+
+/// The addresses of the account that signed in: `userPrincipalName`, `mail`, and its aliases
+/// (`SMTP:` the first, `smtp:` the others).
+///
+/// # Errors
+/// [`CallError`].
+pub async fn addresses(
+    http: &Client,
+    endpoints: &Endpoints,
+    token: &SecretString,
+) -> Result<Addresses, CallError> {
+    let what = "reading the account's addresses";
+    let url = format!(
+        "{}/v1.0/me?$select=id,userPrincipalName,mail,proxyAddresses",
+        endpoints.graph
+    );
+    let request = authorized(Method::GET, &url, token, Bytes::new());
+    let advice = |status, _: &str| match status {
+        403 => Some("Give the app the delegated permission User.Read of Microsoft Graph."),
+        _ => None,
+    };
+    let response = send(http, what, request, advice).await?;
+    Ok(Addresses(read(&parsed(what, &response)?)))
+}
+
+/// What is `null`, missing or odd is no address.
+fn read(me: &Value) -> Vec<String> {
+    let text = |field| me.get(field).and_then(Value::as_str);
+    let named = ["userPrincipalName", "mail"].into_iter().filter_map(text);
+    let aliases = me.get("proxyAddresses").and_then(Value::as_array);
+    let aliases = aliases.into_iter().flatten().filter_map(|entry| {
+        let (kind, address) = entry.as_str()?.split_once(':')?;
+        kind.eq_ignore_ascii_case("smtp").then_some(address)
+    });
+    named.chain(aliases).map(str::to_lowercase).collect()
+}
+
+/// Opens the inbox without marking anything read.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn open_inbox(
+    http: &Client,
+    endpoints: &Endpoints,
+    token: &SecretString,
+) -> Result<(), CallError> {
+    let what = "opening the inbox";
+    let url = format!(
+        "{}/v1.0/me/mailFolders/inbox?$select=id,displayName",
+        endpoints.graph
+    );
+    let request = authorized(Method::GET, &url, token, Bytes::new());
+    let advice = |status, code: &str| match (status, code) {
+        (403, _) => Some(
+            "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
+        ),
+        (404, "MailboxNotEnabledForRESTAPI") => Some(
+            "The mailbox is inactive, deleted, or not in Exchange Online: in the Microsoft 365 admin center look at this account's licence and mailbox.",
+        ),
+        // microsoft-graph-docs#2085; zammad#3230
+        (404, _) => Some(
+            "This account has no mailbox that Microsoft Graph opens: in the Microsoft 365 admin center look at its Exchange Online licence, and whether the mailbox is there yet.",
+        ),
+        _ => None,
+    };
+    let response = send(http, what, request, advice).await?;
+    parsed::<Value>(what, &response).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_null_or_odd_costs_nothing_but_itself() {
+        let me = json!({"userPrincipalName": "U@x.example", "mail": null, "proxyAddresses": null});
+        assert_eq!(read(&me), ["u@x.example"]);
+        let me = json!({"mail": 7, "proxyAddresses": ["SMTP:A@x.example", null, "x500:/o=x", "smtp:b@x.example"]});
+        assert_eq!(read(&me), ["a@x.example", "b@x.example"]);
+        assert_eq!(read(&json!([])), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,339 @@
+//! An app registration in Microsoft Graph: its credentials, adding one, removing one.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{NO_SUCH_PASSWORD, OBJECT_FULL, authorized, parsed, send, unreadable};
+use crate::credential::{ClientSecret, Credential, Fit, Hint};
+use crate::entra::App;
+use crate::entra::token::Tokens;
+use crate::http::Client;
+use crate::ids::KeyId;
+use crate::mailbox_secret::MailboxSecret;
+use crate::retry::{CallError, Retry};
+
+/// What Graph shows of an app registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// Its credentials.
+    pub credentials: Vec<Credential>,
+    /// Who may sign in.
+    pub audience: Option<String>,
+}
+
+impl Application {
+    /// How many client secrets it can have: two where personal accounts may sign in, else no limit
+    /// that matters (entra-docs, supported-accounts-validation.md).
+    #[must_use]
+    pub fn most_credentials(&self) -> Option<usize> {
+        match self.audience.as_deref() {
+            Some("AzureADandPersonalMicrosoftAccount" | "PersonalMicrosoftAccount") => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The credential with this id.
+    #[must_use]
+    pub fn credential(&self, key_id: KeyId) -> Option<&Credential> {
+        self.credentials.iter().find(|c| c.key_id == key_id)
+    }
+
+    /// When the document's client secret ends, by Entra's word; `None` where Entra does not list its
+    /// credential. Where the id that a person typed is another credential's, any of those may be the
+    /// secret that fit the value, so the first end counts.
+    #[must_use]
+    pub fn end_of(&self, mailbox: &MailboxSecret) -> Option<Timestamp> {
+        let named = self.credential(mailbox.key_id)?;
+        let end = named.end.unwrap_or(mailbox.expires_at);
+        let value = &mailbox.client_secret;
+        if named.fits(value) != Fit::No {
+            return Some(end);
+        }
+        let fitting = self
+            .credentials
+            .iter()
+            .filter(|c| c.fits(value) == Fit::Yes);
+        let ends = fitting.filter_map(|credential| credential.end);
+        ends.chain([end, mailbox.expires_at]).min()
+    }
+}
+
+/// A credential as addPassword gave it, the only time that its value is shown.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// Its id.
+    pub key_id: KeyId,
+    /// Its value.
+    pub secret: ClientSecret,
+    /// The name that Graph gave it, which may be shorter than the one asked for.
+    pub name: Option<String>,
+    /// When it stops working.
+    pub end: Timestamp,
+}
+
+/// How a removal ended.
+#[derive(Debug, Clone)]
+pub enum Removal {
+    /// Graph removed it.
+    Removed,
+    /// Graph answers 400 or 404, mostly because it knows no such credential: removed before, or added
+    /// so lately that this replica has not heard of it. Which words it uses is not documented
+    /// (graph-docs, application-removepassword), so only a look, more than once, tells.
+    NotFound(CallError),
+}
+
+impl Removal {
+    /// What Graph refused for another reason than that it knows no such credential.
+    #[must_use]
+    pub fn refused(self) -> Option<CallError> {
+        match self {
+            Self::NotFound(error) if !error.has_code(NO_SUCH_PASSWORD) => Some(error),
+            Self::NotFound(_) | Self::Removed => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationBody {
+    // Not optional: an answer without it must not pass for "there are none".
+    password_credentials: Vec<CredentialBody>,
+    sign_in_audience: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialBody {
+    // As they are: somebody else's entry may hold what we cannot read, such as an end in the year 9999,
+    // and that must cost nothing but this field.
+    #[serde(default)]
+    key_id: Value,
+    #[serde(default)]
+    display_name: Value,
+    #[serde(default)]
+    start_date_time: Value,
+    #[serde(default)]
+    end_date_time: Value,
+    #[serde(default)]
+    hint: Value,
+}
+
+impl CredentialBody {
+    /// `None` for an entry without an id, with which nothing can be done.
+    fn read(&self) -> Option<Credential> {
+        Some(Credential {
+            key_id: parsed_text(&self.key_id)?,
+            display_name: parsed_text(&self.display_name),
+            start: parsed_text(&self.start_date_time),
+            end: parsed_text(&self.end_date_time),
+            hint: self.hint.as_str().and_then(Hint::new),
+        })
+    }
+}
+
+fn parsed_text<T: FromStr>(value: &Value) -> Option<T> {
+    value.as_str()?.parse().ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IssuedBody {
+    key_id: Option<KeyId>,
+    display_name: Option<String>,
+    #[serde(default)]
+    end_date_time: Value,
+    secret_text: Option<ClientSecret>,
+}
+
+/// The app registration of one app, as its rotator reaches it.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    pub(super) http: Client,
+    pub(super) app: App,
+    /// The rotator's.
+    pub(super) tokens: Tokens,
+}
+
+impl Registration {
+    /// The app registration of `app`, with its rotator's tokens for Graph.
+    #[must_use]
+    pub fn new(http: Client, app: App, tokens: Tokens) -> Self {
+        Self { http, app, tokens }
+    }
+
+    /// Entra's clock, at which the rotator signed in.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.tokens.now
+    }
+
+    /// The same over a connection of its own, and so perhaps another replica: [`Client::apart`].
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            http: self.http.apart(),
+            ..self.clone()
+        }
+    }
+
+    /// The app registration as this replica of Graph knows it: reads lag writes.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn read(&self) -> Result<Application, CallError> {
+        let what = "reading the app registration in Entra";
+        // No keyCredentials: selecting them is throttled at 150 requests a minute and tenant.
+        let select = "?$select=id,appId,passwordCredentials,signInAudience";
+        let request = self.request(Method::GET, select, Bytes::new());
+        let response = self.send(what, request).await?;
+        let body: ApplicationBody = parsed(what, &response)?;
+        let credentials = body.password_credentials.iter();
+        Ok(Application {
+            credentials: credentials.filter_map(CredentialBody::read).collect(),
+            audience: body.sign_in_audience,
+        })
+    }
+
+    /// Adds a credential. Not idempotent: never repeat it after [`crate::retry::Effect::Unknown`] without having
+    /// looked.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn add_password(&self, name: &str, end: Timestamp) -> Result<Issued, CallError> {
+        let what = "adding a client secret in Entra";
+        let body = json!({"passwordCredential": {
+            "displayName": name,
+            // Whole seconds: what Graph documents for the request.
+            "endDateTime": Timestamp::from_second(end.as_second()).unwrap_or(end).to_string(),
+        }});
+        let request = self.request(Method::POST, "/addPassword", body.to_string().into());
+        let response = self.send(what, request).await?;
+        let body: IssuedBody = parsed(what, &response)?;
+        let issued = body
+            .key_id
+            .zip(body.secret_text)
+            .map(|(key_id, secret)| Issued {
+                key_id,
+                secret,
+                name: body.display_name,
+                end: parsed_text(&body.end_date_time).unwrap_or(end),
+            });
+        issued.ok_or_else(|| unreadable(what, response.status().as_u16()))
+    }
+
+    /// Removes a credential.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn remove_password(&self, key_id: KeyId) -> Result<Removal, CallError> {
+        let what = "removing a client secret in Entra";
+        let body = json!({ "keyId": key_id }).to_string();
+        let request = self.request(Method::POST, "/removePassword", body.into());
+        match self.send(what, request).await {
+            Ok(_) => Ok(Removal::Removed),
+            Err(error) if error.retry == Retry::No && matches!(error.status, Some(400 | 404)) => {
+                Ok(Removal::NotFound(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this service principal is among the app registration's owners.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn is_owned_by(&self, client_id: &str) -> Result<bool, CallError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Owner {
+            app_id: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Owners {
+            value: Vec<Owner>,
+        }
+        let what = "reading the app registration's owners in Entra";
+        let request = self.request(Method::GET, "/owners", Bytes::new());
+        let response = self.send(what, request).await?;
+        let owners: Owners = parsed(what, &response)?;
+        let is = |owner: &Owner| {
+            owner
+                .app_id
+                .as_deref()
+                .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
+        };
+        Ok(owners.value.iter().any(is))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        below: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, http::Error> {
+        let (graph, client_id) = (&self.app.endpoints.graph, &self.app.client_id);
+        let url = format!("{graph}/v1.0/applications(appId='{client_id}'){below}");
+        authorized(method, &url, &self.tokens.access, body)
+    }
+
+    async fn send(
+        &self,
+        what: &str,
+        request: Result<Request<Bytes>, http::Error>,
+    ) -> Result<Response<Bytes>, CallError> {
+        send(&self.http, what, request, next_step).await
+    }
+}
+
+fn next_step(status: u16, code: &str) -> Option<&'static str> {
+    Some(match (status, code) {
+        (_, "CredentialInvalidLifetimeAsPerAppPolicy") => {
+            "The tenant's app management policy allows a shorter lifetime only: set `lifetime` in the mailbox document."
+        }
+        (_, "CredentialTypeNotAllowedAsPerAppPolicy") => {
+            "The tenant's app management policy forbids client secrets: an Entra administrator has to exempt this app registration."
+        }
+        (_, OBJECT_FULL) => {
+            "The app registration is full: an Entra administrator has to delete entries that nobody uses."
+        }
+        (403, _) => {
+            "Give the rotator Application.ReadWrite.OwnedBy with admin consent, and make its service principal an owner of the app registration."
+        }
+        (404, _) => {
+            "Check client_id and tenant_id: the app registration may have been deleted. For 30 days it can be restored in the Entra portal."
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_odd_entry_costs_nothing_but_what_is_odd_in_it() {
+        let body = r#"{"signInAudience": "AzureADMyOrg", "passwordCredentials": [
+            {"keyId": "00000000-0000-4000-8000-000000000001", "displayName": "for ever",
+             "endDateTime": "9999-12-31T23:59:59.9999999Z", "secretText": ""},
+            {"keyId": "no id", "endDateTime": 7},
+            {"keyId": "00000000-0000-4000-8000-000000000002", "displayName": null,
+             "startDateTime": "2026-03-29T13:23:55Z", "endDateTime": "2026-09-29T13:23:55Z"}]}"#;
+        let body: ApplicationBody = serde_json::from_str(body).unwrap();
+        let read = body.password_credentials.iter().map(CredentialBody::read);
+        let ends: Vec<_> = read.map(|c| c.map(|c| (c.display_name, c.end))).collect();
+        let end = "2026-09-29T13:23:55Z".parse().ok();
+        let for_ever = Some("for ever".to_owned());
+        assert_eq!(ends, [Some((for_ever, None)), None, Some((None, end))]);
+    }
+
+    #[test]
+    fn a_refusal_by_policy_says_what_an_administrator_can_do() {
+        let code = "CredentialTypeNotAllowedAsPerAppPolicy";
+        assert!(next_step(400, code).unwrap().contains("administrator"));
+    }
+}

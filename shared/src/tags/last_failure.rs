@@ -1,0 +1,136 @@
+//! [`super::LAST_FAILURE`]: how the last attempt at a step of a rotation ended,
+//! `<token>:<step>:<error type>:<code>:<what>`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Unreadable;
+use crate::failure::Failure;
+
+/// How the last attempt at a step of a rotation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    token: String,
+    /// The step.
+    pub step: String,
+    /// The Lambda error type.
+    error_type: String,
+    /// The server's code.
+    pub code: Option<String>,
+    /// What was being done, and how it ended.
+    pub what: String,
+}
+
+/// A code is not longer.
+const LONGEST_CODE: usize = 64;
+
+/// A tag's value is not longer (AWS, "Tag naming limits and requirements").
+const LONGEST: usize = 256;
+
+impl LastFailure {
+    /// Of an attempt at `step` in the rotation with this token.
+    #[must_use]
+    pub fn new(token: &str, step: &str, failure: &Failure) -> Self {
+        let code = failure.code.as_deref();
+        let code = code.map(|code| code.chars().take(LONGEST_CODE).collect());
+        Self {
+            token: token.to_owned(),
+            step: step.to_owned(),
+            error_type: failure.kind.error_type().to_owned(),
+            code,
+            what: failure.what.clone(),
+        }
+    }
+
+    /// What the tag says of the rotation with this token.
+    #[must_use]
+    pub fn read(tag: Option<&str>, token: &str) -> Option<Self> {
+        let last: Self = tag?.parse().ok()?;
+        (last.token == token).then_some(last)
+    }
+}
+
+impl FromStr for LastFailure {
+    type Err = Unreadable;
+
+    fn from_str(tag: &str) -> Result<Self, Unreadable> {
+        let mut fields = tag.splitn(5, ':').map(str::to_owned);
+        let mut next = || fields.next().ok_or(Unreadable);
+        Ok(Self {
+            token: next()?,
+            step: next()?,
+            error_type: next()?,
+            code: Some(next()?).filter(|code| !code.is_empty()),
+            what: next()?,
+        })
+    }
+}
+
+impl fmt::Display for LastFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            token,
+            step,
+            error_type,
+            code,
+            what,
+        } = self;
+        let code = code.as_deref().unwrap_or_default();
+        let whole = format!("{token}:{step}:{error_type}:{code}:{what}");
+        // What a tag may hold (AWS, "Tag naming limits and requirements").
+        let may_be = |c: &char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(*c);
+        let text: String = whole.chars().filter(may_be).take(LONGEST).collect();
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Kind;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            token in "[a-zA-Z0-9-]{1,64}",
+            step in "[a-zA-Z]{1,12}",
+            code in prop::option::of("[a-zA-Z0-9_. -]{1,64}"),
+            what in "[a-zA-Z0-9 _.:/=+@-]{0,80}",
+        ) {
+            let failure = Failure { code, ..Failure::new(Kind::Misconfigured, what) };
+            let last = LastFailure::new(&token, &step, &failure);
+            prop_assert_eq!(last.to_string().parse(), Ok(last.clone()));
+            prop_assert_eq!(LastFailure::read(Some(&last.to_string()), &token), Some(last));
+        }
+
+        #[test]
+        fn every_failure_fits_into_a_tag(code in ".{0,300}", what in ".{0,300}") {
+            let failure = Failure::new(Kind::Temporary, what).code(code);
+            let tag = LastFailure::new(&"t".repeat(64), "createSecret", &failure).to_string();
+            let may_be = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+            prop_assert!(tag.len() <= LONGEST && tag.chars().all(may_be), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_failure_of_another_rotation_says_nothing_of_this_one() {
+        let read = |tag| LastFailure::read(Some(tag), "t");
+        let failure = read("t:setSecret:Temporary:X:asking: 503").unwrap();
+        assert_eq!(
+            (failure.step.as_str(), failure.code.as_deref()),
+            ("setSecret", Some("X"))
+        );
+        assert_eq!(failure.what, "asking: 503");
+        assert_eq!(read("t:setSecret:Temporary::x").unwrap().code, None);
+        for tag in [
+            "u:setSecret:Temporary:X:x",
+            "t",
+            "t:",
+            "t:setSecret",
+            "t:setSecret:x:y",
+        ] {
+            assert_eq!(read(tag), None, "{tag}");
+        }
+    }
+}

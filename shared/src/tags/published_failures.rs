@@ -1,0 +1,105 @@
+//! [`super::PUBLISHED_FAILURES`]: the failures that were published while a version was current,
+//! `<version>:<hash>.<hash>…`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::Unreadable;
+use crate::failure::Failure;
+use crate::short_hash::short_hash;
+
+/// The failures that were published while a version was current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedFailures {
+    version: String,
+    hashes: BTreeSet<String>,
+}
+
+/// So many fit into a tag's 256 characters. What is beyond this is published at each attempt.
+const MOST: usize = 20;
+
+impl PublishedFailures {
+    /// Those of `version`, AWSCURRENT's; those of another one are history.
+    #[must_use]
+    pub fn read(tag: Option<&str>, version: &str) -> Self {
+        let read: Option<Self> = tag.and_then(|tag| tag.parse().ok());
+        read.filter(|read| read.version == version).unwrap_or(Self {
+            version: version.to_owned(),
+            hashes: BTreeSet::new(),
+        })
+    }
+
+    /// Adds a failure of a step; whether it is new. The next step may say what was seen at that moment, and does
+    /// not make it another one.
+    pub fn add(&mut self, step: &str, failure: &Failure) -> bool {
+        let Failure {
+            kind, what, code, ..
+        } = failure;
+        let (kind, code) = (kind.error_type(), code.as_deref().unwrap_or_default());
+        let hash = short_hash(&format!("{step} {kind} {what} {code}"));
+        if self.hashes.contains(&hash) {
+            return false;
+        }
+        if self.hashes.len() < MOST {
+            self.hashes.insert(hash);
+        }
+        true
+    }
+}
+
+impl FromStr for PublishedFailures {
+    type Err = Unreadable;
+
+    fn from_str(tag: &str) -> Result<Self, Unreadable> {
+        let (version, hashes) = tag.split_once(':').ok_or(Unreadable)?;
+        let hashes = hashes.split('.').filter(|hash| !hash.is_empty());
+        Ok(Self {
+            version: version.to_owned(),
+            hashes: hashes.map(str::to_owned).collect(),
+        })
+    }
+}
+
+impl fmt::Display for PublishedFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hashes: Vec<&str> = self.hashes.iter().map(String::as_str).collect();
+        write!(f, "{}:{}", self.version, hashes.join("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Kind;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            version in "[a-zA-Z0-9-]{0,64}",
+            hashes in prop::collection::btree_set("[0-9a-f]{8}", 0..=MOST),
+        ) {
+            let published = PublishedFailures { version, hashes };
+            prop_assert!(published.to_string().len() <= 256);
+            prop_assert_eq!(published.to_string().parse(), Ok(published));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_new_once_for_each_version() {
+        let failure = Failure::new(Kind::Misconfigured, "adding: answered 403").code("X");
+        let mut published = PublishedFailures::read(None, "v-1");
+        assert!(published.add("createSecret", &failure));
+        let said_otherwise = failure.clone().next_step("Another one.");
+        assert!(!published.add("createSecret", &said_otherwise));
+        assert!(published.add("setSecret", &failure));
+        let tag = published.to_string();
+        assert_eq!(PublishedFailures::read(Some(&tag), "v-1"), published);
+        assert!(PublishedFailures::read(Some(&tag), "v-2").add("setSecret", &failure));
+        for edited in ["", "v-1", "nonsense"] {
+            let mut read = PublishedFailures::read(Some(edited), "v-1");
+            assert!(read.add("setSecret", &failure), "{edited}");
+        }
+    }
+}
