@@ -56,9 +56,3 @@ pub const PUBLISHED_FAILURES: &str = "shopmail:failures-told";
 pub const STALLED: &str = "shopmail:stalled";
 /// `<AWSCURRENT version>`: that version's credential leaked.
 pub const EMERGENCY: &str = "shopmail:emergency";
-
-/// The state of a rotation that waits for a person.
-#[must_use]
-pub fn waiting(token: &str) -> String {
-    format!("waiting:{token}:")
-}

@@ -9,7 +9,7 @@ use shared::secret_store::SecretMetadata;
 use shared::tags;
 
 use crate::call::Check;
-use crate::plan::Standing;
+use crate::standing::Standing;
 
 /// What failed, and at which step or action.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
     /// None of a replica, which is looked after in its own region.
     pub(crate) standing: Option<Standing>,
     pub(crate) expires_at: Option<Timestamp>,
-    /// Whom to tell.
+    /// Whom to notify.
     pub(crate) contact: Option<String>,
     pub(crate) actions: Vec<String>,
     pub(crate) failures: Vec<Failed>,
@@ -71,7 +71,7 @@ impl Outcome {
     }
 
     /// The first failure that is neither a person's turn nor a freeze.
-    pub(crate) fn trouble(&self) -> Option<&Failed> {
+    pub(crate) fn first_failure(&self) -> Option<&Failed> {
         let mut failures = self.failures.iter();
         failures.find(|failed| match failed.failure.kind {
             Kind::Temporary | Kind::Refused | Kind::Misconfigured => true,
@@ -82,7 +82,7 @@ impl Outcome {
     /// Failed is what failed: there is no such state without its words.
     pub(crate) fn state(&self) -> FleetState {
         let waits = |failed: &Failed| failed.failure.kind == Kind::WaitingForPerson;
-        if self.trouble().is_some() {
+        if self.first_failure().is_some() {
             return FleetState::Failed;
         }
         match self.standing {
@@ -95,7 +95,7 @@ impl Outcome {
     }
 
     fn entry(&self, with_words: bool) -> FleetEntry {
-        let words = self.trouble().filter(|_| with_words);
+        let words = self.first_failure().filter(|_| with_words);
         FleetEntry {
             secret: self.secret.clone(),
             state: self.state(),

@@ -159,7 +159,7 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         .into_iter()
         .find(|kind| kind.error_type() == error.error_type);
     match kind {
-        // Our own function's words, with its next step. They hold neither secrets nor foreign text.
+        // Our own function's words, with its next step. They hold neither secrets nor untrusted text.
         Some(kind) => Failure::read(kind, &error.error_message).while_doing("rotation"),
         // It died: out of time, out of memory, a panic.
         None => Failure::new(Kind::Temporary, format!("{what}: it died"))

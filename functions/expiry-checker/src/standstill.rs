@@ -9,7 +9,7 @@ use shared::tags::stalled::Stalled;
 
 use crate::report::{Failed, Outcome};
 
-/// What is to be told and noted of a mailbox after a check.
+/// What is to be published and noted of a mailbox after a check.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Standstill {
     pub(crate) event: Option<EventKind>,
@@ -38,7 +38,7 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
     let event = stalled.is_to_be_published(now, end).then(|| {
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
-        let words = Words::of(outcome.trouble(), last);
+        let words = Words::of(outcome.first_failure(), last);
         EventKind::RotationStalled {
             since: stalled.since,
             step: words.step,
@@ -102,7 +102,7 @@ mod tests {
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
     use super::*;
-    use crate::plan::Standing;
+    use crate::standing::Standing;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -144,7 +144,7 @@ mod tests {
     const DAYS_AGO: &str = "1795000000:";
 
     #[test]
-    fn a_rotation_that_secrets_manager_attempts_in_vain_is_told_with_its_step_and_code() {
+    fn a_rotation_that_secrets_manager_attempts_in_vain_is_published_with_its_step_and_code() {
         let stands = secret(
             &[
                 (tags::STALLED, DAYS_AGO),
@@ -203,12 +203,12 @@ mod tests {
             (None, Some(format!("{}:", now.as_second())))
         );
         let stood = secret(&[(tags::STALLED, DAYS_AGO)], &[("c", &[CURRENT])]);
-        let told = standstill(&stood, &outcome(Standing::Healthy, down()), now);
+        let after = standstill(&stood, &outcome(Standing::Healthy, down()), now);
         let Some(EventKind::RotationStalled {
             what, next_step, ..
-        }) = told.event
+        }) = after.event
         else {
-            panic!("{told:?}");
+            panic!("{after:?}");
         };
         assert_eq!(what, "asking ShopCtrl: 503");
         assert!(!next_step.contains("tried again"), "{next_step}");

@@ -184,7 +184,7 @@ impl Outcome {
                 | RefusalReason::ForeignAccount
                 | RefusalReason::NotAssigned
                 | RefusalReason::MoreProof
-                | RefusalReason::AccountTrouble
+                | RefusalReason::AccountError
                 | RefusalReason::BlockedByPolicy => 403,
                 RefusalReason::Registration
                 | RefusalReason::Federation

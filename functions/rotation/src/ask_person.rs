@@ -230,7 +230,7 @@ async fn sign_ticket(
     })
 }
 
-/// Whom to tell; never one of the mailboxes whose mail may stand still.
+/// Whom to notify; never one of the mailboxes whose mail may stand still.
 pub(crate) fn contact(secret: &SecretMetadata, mailbox: &MailboxSecret) -> Option<String> {
     let contact = secret.tags.get(tags::CONTACT)?;
     let own = MailboxAddress::read(contact)

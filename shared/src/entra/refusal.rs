@@ -77,7 +77,7 @@ pub enum RefusalReason {
     /// Multi-factor sign-in has to be done or set up.
     MoreProof,
     /// The account is locked, disabled, or its password is wrong or over.
-    AccountTrouble,
+    AccountError,
     /// The sign-in took too long, was used twice or mixed with another, or the grant has ended.
     StartAgain,
     /// Conditional Access, security defaults, or a device rule.
@@ -136,7 +136,7 @@ impl RefusalReason {
             Self::ForeignAccount => "foreign-account",
             Self::NotAssigned => "not-assigned",
             Self::MoreProof => "more-proof",
-            Self::AccountTrouble => "account-error",
+            Self::AccountError => "account-error",
             Self::StartAgain => "start-again",
             Self::BlockedByPolicy => "blocked-by-policy",
             Self::Unknown => "unknown",
@@ -167,7 +167,7 @@ fn by_suberror(suberror: &str) -> Option<RefusalReason> {
         "consent_required" => RefusalReason::Declined,
         "basic_action" | "additional_action" => RefusalReason::MoreProof,
         "message_only" | "protection_policy_required" => RefusalReason::BlockedByPolicy,
-        "user_password_expired" => RefusalReason::AccountTrouble,
+        "user_password_expired" => RefusalReason::AccountError,
         "bad_token" | "token_expired" => RefusalReason::StartAgain,
         _ => return None,
     })
@@ -220,7 +220,7 @@ fn by_number(number: i64) -> Option<RefusalReason> {
         50_020 | 90_072 => RefusalReason::ForeignAccount,
         50_105 => RefusalReason::NotAssigned,
         50_072 | 50_074 | 50_076 | 50_078 | 50_079 | 500_121 => RefusalReason::MoreProof,
-        50_053 | 50_055 | 50_057 | 50_126 => RefusalReason::AccountTrouble,
+        50_053 | 50_055 | 50_057 | 50_126 => RefusalReason::AccountError,
         54_005 | 70_008 | 501_481 | 50_173 | 70_000 | 700_082 | 70_043 => RefusalReason::StartAgain,
         _ => return None,
     })

@@ -21,23 +21,39 @@ pub struct Secrets {
     pub verifier: SecretString,
 }
 
-/// The address of Microsoft's sign-in page for exactly this account.
-///
-/// `anew` has the person enter credentials though somebody is signed in. No other `prompt`:
-/// `select_account` beside `login_hint` is an error (microsoft-authentication-library-for-js#3315), and
-/// `consent` would ask again for what the tenant may no longer let users grant (entra-docs,
-/// manage-app-consent-policies.md).
+/// What Microsoft's sign-in page is asked for (RFC 6749, 4.1.1), for exactly this account.
+#[derive(Debug)]
+pub struct AuthorizationRequest<'a> {
+    /// The client.
+    pub app: &'a App,
+    /// Where the answer goes.
+    pub redirect_uri: &'a str,
+    /// For what consent is wanted: [`scopes`].
+    pub scopes: &'a [String],
+    /// The account.
+    pub name: &'a SignInName,
+    /// What ties the answer to this sign-in.
+    pub secrets: &'a Secrets,
+    /// Has the person enter credentials though somebody is signed in. No other `prompt`:
+    /// `select_account` beside `login_hint` is an error (microsoft-authentication-library-for-js#3315), and
+    /// `consent` would ask again for what the tenant may no longer let users grant (entra-docs,
+    /// manage-app-consent-policies.md).
+    pub anew: bool,
+}
+
+/// The address of Microsoft's sign-in page.
 ///
 /// # Errors
 /// [`Kind::Misconfigured`] when the authority is no address.
-pub fn authorize_url(
-    app: &App,
-    redirect_uri: &str,
-    scopes: &[String],
-    name: &SignInName,
-    secrets: &Secrets,
-    anew: bool,
-) -> Result<String, Failure> {
+pub fn authorize_url(request: &AuthorizationRequest<'_>) -> Result<String, Failure> {
+    let AuthorizationRequest {
+        app,
+        redirect_uri,
+        scopes,
+        name,
+        secrets,
+        anew,
+    } = *request;
     let authority = app
         .endpoints
         .tenant_url(&app.tenant, "oauth2/v2.0/authorize");

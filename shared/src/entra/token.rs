@@ -402,7 +402,7 @@ fn refusal(body: ErrorBody, seen: &Seen) -> TokenError {
         | RefusalReason::ForeignAccount
         | RefusalReason::NotAssigned
         | RefusalReason::MoreProof
-        | RefusalReason::AccountTrouble
+        | RefusalReason::AccountError
         | RefusalReason::StartAgain
         | RefusalReason::BlockedByPolicy => TokenError::PersonNeeded(oauth_error),
         RefusalReason::Registration => app(

@@ -1,7 +1,7 @@
 //! `GET /authorize?ticket=…`: from the link to Microsoft's sign-in page. Changes nothing.
 
 use jiff::Timestamp;
-use shared::entra::sign_in::{authorize_url, scopes};
+use shared::entra::sign_in::{AuthorizationRequest, authorize_url, scopes};
 use tracing::info;
 
 use crate::clients::Clients;
@@ -16,15 +16,15 @@ pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp
     let (_, mailbox) = load::bound_version(clients, &ticket).await?;
     let app = clients.settings.app(&mailbox);
     let session = SignInSession::begin(text)?;
-    let location = authorize_url(
-        &app,
-        &clients.settings.redirect_uri(),
-        &scopes(&app, &mailbox.connections, &ticket.mailbox),
-        &mailbox.sign_in_name(&ticket.mailbox),
-        &session.secrets,
+    let location = authorize_url(&AuthorizationRequest {
+        app: &app,
+        redirect_uri: &clients.settings.redirect_uri(),
+        scopes: &scopes(&app, &mailbox.connections, &ticket.mailbox),
+        name: &mailbox.sign_in_name(&ticket.mailbox),
+        secrets: &session.secrets,
         // After another account's sign-in Microsoft would take that one again.
-        request.query("anew").is_some(),
-    )?;
+        anew: request.query("anew").is_some(),
+    })?;
     info!(mailbox = %ticket.mailbox, "to Microsoft's sign-in");
     Ok(Response::redirect(location).with_cookie(session.cookie(&key, now)?))
 }

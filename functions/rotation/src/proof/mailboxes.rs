@@ -119,8 +119,8 @@ async fn redeem(
     let tokens = with_retries(context.deadline, async || {
         let tokens = endpoint.refresh(&grant.refresh_token, scopes).await;
         tokens.map_err(|error| {
-            if let TokenError::PersonNeeded(trouble) = &error {
-                owner_needed = Some(trouble.code());
+            if let TokenError::PersonNeeded(error) = &error {
+                owner_needed = Some(error.code());
             }
             // A replica that lags: the secret has signed in a moment ago.
             let lags = matches!(error, TokenError::ClientRefused(_));

@@ -108,9 +108,9 @@ impl From<Refused> for Failure {
 fn classify(error: TokenError) -> Result<Refused, Refused> {
     let what = "waiting for the new client secret to sign in";
     match error {
-        TokenError::ClientRefused(trouble) => Ok(Refused::Client(
+        TokenError::ClientRefused(error) => Ok(Refused::Client(
             Failure::new(Kind::Temporary, format!("{what}: Entra refuses it"))
-                .code(trouble.code())
+                .code(error.code())
                 .next_step("Nothing to do: a new secret may take minutes to be known everywhere; it is tried again."),
         )),
         TokenError::Call(error) if error.retry != Retry::No => {

@@ -87,7 +87,7 @@ impl SignIn {
                 | RefusalReason::NotAssigned
                 | RefusalReason::BlockedByPolicy
                 | RefusalReason::MoreProof
-                | RefusalReason::AccountTrouble
+                | RefusalReason::AccountError
                 | RefusalReason::ClientRefused
                 | RefusalReason::Registration
                 | RefusalReason::Federation

@@ -159,7 +159,7 @@ pub(super) fn sign_in(
             "The sign-in needs a second step, such as a code, that was not completed.",
             "Sign in again and complete all steps that Microsoft shows.",
         ),
-        RefusalReason::AccountTrouble => message(
+        RefusalReason::AccountError => message(
             "The account cannot sign in",
             format!("{name} is locked or disabled, or its password is wrong or has ended."),
             "Have the account set right by your helpdesk, then sign in again.",

@@ -1,0 +1,229 @@
+//! One check: every secret in its turn, side by side, and the report at the end.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::drift::Drift;
+use shared::events::{Event, EventKind, Subject};
+use shared::failure::{Failure, Kind};
+use shared::secret_store::SecretMetadata;
+use shared::tags;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::call::{Check, Requested};
+use crate::clients::Clients;
+use crate::fleet::Fleet;
+use crate::look::look;
+use crate::perform::{Mended, note, perform, publish};
+use crate::plan::action::PlannedAction;
+use crate::plan::found::Found;
+use crate::plan::{Plan, plan};
+use crate::report::{self, Failed, Outcome};
+use crate::standstill::{Standstill, standstill};
+
+/// So many secrets are looked at side by side: `rotation` runs once for each.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A round of secrets is not begun with less time than this: then the check continues in another
+/// invocation.
+const ROUND: Duration = Duration::from_secs(120);
+
+/// Kept for the report at the end.
+const RESERVED: Duration = Duration::from_secs(20);
+
+pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
+    let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
+    let fleet = Fleet::new(&listed);
+    let mut secrets: Vec<&SecretMetadata> = listed
+        .iter()
+        .filter(|secret| !secret.deleted && is_of(check, secret, &fleet))
+        .collect();
+    secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
+    let mut outcomes = Vec::new();
+    let mut last: Option<&str> = None;
+    let mut continues_after = None;
+    for round in secrets.chunks(SIDE_BY_SIDE) {
+        if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
+            continue_later(clients, check, cursor).await?;
+            continues_after = Some(cursor.to_owned());
+            break;
+        }
+        let checks = round
+            .iter()
+            .map(|secret| check_in_time(clients, secret, &fleet, check, ends));
+        let checked = futures_util::future::join_all(checks).await;
+        outcomes.extend(checked.into_iter().flatten());
+        last = round.last().map(|secret| secret.arn.as_str());
+    }
+    // What was asked for one secret is no report of the fleet.
+    if !check.dry_run && check.only.is_none() {
+        let report = report::report(check, &outcomes);
+        clients.events.publish(&[report]).await?;
+    }
+    info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
+    Ok(report::answer(check, &outcomes, continues_after))
+}
+
+/// Whether a check looks at a secret: at all of them, those behind the cursor, or the one that it was
+/// requested for and those that are in the same need.
+fn is_of(check: &Check, secret: &SecretMetadata, fleet: &Fleet) -> bool {
+    let behind = |cursor: &String| secret.arn > *cursor;
+    let asked =
+        |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);
+    check.cursor.as_ref().is_none_or(behind) && check.only.as_ref().is_none_or(asked)
+}
+
+async fn continue_later(clients: &Clients, check: &Check, cursor: &str) -> Result<(), Failure> {
+    let event = Event {
+        subject: Subject::Fleet(check.now),
+        token: None,
+        kind: EventKind::CheckContinues {
+            cursor: cursor.to_owned(),
+            time: check.now,
+        },
+    };
+    if check.dry_run {
+        return Ok(());
+    }
+    clients.events.publish(&[event]).await
+}
+
+/// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,
+/// and the next check sees how far it came.
+async fn check_in_time(
+    clients: &Clients,
+    listed: &SecretMetadata,
+    fleet: &Fleet,
+    check: &Check,
+    ends: Instant,
+) -> Option<Outcome> {
+    if listed.is_replica() {
+        return Some(Outcome::replica(listed));
+    }
+    let until = ends.checked_sub(RESERVED).unwrap_or(ends);
+    let work = check_secret(clients, listed, fleet, check);
+    match tokio::time::timeout_at(until, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let what = "checking the secret: it took longer than this check has";
+            let outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
+            let half = ends.checked_sub(RESERVED / 2).unwrap_or(ends);
+            let published = publish_if_stalled(clients, listed, &outcome, check);
+            if tokio::time::timeout_at(half, published).await.is_err() {
+                warn!(secret = %listed.arn, "nothing could be published of it in time");
+            }
+            Some(outcome)
+        }
+    }
+}
+
+/// One secret: look, decide, act. `None` for one that is going to be deleted.
+async fn check_secret(
+    clients: &Clients,
+    listed: &SecretMetadata,
+    fleet: &Fleet,
+    check: &Check,
+) -> Option<Outcome> {
+    let span = info_span!(
+        "secret",
+        secret = listed.arn,
+        step = "check",
+        token = tracing::field::Empty
+    );
+    let work = async {
+        let (found, failures) = match look(clients, &listed.arn, fleet, check).await {
+            Ok(looked) => looked,
+            Err(failure) => {
+                let outcome = Outcome::unseen(listed, failure);
+                publish_if_stalled(clients, listed, &outcome, check).await;
+                return Some(outcome);
+            }
+        };
+        if found.secret.is_replica() {
+            return Some(Outcome::replica(&found.secret));
+        }
+        if let Some(token) = found.secret.versions.in_progress() {
+            tracing::Span::current().record("token", token);
+        }
+        let plan = plan(&found, check.now)?;
+        let outcome = act(clients, &found, plan, failures, check).await;
+        publish_if_stalled(clients, &found.secret, &outcome, check).await;
+        Some(outcome)
+    };
+    Box::pin(work).instrument(span).await
+}
+
+async fn act(
+    clients: &Clients,
+    found: &Found,
+    plan: Plan,
+    failures: Vec<Failed>,
+    check: &Check,
+) -> Outcome {
+    let mut outcome = Outcome {
+        secret: found.secret.name.clone(),
+        standing: Some(plan.standing),
+        expires_at: plan.expires_at,
+        contact: plan.contact,
+        actions: plan.actions.iter().map(ToString::to_string).collect(),
+        failures,
+    };
+    let not_by_itself = plan.failures.into_iter().map(|failure| Failed {
+        step: "rotate",
+        failure,
+    });
+    outcome.failures.extend(not_by_itself);
+    let (mut all_published, mut mended) = (true, Mended::new());
+    for action in plan.actions.iter().filter(|_| !check.dry_run) {
+        // What could not be published is published by the next check.
+        if action.follows_what_is_published() && !all_published {
+            continue;
+        }
+        info!(%action, "acting");
+        // One action that fails does not keep the others.
+        if let Err(failed) = perform(clients, found, action, &mut mended).await {
+            all_published &= !matches!(action, PlannedAction::Publish(_));
+            outcome.failures.push(failed);
+        }
+    }
+    let stands = |drift: &Drift| {
+        let at = drift.connection.as_ref();
+        !at.is_some_and(|connection| mended.contains(connection))
+    };
+    outcome.add_drift(plan.stops_mail.into_iter().filter(stands));
+    outcome
+}
+
+/// A mailbox that has not been in order for a day reaches a person, whatever the cause.
+async fn publish_if_stalled(
+    clients: &Clients,
+    secret: &SecretMetadata,
+    outcome: &Outcome,
+    check: &Check,
+) {
+    for failed in &outcome.failures {
+        let failure = &failed.failure;
+        match failure.kind {
+            Kind::WaitingForPerson | Kind::Frozen => {}
+            Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
+                warn!(kind = failure.kind.error_type(), %failure, "failed for this secret");
+            }
+        }
+    }
+    if check.dry_run || check.only.is_some() {
+        return;
+    }
+    let Standstill { event, tag } = standstill(secret, outcome, check.now);
+    if let Some(event) = event
+        && let Err(failure) = publish(clients, secret, event).await
+    {
+        error!(%failure, "could not publish that the mailbox has stood still for a day");
+        return;
+    }
+    if let Some(tag) = tag
+        && let Err(failure) = note(clients, &secret.arn, tags::STALLED, tag).await
+    {
+        warn!(%failure, "could not note since when the mailbox has stood still");
+    }
+}

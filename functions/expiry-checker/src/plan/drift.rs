@@ -1,0 +1,69 @@
+//! What is not as it was left: what of it is published, and what stops the shop's mail.
+
+use jiff::Timestamp;
+use shared::drift::{Drift, DriftKind};
+use shared::events::{DueReason, EventKind};
+use shared::rotation::Probe;
+use shared::tags;
+use shared::tags::seen_drift::SeenDrift;
+
+use super::action::PlannedAction;
+use super::found::Found;
+
+/// What is not as it was left, all in all; `None` when that could not be looked at.
+pub(super) fn drift_now(
+    found: &Found,
+    probe: Option<&Probe>,
+    wanted: Option<DueReason>,
+) -> Option<Vec<Drift>> {
+    let secret = &found.secret;
+    let rotating = secret.versions.in_progress().is_some();
+    // In a rotation connections hold the pending secret already, as they should.
+    let expected =
+        |drift: &&Drift| rotating && drift.what == DriftKind::ConnectionHoldsAnotherSecret;
+    let probed = probe?
+        .drift
+        .iter()
+        .filter(|drift| !expected(drift))
+        .cloned();
+    let mut drift: Vec<Drift> = probed.collect();
+    // Somebody switched the rotation off that is wanted now: only a person knows why.
+    if !secret.rotation_enabled && (rotating || wanted.is_some()) {
+        drift.push(DriftKind::RotationOff.into());
+    }
+    Some(drift)
+}
+
+/// Publishes a drift when it appears, and not again while it stays, whatever else comes and goes. Where not all
+/// could be looked at, what is not seen may stand all the same.
+pub(super) fn publish_drift(
+    found: &Found,
+    drift: Vec<Drift>,
+    all_seen: bool,
+    now: Timestamp,
+) -> Vec<PlannedAction> {
+    let seen = SeenDrift::read(found.tag(tags::DRIFT));
+    let (sure, unsure): (Vec<Drift>, Vec<Drift>) = drift
+        .into_iter()
+        .partition(|drift| seen.is_sure(now, drift));
+    let next = seen.next(now, &sure, &unsure, all_seen);
+    if seen.is_the_same_as(&next) {
+        return Vec::new();
+    }
+    let new = sure.into_iter().filter(|drift| !seen.published(drift));
+    let new = new.map(|drift| {
+        PlannedAction::Publish(EventKind::DriftFound {
+            what: drift.what,
+            connection: drift.connection,
+            found_at: now,
+            mended: false,
+            // Published again after a kill, it is the same time: the tag was not set.
+            time: seen.to_string(),
+        })
+    });
+    let noted = PlannedAction::Tag {
+        key: tags::DRIFT,
+        value: next.to_string(),
+    };
+    new.chain([noted]).collect()
+}

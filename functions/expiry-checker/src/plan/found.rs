@@ -1,0 +1,32 @@
+//! What a check found about one mailbox secret.
+
+use std::collections::BTreeSet;
+
+use shared::ids::KeyId;
+use shared::policy::Policy;
+use shared::rotation::Probe;
+use shared::secret_store::SecretMetadata;
+
+/// What was found about one mailbox secret.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Labels, tags, state.
+    pub secret: SecretMetadata,
+    /// What `rotation` saw, unless it could not look.
+    pub probe: Option<Probe>,
+    /// The mailbox's policy.
+    pub policy: Policy,
+    /// The credentials that other secrets name, where all of them say so.
+    pub named_by_others: Option<BTreeSet<KeyId>>,
+    /// Another secret uses the same client secret, and there it leaked.
+    pub shares_a_leaked_secret: bool,
+    /// The check was asked for right after a promotion: rotations that are under way are not pushed.
+    pub requested: bool,
+}
+
+impl Found {
+    /// The value of one of the secret's tags.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.secret.tags.get(key).map(String::as_str)
+    }
+}

@@ -1,0 +1,136 @@
+//! What happens next with the rotation that is wanted, under way, or was left standing.
+
+use jiff::Timestamp;
+use shared::events::{DueReason, EventKind};
+use shared::failure::{Failure, Kind};
+use shared::rotation::Step;
+use shared::tags;
+use shared::tags::state::State;
+
+use super::action::PlannedAction;
+use super::found::Found;
+use crate::standing::Standing;
+
+/// What happens next.
+pub(super) struct Next {
+    pub(super) standing: Standing,
+    /// Why nothing does that should.
+    pub(super) failure: Option<Failure>,
+    pub(super) actions: Vec<PlannedAction>,
+}
+
+impl Next {
+    fn of(standing: Standing, actions: Vec<PlannedAction>) -> Self {
+        Self {
+            standing,
+            failure: None,
+            actions,
+        }
+    }
+
+    fn rotation_off(what: &str) -> Self {
+        let what = format!("its rotation is switched off, and one is {what}");
+        let failure = Failure::new(Kind::Misconfigured, what)
+            .next_step("Ask who switched it off, and switch it on again: runbook, Stop and go on.");
+        Self {
+            failure: Some(failure),
+            ..Self::of(Standing::Healthy, Vec::new())
+        }
+    }
+}
+
+pub(super) fn next_of_rotation(
+    found: &Found,
+    now: Timestamp,
+    wanted: Option<DueReason>,
+    expires_at: Option<Timestamp>,
+) -> Next {
+    let secret = &found.secret;
+    let Some(token) = secret.versions.in_progress() else {
+        return start(found, wanted, expires_at);
+    };
+    if found.requested {
+        return Next::of(Standing::Healthy, Vec::new());
+    }
+    if !secret.rotation_enabled {
+        return Next::rotation_off("under way");
+    }
+    let stalled_at = stalled_at(found, token);
+    // A check that is delivered twice has one time, and does not count twice.
+    let stood_still = stalled_at.is_some_and(|check| check < now.as_second());
+    let issued = !secret.versions.keys_of(token).is_empty();
+    let frozen =
+        wanted.is_none() && expires_at.is_some_and(|end| found.policy.holds_back(now, end));
+    if !issued && (frozen || stood_still) {
+        let dropped = PlannedAction::DropPending {
+            version: token.to_owned(),
+        };
+        let mut next = start(found, wanted, expires_at);
+        next.actions.insert(0, dropped);
+        return next;
+    }
+    let waits = waits(found, token);
+    let standing = match waits {
+        true => Standing::WaitingForPerson,
+        false => Standing::Due,
+    };
+    let actions = if issued && (waits || stood_still) {
+        // A rotation that waits for a person was published long ago.
+        let first = match waits {
+            true => Step::SetSecret,
+            false => Step::CreateSecret,
+        };
+        let token = token.to_owned();
+        vec![PlannedAction::Continue { token, first }]
+    } else if stalled_at.is_some() {
+        // Seen in this very check, which was delivered twice.
+        Vec::new()
+    } else {
+        // A configuration test, or a rotation by hand that has just begun: asking for it would
+        // make a rotation of the one, and is not needed for the other.
+        let asked = issued || wanted.is_some();
+        let mut actions = vec![note_stalled(token, now)];
+        actions.extend(asked.then(|| PlannedAction::Reattempt {
+            token: token.to_owned(),
+        }));
+        actions
+    };
+    Next::of(standing, actions)
+}
+
+fn start(found: &Found, wanted: Option<DueReason>, expires_at: Option<Timestamp>) -> Next {
+    let (Some(reason), Some(expires_at)) = (wanted, expires_at) else {
+        return Next::of(Standing::Healthy, Vec::new());
+    };
+    if !found.secret.rotation_enabled {
+        return Next::rotation_off("wanted");
+    }
+    let due = EventKind::RotationDue { expires_at, reason };
+    let actions = vec![
+        PlannedAction::Publish(due),
+        PlannedAction::Rotate { reason },
+    ];
+    Next::of(Standing::Due, actions)
+}
+
+/// Whether this rotation waits for a person.
+pub(super) fn waits(found: &Found, token: &str) -> bool {
+    let state = State::read(found.tag(tags::STATE));
+    state.is_some_and(|state| state.asked(token).is_some())
+}
+
+/// The check that first saw this rotation standing still.
+fn stalled_at(found: &Found, token: &str) -> Option<i64> {
+    State::read(found.tag(tags::STATE))?.stalled_at(token)
+}
+
+fn note_stalled(token: &str, now: Timestamp) -> PlannedAction {
+    let state = State::Stalled {
+        token: token.to_owned(),
+        check: now.as_second(),
+    };
+    PlannedAction::Tag {
+        key: tags::STATE,
+        value: state.to_string(),
+    }
+}

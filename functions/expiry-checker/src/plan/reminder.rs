@@ -1,0 +1,81 @@
+//! The reminders that a client secret ends: one for each threshold, and one when it has ended.
+
+use jiff::Timestamp;
+use shared::events::{DueReason, EventKind};
+use shared::policy::{self, Verdict};
+use shared::rotation::Probe;
+use shared::tags;
+use shared::tags::reminded::Reminded;
+use shared::tags::stalled::Stalled;
+
+use super::action::PlannedAction;
+use super::found::Found;
+use super::next_of_rotation::waits;
+
+pub(super) fn remind(
+    found: &Found,
+    current: &str,
+    contact: Option<String>,
+    now: Timestamp,
+    end: Timestamp,
+) -> Vec<PlannedAction> {
+    let (threshold, event) = match policy::threshold(now, end) {
+        Some(threshold) => (
+            threshold,
+            EventKind::ClientSecretExpiring {
+                expires_at: end,
+                days_left: end.duration_since(now).as_secs() / 86_400,
+                threshold_days: threshold,
+                contact,
+            },
+        ),
+        None if end <= now => (
+            0,
+            EventKind::ClientSecretExpired {
+                expires_at: end,
+                contact,
+            },
+        ),
+        None => return Vec::new(),
+    };
+    if Reminded::covers(found.tag(tags::REMINDED), current, threshold) {
+        return Vec::new();
+    }
+    let reminded = Reminded {
+        version: current.to_owned(),
+        threshold,
+    };
+    // Marked after it was published: a kill between the two repeats it, and never swallows it.
+    vec![
+        PlannedAction::Publish(event),
+        PlannedAction::Tag {
+            key: tags::REMINDED,
+            value: reminded.to_string(),
+        },
+    ]
+}
+
+/// Whether all goes its way without a person, who is then reminded of nothing: nobody delivers by hand, and what
+/// is due is being renewed, or will be.
+pub(super) fn renews_itself(
+    found: &Found,
+    probe: Option<&Probe>,
+    wanted: Option<DueReason>,
+    now: Timestamp,
+) -> bool {
+    let secret = &found.secret;
+    let unattended = probe.is_some_and(|probe| !probe.attended && probe.problems.is_empty());
+    let token = secret.versions.in_progress();
+    let waits = token.is_some_and(|token| waits(found, token));
+    let stalled = Stalled::read(found.tag(tags::STALLED));
+    let stands = stalled.is_some_and(|stalled| stalled.for_a_day(now));
+    let on_its_way = match wanted {
+        None => probe.is_some_and(|probe| {
+            let verdict = found.policy.verdict(now, probe.start, probe.expires_at);
+            verdict == Verdict::Fresh
+        }),
+        Some(DueReason::Due | DueReason::Emergency) => true,
+        Some(DueReason::Expired) => false,
+    };
+    unattended && secret.rotation_enabled && on_its_way && !waits && !stands
+}

@@ -1,0 +1,64 @@
+//! Whether a rotation is wanted, and why.
+
+use jiff::Timestamp;
+use shared::drift::DriftKind;
+use shared::events::DueReason;
+use shared::policy::Verdict;
+use shared::rotation::Probe;
+use shared::tags;
+use shared::tags::seen_drift::SeenDrift;
+
+use super::found::Found;
+
+/// `None` where it can wait, or has to.
+pub(super) fn wanted(
+    found: &Found,
+    probe: Option<&Probe>,
+    current: &str,
+    now: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> Option<DueReason> {
+    let drift = probe
+        .map(|probe| probe.drift.as_slice())
+        .unwrap_or_default();
+    let has = |what: DriftKind| drift.iter().any(|drift| drift.what == what);
+    // Nothing can be issued in an app registration that is not there: only a person can go on.
+    if has(DriftKind::RegistrationMissing) {
+        return None;
+    }
+    if found.tag(tags::EMERGENCY) == Some(current) || found.shares_a_leaked_secret {
+        return Some(DueReason::Emergency);
+    }
+    // Entra refuses it, and not by a replica that lags: somebody deleted it, or it was typed wrong.
+    let confirmed = [
+        DriftKind::CredentialMissing,
+        DriftKind::KeyIdIsAnothers,
+        DriftKind::ClientSecretIsAnId,
+        DriftKind::ClientSecretEndsInLineBreak,
+    ];
+    let refused = DriftKind::SecretRefused;
+    let seen_before = || SeenDrift::read(found.tag(tags::DRIFT)).before(now, &refused.into());
+    if has(refused) && (confirmed.into_iter().any(has) || seen_before()) {
+        return Some(DueReason::Expired);
+    }
+    // The cache, where nothing better can be had: without its start a short-lived one would be due.
+    // Where the id is another credential's, nobody knows when this one was made.
+    let cached = || {
+        found
+            .tag(tags::ISSUED_AT)
+            .and_then(|time| time.parse().ok())
+    };
+    let start = probe.and_then(|probe| probe.start);
+    let start = start.or_else(|| {
+        if has(DriftKind::KeyIdIsAnothers) {
+            None
+        } else {
+            cached()
+        }
+    });
+    match found.policy.verdict(now, start, expires_at?) {
+        Verdict::Expired => Some(DueReason::Expired),
+        Verdict::Due => Some(DueReason::Due),
+        Verdict::Fresh | Verdict::Frozen => None,
+    }
+}
