@@ -459,12 +459,9 @@ async fn who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_firs
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.redirect_uris.clear();
-        });
+    scenario.change_app(|app| {
+        app.redirect_uris.clear();
+    });
     go_to_sign_in(&window, &scenario).await;
     assert!(!window.url().await.starts_with(&scenario.world.callback_url));
     assert!(window.text().await.contains("AADSTS50011"));

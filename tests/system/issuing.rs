@@ -107,28 +107,15 @@ async fn whatever_becomes_of_add_password_no_orphan_is_left_and_the_rotation_end
 async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_advice() {
     let scenario = Scenario::begin().await;
     let limit = jiff::SignedDuration::from_hours(24 * 61);
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.max_secret_lifetime = Some(limit)
-        });
+    scenario.change_app(|app| app.max_secret_lifetime = Some(limit));
     scenario.rotate().await;
     scenario.assert_whole();
     let key = scenario.current_key();
-    let credentials = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id);
+    let credentials = scenario.credentials();
     let end = credentials.iter().find(|c| c.key_id == key).unwrap().end;
     assert!(end.duration_since(scenario.world.clock.now()) <= limit);
 
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.secrets_blocked = true
-        });
+    scenario.change_app(|app| app.secrets_blocked = true);
     scenario.begin_rotation(TOKEN);
     let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Misconfigured"));
@@ -144,12 +131,9 @@ async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_limit_of_two_nothing_foreign_current_or_in_quarantine_is_removed() {
     let scenario = Scenario::begin().await;
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.sign_in_audience = Audience::AnyAndPersonal;
-        });
+    scenario.change_app(|app| {
+        app.sign_in_audience = Audience::AnyAndPersonal;
+    });
     scenario.begin_rotation(TOKEN);
     let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(
@@ -208,12 +192,9 @@ async fn replicas_that_lag_and_disagree_are_waited_for() {
 async fn a_tenant_that_forbids_client_secrets_is_told_with_advice_and_renewed_once_exempted() {
     let scenario = Scenario::begin().await;
     let forbid = |forbidden: bool| {
-        scenario
-            .world
-            .directory
-            .change(scenario.mailbox.app.app_id, |app| {
-                app.secrets_blocked = forbidden;
-            });
+        scenario.change_app(|app| {
+            app.secrets_blocked = forbidden;
+        });
     };
     forbid(true);
     for _ in 0..2 {

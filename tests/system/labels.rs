@@ -71,12 +71,7 @@ async fn a_leaked_credential_goes_though_no_label_can_be_added() {
     scenario.rotate().await;
     let leaked = scenario.secret();
     let leaked = leaked.labelled(PREVIOUS).unwrap().id.clone();
-    let tag = [("shopmail:emergency", leaked.as_str())];
-    scenario
-        .world
-        .secrets_manager
-        .put_tags(&scenario.mailbox.secret, &tag)
-        .unwrap();
+    scenario.put_tag("shopmail:emergency", leaked.as_str());
     fill(&scenario, 20 - scenario.labels().len());
     let done = scenario.action("retire").await;
     assert_eq!(done["removed"], json!([scenario.mailbox.first_key]));

@@ -7,22 +7,14 @@ use crate::support::steps::{STEPS, TOKEN};
 async fn each_step_three_times_in_a_row_ends_as_once() {
     let scenario = Scenario::begin().await;
     scenario.begin_rotation(TOKEN);
-    let before = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id)
-        .len();
+    let before = scenario.credentials().len();
     for name in STEPS {
         for _ in 0..3 {
             scenario.take_step(name, TOKEN).await;
         }
     }
     scenario.assert_whole();
-    let after = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id)
-        .len();
+    let after = scenario.credentials().len();
     assert_eq!(after, before + 1, "no second credential");
     assert_eq!(
         scenario.details("Authorization Required"),
@@ -70,10 +62,7 @@ async fn a_second_rotation_begins_where_the_first_ended() {
         assert!(!keys.contains(&key), "a new credential each time");
         keys.push(key);
     }
-    let credentials = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id);
+    let credentials = scenario.credentials();
     for key in keys {
         assert!(
             credentials.iter().any(|c| c.key_id == key),
@@ -87,11 +76,7 @@ async fn the_same_event_delivered_twice_at_once_makes_one_credential() {
     use simulators::aws::secrets_manager::Delivery;
     for delivery in [Delivery::TwiceInSequence, Delivery::TwiceAtOnce] {
         let scenario = Scenario::begin().await;
-        let before = scenario
-            .world
-            .directory
-            .credentials(scenario.mailbox.app.app_id)
-            .len();
+        let before = scenario.credentials().len();
         for name in STEPS {
             scenario.world.secrets_manager.deliver_twice(name, delivery);
         }
@@ -99,11 +84,7 @@ async fn the_same_event_delivered_twice_at_once_makes_one_credential() {
         // What the slower twin left, if anything, the next check removes.
         scenario.check().await;
         scenario.assert_whole();
-        let after = scenario
-            .world
-            .directory
-            .credentials(scenario.mailbox.app.app_id)
-            .len();
+        let after = scenario.credentials().len();
         assert_eq!(
             after,
             before + 1,

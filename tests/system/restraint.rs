@@ -41,12 +41,7 @@ fn freeze(scenario: &Scenario, for_days: i64) {
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
     let now = scenario.world.clock.now();
     let policy = format!("freeze={}/{}", day(now), day(now + days(for_days)));
-    let tag = [("shopmail:policy", policy.as_str())];
-    scenario
-        .world
-        .secrets_manager
-        .put_tags(&scenario.mailbox.secret, &tag)
-        .unwrap();
+    scenario.put_tag("shopmail:policy", policy.as_str());
 }
 
 // === Rotation off ===
@@ -133,12 +128,7 @@ async fn in_a_freeze_a_leaked_credential_goes_all_the_same() {
     freeze(&scenario, 30);
     let secret = scenario.secret();
     let current = secret.labelled(CURRENT).unwrap().id.clone();
-    let tag = [("shopmail:emergency", current.as_str())];
-    scenario
-        .world
-        .secrets_manager
-        .put_tags(&scenario.mailbox.secret, &tag)
-        .unwrap();
+    scenario.put_tag("shopmail:emergency", current.as_str());
     scenario.check().await;
     assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
     let first = scenario.mailbox.first_key.to_string();
@@ -177,18 +167,12 @@ async fn a_lifetime_that_is_the_longest_allowed_is_not_refused_for_a_second() {
     let scenario = Scenario::begin().await;
     // What a clock of Graph's that is a second behind makes of a maximum of 180 days.
     let longest = days(180) - SignedDuration::from_secs(1);
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.max_secret_lifetime = Some(longest);
-        });
+    scenario.change_app(|app| {
+        app.max_secret_lifetime = Some(longest);
+    });
     scenario.rotate().await;
     scenario.assert_whole();
-    let credentials = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id);
+    let credentials = scenario.credentials();
     let key = scenario.current_key();
     let issued = credentials.iter().find(|c| c.key_id == key).unwrap();
     let life = issued.end.duration_since(issued.start);

@@ -40,10 +40,7 @@ async fn a_rotation_without_grant_waits_for_the_owner_and_ends_whole_after_the_s
     let checked = scenario.world.check().await.unwrap();
     assert_eq!(checked.payload["secrets"][0]["state"], "waiting_for_person");
     assert_eq!(asked(&scenario), 1, "the link is good yet");
-    let credentials = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id);
+    let credentials = scenario.credentials();
     assert_eq!(
         credentials.len(),
         3,

@@ -12,10 +12,7 @@ use crate::support::scenario::days;
 async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quarantine() {
     let scenario = Scenario::begin().await;
     let has_first = || {
-        let credentials = scenario
-            .world
-            .directory
-            .credentials(scenario.mailbox.app.app_id);
+        let credentials = scenario.credentials();
         credentials
             .iter()
             .any(|c| c.key_id == scenario.mailbox.first_key)
@@ -72,10 +69,7 @@ async fn the_credential_carries_marker_description_and_lifetime_of_the_document(
     scenario.rotate().await;
     scenario.assert_whole();
     let key = scenario.current_key();
-    let credentials = scenario
-        .world
-        .directory
-        .credentials(scenario.mailbox.app.app_id);
+    let credentials = scenario.credentials();
     let issued = credentials.iter().find(|c| c.key_id == key).unwrap();
     let name = issued.display_name.clone().unwrap();
     let secret = scenario.secret();

@@ -138,14 +138,11 @@ async fn the_secret_of_an_app_that_issues_its_own_is_shown_to_nobody() {
         ..attended()
     };
     let scenario = Scenario::with(&plan).await;
-    scenario
-        .world
-        .directory
-        .change(scenario.mailbox.app.app_id, |app| {
-            app.app_roles
-                .insert("Application.ReadWrite.OwnedBy".to_owned());
-            app.owners.insert(scenario.mailbox.app.service_principal_id);
-        });
+    scenario.change_app(|app| {
+        app.app_roles
+            .insert("Application.ReadWrite.OwnedBy".to_owned());
+        app.owners.insert(scenario.mailbox.app.service_principal_id);
+    });
     scenario.check().await;
     let mut visit = Visit::of(scenario).await;
     assert!(

@@ -43,7 +43,7 @@ impl Scenario {
         if let Some(pending) = secret.labelled(PENDING) {
             assert_eq!(pending.id, current.id, "AWSPENDING is nowhere else");
         }
-        let credentials = self.world.directory.credentials(self.mailbox.app.app_id);
+        let credentials = self.credentials();
         let ours = credentials
             .iter()
             .find(|c| c.key_id == key)
@@ -73,7 +73,7 @@ impl Scenario {
         let secret = self.secret();
         let labels: Vec<&String> = secret.versions.iter().flat_map(|v| &v.labels).collect();
         let named = |key: Uuid| labels.iter().any(|label| label.ends_with(&key.to_string()));
-        let credentials = self.world.directory.credentials(self.mailbox.app.app_id);
+        let credentials = self.credentials();
         credentials
             .iter()
             .filter(|c| {
@@ -95,7 +95,7 @@ impl Scenario {
 
     /// The credential ids on the app registration.
     pub fn keys(&self) -> Vec<Uuid> {
-        let credentials = self.world.directory.credentials(self.mailbox.app.app_id);
+        let credentials = self.credentials();
         credentials.iter().map(|c| c.key_id).collect()
     }
 }

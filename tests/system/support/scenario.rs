@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
+use simulators::microsoft::directory::application::{Credential, Registration};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use super::picture::Picture;
@@ -200,6 +201,18 @@ impl Scenario {
         store
             .put_tags(&self.mailbox.secret, &[(key, value)])
             .unwrap();
+    }
+
+    /// Changes what was decided about the app registration.
+    pub fn change_app(&self, change: impl FnOnce(&mut Registration)) {
+        let directory = &self.world.directory;
+        directory.change(self.mailbox.app.app_id, change);
+    }
+
+    /// The credentials on the app registration.
+    pub fn credentials(&self) -> Vec<Credential> {
+        let directory = &self.world.directory;
+        directory.credentials(self.mailbox.app.app_id)
     }
 
     /// The labels of all versions.
