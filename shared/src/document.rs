@@ -1,4 +1,4 @@
-//! The JSON documents that secrets hold: read so that an error names the field, and never the value.
+//! JSON, in secrets and in the answers of services: read so that an error names the field, and never the value.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -19,6 +19,12 @@ pub(crate) fn read_whole<T: DeserializeOwned>(text: &SecretString) -> Result<T, 
     json.end()
         .map_err(|_| "there is text behind the document".to_owned())?;
     Ok(document)
+}
+
+/// Reads the body of an answer.
+pub(crate) fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| field_error(&error))
 }
 
 fn parsed<T: DeserializeOwned>(
@@ -58,7 +64,7 @@ const SERDES_OWN: [&str; 4] = [
 
 /// What is wrong with which field, without the value: serde's own messages quote it, and so do those of
 /// the types that are read.
-fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+pub(crate) fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let inner = error.inner();
     if inner.is_syntax() || inner.is_eof() {
         return format!(
@@ -116,4 +122,41 @@ fn shown(path: &serde_path_to_error::Path) -> String {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_names_the_field_and_never_a_value() {
+        #[derive(Deserialize, Debug)]
+        struct Answer {
+            #[serde(rename = "value")]
+            _value: Vec<Entry>,
+        }
+        #[derive(Deserialize, Debug)]
+        struct Entry {
+            #[serde(rename = "keyId")]
+            _key_id: String,
+        }
+        for (body, problem) in [
+            (
+                r#"{"value": [{"keyId": 7}]}"#,
+                "field value[0].keyId: expected a string",
+            ),
+            (
+                r#"{"value": [{}]}"#,
+                "field value[0]: missing field `keyId`",
+            ),
+            (
+                r#"{"value": "hunter2"}"#,
+                "field value: expected a sequence",
+            ),
+            ("<html>hunter2", "not JSON (line 1, column 1)"),
+        ] {
+            let read: Result<Answer, String> = read_answer(body.as_bytes());
+            assert_eq!(read.unwrap_err(), problem);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::document;
 use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, retry_after, transient};
 use crate::retry::{CallError, Effect, Retry};
@@ -66,18 +67,18 @@ fn parsed<'a, T: Deserialize<'a>>(
     what: &str,
     response: &'a Response<Bytes>,
 ) -> Result<T, CallError> {
-    serde_json::from_slice(response.body())
-        .map_err(|_| unreadable(what, response.status().as_u16()))
+    document::read_answer(response.body())
+        .map_err(|problem| unreadable(what, response.status().as_u16(), &problem))
 }
 
-fn unreadable(what: &str, status: u16) -> CallError {
+fn unreadable(what: &str, status: u16, problem: &str) -> CallError {
     CallError {
         effect: Effect::Unknown,
         retry: Retry::Backoff,
         status: Some(status),
         failure: Failure::new(
             Kind::Temporary,
-            format!("{what}: answered {status}, but not in Graph's form"),
+            format!("{what}: answered {status}, but not in Graph's form: {problem}"),
         ),
     }
 }

@@ -147,13 +147,13 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     if response.status() != 200 {
         return Err(refusal(what, response));
     }
-    serde_json::from_slice(response.body()).map_err(|_| CallError {
+    document::read_answer(response.body()).map_err(|problem| CallError {
         effect: Effect::Unknown,
         retry: Retry::Backoff,
         status: Some(200),
         failure: Failure::new(
             Kind::Temporary,
-            format!("{what}: answered 200, but not in the expected form"),
+            format!("{what}: answered 200, but not in the expected form: {problem}"),
         ),
     })
 }

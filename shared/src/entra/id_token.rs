@@ -13,6 +13,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::App;
+use crate::document;
 use crate::failure::{Failure, Kind};
 use crate::http::{Client, retry_after, transient};
 use crate::ids::DirectoryId;
@@ -124,14 +125,17 @@ async fn get<T: for<'de> Deserialize<'de>>(
         .await
         .map_err(|error| error.while_doing(what))?;
     let status = response.status().as_u16();
-    serde_json::from_slice(response.body()).map_err(|_| CallError {
+    document::read_answer(response.body()).map_err(|problem| CallError {
         effect: Effect::None,
         retry: match transient(status) {
             Some(_) => Retry::transient(retry_after(&response)),
             None => Retry::No,
         },
         status: Some(status),
-        failure: Failure::new(Kind::Temporary, format!("{what}: answered {status}")),
+        failure: Failure::new(
+            Kind::Temporary,
+            format!("{what}: answered {status}, {problem}"),
+        ),
     })
 }
 

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::App;
 use super::refusal::{OAuthEndpoint, OAuthError, RefusalReason};
 use crate::credential::ClientSecret;
+use crate::document::field_error;
 use crate::failure::{Failure, Kind};
 use crate::http::{self, Client, TransportError};
 use crate::retry::{CallError, Effect, Retry};
@@ -348,9 +349,8 @@ fn classify(
         }
         Err(RequestTokenError::ServerResponse(body)) => Err(refusal(body, &seen)),
         Err(RequestTokenError::Request(error)) => Err(TokenError::Call(error.while_doing(WHAT))),
-        Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {
-            Err(unreadable(&seen, "the answer cannot be read"))
-        }
+        Err(RequestTokenError::Parse(error, _)) => Err(unreadable(&seen, &field_error(&error))),
+        Err(RequestTokenError::Other(_)) => Err(unreadable(&seen, "the answer cannot be read")),
     }
 }
 

@@ -214,16 +214,16 @@ impl Registration {
         let request = self.request(Method::POST, "/addPassword", body.to_string().into());
         let response = self.send(what, request).await?;
         let body: IssuedBody = parsed(what, &response)?;
-        let issued = body
-            .key_id
-            .zip(body.secret_text)
-            .map(|(key_id, secret)| Issued {
-                key_id,
-                secret,
-                name: body.display_name,
-                end: parsed_text(&body.end_date_time).unwrap_or(end),
-            });
-        issued.ok_or_else(|| unreadable(what, response.status().as_u16()))
+        let missing = |field: &str| {
+            let status = response.status().as_u16();
+            unreadable(what, status, &format!("missing field `{field}`"))
+        };
+        Ok(Issued {
+            key_id: body.key_id.ok_or_else(|| missing("keyId"))?,
+            secret: body.secret_text.ok_or_else(|| missing("secretText"))?,
+            name: body.display_name,
+            end: parsed_text(&body.end_date_time).unwrap_or(end),
+        })
     }
 
     /// Removes a credential.
