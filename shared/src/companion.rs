@@ -127,7 +127,7 @@ impl CompanionStore {
         // is done, whatever becomes of this: `tidy` drops what stays.
         let tidied = self.store.drop_label(&self.secret, &candidate, &version);
         if let Err(error) = tidied.await {
-            warn!(failure = %error.failure, "a candidate's label stays for now");
+            warn!(failure = %error.failure, "a grants version keeps its candidate label; the next sweep drops it");
         }
         Ok(swapped)
     }

@@ -171,7 +171,7 @@ pub async fn with_retries<T>(
             Retry::Backoff => backoff(attempt),
             Retry::After(pause) => pause,
         };
-        tracing::info!(attempt, failure = %error.failure, "a call failed and is tried again");
+        tracing::info!(attempt, failure = %error.failure, "a call failed, and may pass");
         if attempt >= ATTEMPTS || pause > LONGEST_PAUSE || !deadline.sleep(pause).await {
             return Err(error);
         }

@@ -61,7 +61,11 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         let report = report::report(check, &outcomes);
         clients.events.publish(&[report]).await?;
     }
-    info!(checked = outcomes.len(), dry_run = check.dry_run, "checked");
+    info!(
+        checked = outcomes.len(),
+        dry_run = check.dry_run,
+        "the check has ended"
+    );
     Ok(report::answer(check, &outcomes, continues_after))
 }
 
@@ -111,7 +115,7 @@ async fn check_in_time(
             let half = ends.checked_sub(RESERVED / 2).unwrap_or(ends);
             let published = publish_if_stalled(clients, listed, &outcome, check);
             if tokio::time::timeout_at(half, published).await.is_err() {
-                warn!(secret = %listed.arn, "nothing could be published of it in time");
+                warn!(secret = %listed.arn, "that it stands still could not be published in time");
             }
             Some(outcome)
         }
@@ -180,7 +184,7 @@ async fn act(
         if action.follows_what_is_published() && !all_published {
             continue;
         }
-        info!(%action, "acting");
+        info!(%action, "an action of the plan begins");
         // One action that fails does not keep the others.
         if let Err(failed) = perform(clients, found, action, &mut mended).await {
             all_published &= !matches!(action, PlannedAction::Publish(_));
@@ -207,7 +211,8 @@ async fn publish_if_stalled(
         match failure.kind {
             Kind::WaitingForPerson | Kind::Frozen => {}
             Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
-                warn!(kind = failure.kind.error_type(), %failure, "failed for this secret");
+                let (kind, step) = (failure.kind.error_type(), failed.step);
+                warn!(kind, step, %failure, "something failed for this mailbox secret");
             }
         }
     }

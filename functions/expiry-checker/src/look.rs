@@ -95,7 +95,7 @@ async fn named_by_others(
     match asked {
         Ok(described) => Fleet::new(&described).named_by_others(secret),
         Err(error) => {
-            warn!(failure = %error.failure, "a neighbour could not be asked; nothing is removed");
+            warn!(failure = %error.failure, "another mailbox secret could not be described; nothing is removed");
             None
         }
     }

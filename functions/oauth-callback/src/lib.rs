@@ -86,7 +86,7 @@ impl OAuthCallback {
     ) -> Result<ApiGatewayV2httpResponse, Failure> {
         let Self(clients) = self;
         let request = Request::read(&event).inspect_err(|failure| {
-            error!(kind = failure.kind.error_type(), %failure, "failed");
+            error!(kind = failure.kind.error_type(), %failure, "the event is no HTTP request");
         })?;
         let base = Url::parse(clients.settings.callback_url.as_str());
         let request = request.below(base.as_ref().map_or("", Url::path));
@@ -119,7 +119,7 @@ fn respond_with(message: &Message) -> Response {
     info!(
         outcome = outcome.name(),
         status = outcome.status(),
-        "answered"
+        "answered with a message page"
     );
     let response = Response::page(pages::message::page(message));
     if message.ends_sign_in {

@@ -100,11 +100,11 @@ impl From<Failure> for Message {
         );
         let outcome = match failure.kind {
             Kind::Temporary | Kind::WaitingForPerson | Kind::Frozen => {
-                warn!(kind, %failure, "failed for now");
+                warn!(kind, %failure, "the request failed; the person may try again");
                 Outcome::Temporary
             }
             Kind::Refused | Kind::Misconfigured => {
-                error!(kind, %failure, "failed");
+                error!(kind, %failure, "the request failed: an administrator has to act");
                 Outcome::Misconfigured
             }
         };

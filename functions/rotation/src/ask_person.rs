@@ -181,7 +181,10 @@ pub(crate) async fn ask(
     let mut events = Vec::new();
     for need in needs {
         if !asked.add(short_hash(&need.what())) {
-            info!(need = need.what(), "the person was asked before");
+            info!(
+                need = need.what(),
+                "the person was asked before, and is not asked again"
+            );
             continue;
         }
         let ticket = sign_ticket(context, request.purpose, need.mailbox().clone(), ends).await?;

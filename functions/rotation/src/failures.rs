@@ -39,8 +39,8 @@ pub(crate) async fn note(clients: &Clients, call: &StepCall, failure: &Failure) 
     };
     match tokio::time::timeout(RESERVED, note_in_time(clients, call, failed)).await {
         Ok(Ok(())) => {}
-        Ok(Err(failure)) => warn!(%failure, "the failure could not be noted"),
-        Err(_) => warn!("the failure could not be noted in time"),
+        Ok(Err(failure)) => warn!(%failure, "the step's failure could not be noted or published"),
+        Err(_) => warn!("the step's failure could not be noted or published in time"),
     }
 }
 

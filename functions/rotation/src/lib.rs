@@ -86,7 +86,7 @@ async fn run(clients: &Clients, call: Call, deadline: Deadline) -> Result<Value,
         Call::Action(call) => actions::run(clients, call, deadline).await,
     };
     match &outcome {
-        Ok(_) => info!("done"),
+        Ok(_) => info!("the step or action is done"),
         Err(failure) => {
             log(failure);
             if let Call::Step(call) = &call {
@@ -100,8 +100,10 @@ async fn run(clients: &Clients, call: Call, deadline: Deadline) -> Result<Value,
 fn log(failure: &Failure) {
     let kind = failure.kind.error_type();
     match failure.kind {
-        Kind::WaitingForPerson | Kind::Frozen => info!(kind, %failure, "standing still"),
-        Kind::Temporary => warn!(kind, %failure, "failed for now"),
-        Kind::Refused | Kind::Misconfigured => error!(kind, %failure, "failed"),
+        Kind::WaitingForPerson | Kind::Frozen => info!(kind, %failure, "the rotation waits"),
+        Kind::Temporary => warn!(kind, %failure, "it failed, and is tried again"),
+        Kind::Refused | Kind::Misconfigured => {
+            error!(kind, %failure, "it failed: an administrator has to act")
+        }
     }
 }

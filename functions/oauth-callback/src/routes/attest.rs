@@ -107,7 +107,7 @@ async fn record(
     let state: HandOverState = statement.state;
     let attestations = &mut context.companion.attestations;
     attestations.set(&token, &connection.id, statement);
-    info!(connection = %connection.id, ?state, "attested");
+    info!(connection = %connection.id, ?state, "a person's statement is recorded");
     Ok(())
 }
 

@@ -25,6 +25,6 @@ pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp
         // After another account's sign-in Microsoft would take that one again.
         anew: request.query("anew").is_some(),
     })?;
-    info!(mailbox = %ticket.mailbox, "to Microsoft's sign-in");
+    info!(mailbox = %ticket.mailbox, "the person is led to Microsoft's sign-in");
     Ok(Response::redirect(location).with_cookie(session.cookie(&key, now)?))
 }

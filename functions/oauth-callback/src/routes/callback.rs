@@ -189,7 +189,7 @@ fn redirect_to_hand_over(
 ) -> RouteResult {
     let ticket = sign_in.session.ticket.clone();
     let signed_in = SignedIn::begin(ticket, oid, authorize, sign_in.now)?;
-    info!("to the hand-over");
+    info!("the person is led on to the hand-over");
     Ok(Response::redirect(clients.settings.url(Route::Attestation))
         .with_cookie(session::COOKIE.end())
         .with_cookie(signed_in.cookie(&sign_in.key)?))

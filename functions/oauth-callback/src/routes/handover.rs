@@ -34,7 +34,7 @@ pub(crate) async fn respond(
     } else {
         Vec::new()
     };
-    info!(?screen, "a hand-over's screen");
+    info!(?screen, "a screen of the hand-over is shown");
     Ok(Response::page(match screen {
         Screen::Task(at) => {
             let secret = SecretField::of(reveal::refusal(&context, now));

@@ -84,7 +84,7 @@ pub(crate) fn delivered_event(
     put_back_at: Option<Timestamp>,
 ) -> Event {
     let key_id = context.document.key_id;
-    info!(connection = %connection.id, %key_id, "delivered");
+    info!(connection = %connection.id, %key_id, "the connection holds the secret now");
     context.event(EventKind::ConnectionDelivered {
         connection: connection.id.clone(),
         direction: connection.direction,

@@ -99,7 +99,7 @@ pub(crate) async fn look_at_connections<'a>(
             Ok::<_, Failure>(held.await?.key_id.map_or(Secret::Unnamed, Secret::Key))
         };
         let secret = look.await.unwrap_or_else(|failure| {
-            warn!(%failure, "a connection could not be asked; only what leaked is removed");
+            warn!(connection = %connection.id, %failure, "the connection could not be asked; only what leaked is removed");
             Secret::NotAsked
         });
         Held { connection, secret }

@@ -21,7 +21,7 @@ use crate::proof::sign_in::{Refused, wait_until_signs_in};
 /// error: its owner is asked for one. The context is of the current version, to which the links are bound:
 /// the pending one of a test goes away.
 pub(super) async fn test_configuration(context: &Context<'_>) -> Result<(), Failure> {
-    info!("a configuration test");
+    info!("this call is a configuration test");
     try_all(context).await.map_err(as_of_a_test)
 }
 

@@ -134,7 +134,7 @@ async fn promote(context: &Context<'_>) -> Result<Option<String>, Failure> {
     // It has served; the promotion stands, whatever becomes of this, and sweep drops what stays.
     let dropped = clients.store.drop_label(&secret.arn, PROVED, version);
     if let Err(error) = dropped.await {
-        warn!(failure = %error.failure, "the proof's label stays for now");
+        warn!(failure = %error.failure, "the promoted version keeps the label proved; the next sweep drops it");
     }
     Ok(was.map(str::to_owned))
 }
@@ -187,7 +187,7 @@ async fn publish_rotated(
         green.push((tags::DRIFT, SeenDrift::none_since(version).to_string()));
     }
     clients.store.tag(&secret.arn, &green).await?;
-    info!(key_id = %document.key_id, expires_at = %document.expires_at, "rotated");
+    info!(key_id = %document.key_id, expires_at = %document.expires_at, "the new client secret is the current one");
     Ok(())
 }
 

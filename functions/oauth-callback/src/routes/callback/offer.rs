@@ -62,11 +62,11 @@ pub(crate) async fn offer(clients: &Clients, sign_in: &SignIn, deadline: Deadlin
                 offers.failed = true;
             }
             Ok(Err(failure)) => {
-                info!(connection = %connection.id, %failure, "not offered now");
+                info!(connection = %connection.id, %failure, "the secret was not offered to ShopCtrl");
                 offers.failed = true;
             }
             Err(_) => {
-                info!(connection = %connection.id, "not offered now: ShopCtrl takes too long");
+                info!(connection = %connection.id, "the secret was not offered to ShopCtrl, which takes too long");
                 offers.failed = true;
             }
         }

@@ -125,14 +125,14 @@ impl<'a> Old<'a> {
             if !cannot_wait {
                 return Err(error.failure);
             }
-            warn!(failure = %error.failure, "a label could not be set; going on without");
+            warn!(label, version = self.version, failure = %error.failure, "the label could not be set; going on without");
             return Ok(());
         }
         for before in std::mem::replace(&mut self.labels, vec![label.clone()]) {
             if before != label {
                 match store.drop_label(secret, &before, self.version).await {
                     Err(error) if cannot_wait => {
-                        warn!(failure = %error.failure, "a label stays for now");
+                        warn!(label = before, version = self.version, failure = %error.failure, "the label stays for now");
                     }
                     dropped => drop(dropped?),
                 }
