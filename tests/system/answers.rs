@@ -1,20 +1,17 @@
 //! What an answer of AWS means: tried again only what was certainly not done, and advice that fits.
 
 use serde_json::json;
-use simulators::gate::Fault;
-use simulators::lambda::InvocationResult;
-use simulators::world::{MailboxPlan, World, short_waits};
+use simulators::aws::lambda::InvocationResult;
+use simulators::gate::{Calls, Fault};
+use simulators::world::MailboxPlan;
 
-use crate::browser::{Browser, failures, link_in, log_of};
-use crate::configuration_test::test_configuration;
-use crate::end_state::{assert_whole, keys};
-use crate::kill_matrix::trouble::answer;
-use crate::sign_in::{waiting, without_grant};
-use crate::steps::{TOKEN, begin, rotate, step, succeeded};
-use crate::whole_rotation::days;
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::scenario::{days, without_grant};
+use crate::support::steps::TOKEN;
 
-fn invocations(world: &World) -> usize {
-    let operations = world.gate.operations();
+fn invocations(scenario: &Scenario) -> usize {
+    let operations = scenario.world.gate.operations();
     let invoked = |operation: &&String| operation.contains("Invoke rotation");
     operations.iter().filter(invoked).count()
 }
@@ -25,42 +22,45 @@ fn message(result: &InvocationResult) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invocation_that_was_not_carried_out_is_tried_again_and_a_lost_answer_is_not() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    world.check().await.unwrap();
-    world.gate.clear();
-    world.check().await.unwrap();
-    let undisturbed = invocations(&world);
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    scenario.world.check().await.unwrap();
+    scenario.world.gate.clear();
+    scenario.world.check().await.unwrap();
+    let undisturbed = invocations(&scenario);
 
-    world.gate.clear();
+    scenario.world.gate.clear();
     let busy = r#"{"Type":"User","message":"Rate Exceeded."}"#;
     let busy = answer(429, false, busy);
-    world.gate.fail("lambda", "Invoke rotation", 0, 2, busy);
-    let checked = world.check().await.unwrap();
+    scenario
+        .world
+        .gate
+        .fail(Calls::of("lambda", "Invoke rotation").times(2), busy);
+    let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_eq!(report["failures"], json!([]), "{report}");
-    assert_eq!(invocations(&world), undisturbed + 2);
+    assert_eq!(invocations(&scenario), undisturbed + 2);
 
-    world.gate.clear();
+    scenario.world.gate.clear();
     let lost = Fault::Reset { effect: true };
-    world.gate.fail("lambda", "Invoke rotation", 0, 1, lost);
-    let checked = world.check().await.unwrap();
+    scenario
+        .world
+        .gate
+        .fail_next("lambda", "Invoke rotation", lost);
+    let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_ne!(report["failures"], json!([]), "{report}");
-    assert!(invocations(&world) <= undisturbed);
+    assert!(invocations(&scenario) <= undisturbed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_are_never_taken_fail_with_event_bridges_code() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
-    world.event_bridge.fail_entries(2);
-    let created = step(&world, &mailbox, "createSecret", TOKEN).await;
-    succeeded("createSecret", &created);
-    world.event_bridge.fail_entries(100);
-    let failed = step(&world, &mailbox, "setSecret", TOKEN).await;
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
+    scenario.world.event_bridge.fail_entries(2);
+    scenario.take_step("createSecret", TOKEN).await;
+    scenario.world.event_bridge.fail_entries(100);
+    let failed = scenario.step("setSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Temporary"), "{failed:?}");
     assert!(message(&failed).contains("InternalFailure"), "{failed:?}");
 }
@@ -70,9 +70,8 @@ async fn an_answer_of_aws_is_told_with_the_secret_and_the_advice_that_are_meant(
     let deleted =
         "You can't perform this operation on the secret because it was marked for deletion.";
     let expired = "The security token included in the request is expired";
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     for (code, text, kind, advice) in [
         (
             "InvalidRequestException",
@@ -90,11 +89,12 @@ async fn an_answer_of_aws_is_told_with_the_secret_and_the_advice_that_are_meant(
     ] {
         let body = json!({"__type": code, "Message": text}).to_string();
         let fault = answer(400, false, &body);
-        world
-            .gate
-            .fail("secretsmanager", "GetSecretValue", 0, 100, fault);
-        let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
-        world.gate.heal();
+        scenario.world.gate.fail(
+            Calls::of("secretsmanager", "GetSecretValue").times(100),
+            fault,
+        );
+        let failed = scenario.step("createSecret", TOKEN).await;
+        scenario.world.gate.heal();
         assert_eq!(failed.error_type(), Some(kind), "{failed:?}");
         for part in ["reading the secret ", "shopmail/orders", code, advice] {
             assert!(message(&failed).contains(part), "{part}: {failed:?}");
@@ -104,15 +104,15 @@ async fn an_answer_of_aws_is_told_with_the_secret_and_the_advice_that_are_meant(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_passes_through_the_checker_says_its_next_step_once() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    world.clock.advance(days(1));
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    scenario.world.clock.advance(days(1));
     let unavailable = answer(503, false, "{}");
-    world
-        .gate
-        .fail("graph", "GET application", 0, 100, unavailable);
-    let checked = world.check().await.unwrap();
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET application").times(100),
+        unavailable,
+    );
+    let checked = scenario.world.check().await.unwrap();
     let failures = checked.payload["secrets"][0]["failures"].clone();
     let failures = failures.as_array().unwrap();
     assert!(!failures.is_empty(), "{}", checked.payload);
@@ -124,19 +124,20 @@ async fn a_failure_that_passes_through_the_checker_says_its_next_step_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_and_its_log_say_that_it_is_the_person_who_tries_again() {
-    let (world, _) = waiting(&without_grant()).await;
-    let link = link_in(&world, "Authorization Required");
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let link = scenario.link_in("Authorization Required");
     for (status, retry) in [
         (500, "asks the person to try again"),
         (403, "have the person try again"),
     ] {
-        world.gate.heal();
+        scenario.world.gate.heal();
         let refused = answer(status, false, r#"{"__type":"Unheard"}"#);
-        world
-            .gate
-            .fail("secretsmanager", "DescribeSecret", 0, 100, refused);
-        let page = Browser::new(&world).open(&link).await;
-        let lines = log_of(&world, &page).await;
+        scenario.world.gate.fail(
+            Calls::of("secretsmanager", "DescribeSecret").times(100),
+            refused,
+        );
+        let page = scenario.visitor().open(&link).await;
+        let lines = scenario.log_of(&page).await;
         let text = serde_json::to_string(&lines).unwrap();
         assert!(text.contains(retry), "{text}");
         for words in ["it is tried again", "rotate again"] {
@@ -150,20 +151,20 @@ async fn a_page_and_its_log_say_that_it_is_the_person_who_tries_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_test_says_that_it_has_to_be_made_again() {
-    let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         document: |document| document["connections"][0]["shopctrl"]["shop_id"] = 999.into(),
         ..MailboxPlan::default()
     };
-    let mailbox = world.add_mailbox(&plan).unwrap();
+    let scenario = Scenario::with(&plan).await;
     let unavailable = answer(503, false, "{}");
-    world
-        .gate
-        .fail("graph", "GET application", 0, 100, unavailable);
-    let ended = test_configuration(&world, &mailbox).await;
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET application").times(100),
+        unavailable,
+    );
+    let ended = scenario.test_configuration().await;
     assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
     // One passing trouble and one wrong setting, in one message.
-    let told = world.event_bridge.details("Rotation Failed").remove(0);
+    let told = scenario.details("Rotation Failed").remove(0);
     let text = told.to_string();
     assert!(
         text.contains("answered 503") && text.contains("shop 999"),
@@ -177,7 +178,7 @@ async fn a_configuration_test_says_that_it_has_to_be_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_from_admin_consent_is_read_in_every_form() {
-    let world = World::start(short_waits()).await.unwrap();
+    let scenario = Scenario::begin().await;
     for (query, heading) in [
         ("admin_consent=True&state=admin-consent", "Thank you"),
         (
@@ -197,8 +198,8 @@ async fn the_way_back_from_admin_consent_is_read_in_every_form() {
             "The permission was not granted",
         ),
     ] {
-        let address = format!("{}/callback?{query}", world.callback_url);
-        let page = Browser::new(&world).open(&address).await;
+        let address = format!("{}/callback?{query}", scenario.world.callback_url);
+        let page = scenario.visitor().open(&address).await;
         assert!(page.body.contains(heading), "{query}: {}", page.body);
     }
 }
@@ -209,44 +210,47 @@ const BAD_TOKEN: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_token_that_graph_refuses_once_costs_no_step_and_no_sign_in() {
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     for call in ["GET me", "GET me/mailFolders/inbox"] {
         let refused = answer(401, false, BAD_TOKEN);
-        world.gate.fail_next("graph", call, refused);
+        scenario.world.gate.fail_next("graph", call, refused);
     }
-    let link = link_in(&world, "Authorization Required");
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
+    let link = scenario.link_in("Authorization Required");
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
     assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
 
-    world.gate.clear();
-    let before = keys(&world, &mailbox).len();
+    scenario.world.gate.clear();
+    let before = scenario.keys().len();
     for call in ["GET application", "POST addPassword"] {
         let refused = answer(401, false, BAD_TOKEN);
-        world.gate.fail_next("graph", call, refused);
+        scenario.world.gate.fail_next("graph", call, refused);
     }
-    rotate(&world, &mailbox).await;
-    assert_eq!(failures(&world).len(), 1, "only the one that waited");
-    assert_eq!(keys(&world, &mailbox).len(), before + 1, "issued once");
+    scenario.rotate().await;
+    assert_eq!(scenario.failures().len(), 1, "only the one that waited");
+    assert_eq!(scenario.keys().len(), before + 1, "issued once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_graph_goes_on_refusing_is_told_after_the_second_time() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     let refused = answer(401, false, BAD_TOKEN);
-    world
+    scenario
+        .world
         .gate
-        .fail("graph", "GET application", 0, 1000, refused);
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+        .fail(Calls::of("graph", "GET application").times(1000), refused);
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Misconfigured"), "{failed:?}");
     assert!(
         message(&failed).contains("answered 401 (InvalidAuthenticationToken)"),
         "{failed:?}"
     );
-    let operations = world.gate.operations();
+    let operations = scenario.world.gate.operations();
     let asked = operations.iter().filter(|o| *o == "graph GET application");
     assert_eq!(asked.count(), 2);
 }

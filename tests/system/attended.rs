@@ -2,47 +2,44 @@
 
 use std::collections::BTreeSet;
 
-use simulators::directory::account::ConsentPolicy;
-use simulators::directory::sign_in::Decision;
-use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, World};
+use simulators::microsoft::directory::account::ConsentPolicy;
+use simulators::microsoft::directory::sign_in::Decision;
+use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN};
 
-use crate::browser::log_of_reference;
-use crate::chromium::{self, Key, Window};
-use crate::end_state::{assert_whole, current_key};
-use crate::events::assert_events_keep_their_schemas;
-use crate::hand_over::{ASKED, attended, pending_secret, waiting};
-use crate::in_a_browser::{assert_good_page, log_in, sign_in, sign_in_as_owner};
-use crate::links::{Attempt, attempts, clear_the_way, invite, quotes_microsoft};
-use crate::picture::assert_granted;
+use crate::support::Scenario;
+use crate::support::attempts::{Attempt, attempts, clear_the_way, invite, quotes_microsoft};
+use crate::support::chromium::pages::{assert_good_page, log_in, sign_in, sign_in_as_owner};
+use crate::support::chromium::{self, Key, Window};
+use crate::support::hand_over::{ASKED, attended};
 
 const RECEIVING: &str = "Receiving mail: enter the new client secret";
 const SENDING: &str = "Sending mail: enter the new client secret";
 const PROVING: &str = "Thank you: now it is proved";
 const DONE: &str = "Done: mail goes on with the new secret";
 
-fn link(world: &World) -> String {
-    let asks = world.event_bridge.details(ASKED);
+fn link(scenario: &Scenario) -> String {
+    let asks = scenario.details(ASKED);
     asks.last().unwrap()["link"].as_str().unwrap().to_owned()
 }
 
 /// From the link to Microsoft's sign-in.
-async fn go_to_sign_in(window: &Window, world: &World, mailbox: &Mailbox) {
-    window.open(&link(world)).await;
+async fn go_to_sign_in(window: &Window, scenario: &Scenario) {
+    window.open(&link(scenario)).await;
     window
-        .click(&format!("Sign in as {}", mailbox.address))
+        .click(&format!("Sign in as {}", scenario.mailbox.address))
         .await;
 }
 
 /// From the link to the first connection's steps.
-async fn begin(window: &Window, world: &World, mailbox: &Mailbox) {
-    go_to_sign_in(window, world, mailbox).await;
-    sign_in_as_owner(window, mailbox).await;
+async fn begin(window: &Window, scenario: &Scenario) {
+    go_to_sign_in(window, scenario).await;
+    sign_in_as_owner(window, &scenario.mailbox).await;
     window.until_heading(RECEIVING).await;
 }
 
 /// In ShopCtrl, logged in: to the connection's Auth Parameters.
-async fn find_connection(window: &Window, world: &World, topic: &str) {
-    window.open(&world.shopctrl_url).await;
+async fn find_connection(window: &Window, scenario: &Scenario, topic: &str) {
+    window.open(&scenario.world.shopctrl_url).await;
     window.click("Shop orders").await;
     window.click("Settings").await;
     window.click(topic).await;
@@ -63,13 +60,13 @@ async fn save_and_authorize(window: &Window, mailbox: &Mailbox) {
 }
 
 /// What ShopCtrl's Status shows.
-async fn status(window: &Window, world: &World, topic: &str) -> String {
-    find_connection(window, world, topic).await;
+async fn status(window: &Window, scenario: &Scenario, topic: &str) -> String {
+    find_connection(window, scenario, topic).await;
     window.value_of("Status").await
 }
 
-async fn until_promoted(window: &Window, world: &World, mailbox: &Mailbox) {
-    world.secrets_manager.settled(&mailbox.secret).await;
+async fn until_promoted(window: &Window, scenario: &Scenario) {
+    scenario.settled().await;
     window.click("Look again").await;
     window.until_heading(DONE).await;
 }
@@ -80,26 +77,26 @@ async fn a_person_goes_the_whole_way_with_one_link() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    window.open(&link(&world)).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    window.open(&link(&scenario)).await;
     assert_eq!(window.heading().await, "The shop's mail needs you");
-    assert_eq!(window.value_of("This page's link").await, link(&world));
+    assert_eq!(window.value_of("This page's link").await, link(&scenario));
     window
         .click("Microsoft shows an error and does not lead back here?")
         .await;
-    let redirect_uri = format!("{}/callback", world.callback_url);
+    let redirect_uri = format!("{}/callback", scenario.world.callback_url);
     assert_eq!(window.value_of("Redirect URI").await, redirect_uri);
     assert_good_page(&window, "hand_over_start").await;
-    begin(&window, &world, &mailbox).await;
+    begin(&window, &scenario).await;
     assert_good_page(&window, "hand_over_receiving").await;
-    let secret = pending_secret(&world, &mailbox);
+    let secret = scenario.pending_secret();
     assert!(!window.text().await.contains(&secret), "covered");
 
     // The link opens ShopCtrl beside our page.
-    let host = world.shopctrl_url.split("://").last().unwrap();
+    let host = scenario.world.shopctrl_url.split("://").last().unwrap();
     window.click(&format!("open ShopCtrl at {host}")).await;
     window.in_tab(1).await;
-    log_in(&window, &world, SHOPCTRL_ADMIN).await;
+    log_in(&window, &scenario.world, SHOPCTRL_ADMIN).await;
     for (topic, steps, next) in [
         ("Receiving email", RECEIVING, SENDING),
         ("Sending email", SENDING, PROVING),
@@ -113,15 +110,17 @@ async fn a_person_goes_the_whole_way_with_one_link() {
         }
         window.click("Copy Client Secret").await;
         window.in_tab(1).await;
-        find_connection(&window, &world, topic).await;
+        find_connection(&window, &scenario, topic).await;
         window.paste_into("Client Secret").await;
         assert_eq!(window.value_of("Client Secret").await, secret, "copied");
-        save_and_authorize(&window, &mailbox).await;
-        assert_eq!(status(&window, &world, topic).await, "Authorized");
+        save_and_authorize(&window, &scenario.mailbox).await;
+        assert_eq!(status(&window, &scenario, topic).await, "Authorized");
         if topic == "Sending email" {
             window.click("Cancel").await;
             window.click("Send test mail").await;
-            window.fill("E-mail address", &mailbox.address).await;
+            window
+                .fill("E-mail address", &scenario.mailbox.address)
+                .await;
             window.click("Send").await;
         }
         window.in_tab(0).await;
@@ -129,7 +128,7 @@ async fn a_person_goes_the_whole_way_with_one_link() {
         window.until_heading(next).await;
     }
     assert_good_page(&window, "hand_over_proving").await;
-    until_promoted(&window, &world, &mailbox).await;
+    until_promoted(&window, &scenario).await;
     assert_good_page(&window, "hand_over_done").await;
     let text = window.text().await;
     assert!(text.contains("The test mail has arrived."), "{text}");
@@ -138,9 +137,9 @@ async fn a_person_goes_the_whole_way_with_one_link() {
             .has("Put these dates into my calendar (a file)")
             .await
     );
-    assert_whole(&world, &mailbox);
-    assert_granted(&world, &mailbox);
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_whole();
+    scenario.assert_granted();
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,15 +148,15 @@ async fn a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
     window.as_phone(360).await;
     window.without_scripts(true).await;
-    begin(&window, &world, &mailbox).await;
+    begin(&window, &scenario).await;
     assert!(
         !window.has("Copy Tenant ID").await,
         "a button that would do nothing"
     );
-    let secret = pending_secret(&world, &mailbox);
+    let secret = scenario.pending_secret();
     for (id, steps, next) in [
         ("orders-in", RECEIVING, SENDING),
         ("orders-out", SENDING, PROVING),
@@ -173,13 +172,13 @@ async fn a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard() {
         let shown = window.value_of("Client Secret").await;
         assert_eq!(shown, secret);
         assert_eq!(window.overhang().await, 0);
-        crate::hand_over::paste(&world, &mailbox, id, &shown);
+        scenario.paste(id, &shown);
         tab_to(&window, "Status shows Authorized").await;
         window.press(Key::Enter).await;
         window.until_heading(next).await;
     }
-    until_promoted(&window, &world, &mailbox).await;
-    assert_whole(&world, &mailbox);
+    until_promoted(&window, &scenario).await;
+    scenario.assert_whole();
 }
 
 /// Presses Tab until the focus is there; every control is reached, and in order.
@@ -199,11 +198,11 @@ async fn a_wrong_value_is_seen_said_and_mended() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    begin(&window, &world, &mailbox).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    begin(&window, &scenario).await;
     window.new_tab().await;
-    log_in(&window, &world, SHOPCTRL_ADMIN).await;
-    find_connection(&window, &world, "Receiving email").await;
+    log_in(&window, &scenario.world, SHOPCTRL_ADMIN).await;
+    find_connection(&window, &scenario, "Receiving email").await;
     window.fill("Client Secret", "the wrong value").await;
     window.click("Save and Authorize").await;
     window.click("Yes").await;
@@ -221,13 +220,13 @@ async fn a_wrong_value_is_seen_said_and_mended() {
         assert!(text.contains(hint), "{hint} in {text}");
     }
     assert_good_page(&window, "hand_over_failed").await;
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
-    let said = world.event_bridge.details("Hand-over Attested");
+    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
+    let said = scenario.details("Hand-over Attested");
     assert_eq!(said[0]["state"], "failed");
 
     window.click("Show").await;
     let secret = window.value_of("Client Secret").await;
-    crate::hand_over::paste(&world, &mailbox, "orders-in", &secret);
+    scenario.paste("orders-in", &secret);
     window.click("Status shows Authorized").await;
     window.until_heading(SENDING).await;
     assert!(!window.text().await.contains("That did not work yet"));
@@ -239,26 +238,24 @@ async fn a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    begin(&window, &world, &mailbox).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    begin(&window, &scenario).await;
     window.click("Show").await;
     drop(window);
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_eq!(world.shopctrl.outages(), vec![], "mail flows");
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key, "and yet");
-    assert!(
-        world
-            .event_bridge
-            .details("Client Secret Rotated")
-            .is_empty()
+    scenario.check().await;
+    assert_eq!(scenario.world.shopctrl.outages(), vec![], "mail flows");
+    assert_eq!(
+        scenario.current_key(),
+        scenario.mailbox.first_key,
+        "and yet"
     );
-    assert!(world.event_bridge.details("Hand-over Attested").is_empty());
-    assert_eq!(world.event_bridge.details(ASKED).len(), 1, "asked once");
+    assert!(scenario.details("Client Secret Rotated").is_empty());
+    assert!(scenario.details("Hand-over Attested").is_empty());
+    assert_eq!(scenario.details(ASKED).len(), 1, "asked once");
 
     // Back another day, with the same link.
     let window = chromium::session_or_say(test).await.unwrap();
-    begin(&window, &world, &mailbox).await;
+    begin(&window, &scenario).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,15 +268,15 @@ async fn an_account_that_may_not_see_the_secret_is_told_how_it_is_read() {
         reveal_to_owner: false,
         ..attended()
     };
-    let (world, mailbox) = waiting(&plan).await;
-    begin(&window, &world, &mailbox).await;
+    let scenario = Scenario::waiting_for_hand_over(&plan).await;
+    begin(&window, &scenario).await;
     assert!(!window.has("Show").await);
     let command = window
         .value_of("Command for a person with access to AWS")
         .await;
-    assert!(command.contains(&mailbox.arn), "{command}");
+    assert!(command.contains(&scenario.mailbox.arn), "{command}");
     let text = window.text().await;
-    assert!(text.contains(&mailbox.oid.to_string()), "{text}");
+    assert!(text.contains(&scenario.mailbox.oid.to_string()), "{text}");
     assert_good_page(&window, "hand_over_not_revealed").await;
 }
 
@@ -289,12 +286,12 @@ async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    let (directory, app) = (&world.directory, mailbox.app.app_id);
-    directory.withdraw_consent(mailbox.oid, app);
-    directory.set_consent_policy(world.tenant(), ConsentPolicy::Admins);
-    go_to_sign_in(&window, &world, &mailbox).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    let (directory, app) = (&scenario.world.directory, scenario.mailbox.app.app_id);
+    directory.withdraw_consent(scenario.mailbox.oid, app);
+    directory.set_consent_policy(scenario.world.tenant(), ConsentPolicy::Admins);
+    go_to_sign_in(&window, &scenario).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     // Where the person goes on from is Microsoft's own page.
     window.until_heading("Need admin approval").await;
     window
@@ -308,7 +305,7 @@ async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
         consent.contains("/v2.0/adminconsent?client_id="),
         "{consent}"
     );
-    assert!(consent.contains(&world.tenant().to_string()));
+    assert!(consent.contains(&scenario.world.tenant().to_string()));
     assert_good_page(&window, "admin_approval").await;
     for (query, heading) in [
         (
@@ -321,7 +318,7 @@ async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
         ),
     ] {
         window
-            .open(&format!("{}/callback?{query}", world.callback_url))
+            .open(&format!("{}/callback?{query}", scenario.world.callback_url))
             .await;
         assert_eq!(window.heading().await, heading);
         assert!(!quotes_microsoft(&window.text().await));
@@ -334,11 +331,14 @@ async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
     let admin = ("admin@shop.example", "Pa55~admin");
-    let person = simulators::directory::account::Person::with_mailbox(admin.0, admin.1);
-    world.directory.add_account(world.tenant(), person);
-    go_to_sign_in(&window, &world, &mailbox).await;
+    let person = simulators::microsoft::directory::account::Person::with_mailbox(admin.0, admin.1);
+    scenario
+        .world
+        .directory
+        .add_account(scenario.world.tenant(), person);
+    go_to_sign_in(&window, &scenario).await;
     sign_in(&window, admin.0, admin.1).await;
     if window.has("Accept").await {
         window.click("Accept").await;
@@ -346,14 +346,14 @@ async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
     window.until_heading("That was another account").await;
     window.click("Sign in again").await;
     // Asked anew, though somebody is signed in.
-    sign_in_as_owner(&window, &mailbox).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     window.until_heading(RECEIVING).await;
 }
 
 /// Goes on at Microsoft as somebody who does not get any further, until a page of ours comes.
-async fn give_in(window: &Window, world: &World, decision: Decision) {
+async fn give_in(window: &Window, scenario: &Scenario, decision: Decision) {
     for _ in 0..4 {
-        if window.url().await.starts_with(&world.callback_url) {
+        if window.url().await.starts_with(&scenario.world.callback_url) {
             return;
         }
         let ways = match decision {
@@ -379,28 +379,28 @@ async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_w
     let Some(first) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    invite(&world);
-    world.directory.set_refusals_redirect(true);
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    invite(&scenario.world);
+    scenario.world.directory.set_refusals_redirect(true);
     let mut seen = BTreeSet::new();
     // There is one mailbox in this world.
     let here = |attempt: &Attempt| attempt.address != "sales@shop.example";
     for attempt in attempts().into_iter().filter(here) {
-        (attempt.prepare)(&world, &mailbox);
+        (attempt.prepare)(&scenario);
         let window = first.private().await;
-        go_to_sign_in(&window, &world, &mailbox).await;
-        let owner = attempt.address == mailbox.address;
+        go_to_sign_in(&window, &scenario).await;
+        let owner = attempt.address == scenario.mailbox.address;
         let password = if owner {
-            mailbox.password.as_str()
+            scenario.mailbox.password.as_str()
         } else {
             "Pa55~somebody"
         };
         sign_in(&window, attempt.address, password).await;
-        give_in(&window, &world, attempt.decision).await;
+        give_in(&window, &scenario, attempt.decision).await;
         let reference = window
             .evaluate("return document.querySelector('.reference code').textContent")
             .await;
-        let lines = log_of_reference(&world, reference.as_str().unwrap()).await;
+        let lines = scenario.log_of_reference(reference.as_str().unwrap()).await;
         let outcome = lines.iter().find_map(|line| line["outcome"].as_str());
         let (_, expected) = attempt.expected;
         assert_eq!(outcome, Some(expected), "{}", attempt.what);
@@ -409,11 +409,13 @@ async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_w
         if seen.insert(expected) {
             assert_good_page(&window, &format!("sign_in_{expected}")).await;
         }
-        clear_the_way(&world, &mailbox);
+        clear_the_way(&scenario);
         let consents = "openid profile offline_access User.Read Mail.Read Mail.Send";
-        world
-            .directory
-            .consent(mailbox.oid, mailbox.app.app_id, consents);
+        scenario.world.directory.consent(
+            scenario.mailbox.oid,
+            scenario.mailbox.app.app_id,
+            consents,
+        );
     }
     assert!(seen.len() >= 9, "{seen:?}");
 }
@@ -424,21 +426,24 @@ async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on(
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    world.directory.change_account(mailbox.oid, |person| {
-        person.second_factor = Some("123456".to_owned());
-    });
-    go_to_sign_in(&window, &world, &mailbox).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    scenario
+        .world
+        .directory
+        .change_account(scenario.mailbox.oid, |person| {
+            person.second_factor = Some("123456".to_owned());
+        });
+    go_to_sign_in(&window, &scenario).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     window.until_heading("Enter code").await;
     window.click("Cancel").await;
-    assert!(window.url().await.starts_with(&world.callback_url));
+    assert!(window.url().await.starts_with(&scenario.world.callback_url));
     assert_good_page(&window, "second_factor_not_completed").await;
     assert!(window.has("Sign in again").await);
 
     let window = window.private().await;
-    go_to_sign_in(&window, &world, &mailbox).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    go_to_sign_in(&window, &scenario).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     window.until_heading("Enter code").await;
     window
         .fill("Code from your authenticator app", "123456")
@@ -453,21 +458,21 @@ async fn who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_firs
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&attended()).await;
-    world.directory.change(mailbox.app.app_id, |app| {
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    scenario.change_app(|app| {
         app.redirect_uris.clear();
     });
-    go_to_sign_in(&window, &world, &mailbox).await;
-    assert!(!window.url().await.starts_with(&world.callback_url));
+    go_to_sign_in(&window, &scenario).await;
+    assert!(!window.url().await.starts_with(&scenario.world.callback_url));
     assert!(window.text().await.contains("AADSTS50011"));
     assert!(!window.has("Return to the application").await);
-    window.open(&link(&world)).await;
+    window.open(&link(&scenario)).await;
     window
         .click("Microsoft shows an error and does not lead back here?")
         .await;
     assert!(window.text().await.contains("AADSTS50011"));
     let missing = window.value_of("Redirect URI").await;
-    assert_eq!(missing, format!("{}/callback", world.callback_url));
+    assert_eq!(missing, format!("{}/callback", scenario.world.callback_url));
     let app = window.value_of("Client ID").await;
-    assert_eq!(app, mailbox.app.app_id.to_string());
+    assert_eq!(app, scenario.mailbox.app.app_id.to_string());
 }

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use simulators::world::{MailboxPlan, World, short_waits};
-
-use crate::steps::{STEPS, TOKEN, begin, step, succeeded};
+use crate::support::Scenario;
+use crate::support::steps::{STEPS, TOKEN};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_makes_these_calls_and_no_others() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     // ShopCtrl checks mail so often here that it is asked for it once.
-    begin(&world, &mailbox, TOKEN);
+    scenario.begin_rotation(TOKEN);
     let mut report = String::new();
     for name in STEPS {
-        world.gate.clear();
-        world.clock.advance(jiff::SignedDuration::from_secs(2));
-        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
-        let operations = world.gate.operations();
+        scenario.world.gate.clear();
+        scenario
+            .world
+            .clock
+            .advance(jiff::SignedDuration::from_secs(2));
+        scenario.take_step(name, TOKEN).await;
+        let operations = scenario.world.gate.operations();
         in_this_order(name, &operations);
         report.push_str(&format!("{name}: {} calls\n", operations.len()));
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();

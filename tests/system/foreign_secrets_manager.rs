@@ -23,16 +23,15 @@ mod moto;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use simulators::lambda::InvocationResult;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::lambda::InvocationResult;
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
 use simulators::shopctrl::Status;
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::world::MailboxPlan;
 use uuid::Uuid;
 
-use crate::end_state::keys;
-use crate::events::assert_events_keep_their_schemas;
-use crate::steps::{STEPS, TOKEN, action, step, succeeded};
-use crate::whole_rotation::days;
+use crate::support::Scenario;
+use crate::support::scenario::days;
+use crate::support::steps::{STEPS, TOKEN};
 use moto::{Labels, Moto};
 
 /// "Staging labels attached across all versions of a secret: 20" (AWS quotas page).
@@ -41,24 +40,20 @@ const MOST_LABELS: usize = 20;
 /// A world whose secrets are in moto.
 struct Foreign {
     moto: Moto,
-    world: World,
-    mailbox: Mailbox,
+    scenario: Scenario,
 }
 
 /// One with a mailbox in it, in the middle of whose life moto was put in the simulator's place.
 async fn foreign(test: &str) -> Option<Foreign> {
     let moto = Moto::start_or_say(test).await?;
-    let mut settings = short_waits();
-    let place = "AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned();
-    settings.insert(place, moto.url.clone());
-    let world = World::start(settings).await.unwrap();
     let plan = MailboxPlan {
         // An empty list would be left out of the new document.
         reveal_to_owner: true,
         ..MailboxPlan::default()
     };
-    let mut mailbox = world.add_mailbox(&plan).unwrap();
-    for secret in world.secrets_manager.secrets() {
+    let settings = [("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto.url.as_str())];
+    let mut scenario = Scenario::with_settings(&settings, &plan).await;
+    for secret in scenario.world.secrets_manager.secrets() {
         let tags = secret.tags.iter();
         let tags: Vec<Value> = tags
             .map(|(key, value)| json!({"Key": key, "Value": value}))
@@ -69,33 +64,39 @@ async fn foreign(test: &str) -> Option<Foreign> {
             "Tags": tags,
         });
         let created = moto.call("CreateSecret", create).await;
-        if secret.arn == mailbox.arn {
-            mailbox.arn = created["ARN"].as_str().unwrap().to_owned();
+        if secret.arn == scenario.mailbox.arn {
+            scenario.mailbox.arn = created["ARN"].as_str().unwrap().to_owned();
         }
     }
-    Some(Foreign {
-        moto,
-        world,
-        mailbox,
-    })
+    Some(Foreign { moto, scenario })
 }
 
 impl Foreign {
     async fn begin(&self) {
-        self.moto.begin_rotation(&self.mailbox.arn, TOKEN).await;
+        self.moto
+            .begin_rotation(&self.scenario.mailbox.arn, TOKEN)
+            .await;
         let labels = self.labels().await;
         assert_eq!(labels[TOKEN], [PENDING]);
     }
 
     async fn step(&self, name: &str) -> InvocationResult {
-        let done = step(&self.world, &self.mailbox, name, TOKEN).await;
-        self.moto.take_doubles_away(&self.mailbox.arn).await;
+        let done = self.scenario.step(name, TOKEN).await;
+        self.moto
+            .take_doubles_away(&self.scenario.mailbox.arn)
+            .await;
         done
+    }
+
+    /// A step that succeeds.
+    async fn take_step(&self, name: &str) {
+        let done = self.step(name).await;
+        assert_eq!(done.function_error, None, "{name}: {}", done.payload);
     }
 
     /// The labels, which are as many as AWS lets be, and each in one place.
     async fn labels(&self) -> Labels {
-        let labels = self.moto.labels(&self.mailbox.arn).await;
+        let labels = self.moto.labels(&self.scenario.mailbox.arn).await;
         let all: Vec<&String> = labels.values().flatten().collect();
         assert!(all.len() <= MOST_LABELS, "{labels:?}");
         let once: BTreeSet<&&String> = all.iter().collect();
@@ -106,13 +107,13 @@ impl Foreign {
     /// The new version is the current one, its secret the one that Entra issued and ShopCtrl holds in
     /// both directions, and nobody was without mail. Returns the new credential.
     async fn assert_rotated(&self, first: &(String, Value)) -> Uuid {
-        let (moto, world, mailbox) = (&self.moto, &self.world, &self.mailbox);
-        let (version, document) = moto.labelled(&mailbox.arn, CURRENT).await;
+        let (moto, scenario) = (&self.moto, &self.scenario);
+        let (version, document) = moto.labelled(&scenario.mailbox.arn, CURRENT).await;
         assert_eq!(version, TOKEN);
         let key: Uuid = document["key_id"].as_str().unwrap().parse().unwrap();
         let value = document["client_secret"].as_str();
-        assert_eq!(world.directory.secret_value(key).as_deref(), value);
-        let previous = moto.labelled(&mailbox.arn, PREVIOUS).await;
+        assert_eq!(scenario.world.directory.secret_value(key).as_deref(), value);
+        let previous = moto.labelled(&scenario.mailbox.arn, PREVIOUS).await;
         assert_eq!(previous, *first, "and the old one is as it was");
         let mut expected = first.1.clone();
         for changed in ["key_id", "client_secret", "expires_at"] {
@@ -129,21 +130,25 @@ impl Foreign {
         let known = BTreeSet::from([CURRENT, PENDING, &key_label]);
         assert!(of_new.is_subset(&known), "`proved` is gone: {labels:?}");
 
-        let connections = world.shopctrl.connections();
+        let connections = scenario.world.shopctrl.connections();
         assert_eq!(connections.len(), 2);
         for connection in connections {
             assert_eq!(connection.status, Status::Authorized);
             assert_eq!(connection.secret.as_deref(), value);
         }
-        assert_eq!(world.shopctrl.outages(), vec![], "no direction is out");
-        assert!(keys(world, mailbox).contains(&mailbox.foreign_key));
-        assert_events_keep_their_schemas(world);
+        assert_eq!(
+            scenario.world.shopctrl.outages(),
+            vec![],
+            "no direction is out"
+        );
+        assert!(scenario.keys().contains(&scenario.mailbox.foreign_key));
+        scenario.assert_events_keep_their_schemas();
         key
     }
 
     /// How often Entra was asked for a new credential.
     fn issued(&self) -> usize {
-        let calls = self.world.gate.calls();
+        let calls = self.scenario.world.gate.calls();
         let adding = |call: &&simulators::gate::Call| call.operation.ends_with("addPassword");
         calls.iter().filter(adding).count()
     }
@@ -155,57 +160,53 @@ async fn a_whole_rotation_holds_with_a_secrets_manager_that_nobody_here_wrote() 
     let Some(foreign) = foreign(test).await else {
         return;
     };
-    let (moto, world, mailbox) = (&foreign.moto, &foreign.world, &foreign.mailbox);
-    let first = moto.labelled(&mailbox.arn, CURRENT).await;
-    let companion = format!("{}/grants", mailbox.secret);
+    let (moto, scenario) = (&foreign.moto, &foreign.scenario);
+    let first = moto.labelled(&scenario.mailbox.arn, CURRENT).await;
+    let companion = format!("{}/grants", scenario.mailbox.secret);
     let (first_grants, _) = moto.labelled(&companion, CURRENT).await;
     foreign.begin().await;
     // Each twice: Secrets Manager may call a step again that was done.
     for name in STEPS {
         for _ in 0..2 {
-            succeeded(name, &foreign.step(name).await);
+            foreign.take_step(name).await;
             foreign.labels().await;
         }
     }
     let key = foreign.assert_rotated(&first).await;
     for name in STEPS {
-        succeeded(name, &foreign.step(name).await);
+        foreign.take_step(name).await;
     }
     assert_eq!(foreign.assert_rotated(&first).await, key);
-    assert_eq!((foreign.issued(), keys(world, mailbox).len()), (1, 3));
+    assert_eq!((foreign.issued(), scenario.keys().len()), (1, 3));
     // The proof redeemed the owner's grant, and stored what came of it.
     let (grants, _) = moto.labelled(&companion, CURRENT).await;
     let labels = moto.labels(&companion).await;
     assert_ne!(grants, first_grants);
     assert_eq!(labels[&grants], [CURRENT], "without its candidate's label");
 
-    let kept = json!({"removed": [], "kept": [mailbox.first_key]});
+    let kept = json!({"removed": [], "kept": [scenario.mailbox.first_key]});
+    assert_eq!(scenario.action("retire").await, kept, "in quarantine");
+    scenario.world.clock.advance(days(8));
     assert_eq!(
-        action(world, mailbox, "retire").await,
-        kept,
-        "in quarantine"
+        scenario.action("retire").await["removed"],
+        json!([scenario.mailbox.first_key])
     );
-    world.clock.advance(days(8));
-    assert_eq!(
-        action(world, mailbox, "retire").await["removed"],
-        json!([mailbox.first_key])
-    );
-    assert_eq!(keys(world, mailbox), [mailbox.foreign_key, key]);
+    assert_eq!(scenario.keys(), [scenario.mailbox.foreign_key, key]);
     assert_eq!(foreign.assert_rotated(&first).await, key);
 
-    let swept = action(world, mailbox, "sweep").await;
+    let swept = scenario.action("sweep").await;
     assert_eq!(swept, json!({"removed": [], "delivered": []}));
     let labels = foreign.labels().await;
     assert!(!labels[TOKEN].iter().any(|label| label == PENDING));
     // The checker finds the mailbox in moto's list, and all in order.
-    let checked = world.check().await.unwrap();
+    let checked = scenario.world.check().await.unwrap();
     assert_eq!(checked.function_error, None, "{}", checked.payload);
-    let report = &world.event_bridge.details("Fleet Report")[0];
+    let report = &scenario.details("Fleet Report")[0];
     assert_eq!(
         (&report["checked"], &report["healthy"]),
         (&json!(1), &json!(1))
     );
-    assert_eq!(keys(world, mailbox), [mailbox.foreign_key, key]);
+    assert_eq!(scenario.keys(), [scenario.mailbox.foreign_key, key]);
     assert_eq!(foreign.assert_rotated(&first).await, key);
 }
 
@@ -215,17 +216,17 @@ async fn a_rotation_beyond_20_labels_issues_nothing_and_one_that_just_fits_ends_
     let Some(foreign) = foreign(test).await else {
         return;
     };
-    let (moto, world, mailbox) = (&foreign.moto, &foreign.world, &foreign.mailbox);
-    let first = moto.labelled(&mailbox.arn, CURRENT).await;
+    let (moto, scenario) = (&foreign.moto, &foreign.scenario);
+    let first = moto.labelled(&scenario.mailbox.arn, CURRENT).await;
     foreign.begin().await;
     // A check labels the current version with its credential.
-    action(world, mailbox, "sweep").await;
+    scenario.action("sweep").await;
     // Beside AWSCURRENT with its `key-` label, and AWSPENDING: a `key-` label for that, `proved`, AWSPREVIOUS.
     let room = MOST_LABELS - 6;
     let by_hand = Uuid::from_u128(1).to_string();
     let labels: Vec<String> = (0..=room).map(|n| format!("by-hand-{n}")).collect();
     let put = json!({
-        "SecretId": mailbox.arn, "ClientRequestToken": by_hand, "SecretString": first.1.to_string(),
+        "SecretId": scenario.mailbox.arn, "ClientRequestToken": by_hand, "SecretString": first.1.to_string(),
         "VersionStages": labels,
     });
     moto.call("PutSecretValue", put).await;
@@ -233,17 +234,18 @@ async fn a_rotation_beyond_20_labels_issues_nothing_and_one_that_just_fits_ends_
     let failed = foreign.step("createSecret").await;
     let payload = &failed.payload;
     assert_eq!(failed.error_type(), Some("Misconfigured"), "{payload}");
-    let told = world.event_bridge.details("Rotation Failed");
+    let told = scenario.details("Rotation Failed");
     let next_step = told[0]["next_step"].as_str().unwrap();
     for (version, labels) in foreign.labels().await {
         let named = format!("{version} ({})", labels.len());
         assert!(next_step.contains(&named), "{next_step}");
     }
-    assert_eq!((foreign.issued(), keys(world, mailbox).len()), (0, 2));
+    assert_eq!((foreign.issued(), scenario.keys().len()), (0, 2));
 
-    moto.drop_label(&mailbox.arn, &labels[0], &by_hand).await;
+    moto.drop_label(&scenario.mailbox.arn, &labels[0], &by_hand)
+        .await;
     for name in STEPS {
-        succeeded(name, &foreign.step(name).await);
+        foreign.take_step(name).await;
         let count = foreign.labels().await.values().flatten().count();
         // finishSecret drops the proof after the promotion, by which AWSPREVIOUS comes.
         if name == "testSecret" {

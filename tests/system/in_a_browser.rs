@@ -1,81 +1,39 @@
 //! Our pages and ShopCtrl's in a real browser, as a person meets them.
 
-use simulators::directory::account::Person;
-use simulators::directory::application::NewSecret;
+use simulators::microsoft::directory::account::Person;
+use simulators::microsoft::directory::application::NewSecret;
 use simulators::shopctrl::Status;
-use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN, SHOPCTRL_USER, World, short_waits};
+use simulators::world::{SHOPCTRL_ADMIN, SHOPCTRL_USER, World};
 
-use crate::browser::link_in;
-use crate::chromium::{self, Colours, Key, Window};
-use crate::end_state::assert_whole;
-use crate::links::Forged;
-use crate::picture::assert_granted;
-use crate::sign_in::{waiting, without_grant};
-use crate::sign_in_name::another_name;
+use crate::support::Scenario;
+use crate::support::chromium::pages::{assert_good_page, log_in, sign_in, sign_in_as_owner};
+use crate::support::chromium::{self, Key, Window};
+use crate::support::scenario::{another_name, without_grant};
+use crate::support::tickets::Forged;
 
 const ASKED: &str = "Authorization Required";
-/// A page of ours with all that it needs, in bytes.
-const LARGEST: u64 = 30 * 1024;
-/// The width of the narrowest text, in pixels.
-const NARROWEST: &str = "return Math.min(...[...document.querySelectorAll('p, li, dd, h1, h2')]\
-    .filter(text => text.clientWidth > 0).map(text => text.clientWidth))";
-/// A small phone, in pixels.
-const PHONE: u32 = 360;
-
-/// What every page of ours is held to: everybody can use it, on a phone, light or dark, and it is small.
-pub async fn assert_good_page(window: &Window, name: &str) {
-    for colours in [Colours::Light, Colours::Dark] {
-        window.prefer(colours).await;
-        assert_eq!(window.barriers().await, Vec::<String>::new(), "{colours:?}");
-    }
-    window.prefer(Colours::Light).await;
-    assert_eq!(window.stopped_by_policy().await, Vec::<String>::new());
-    let size = window.size().await;
-    assert!((500..LARGEST).contains(&size), "{size} bytes");
-    window.as_phone(PHONE).await;
-    assert_eq!(window.overhang().await, 0, "on a phone");
-    let narrowest = window.evaluate(NARROWEST).await.as_i64().unwrap();
-    assert!(
-        narrowest >= 100,
-        "a text is squeezed into {narrowest} pixels"
-    );
-    window.picture(name).await;
-    window.as_desktop().await;
-}
-
-pub async fn sign_in(window: &Window, address: &str, password: &str) {
-    window.until_heading("Sign in").await;
-    window.fill("Email", address).await;
-    window.fill("Password", password).await;
-    window.click("Sign in").await;
-}
-
-pub async fn sign_in_as_owner(window: &Window, mailbox: &Mailbox) {
-    sign_in(window, &mailbox.sign_in_name, &mailbox.password).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_signs_in_and_the_rotation_ends_whole() {
     let test = "the_owner_signs_in_and_the_rotation_ends_whole";
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     // The cookie is Secure, and this address is http: browsers take localhost for secure.
-    assert!(world.callback_url.starts_with("http://localhost:"));
-    window.open(&link_in(&world, ASKED)).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    assert!(scenario.world.callback_url.starts_with("http://localhost:"));
+    window.open(&scenario.link_in(ASKED)).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     assert_eq!(window.heading().await, "Thank you, that was all");
     assert_good_page(&window, "signed_in").await;
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
-    assert_granted(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_whole();
+    scenario.assert_granted();
 
-    window.open(&link_in(&world, ASKED)).await;
+    window.open(&scenario.link_in(ASKED)).await;
     assert_eq!(window.heading().await, "Nothing left to do");
     assert_good_page(&window, "nothing_left").await;
     window
-        .open(&format!("{}/elsewhere", world.callback_url))
+        .open(&format!("{}/elsewhere", scenario.world.callback_url))
         .await;
     assert_eq!(window.heading().await, "There is nothing here");
     assert_good_page(&window, "no_such_page").await;
@@ -87,11 +45,14 @@ async fn another_account_is_told_and_a_private_window_meets_the_right_one() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     let colleague = ("colleague@shop.example", "Pa55~colleague");
     let person = Person::with_mailbox(colleague.0, colleague.1);
-    world.directory.add_account(world.tenant(), person);
-    let link = link_in(&world, ASKED);
+    scenario
+        .world
+        .directory
+        .add_account(scenario.world.tenant(), person);
+    let link = scenario.link_in(ASKED);
     window.open(&link).await;
     sign_in(&window, colleague.0, colleague.1).await;
     window.until_heading("Permissions requested").await;
@@ -101,10 +62,10 @@ async fn another_account_is_told_and_a_private_window_meets_the_right_one() {
 
     let private = window.private().await;
     private.open(&link).await;
-    sign_in_as_owner(&private, &mailbox).await;
+    sign_in_as_owner(&private, &scenario.mailbox).await;
     assert_eq!(private.heading().await, "Thank you, that was all");
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_granted(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,9 +74,9 @@ async fn an_owner_with_another_sign_in_name_is_told_which_was_expected() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&another_name()).await;
-    window.open(&link_in(&world, ASKED)).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    let scenario = Scenario::waiting_for_owner(&another_name()).await;
+    window.open(&scenario.link_in(ASKED)).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     assert_eq!(window.heading().await, "Another account was expected");
     assert_good_page(&window, "another_name").await;
 }
@@ -126,9 +87,9 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let ended = Forged::like(&link_in(&world, ASKED)).ending_in(-60);
-    window.open(&ended.link(&world)).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let ended = Forged::like(&scenario.link_in(ASKED)).ending_in(-60);
+    window.open(&ended.link(&scenario.world)).await;
     assert_eq!(window.heading().await, "This link has ended");
     assert_good_page(&window, "ended_link").await;
     window.without_scripts(true).await;
@@ -137,11 +98,11 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
     window.press(Key::Enter).await;
     window.until_heading("A new link was asked for").await;
 
-    window.open(&link_in(&world, ASKED)).await;
-    sign_in_as_owner(&window, &mailbox).await;
+    window.open(&scenario.link_in(ASKED)).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
     assert_eq!(window.heading().await, "Thank you, that was all");
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_granted(&world, &mailbox);
+    scenario.settled().await;
+    scenario.assert_granted();
 }
 
 /// Opens a list of mailboxes on the way that ShopCtrl's help pages describe.
@@ -153,31 +114,26 @@ async fn open_list(window: &Window, world: &World, topic: &str) {
     assert_eq!(window.heading().await, topic);
 }
 
-pub async fn log_in(window: &Window, world: &World, (login, password): (&str, &str)) {
-    window.open(&world.shopctrl_url).await;
-    window.until_heading("Log in").await;
-    window.fill("Login", login).await;
-    window.fill("Password", password).await;
-    window.click("Log in").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_pastes_the_secret_in_shopctrls_screens() {
     let test = "a_person_pastes_the_secret_in_shopctrls_screens";
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let new = NewSecret::default();
-    let (_, secret) = world.directory.add_secret(mailbox.app.app_id, new).unwrap();
+    let (_, secret) = scenario
+        .world
+        .directory
+        .add_secret(scenario.mailbox.app.app_id, new)
+        .unwrap();
 
-    log_in(&window, &world, SHOPCTRL_USER).await;
+    log_in(&window, &scenario.world, SHOPCTRL_USER).await;
     window.click("Shop orders").await;
     assert!(!window.has("Settings").await, "not for everybody");
     let window = window.private().await;
     window.without_scripts(true).await;
-    log_in(&window, &world, SHOPCTRL_ADMIN).await;
+    log_in(&window, &scenario.world, SHOPCTRL_ADMIN).await;
 
     let row = "orders@shop.example (Microsoft Graph API)";
     let directions = [
@@ -185,7 +141,7 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
         ("Sending email", "orders-out"),
     ];
     for (topic, id) in directions {
-        open_list(&window, &world, topic).await;
+        open_list(&window, &scenario.world, topic).await;
         window.click(row).await;
         window.click("Edit").await;
         assert_eq!(window.heading().await, "Mailbox details");
@@ -206,13 +162,17 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
         window.click("Yes").await;
         // Signed in once, the person is not asked for the second direction.
         if topic == "Receiving email" {
-            sign_in_as_owner(&window, &mailbox).await;
+            sign_in_as_owner(&window, &scenario.mailbox).await;
         }
         window.until_heading("Success").await;
-        assert!(window.text().await.contains(&mailbox.address));
+        assert!(window.text().await.contains(&scenario.mailbox.address));
         window.click("Back to Shop Settings").await;
         assert_eq!(window.heading().await, topic);
-        let held = world.shopctrl.connection(mailbox.shop_id, id).unwrap();
+        let held = scenario
+            .world
+            .shopctrl
+            .connection(scenario.mailbox.shop_id, id)
+            .unwrap();
         assert_eq!(held.secret.as_ref(), Some(&secret));
         assert_eq!(held.status, Status::Authorized);
     }
@@ -221,9 +181,9 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
     window.fill("E-mail address", "me@agency.example").await;
     window.click("Send").await;
     assert!(window.text().await.contains("The test mail was sent."));
-    let sent = world.shopctrl.sent_mail();
+    let sent = scenario.world.shopctrl.sent_mail();
     assert_eq!(sent.last().unwrap().went_to, "me@agency.example");
-    open_list(&window, &world, "Receiving email").await;
+    open_list(&window, &scenario.world, "Receiving email").await;
     window.click("Test MailBox").await;
     assert_eq!(window.heading().await, "Select a mailbox");
     window.click("OK").await;

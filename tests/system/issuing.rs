@@ -1,11 +1,11 @@
 //! createSecret against what Entra, Graph and Secrets Manager do on bad days.
 
-use simulators::directory::application::Audience;
-use simulators::gate::Fault;
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::gate::{Calls, Fault};
+use simulators::microsoft::directory::application::Audience;
+use simulators::world::MailboxPlan;
 
-use crate::end_state::{assert_whole, current_key, keys, orphans};
-use crate::steps::{TOKEN, begin, rotate, step};
+use crate::support::Scenario;
+use crate::support::steps::TOKEN;
 
 fn answer(effect: bool, status: u16, body: &str) -> Fault {
     Fault::Answer {
@@ -17,62 +17,56 @@ fn answer(effect: bool, status: u16, body: &str) -> Fault {
 }
 
 /// Secrets Manager reattempts, then the schedule ticks.
-async fn reattempt_and_check(world: &World, mailbox: &Mailbox) {
+async fn reattempt_and_check(scenario: &Scenario) {
     for _ in 0..2 {
-        world.secrets_manager.reattempt(&mailbox.secret);
-        world.secrets_manager.settled(&mailbox.secret).await;
+        scenario
+            .world
+            .secrets_manager
+            .reattempt(&scenario.mailbox.secret);
+        scenario.settled().await;
     }
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
+    scenario.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_store_fails_the_fresh_credential_is_removed() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     let denied = r#"{"__type":"AccessDeniedException","Message":"no"}"#;
-    world.gate.fail_next(
+    scenario.world.gate.fail_next(
         "secretsmanager",
         "PutSecretValue",
         answer(false, 400, denied),
     );
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(
         failed.error_type(),
         Some("Misconfigured"),
         "{}",
         failed.payload
     );
-    assert_eq!(keys(&world, &mailbox).len(), 2, "removed");
-    world.gate.fail(
-        "secretsmanager",
-        "PutSecretValue",
-        0,
-        4,
+    assert_eq!(scenario.keys().len(), 2, "removed");
+    scenario.world.gate.fail(
+        Calls::of("secretsmanager", "PutSecretValue").times(4),
         answer(false, 500, "{}"),
     );
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Temporary"), "{}", failed.payload);
-    assert_eq!(keys(&world, &mailbox).len(), 2, "removed");
+    assert_eq!(scenario.keys().len(), 2, "removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_whose_answer_is_lost_is_seen_to_have_happened() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
-    world.gate.fail(
-        "secretsmanager",
-        "PutSecretValue",
-        0,
-        4,
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
+    scenario.world.gate.fail(
+        Calls::of("secretsmanager", "PutSecretValue").times(4),
         answer(true, 500, "{}"),
     );
-    let done = step(&world, &mailbox, "createSecret", TOKEN).await;
+    let done = scenario.step("createSecret", TOKEN).await;
     assert_eq!(done.function_error, None, "{}", done.payload);
-    assert_eq!(orphans(&world, &mailbox), Vec::<uuid::Uuid>::new());
-    assert_eq!(keys(&world, &mailbox).len(), 3);
+    assert_eq!(scenario.orphans(), Vec::<uuid::Uuid>::new());
+    assert_eq!(scenario.keys().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,16 +85,18 @@ async fn whatever_becomes_of_add_password_no_orphan_is_left_and_the_rotation_end
         ("503", answer(false, 503, concurrency)),
         ("400", answer(false, 400, concurrency)),
     ] {
-        let world = World::start(short_waits()).await.unwrap();
-        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-        world.gate.fail_next("graph", "POST addPassword", fault);
-        rotate(&world, &mailbox).await;
-        reattempt_and_check(&world, &mailbox).await;
+        let scenario = Scenario::begin().await;
+        scenario
+            .world
+            .gate
+            .fail_next("graph", "POST addPassword", fault);
+        scenario.rotate().await;
+        reattempt_and_check(&scenario).await;
         println!("{name}");
-        assert_whole(&world, &mailbox);
-        assert_ne!(current_key(&world, &mailbox), mailbox.first_key, "{name}");
+        scenario.assert_whole();
+        assert_ne!(scenario.current_key(), scenario.mailbox.first_key, "{name}");
         assert_eq!(
-            keys(&world, &mailbox).len(),
+            scenario.keys().len(),
             3,
             "{name}: one new, one in quarantine, one foreign"
         );
@@ -109,166 +105,168 @@ async fn whatever_becomes_of_add_password_no_orphan_is_left_and_the_rotation_end
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_advice() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let limit = jiff::SignedDuration::from_hours(24 * 61);
-    world.directory.change(mailbox.app.app_id, |app| {
-        app.max_secret_lifetime = Some(limit)
-    });
-    rotate(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    let key = current_key(&world, &mailbox);
-    let credentials = world.directory.credentials(mailbox.app.app_id);
+    scenario.change_app(|app| app.max_secret_lifetime = Some(limit));
+    scenario.rotate().await;
+    scenario.assert_whole();
+    let key = scenario.current_key();
+    let credentials = scenario.credentials();
     let end = credentials.iter().find(|c| c.key_id == key).unwrap().end;
-    assert!(end.duration_since(world.clock.now()) <= limit);
+    assert!(end.duration_since(scenario.world.clock.now()) <= limit);
 
-    world
-        .directory
-        .change(mailbox.app.app_id, |app| app.secrets_blocked = true);
-    begin(&world, &mailbox, TOKEN);
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    scenario.change_app(|app| app.secrets_blocked = true);
+    scenario.begin_rotation(TOKEN);
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Misconfigured"));
     assert!(
         failed.payload.to_string().contains("exempt"),
         "{}",
         failed.payload
     );
-    let told = world.event_bridge.details("Rotation Failed");
+    let told = scenario.details("Rotation Failed");
     assert_eq!(told[0]["code"], "CredentialTypeNotAllowedAsPerAppPolicy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_limit_of_two_nothing_foreign_current_or_in_quarantine_is_removed() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.directory.change(mailbox.app.app_id, |app| {
+    let scenario = Scenario::begin().await;
+    scenario.change_app(|app| {
         app.sign_in_audience = Audience::AnyAndPersonal;
     });
-    begin(&world, &mailbox, TOKEN);
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    scenario.begin_rotation(TOKEN);
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(
         failed.error_type(),
         Some("Misconfigured"),
         "{}",
         failed.payload
     );
-    let mut both = keys(&world, &mailbox);
+    let mut both = scenario.keys();
     both.sort();
-    let mut wanted = vec![mailbox.first_key, mailbox.foreign_key];
+    let mut wanted = vec![scenario.mailbox.first_key, scenario.mailbox.foreign_key];
     wanted.sort();
     assert_eq!(both, wanted);
     // Once a person has made room, it goes on; an orphan of a killed attempt makes room itself.
-    world
+    scenario
+        .world
         .directory
-        .delete_secret(mailbox.app.app_id, mailbox.foreign_key);
-    world
+        .delete_secret(scenario.mailbox.app.app_id, scenario.mailbox.foreign_key);
+    scenario
+        .world
         .gate
         .fail_next("graph", "POST addPassword", Fault::Kill { effect: true });
-    step(&world, &mailbox, "createSecret", TOKEN).await;
-    assert_eq!(orphans(&world, &mailbox).len(), 1);
-    world.clock.advance(jiff::SignedDuration::from_mins(2));
-    let done = step(&world, &mailbox, "createSecret", TOKEN).await;
+    scenario.step("createSecret", TOKEN).await;
+    assert_eq!(scenario.orphans().len(), 1);
+    scenario
+        .world
+        .clock
+        .advance(jiff::SignedDuration::from_mins(2));
+    let done = scenario.step("createSecret", TOKEN).await;
     assert_eq!(done.function_error, None, "{}", done.payload);
-    assert_eq!(orphans(&world, &mailbox), Vec::<uuid::Uuid>::new());
+    assert_eq!(scenario.orphans(), Vec::<uuid::Uuid>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_lag_and_disagree_are_waited_for() {
-    use simulators::directory::{Lag, Replica};
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    use simulators::microsoft::directory::{Lag, Replica};
+    let scenario = Scenario::begin().await;
     let lag = |millis| Replica {
         learns: Lag::Time(jiff::SignedDuration::from_millis(millis)),
         forgets: Lag::None,
     };
-    world
+    scenario
+        .world
         .directory
         .set_token_replicas(vec![lag(0), lag(300), lag(900)]);
-    world.directory.set_graph_replicas(vec![lag(0), lag(1500)]);
-    rotate(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    scenario
+        .world
+        .directory
+        .set_graph_replicas(vec![lag(0), lag(1500)]);
+    scenario.rotate().await;
+    scenario.assert_whole();
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_forbids_client_secrets_is_told_with_advice_and_renewed_once_exempted() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let forbid = |forbidden: bool| {
-        world.directory.change(mailbox.app.app_id, |app| {
+        scenario.change_app(|app| {
             app.secrets_blocked = forbidden;
         });
     };
     forbid(true);
     for _ in 0..2 {
-        reattempt_and_check(&world, &mailbox).await;
+        reattempt_and_check(&scenario).await;
     }
-    let failed = world.event_bridge.details("Rotation Failed");
+    let failed = scenario.details("Rotation Failed");
     assert_eq!(failed[0]["code"], "CredentialTypeNotAllowedAsPerAppPolicy");
     let advice = failed[0]["next_step"].as_str().unwrap();
     assert!(advice.contains("administrator has to exempt"), "{advice}");
-    let told = crate::events::told(&world);
+    let told = scenario.told();
     assert_eq!(
         told.get("Rotation Failed"),
         Some(&1),
         "once, however often it is tried"
     );
     assert_eq!(
-        world.shopctrl.outages(),
+        scenario.world.shopctrl.outages(),
         vec![],
         "the secret in use goes on working"
     );
-    assert_eq!(keys(&world, &mailbox).len(), 2, "nothing was issued");
+    assert_eq!(scenario.keys().len(), 2, "nothing was issued");
 
     forbid(false);
-    world.clock.advance(jiff::SignedDuration::from_hours(6));
-    reattempt_and_check(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
-    crate::events::assert_events_keep_their_schemas(&world);
+    scenario
+        .world
+        .clock
+        .advance(jiff::SignedDuration::from_hours(6));
+    reattempt_and_check(&scenario).await;
+    scenario.assert_whole();
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_version_that_holds_awspending_is_cleared_and_the_rotation_begins_anew() {
     // Left by a rotation that never came to its first step: where one is due, and where none is.
     for days_left in [20, 100] {
-        let world = World::start(short_waits()).await.unwrap();
         let plan = MailboxPlan {
             ends_in: jiff::SignedDuration::from_hours(24 * days_left),
             ..MailboxPlan::default()
         };
-        let mailbox = world.add_mailbox(&plan).unwrap();
-        begin(&world, &mailbox, TOKEN);
+        let scenario = Scenario::with(&plan).await;
+        scenario.begin_rotation(TOKEN);
         // Asking Secrets Manager to go on with it moves nothing.
         let stuck = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
-        world.gate.fail(
-            "secretsmanager",
-            "RotateSecret",
-            0,
-            1,
-            answer(false, 400, stuck),
-        );
+        scenario
+            .world
+            .gate
+            .fail_next("secretsmanager", "RotateSecret", answer(false, 400, stuck));
         for _ in 0..2 {
-            world.check().await.unwrap();
-            world.secrets_manager.settled(&mailbox.secret).await;
-            world.clock.advance(jiff::SignedDuration::from_hours(6));
+            scenario.check().await;
+            scenario
+                .world
+                .clock
+                .advance(jiff::SignedDuration::from_hours(6));
         }
-        world.gate.heal();
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        scenario.world.gate.heal();
+        let secret = scenario.secret();
         assert!(
             secret.unfinished_rotation().is_none(),
             "{days_left} days left"
         );
         if days_left == 100 {
             assert_eq!(
-                current_key(&world, &mailbox),
-                mailbox.first_key,
+                scenario.current_key(),
+                scenario.mailbox.first_key,
                 "none was due"
             );
-            rotate(&world, &mailbox).await;
+            scenario.rotate().await;
         }
-        assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
-        assert_eq!(keys(&world, &mailbox).len(), 3);
-        assert_whole(&world, &mailbox);
+        assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+        assert_eq!(scenario.keys().len(), 3);
+        scenario.assert_whole();
     }
 }

@@ -22,11 +22,11 @@ mod watch;
 
 use std::sync::Arc;
 
-use simulators::secrets_manager::Delivery;
+use simulators::aws::secrets_manager::Delivery;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::steps::STEPS;
+use crate::support::steps::STEPS;
 use cycle::{Cell, Ran, run};
 use life::Life;
 use lives::LIVES;

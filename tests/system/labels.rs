@@ -2,47 +2,47 @@
 //! perhaps gone from a version that AWSCURRENT leaves.
 
 use serde_json::json;
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS, Settings};
 use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS, Settings};
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
-use crate::end_state::{assert_whole, current_key, keys};
-use crate::kill_matrix::trouble::answer;
-use crate::steps::{TOKEN, action, begin, rotate, step, succeeded};
-use crate::whole_rotation::days;
-use crate::whose::{check_daily, labels, retired};
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::scenario::{days, ending_in};
+use crate::support::steps::TOKEN;
 
 /// Versions that hold nothing of ours, with so many labels in all.
-fn fill(world: &World, mailbox: &Mailbox, labels: usize) {
+fn fill(scenario: &Scenario, labels: usize) {
     let all: Vec<String> = (0..labels).map(|n| format!("of-somebody-{n:02}")).collect();
     for (half, version) in all.chunks(labels.div_ceil(2)).zip(["a", "b"]) {
         let half: Vec<&str> = half.iter().map(String::as_str).collect();
         let id = format!("{version}2222222-2222-4333-8444-000000000000");
-        world
+        scenario
+            .world
             .secrets_manager
-            .place_version(&mailbox.secret, &id, Some("x"), &half)
+            .place_version(&scenario.mailbox.secret, &id, Some("x"), &half)
             .unwrap();
     }
 }
 
-fn empty(world: &World, mailbox: &Mailbox) {
-    for label in labels(world, mailbox) {
+fn empty(scenario: &Scenario) {
+    for label in scenario.labels() {
         if label.starts_with("of-somebody-") {
-            let store = &world.secrets_manager;
-            store.move_label(&mailbox.secret, &label, None).unwrap();
+            let store = &scenario.world.secrets_manager;
+            store
+                .move_label(&scenario.mailbox.secret, &label, None)
+                .unwrap();
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_has_no_room_for_its_labels_issues_nothing_and_names_the_versions() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     // AWSCURRENT, AWSPENDING; to come are key- on both, proved, AWSPREVIOUS.
-    fill(&world, &mailbox, 15);
-    let before = keys(&world, &mailbox);
-    let failed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    fill(&scenario, 15);
+    let before = scenario.keys();
+    let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(
         failed.error_type(),
         Some("Misconfigured"),
@@ -56,44 +56,38 @@ async fn a_rotation_that_has_no_room_for_its_labels_issues_nothing_and_names_the
     ] {
         assert!(words.contains(named), "{words}");
     }
-    assert_eq!(keys(&world, &mailbox), before, "nothing was issued");
-    empty(&world, &mailbox);
-    fill(&world, &mailbox, 14);
+    assert_eq!(scenario.keys(), before, "nothing was issued");
+    empty(&scenario);
+    fill(&scenario, 14);
     for name in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+        scenario.take_step(name, TOKEN).await;
     }
-    assert_whole(&world, &mailbox);
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_credential_goes_though_no_label_can_be_added() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    let leaked = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    let leaked = scenario.secret();
     let leaked = leaked.labelled(PREVIOUS).unwrap().id.clone();
-    let tag = [("shopmail:emergency", leaked.as_str())];
-    world
-        .secrets_manager
-        .put_tags(&mailbox.secret, &tag)
-        .unwrap();
-    fill(&world, &mailbox, 20 - labels(&world, &mailbox).len());
-    let done = action(&world, &mailbox, "retire").await;
-    assert_eq!(done["removed"], json!([mailbox.first_key]));
-    assert!(!keys(&world, &mailbox).contains(&mailbox.first_key));
-    let first = mailbox.first_key.to_string();
-    assert_eq!(retired(&world), vec![(first, "emergency".to_owned())]);
+    scenario.put_tag("shopmail:emergency", leaked.as_str());
+    fill(&scenario, 20 - scenario.labels().len());
+    let done = scenario.action("retire").await;
+    assert_eq!(done["removed"], json!([scenario.mailbox.first_key]));
+    assert!(!scenario.keys().contains(&scenario.mailbox.first_key));
+    let first = scenario.mailbox.first_key.to_string();
+    assert_eq!(scenario.retired(), vec![(first, "emergency".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kept_version_has_one_label_of_ours() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     for _ in 0..5 {
-        rotate(&world, &mailbox).await;
-        check_daily(&world, 1).await;
+        scenario.rotate().await;
+        scenario.check_daily(1).await;
     }
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let secret = scenario.secret();
     for version in &secret.versions {
         let ours = version.labels.iter().filter(|l| !l.starts_with("AWS"));
         assert_eq!(ours.count(), 1, "{:?}", version.labels);
@@ -111,16 +105,15 @@ async fn a_pending_version_whose_label_shows_late_is_waited_for_and_is_no_config
         |settings| (settings.lagging_describes, settings.lagging_values) = (2, 2),
     ];
     for late in late {
-        let world = World::start(short_waits()).await.unwrap();
-        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-        world.secrets_manager.configure(late);
-        begin(&world, &mailbox, TOKEN);
+        let scenario = Scenario::begin().await;
+        scenario.world.secrets_manager.configure(late);
+        scenario.begin_rotation(TOKEN);
         for name in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-            succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+            scenario.take_step(name, TOKEN).await;
         }
-        assert_whole(&world, &mailbox);
-        assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
-        let calls = world.gate.operations();
+        scenario.assert_whole();
+        assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+        let calls = scenario.world.gate.operations();
         let tested = calls
             .iter()
             .filter(|c| *c == "shopctrl POST connection test");
@@ -130,48 +123,48 @@ async fn a_pending_version_whose_label_shows_late_is_waited_for_and_is_no_config
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_that_stay_late_cost_attempts_and_never_a_proof() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world
+    let scenario = Scenario::begin().await;
+    scenario
+        .world
         .secrets_manager
         .configure(|settings| settings.lagging_describes = 40);
-    begin(&world, &mailbox, TOKEN);
+    scenario.begin_rotation(TOKEN);
     for name in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-        let _ = step(&world, &mailbox, name, TOKEN).await;
-        assert_eq!(current_key(&world, &mailbox), mailbox.first_key, "{name}");
+        let _ = scenario.step(name, TOKEN).await;
+        assert_eq!(scenario.current_key(), scenario.mailbox.first_key, "{name}");
     }
-    assert_eq!(world.shopctrl.outages(), vec![]);
-    world
+    assert_eq!(scenario.world.shopctrl.outages(), vec![]);
+    scenario
+        .world
         .secrets_manager
         .configure(|settings| settings.lagging_describes = 0);
-    check_daily(&world, 3).await;
-    assert_whole(&world, &mailbox);
-    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    scenario.check_daily(3).await;
+    scenario.assert_whole();
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_promoted_without_the_proof_that_test_secret_records() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     for name in ["createSecret", "setSecret"] {
-        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+        scenario.take_step(name, TOKEN).await;
     }
-    let refused = step(&world, &mailbox, "finishSecret", TOKEN).await;
+    let refused = scenario.step("finishSecret", TOKEN).await;
     assert_eq!(
         refused.error_type(),
         Some("Temporary"),
         "{}",
         refused.payload
     );
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
+    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
     // The proof of a rotation that was given up is none for the next one.
-    let store = &world.secrets_manager;
+    let store = &scenario.world.secrets_manager;
     let other = "33333333-2222-4333-8444-555555555555";
     store
-        .place_version(&mailbox.secret, other, Some("x"), &["proved"])
+        .place_version(&scenario.mailbox.secret, other, Some("x"), &["proved"])
         .unwrap();
-    let refused = step(&world, &mailbox, "finishSecret", TOKEN).await;
+    let refused = scenario.step("finishSecret", TOKEN).await;
     assert_eq!(
         refused.error_type(),
         Some("Temporary"),
@@ -179,10 +172,10 @@ async fn nothing_is_promoted_without_the_proof_that_test_secret_records() {
         refused.payload
     );
     for name in ["testSecret", "finishSecret"] {
-        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+        scenario.take_step(name, TOKEN).await;
     }
-    assert_whole(&world, &mailbox);
-    let left = labels(&world, &mailbox);
+    scenario.assert_whole();
+    let left = scenario.labels();
     assert!(
         !left.contains(&"proved".to_owned()),
         "gone with the promotion"
@@ -194,88 +187,80 @@ async fn nothing_is_promoted_without_the_proof_that_test_secret_records() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_goes_as_awscurrent_moves_away_is_put_back() {
     for kill in [false, true] {
-        let world = World::start(short_waits()).await.unwrap();
-        let plan = MailboxPlan {
-            ends_in: days(100),
-            ..MailboxPlan::default()
-        };
-        let mailbox = world.add_mailbox(&plan).unwrap();
-        world
+        let scenario = Scenario::with(&ending_in(100)).await;
+        scenario
+            .world
             .secrets_manager
             .configure(|settings| settings.custom_labels_stay = false);
-        world.check().await.unwrap();
+        scenario.world.check().await.unwrap();
         if kill {
             // After AWSCURRENT was moved, and before anything else.
             let moves = |call: &simulators::gate::Call| {
                 let body = String::from_utf8_lossy(&call.body).into_owned();
                 call.operation == "UpdateSecretVersionStage" && body.contains(CURRENT)
             };
-            world
+            scenario
+                .world
                 .gate
                 .direct(move |call| moves(call).then_some(Fault::Kill { effect: true }));
         }
-        rotate(&world, &mailbox).await;
-        world.gate.direct(|_| None);
-        check_daily(&world, 2).await;
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        scenario.rotate().await;
+        scenario.world.gate.direct(|_| None);
+        scenario.check_daily(2).await;
+        let secret = scenario.secret();
         let previous = secret.labelled(PREVIOUS).unwrap().labels.clone();
-        let first = mailbox.first_key.to_string();
+        let first = scenario.mailbox.first_key.to_string();
         assert!(previous.iter().any(|l| l.ends_with(&first)), "{previous:?}");
-        check_daily(&world, 8).await;
-        assert!(!keys(&world, &mailbox).contains(&mailbox.first_key));
-        assert_whole(&world, &mailbox);
+        scenario.check_daily(8).await;
+        assert!(!scenario.keys().contains(&scenario.mailbox.first_key));
+        scenario.assert_whole();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_parameter_that_is_no_race_is_not_taken_for_one() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     for name in ["createSecret", "setSecret", "testSecret"] {
-        succeeded(name, &step(&world, &mailbox, name, TOKEN).await);
+        scenario.take_step(name, TOKEN).await;
     }
     let replica = r#"{"__type":"InvalidParameterException","Message":"Operation not permitted on a replica secret. Call must be made in primary secret's region."}"#;
-    world.gate.fail_next(
+    scenario.world.gate.fail_next(
         "secretsmanager",
         "UpdateSecretVersionStage",
         answer(400, false, replica),
     );
-    let failed = step(&world, &mailbox, "finishSecret", TOKEN).await;
+    let failed = scenario.step("finishSecret", TOKEN).await;
     assert_eq!(
         failed.error_type(),
         Some("Misconfigured"),
         "{}",
         failed.payload
     );
-    succeeded(
-        "finishSecret",
-        &step(&world, &mailbox, "finishSecret", TOKEN).await,
-    );
-    assert_whole(&world, &mailbox);
+    scenario.take_step("finishSecret", TOKEN).await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_with_an_absurd_number_is_put_right_and_panics_nobody() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    let secret = scenario.secret();
     let previous = secret.labelled(PREVIOUS).unwrap().id.clone();
     for absurd in [
         format!("superseded-{}", i64::MAX),
-        format!("superseded-{}-{}", i64::MAX, mailbox.first_key),
+        format!("superseded-{}-{}", i64::MAX, scenario.mailbox.first_key),
         "superseded--9223372036854775808".to_owned(),
     ] {
-        let store = &world.secrets_manager;
-        let set = store.move_label(&mailbox.secret, &absurd, Some(&previous));
+        let store = &scenario.world.secrets_manager;
+        let set = store.move_label(&scenario.mailbox.secret, &absurd, Some(&previous));
         set.unwrap();
     }
-    check_daily(&world, 1).await;
-    world.clock.advance(days(8));
-    check_daily(&world, 2).await;
-    assert!(!keys(&world, &mailbox).contains(&mailbox.first_key));
-    let left = labels(&world, &mailbox);
+    scenario.check_daily(1).await;
+    scenario.world.clock.advance(days(8));
+    scenario.check_daily(2).await;
+    assert!(!scenario.keys().contains(&scenario.mailbox.first_key));
+    let left = scenario.labels();
     assert!(
         !left.iter().any(|l| l.starts_with("superseded-")),
         "{left:?}"

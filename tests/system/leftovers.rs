@@ -1,18 +1,18 @@
 //! What a finished rotation, a rotation that gave up and a person's hand leave behind on the labels.
 
 use serde_json::{Value, json};
-use simulators::directory::application::{Audience, NewSecret};
-use simulators::gate::Fault;
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::gate::{Calls, Fault};
+use simulators::microsoft::directory::application::{Audience, NewSecret};
+use simulators::world::MailboxPlan;
 
-use crate::end_state::{assert_one_secret_everywhere, assert_whole, current_key, keys};
-use crate::kill_matrix::trouble::answer;
-use crate::steps::{TOKEN, action, begin, rotate, step};
-use crate::whole_rotation::days;
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::scenario::days;
+use crate::support::steps::TOKEN;
 
-fn labels(world: &World, mailbox: &Mailbox, label: &str) -> Vec<String> {
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+fn labels(scenario: &Scenario, label: &str) -> Vec<String> {
+    let secret = scenario.secret();
     let labelled = secret.labelled(label);
     labelled.map_or(Vec::new(), |version| {
         version.labels.iter().cloned().collect()
@@ -20,21 +20,25 @@ fn labels(world: &World, mailbox: &Mailbox, label: &str) -> Vec<String> {
 }
 
 /// Makes a credential in the portal, and puts a document with it under these labels.
-fn renew_by_hand(world: &World, mailbox: &Mailbox) -> uuid::Uuid {
+fn renew_by_hand(scenario: &Scenario) -> uuid::Uuid {
     let new = NewSecret {
-        end: Some(world.clock.now() + days(300)),
+        end: Some(scenario.world.clock.now() + days(300)),
         ..NewSecret::default()
     };
-    let (key, value) = world.directory.add_secret(mailbox.app.app_id, new).unwrap();
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let (key, value) = scenario
+        .world
+        .directory
+        .add_secret(scenario.mailbox.app.app_id, new)
+        .unwrap();
+    let secret = scenario.secret();
     let text = secret.labelled(CURRENT).unwrap().text().unwrap();
     let mut document: Value = serde_json::from_str(text).unwrap();
     document["key_id"] = json!(key);
     document["client_secret"] = json!(value);
-    document["expires_at"] = json!(world.clock.now() + days(300));
+    document["expires_at"] = json!(scenario.world.clock.now() + days(300));
     let (version, label) = ("99999999-2222-4333-8444-000000000000", format!("key-{key}"));
-    let put = world.secrets_manager.place_version(
-        &mailbox.secret,
+    let put = scenario.world.secrets_manager.place_version(
+        &scenario.mailbox.secret,
         version,
         Some(&document.to_string()),
         &[CURRENT, &label],
@@ -45,144 +49,150 @@ fn renew_by_hand(world: &World, mailbox: &Mailbox) -> uuid::Uuid {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn awspending_left_on_a_promoted_version_does_not_take_a_renewal_by_hand_back() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world
+    let scenario = Scenario::begin().await;
+    scenario
+        .world
         .secrets_manager
         .configure(|settings| settings.leave_pending_on_current = true);
-    rotate(&world, &mailbox).await;
-    assert!(labels(&world, &mailbox, CURRENT).contains(&PENDING.to_owned()));
-    let by_hand = renew_by_hand(&world, &mailbox);
+    scenario.rotate().await;
+    assert!(labels(&scenario, CURRENT).contains(&PENDING.to_owned()));
+    let by_hand = renew_by_hand(&scenario);
     let both = [PENDING, PREVIOUS].map(str::to_owned);
-    let previous = labels(&world, &mailbox, PREVIOUS);
+    let previous = labels(&scenario, PREVIOUS);
     assert!(
         both.iter().all(|label| previous.contains(label)),
         "{previous:?}"
     );
 
     for _ in 0..3 {
-        world.clock.advance(days(1));
-        world.check().await.unwrap();
-        world.secrets_manager.reattempt(&mailbox.secret);
-        world.secrets_manager.settled(&mailbox.secret).await;
-        assert_eq!(current_key(&world, &mailbox), by_hand);
+        scenario.world.clock.advance(days(1));
+        scenario.world.check().await.unwrap();
+        scenario
+            .world
+            .secrets_manager
+            .reattempt(&scenario.mailbox.secret);
+        scenario.settled().await;
+        assert_eq!(scenario.current_key(), by_hand);
     }
-    assert_eq!(labels(&world, &mailbox, PENDING), Vec::<String>::new());
-    assert_one_secret_everywhere(&world, &mailbox);
+    assert_eq!(labels(&scenario, PENDING), Vec::<String>::new());
+    scenario.assert_one_secret_everywhere();
     // And the way is free for the next one.
-    rotate(&world, &mailbox).await;
-    assert_ne!(current_key(&world, &mailbox), by_hand);
-    assert_one_secret_everywhere(&world, &mailbox);
+    scenario.rotate().await;
+    assert_ne!(scenario.current_key(), by_hand);
+    scenario.assert_one_secret_everywhere();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_was_superseded_once_and_is_current_again_has_its_whole_quarantine() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    let (new, secret) = (current_key(&world, &mailbox), &world.secrets_manager);
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    let (new, secret) = (scenario.current_key(), &scenario.world.secrets_manager);
     let version_of = |label: &str| {
-        let secret = secret.snapshot(&mailbox.secret).unwrap();
+        let secret = secret.snapshot(&scenario.mailbox.secret).unwrap();
         secret.labelled(label).unwrap().id.clone()
     };
     // Undone, marked as superseded by a check, and done again.
     let (newer, older) = (version_of(CURRENT), version_of(PREVIOUS));
     secret
-        .move_label(&mailbox.secret, CURRENT, Some(&older))
+        .move_label(&scenario.mailbox.secret, CURRENT, Some(&older))
         .unwrap();
-    action(&world, &mailbox, "retire").await;
-    let marked = labels(&world, &mailbox, PREVIOUS);
+    scenario.action("retire").await;
+    let marked = labels(&scenario, PREVIOUS);
     assert!(
         marked.iter().any(|l| l.starts_with("superseded-")),
         "{marked:?}"
     );
     secret
-        .move_label(&mailbox.secret, CURRENT, Some(&newer))
+        .move_label(&scenario.mailbox.secret, CURRENT, Some(&newer))
         .unwrap();
-    world.clock.advance(days(1));
-    action(&world, &mailbox, "sweep").await;
-    world.clock.advance(days(50));
-    rotate(&world, &mailbox).await;
-    world.clock.advance(days(6));
-    action(&world, &mailbox, "retire").await;
-    assert!(keys(&world, &mailbox).contains(&new), "in quarantine");
-    world.clock.advance(days(2));
-    action(&world, &mailbox, "retire").await;
-    assert!(!keys(&world, &mailbox).contains(&new));
+    scenario.world.clock.advance(days(1));
+    scenario.action("sweep").await;
+    scenario.world.clock.advance(days(50));
+    scenario.rotate().await;
+    scenario.world.clock.advance(days(6));
+    scenario.action("retire").await;
+    assert!(scenario.keys().contains(&new), "in quarantine");
+    scenario.world.clock.advance(days(2));
+    scenario.action("retire").await;
+    assert!(!scenario.keys().contains(&new));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_secret_that_ended_unused_does_not_hold_the_second_place() {
-    let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         granted: false,
         document: |document| document["lifetime"] = json!("P7D"),
         ..MailboxPlan::default()
     };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    let app = mailbox.app.app_id;
-    world.directory.delete_secret(app, mailbox.foreign_key);
-    world
+    let scenario = Scenario::with(&plan).await;
+    let app = scenario.mailbox.app.app_id;
+    scenario
+        .world
+        .directory
+        .delete_secret(app, scenario.mailbox.foreign_key);
+    scenario
+        .world
         .directory
         .change(app, |app| app.sign_in_audience = Audience::AnyAndPersonal);
-    rotate(&world, &mailbox).await;
-    let pending = keys(&world, &mailbox)
+    scenario.rotate().await;
+    let pending = scenario
+        .keys()
         .into_iter()
-        .find(|key| *key != mailbox.first_key);
+        .find(|key| *key != scenario.mailbox.first_key);
     let pending = pending.expect("it waits for its owner");
-    world.clock.advance(days(8));
+    scenario.world.clock.advance(days(8));
     for _ in 0..3 {
-        world.clock.advance(days(1));
-        world.check().await.unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
+        scenario.world.clock.advance(days(1));
+        scenario.check().await;
     }
-    let left = keys(&world, &mailbox);
+    let left = scenario.keys();
     assert!(!left.contains(&pending), "the ended one is gone");
     assert_eq!(left.len(), 2, "and another one is issued: {left:?}");
-    assert_eq!(world.shopctrl.outages(), vec![]);
+    assert_eq!(scenario.world.shopctrl.outages(), vec![]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_whose_answer_was_lost_counts_though_graph_words_the_next_one_in_its_own_way() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    world.clock.advance(days(8));
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    scenario.world.clock.advance(days(8));
     let other_words =
         r#"{"error":{"code":"Request_ResourceNotFound","message":"Resource 'x' does not exist."}}"#;
     let remove = ("graph", "POST removePassword");
     let lost = answer(504, true, "");
-    world.gate.fail(remove.0, remove.1, 0, 1, lost);
-    world
+    scenario.world.gate.fail_next(remove.0, remove.1, lost);
+    scenario
+        .world
         .gate
-        .fail(remove.0, remove.1, 0, 1, answer(404, false, other_words));
-    let retired = action(&world, &mailbox, "retire").await;
-    assert_eq!(retired["removed"], json!([mailbox.first_key]));
-    assert_eq!(world.event_bridge.details("Credential Retired").len(), 1);
-    assert_whole(&world, &mailbox);
+        .fail_next(remove.0, remove.1, answer(404, false, other_words));
+    let retired = scenario.action("retire").await;
+    assert_eq!(retired["removed"], json!([scenario.mailbox.first_key]));
+    assert_eq!(scenario.details("Credential Retired").len(), 1);
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_issued_is_told_though_secrets_manager_never_calls_create_secret_again() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
-    world
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
+    scenario
+        .world
         .gate
         .fail_next("events", "PutEvents", Fault::Kill { effect: false });
-    let killed = step(&world, &mailbox, "createSecret", TOKEN).await;
+    let killed = scenario.step("createSecret", TOKEN).await;
     assert!(killed.function_error.is_some());
-    assert_eq!(world.event_bridge.details("Rotation Started").len(), 0);
+    assert_eq!(scenario.details("Rotation Started").len(), 0);
     let refusal = r#"{"__type":"InvalidRequestException","Message":"A previous rotation isn't complete. That rotation will be reattempted."}"#;
     let refused = answer(400, false, refusal);
-    world
-        .gate
-        .fail("secretsmanager", "RotateSecret", 0, 100, refused);
+    scenario.world.gate.fail(
+        Calls::of("secretsmanager", "RotateSecret").times(100),
+        refused,
+    );
     for _ in 0..2 {
-        world.clock.advance(days(1));
-        world.check().await.unwrap();
+        scenario.world.clock.advance(days(1));
+        scenario.world.check().await.unwrap();
     }
-    assert_eq!(world.event_bridge.details("Rotation Started").len(), 1);
-    assert_eq!(world.event_bridge.details("Client Secret Rotated").len(), 1);
-    assert_whole(&world, &mailbox);
+    assert_eq!(scenario.details("Rotation Started").len(), 1);
+    assert_eq!(scenario.details("Client Secret Rotated").len(), 1);
+    scenario.assert_whole();
 }

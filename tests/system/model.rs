@@ -15,7 +15,8 @@
 
 mod deeds;
 mod found;
-pub mod functions;
+mod furnish;
+mod log;
 mod moved;
 mod owner;
 mod pairs;
@@ -30,10 +31,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
-use simulators::lambda::in_process::InProcessHost;
+use simulators::aws::lambda::in_process::InProcessHost;
 
 /// The world that the model runs in.
-type World = simulators::world::World<InProcessHost>;
+type ModelWorld = simulators::world::World<InProcessHost>;
 
 /// So many schedules run where nobody says how many.
 const SCHEDULES: u64 = 1000;

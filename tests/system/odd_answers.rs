@@ -2,17 +2,15 @@
 //! decides is read for what it means. Inputs that nobody here made up, each with what is right.
 
 use serde_json::{Map, Value, json};
-use simulators::directory::sign_in::{Decision, Step};
-use simulators::gate::Fault;
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::browser::Page;
+use simulators::gate::{Calls, Fault};
+use simulators::microsoft::directory::sign_in::{Decision, Step};
 
-use crate::browser::{Browser, Page, link_in};
-use crate::end_state::{assert_whole, current_key};
-use crate::kill_matrix::trouble::answer;
-use crate::links::Forged;
-use crate::picture::assert_granted;
-use crate::sign_in::{waiting, without_grant};
-use crate::steps::{TOKEN, action, begin, rotate, step};
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::scenario::without_grant;
+use crate::support::steps::TOKEN;
+use crate::support::tickets::Forged;
 
 const ASKED: &str = "Authorization Required";
 
@@ -69,8 +67,7 @@ fn odd_connection(answer: &mut Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_ends_whole_though_every_answer_has_odd_parts_that_decide_nothing() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let odd: [(&str, &str, Change); 7] = [
         ("entra", "POST token client_credentials", odd_tokens),
         ("entra", "POST token refresh_token", odd_tokens),
@@ -82,55 +79,63 @@ async fn a_rotation_ends_whole_though_every_answer_has_odd_parts_that_decide_not
     ];
     for (service, operation, change) in odd {
         let fault = Fault::Odd(change);
-        world.gate.fail(service, operation, 0, 10_000, fault);
+        scenario
+            .world
+            .gate
+            .fail(Calls::of(service, operation).times(10_000), fault);
     }
-    rotate(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
-    let probe = action(&world, &mailbox, "probe").await;
+    scenario.rotate().await;
+    scenario.assert_whole();
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+    let probe = scenario.action("probe").await;
     assert_eq!(probe["problems"], json!([]), "{probe}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_is_taken_though_account_and_tokens_have_odd_parts() {
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     let odd: [(&str, &str, Change); 2] = [
         ("entra", "POST token authorization_code", odd_tokens),
         ("graph", "GET me", odd_account),
     ];
     for (service, operation, change) in odd {
         let fault = Fault::Odd(change);
-        world.gate.fail(service, operation, 0, 100, fault);
+        scenario
+            .world
+            .gate
+            .fail(Calls::of(service, operation).times(100), fault);
     }
-    let page = Browser::new(&world)
-        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)
         .await;
     assert_eq!(page.heading(), "Thank you, that was all", "{}", page.body);
-    assert_granted(&world, &mailbox);
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_refresh_token_is_none_and_nobody_is_thanked_for_it() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let before = world.secrets_manager.stored_values();
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let before = scenario.world.secrets_manager.stored_values();
     let none = Fault::Odd(no_refresh_token);
-    world
+    scenario
+        .world
         .gate
-        .fail("entra", "POST token authorization_code", 0, 1, none);
-    let page = Browser::new(&world)
-        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+        .fail_next("entra", "POST token authorization_code", none);
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)
         .await;
     assert_ne!(page.status, 200, "{}", page.body);
-    assert_eq!(world.secrets_manager.stored_values(), before);
+    assert_eq!(scenario.world.secrets_manager.stored_values(), before);
 }
 
 // === What decides ===
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_secret_is_read_in_every_form() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
     for body in [
         json!({"error": "invalid_client", "error_codes": null}),
         json!({"error": "invalid_client", "error_codes": "7000215", "suberror": {"odd": 1}}),
@@ -139,9 +144,12 @@ async fn a_refusal_of_the_secret_is_read_in_every_form() {
     ] {
         let refused = answer(401, false, &body.to_string());
         let token = "POST token client_credentials";
-        world.gate.fail("entra", token, 0, 100, refused);
-        let probe = action(&world, &mailbox, "probe").await;
-        world.gate.heal();
+        scenario
+            .world
+            .gate
+            .fail(Calls::of("entra", token).times(100), refused);
+        let probe = scenario.action("probe").await;
+        scenario.world.gate.heal();
         let drift = probe["drift"].to_string();
         assert!(drift.contains("secret_refused"), "{body}: {probe}");
     }
@@ -150,61 +158,62 @@ async fn a_refusal_of_the_secret_is_read_in_every_form() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_passing_refusal_of_the_token_endpoint_is_tried_again_and_told_to_nobody() {
     for code in [50_166, 90_033] {
-        let world = World::start(short_waits()).await.unwrap();
-        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+        let scenario = Scenario::begin().await;
         let body = json!({"error": "invalid_request", "error_codes": [code]});
         let passing = answer(400, false, &body.to_string());
         let token = "POST token client_credentials";
-        world.gate.fail_next("entra", token, passing);
-        rotate(&world, &mailbox).await;
-        assert_whole(&world, &mailbox);
-        assert_eq!(world.event_bridge.details("Rotation Failed").len(), 0);
+        scenario.world.gate.fail_next("entra", token, passing);
+        scenario.rotate().await;
+        scenario.assert_whole();
+        assert_eq!(scenario.details("Rotation Failed").len(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_graph_does_not_find_is_no_deleted_app() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    begin(&world, &mailbox, TOKEN);
+    let scenario = Scenario::begin().await;
+    scenario.begin_rotation(TOKEN);
     for name in ["createSecret", "setSecret"] {
-        step(&world, &mailbox, name, TOKEN).await;
+        scenario.step(name, TOKEN).await;
     }
     let body = json!({"error": {"code": "ResourceNotFound", "message": "Resource could not be discovered."}});
     let missing = answer(404, false, &body.to_string());
-    world
-        .gate
-        .fail("graph", "GET me/mailFolders/inbox", 0, 100, missing);
-    let failed = step(&world, &mailbox, "testSecret", TOKEN).await;
+    scenario.world.gate.fail(
+        Calls::of("graph", "GET me/mailFolders/inbox").times(100),
+        missing,
+    );
+    let failed = scenario.step("testSecret", TOKEN).await;
     let message = failed.payload["errorMessage"].as_str().unwrap();
     assert!(message.contains("licen"), "{message}");
-    assert!(message.contains(&mailbox.address), "{message}");
+    assert!(message.contains(&scenario.mailbox.address), "{message}");
     assert!(!message.contains("app registration"), "{message}");
 }
 
 // === At the redirect, and at the redemption ===
 
 /// The page at the end of a sign-in that comes back with `error` in place of its code.
-async fn comes_back_with(world: &World, mailbox: &Mailbox, link: &str, error: &str) -> Page {
-    let mut browser = Browser::new(world);
-    let authorize = browser.begin(link).await;
-    let signed_in = world
-        .directory
-        .sign_in_as(&authorize, &mailbox.address, Decision::Accept);
+async fn comes_back_with(scenario: &Scenario, link: &str, error: &str) -> Page {
+    let mut visitor = scenario.visitor();
+    let authorize = visitor.begin(link).await;
+    let signed_in = scenario.world.directory.sign_in_as(
+        &authorize,
+        &scenario.mailbox.address,
+        Decision::Accept,
+    );
     let Step::Redirect(back) = signed_in else {
         panic!("{signed_in:?}");
     };
-    browser.get(&back.replace("code=", error)).await
+    visitor.get(&back.replace("code=", error)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_has_to_be_set_right_is_called_so_with_its_number_for_every_link() {
-    let (world, mailbox) = waiting(&without_grant()).await;
-    let rotate = link_in(&world, ASKED);
-    let connect = Forged::connect(&world, &mailbox).link(&world);
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let rotate = scenario.link_in(ASKED);
+    let connect = Forged::connect(&scenario).link(&scenario.world);
     let error = "error=invalid_client&error_description=AADSTS650052%3a+The+app+needs+access+to+a+service&x=";
     for link in [rotate, connect] {
-        let page = comes_back_with(&world, &mailbox, &link, error).await;
+        let page = comes_back_with(&scenario, &link, error).await;
         assert_eq!(page.heading(), "The app registration has to be set right");
         assert!(page.body.contains("650052"), "{}", page.body);
         assert!(!page.body.contains("needs access to a service"));
@@ -213,15 +222,17 @@ async fn an_app_that_has_to_be_set_right_is_called_so_with_its_number_for_every_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_stops_the_redemption_is_called_so_with_its_number() {
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     let body = json!({"error": "invalid_grant", "error_codes": [530_003],
         "error_description": "AADSTS530003: Your device is required to be managed to access this resource."});
     let policy = answer(400, false, &body.to_string());
-    world
-        .gate
-        .fail("entra", "POST token authorization_code", 0, 100, policy);
-    let page = Browser::new(&world)
-        .sign_in_as_owner(&link_in(&world, ASKED), &mailbox)
+    scenario.world.gate.fail(
+        Calls::of("entra", "POST token authorization_code").times(100),
+        policy,
+    );
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)
         .await;
     assert!(page.body.contains("530003"), "{}", page.body);
     assert!(!page.body.contains("took too long"), "{}", page.body);
@@ -229,10 +240,10 @@ async fn a_policy_that_stops_the_redemption_is_called_so_with_its_number() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_nobody_knows_is_shown_and_whom_to_show_it_to() {
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     let error = "error=server_confusion&error_description=AADSTS8765432%3a+odd&x=";
-    let link = link_in(&world, ASKED);
-    let page = comes_back_with(&world, &mailbox, &link, error).await;
+    let link = scenario.link_in(ASKED);
+    let page = comes_back_with(&scenario, &link, error).await;
     assert_eq!(page.heading(), "The sign-in did not succeed");
     assert!(page.body.contains("8765432"), "{}", page.body);
     assert!(page.body.contains("administrator"), "{}", page.body);

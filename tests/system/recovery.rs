@@ -2,115 +2,115 @@
 
 use jiff::SignedDuration;
 use serde_json::json;
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
+use simulators::gate::Calls;
+use simulators::world::MailboxPlan;
 
-use crate::end_state::{assert_whole, current_key, keys, tag};
-use crate::events::{assert_events_keep_their_schemas, told};
-use crate::steps::{action, rotate};
-use crate::whole_rotation::days;
+use crate::support::Scenario;
+use crate::support::scenario::{days, ending_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_that_stopped_at_expiry_flows_again_after_one_check() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.clock.advance(days(21));
+    let scenario = Scenario::begin().await;
+    scenario.world.clock.advance(days(21));
     assert_eq!(
-        world.shopctrl.outages().len(),
+        scenario.world.shopctrl.outages().len(),
         2,
         "both directions stand still"
     );
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
-    let expired = world.event_bridge.details("Client Secret Expired");
+    scenario.check().await;
+    scenario.assert_whole();
+    let expired = scenario.details("Client Secret Expired");
     assert_eq!(expired.len(), 1, "since when the mail stood still is told");
     assert!(expired[0]["expires_at"].is_string());
-    assert_eq!(
-        world.event_bridge.details("Rotation Due")[0]["reason"],
-        "expired"
-    );
-    assert_events_keep_their_schemas(&world);
+    assert_eq!(scenario.details("Rotation Due")[0]["reason"], "expired");
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_secret_is_retired_at_once_after_its_successors_promotion() {
-    let world = World::start(short_waits()).await.unwrap();
-    let plan = MailboxPlan {
-        ends_in: days(100),
-        ..MailboxPlan::default()
-    };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let scenario = Scenario::with(&ending_in(100)).await;
+    let secret = scenario.secret();
     let current = secret.labelled("AWSCURRENT").unwrap().id.clone();
-    world
-        .secrets_manager
-        .put_tags(&mailbox.secret, &[("shopmail:emergency", &current)])
-        .unwrap();
-    rotate(&world, &mailbox).await;
+    scenario.put_tag("shopmail:emergency", &current);
+    scenario.rotate().await;
     // The promotion asks for a check, which knows what other secrets name.
-    world.event_bridge.settled().await;
-    assert_whole(&world, &mailbox);
+    scenario.world.event_bridge.settled().await;
+    scenario.assert_whole();
     assert!(
-        !keys(&world, &mailbox).contains(&mailbox.first_key),
+        !scenario.keys().contains(&scenario.mailbox.first_key),
         "gone at once"
     );
-    let retired = &world.event_bridge.details("Credential Retired")[0];
+    let retired = &scenario.details("Credential Retired")[0];
     assert_eq!(retired["reason"], "emergency");
     assert_eq!(retired["stops"]["connections"], json!([]));
     let summary = retired["stops"]["summary"].as_str().unwrap();
     assert!(summary.contains("Whatever else used it"), "{summary}");
     // The tag speaks of that version only: the next rotation keeps its quarantine.
-    let key = current_key(&world, &mailbox);
-    rotate(&world, &mailbox).await;
-    assert!(keys(&world, &mailbox).contains(&key), "in quarantine");
-    assert_events_keep_their_schemas(&world);
+    let key = scenario.current_key();
+    scenario.rotate().await;
+    assert!(scenario.keys().contains(&key), "in quarantine");
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_secrets_end_names_the_attended_connections_that_only_a_person_vouches_for() {
-    let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         document: |document| document["connections"][1]["delivery"] = json!("attended"),
         ..MailboxPlan::default()
     };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let scenario = Scenario::with(&plan).await;
+    let secret = scenario.secret();
     let current = secret.labelled("AWSCURRENT").unwrap().id.clone();
-    world
+    scenario.put_tag("shopmail:emergency", &current);
+    let token = scenario
+        .world
         .secrets_manager
-        .put_tags(&mailbox.secret, &[("shopmail:emergency", &current)])
+        .rotate(&scenario.mailbox.secret)
         .unwrap();
-    let token = world.secrets_manager.rotate(&mailbox.secret).unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key, "it waits");
+    scenario.settled().await;
+    assert_eq!(
+        scenario.current_key(),
+        scenario.mailbox.first_key,
+        "it waits"
+    );
     // The person says that it is done, and it is not.
-    attest(&world, &mailbox, &token, "orders-out");
-    world.secrets_manager.reattempt(&mailbox.secret);
-    world.secrets_manager.settled(&mailbox.secret).await;
-    world.event_bridge.settled().await;
-    assert!(!keys(&world, &mailbox).contains(&mailbox.first_key), "gone");
-    assert_eq!(world.shopctrl.outages().len(), 1, "that one has stopped");
-    let stops = &world.event_bridge.details("Credential Retired")[0]["stops"];
+    attest(&scenario, &token, "orders-out");
+    scenario
+        .world
+        .secrets_manager
+        .reattempt(&scenario.mailbox.secret);
+    scenario.settled().await;
+    scenario.world.event_bridge.settled().await;
+    assert!(
+        !scenario.keys().contains(&scenario.mailbox.first_key),
+        "gone"
+    );
+    assert_eq!(
+        scenario.world.shopctrl.outages().len(),
+        1,
+        "that one has stopped"
+    );
+    let stops = &scenario.details("Credential Retired")[0]["stops"];
     assert_eq!(
         stops["connections"],
         json!([{"id": "orders-out", "direction": "sending", "why": "only_attested"}])
     );
     assert!(stops["summary"].as_str().unwrap().contains("orders-out"));
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_events_keep_their_schemas();
 }
 
 /// Files a statement in the grants document, as whoever may write it does by hand.
-fn attest(world: &World, mailbox: &Mailbox, token: &str, connection: &str) {
-    let name = format!("{}/grants", mailbox.secret);
-    let secret = world.secrets_manager.snapshot(&name).unwrap();
+fn attest(scenario: &Scenario, token: &str, connection: &str) {
+    let name = format!("{}/grants", scenario.mailbox.secret);
+    let secret = scenario.world.secrets_manager.snapshot(&name).unwrap();
     let text = secret.labelled("AWSCURRENT").unwrap().text().unwrap();
     let mut grants: serde_json::Value = serde_json::from_str(text).unwrap();
     grants["handover"][token][connection] = json!({
-        "state": "attested", "attested_by": mailbox.oid, "at": world.clock.now(),
+        "state": "attested", "attested_by": scenario.mailbox.oid, "at": scenario.world.clock.now(),
         "evidence": "Status Authorized",
     });
     let version = "77777777-2222-4333-8444-555555555555";
-    let store = &world.secrets_manager;
+    let store = &scenario.world.secrets_manager;
     store
         .place_version(&name, version, Some(&grants.to_string()), &["AWSCURRENT"])
         .unwrap();
@@ -118,26 +118,23 @@ fn attest(world: &World, mailbox: &Mailbox, token: &str, connection: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_secrets_end_names_the_connections_that_hold_it_or_do_not_say() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    let old = world.shopctrl.connection(12, "orders-in").unwrap();
-    rotate(&world, &mailbox).await;
+    let scenario = Scenario::begin().await;
+    let old = scenario.world.shopctrl.connection(12, "orders-in").unwrap();
+    scenario.rotate().await;
     // Later it turns out that the one before leaked, and it is back in one connection.
-    world.shopctrl.edit(12, "orders-in", |connection| {
+    scenario.world.shopctrl.edit(12, "orders-in", |connection| {
         connection.secret.clone_from(&old.secret);
         connection.key_id = old.key_id;
     });
-    world
+    scenario
+        .world
         .shopctrl
         .edit(12, "orders-out", |connection| connection.key_id = None);
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let secret = scenario.secret();
     let before = secret.labelled("AWSPREVIOUS").unwrap().id.clone();
-    world
-        .secrets_manager
-        .put_tags(&mailbox.secret, &[("shopmail:emergency", &before)])
-        .unwrap();
-    action(&world, &mailbox, "retire").await;
-    let stops = &world.event_bridge.details("Credential Retired")[0]["stops"];
+    scenario.put_tag("shopmail:emergency", &before);
+    scenario.action("retire").await;
+    let stops = &scenario.details("Credential Retired")[0]["stops"];
     assert_eq!(
         stops["connections"],
         json!([
@@ -145,26 +142,21 @@ async fn a_leaked_secrets_end_names_the_connections_that_hold_it_or_do_not_say()
             {"id": "orders-out", "direction": "sending", "why": "not_known"},
         ])
     );
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_was_deleted_in_the_portal_is_replaced_within_one_check() {
-    let world = World::start(short_waits()).await.unwrap();
-    let plan = MailboxPlan {
-        ends_in: days(100),
-        ..MailboxPlan::default()
-    };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    world
+    let scenario = Scenario::with(&ending_in(100)).await;
+    scenario
+        .world
         .directory
-        .delete_secret(mailbox.app.app_id, mailbox.first_key);
-    assert_eq!(world.shopctrl.outages().len(), 2);
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
+        .delete_secret(scenario.mailbox.app.app_id, scenario.mailbox.first_key);
+    assert_eq!(scenario.world.shopctrl.outages().len(), 2);
+    scenario.check().await;
+    scenario.assert_whole();
     assert_eq!(
-        told(&world).get("Drift Found"),
+        scenario.told().get("Drift Found"),
         Some(&1),
         "refused; that Graph does not list it is told when a second check sees it"
     );
@@ -172,14 +164,10 @@ async fn a_credential_that_was_deleted_in_the_portal_is_replaced_within_one_chec
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_credential_that_was_deleted_gives_its_connections_back_and_the_rotation_up() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     // Delivered to one direction, then ShopCtrl is down for the other.
-    world.gate.fail(
-        "shopctrl",
-        "PUT connection",
-        1,
-        20,
+    scenario.world.gate.fail(
+        Calls::of("shopctrl", "PUT connection").after(1).times(20),
         simulators::gate::Fault::Answer {
             effect: false,
             status: 503,
@@ -187,41 +175,37 @@ async fn a_pending_credential_that_was_deleted_gives_its_connections_back_and_th
             body: String::new(),
         },
     );
-    rotate(&world, &mailbox).await;
-    world.gate.heal();
-    let pending = *keys(&world, &mailbox)
+    scenario.rotate().await;
+    scenario.world.gate.heal();
+    let pending = *scenario
+        .keys()
         .iter()
-        .find(|key| **key != mailbox.first_key && **key != mailbox.foreign_key)
+        .find(|key| **key != scenario.mailbox.first_key && **key != scenario.mailbox.foreign_key)
         .unwrap();
-    world.directory.delete_secret(mailbox.app.app_id, pending);
+    scenario
+        .world
+        .directory
+        .delete_secret(scenario.mailbox.app.app_id, pending);
     for _ in 0..4 {
-        world.check().await.unwrap();
-        world.secrets_manager.settled(&mailbox.secret).await;
-        world.clock.advance(SignedDuration::from_hours(6));
+        scenario.check().await;
+        scenario.world.clock.advance(SignedDuration::from_hours(6));
     }
-    assert_whole(&world, &mailbox);
-    assert_eq!(
-        tag(&world, &mailbox, "shopmail:state").as_deref(),
-        Some("rotated")
-    );
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_whole();
+    assert_eq!(scenario.tag("shopmail:state").as_deref(), Some("rotated"));
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_edited_by_hand_gets_the_current_secret_back_within_one_check() {
-    let world = World::start(short_waits()).await.unwrap();
-    let plan = MailboxPlan {
-        ends_in: days(100),
-        ..MailboxPlan::default()
-    };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    world
+    let scenario = Scenario::with(&ending_in(100)).await;
+    scenario
+        .world
         .shopctrl
-        .enter_secret(mailbox.shop_id, "orders-in", "a typo");
-    assert_eq!(world.shopctrl.outages().len(), 1);
-    world.check().await.unwrap();
-    assert_eq!(world.shopctrl.outages(), vec![]);
-    assert_eq!(told(&world).get("Drift Found"), Some(&1));
-    world.check().await.unwrap();
-    assert_eq!(told(&world).get("Drift Found"), Some(&1), "told once");
+        .enter_secret(scenario.mailbox.shop_id, "orders-in", "a typo");
+    assert_eq!(scenario.world.shopctrl.outages().len(), 1);
+    scenario.world.check().await.unwrap();
+    assert_eq!(scenario.world.shopctrl.outages(), vec![]);
+    assert_eq!(scenario.told().get("Drift Found"), Some(&1));
+    scenario.world.check().await.unwrap();
+    assert_eq!(scenario.told().get("Drift Found"), Some(&1), "told once");
 }

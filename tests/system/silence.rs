@@ -3,19 +3,16 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::gate::Fault;
-use simulators::world::{MailboxPlan, World, short_waits};
+use simulators::gate::{Calls, Fault};
+use simulators::world::MailboxPlan;
 
-use crate::end_state::{assert_whole, current_key, tag};
-use crate::events::{assert_events_keep_their_schemas, told};
-use crate::kill_matrix::trouble::answer;
-use crate::steps::rotate;
-use crate::whole_rotation::days;
-use crate::whose::{check, check_daily};
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::scenario::ending_in;
 
 /// Of each state `failed` of all reports so far: its words.
-fn reported_failures(world: &World) -> Vec<Value> {
-    let reports = world.event_bridge.details("Fleet Report");
+fn reported_failures(scenario: &Scenario) -> Vec<Value> {
+    let reports = scenario.details("Fleet Report");
     let secrets = reports
         .iter()
         .flat_map(|report| report["secrets"].as_array().unwrap().clone());
@@ -23,10 +20,10 @@ fn reported_failures(world: &World) -> Vec<Value> {
     failed.map(|secret| secret["failure"].clone()).collect()
 }
 
-async fn check_every_six_hours(world: &World, times: u32) {
+async fn check_every_six_hours(scenario: &Scenario, times: u32) {
     for _ in 0..times {
-        world.clock.advance(SignedDuration::from_hours(6));
-        check(world).await;
+        scenario.world.clock.advance(SignedDuration::from_hours(6));
+        scenario.check().await;
     }
 }
 
@@ -34,41 +31,46 @@ async fn check_every_six_hours(world: &World, times: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_cannot_be_looked_at_for_a_day_reaches_a_person_with_words() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
     let down = Fault::Answer {
         effect: false,
         status: 503,
         headers: vec![("Retry-After".to_owned(), "0.01".to_owned())],
         body: "{}".to_owned(),
     };
-    world.gate.fail("graph", "*", 0, 10_000, down);
-    check_every_six_hours(&world, 4).await;
-    assert_eq!(told(&world).get("Rotation Stalled"), None, "not a day yet");
-    check_every_six_hours(&world, 8).await;
-    let stalled = world.event_bridge.details("Rotation Stalled");
+    scenario
+        .world
+        .gate
+        .fail(Calls::of("graph", "*").times(10_000), down);
+    check_every_six_hours(&scenario, 4).await;
+    assert_eq!(
+        scenario.told().get("Rotation Stalled"),
+        None,
+        "not a day yet"
+    );
+    check_every_six_hours(&scenario, 8).await;
+    let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
     let (what, next) = (&stalled[0]["what"], &stalled[0]["next_step"]);
     assert!(what.as_str().unwrap().contains("503"), "{what}");
     assert!(next.as_str().unwrap().contains("log of rotation"), "{next}");
     assert_eq!(stalled[0]["contact"], "owner@agency.example");
-    let failures = reported_failures(&world);
+    let failures = reported_failures(&scenario);
     assert_eq!(failures.len(), 12);
     assert!(failures.iter().all(Value::is_string), "{failures:?}");
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_events_keep_their_schemas();
     // Well again, and broken again: that is another time.
-    world.gate.heal();
-    check(&world).await;
-    let well = tag(&world, &mailbox, "shopmail:stalled");
+    scenario.world.gate.heal();
+    scenario.check().await;
+    let well = scenario.tag("shopmail:stalled");
     assert_eq!(well.as_deref(), Some("none"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_function_that_dies_at_every_call_reaches_a_person() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
     let died = json!({"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited with error: exit status 1"});
     let died = Fault::Answer {
         effect: false,
@@ -76,11 +78,12 @@ async fn a_rotation_function_that_dies_at_every_call_reaches_a_person() {
         headers: vec![("X-Amz-Function-Error".to_owned(), "Unhandled".to_owned())],
         body: died.to_string(),
     };
-    world
+    scenario
+        .world
         .gate
-        .fail("lambda", "Invoke rotation", 0, 10_000, died);
-    check_every_six_hours(&world, 6).await;
-    let stalled = world.event_bridge.details("Rotation Stalled");
+        .fail(Calls::of("lambda", "Invoke rotation").times(10_000), died);
+    check_every_six_hours(&scenario, 6).await;
+    let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
     let what = stalled[0]["what"].as_str().unwrap();
     assert!(what.contains("it died"), "{what}");
@@ -89,35 +92,34 @@ async fn a_rotation_function_that_dies_at_every_call_reaches_a_person() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_whose_mail_check_is_off_is_told_what_to_switch_on() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.shopctrl.set_check_mail(12, false);
-    check(&world).await;
-    check_daily(&world, 4).await;
-    assert_ne!(told(&world).get("Rotation Started"), None);
-    let stalled = world.event_bridge.details("Rotation Stalled");
+    let scenario = Scenario::begin().await;
+    scenario.world.shopctrl.set_check_mail(12, false);
+    scenario.check().await;
+    scenario.check_daily(4).await;
+    assert_ne!(scenario.told().get("Rotation Started"), None);
+    let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
     assert_eq!(stalled[0]["step"], "testSecret");
     let next = stalled[0]["next_step"].as_str().unwrap();
     assert!(next.contains("look at Check mail"), "{stalled:?}");
-    assert_events_keep_their_schemas(&world);
-    world.shopctrl.set_check_mail(12, true);
-    check_daily(&world, 2).await;
-    assert_whole(&world, &mailbox);
+    scenario.assert_events_keep_their_schemas();
+    scenario.world.shopctrl.set_check_mail(12, true);
+    scenario.check_daily(2).await;
+    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_secrets_manager_attempts_in_vain_is_told_with_its_step_and_code() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let down = answer(503, false, "{}");
-    world
+    scenario
+        .world
         .gate
-        .fail("graph", "POST addPassword", 0, 10_000, down);
-    check(&world).await;
-    check_daily(&world, 3).await;
-    assert_eq!(current_key(&world, &mailbox), mailbox.first_key);
-    let stalled = world.event_bridge.details("Rotation Stalled");
+        .fail(Calls::of("graph", "POST addPassword").times(10_000), down);
+    scenario.check().await;
+    scenario.check_daily(3).await;
+    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
+    let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 1, "{stalled:?}");
     assert_eq!(stalled[0]["step"], "createSecret");
     let what = stalled[0]["what"].as_str().unwrap();
@@ -126,17 +128,19 @@ async fn what_secrets_manager_attempts_in_vain_is_told_with_its_step_and_code() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stops_mail_is_not_healthy_and_says_what_to_do() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    world.shopctrl.edit(12, "orders-in", |c| c.enabled = false);
-    let checked = world.check().await.unwrap();
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    scenario
+        .world
+        .shopctrl
+        .edit(12, "orders-in", |c| c.enabled = false);
+    let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_eq!(report["state"], "failed");
     let failure = report["failures"][0].as_str().unwrap();
     assert!(failure.contains("orders-in"), "{failure}");
     assert!(failure.contains("Switch Enable on"), "{failure}");
-    let drift = &world.event_bridge.details("Drift Found")[0];
+    let drift = &scenario.details("Drift Found")[0];
     assert_eq!(drift["mended"], Value::Null);
 }
 
@@ -144,35 +148,27 @@ async fn what_stops_mail_is_not_healthy_and_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_failure_is_told_once_another_at_once_and_what_stays_at_each_threshold() {
-    let world = World::start(short_waits()).await.unwrap();
-    let plan = MailboxPlan {
-        ends_in: days(26),
-        ..MailboxPlan::default()
-    };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    let app = mailbox.app.app_id;
-    world
+    let scenario = Scenario::with(&ending_in(26)).await;
+    let app = scenario.mailbox.app.app_id;
+    scenario
+        .world
         .directory
         .change(app, |app| app.secrets_blocked = true);
-    let failed = || world.event_bridge.details("Rotation Failed").len();
-    check_every_six_hours(&world, 20).await;
+    let failed = || scenario.details("Rotation Failed").len();
+    check_every_six_hours(&scenario, 20).await;
     assert_eq!(failed(), 1);
     let denied = r#"{"error":{"code":"Authorization_RequestDenied","message":"no"}}"#;
     let denied = answer(403, false, denied);
-    world
+    scenario
+        .world
         .gate
-        .fail("graph", "POST addPassword", 0, 10_000, denied);
-    check_every_six_hours(&world, 6).await;
-    assert_eq!(
-        failed(),
-        2,
-        "{:?}",
-        world.event_bridge.details("Rotation Failed")
-    );
+        .fail(Calls::of("graph", "POST addPassword").times(10_000), denied);
+    check_every_six_hours(&scenario, 6).await;
+    assert_eq!(failed(), 2, "{:?}", scenario.details("Rotation Failed"));
     // What stays stands still: told after a day, after a week, and with two weeks left.
-    check_every_six_hours(&world, 26).await;
+    check_every_six_hours(&scenario, 26).await;
     assert_eq!(failed(), 2);
-    let stalled = world.event_bridge.details("Rotation Stalled");
+    let stalled = scenario.details("Rotation Stalled");
     assert_eq!(stalled.len(), 3, "{stalled:?}");
     assert_eq!(stalled[2]["step"], "createSecret");
     assert_eq!(stalled[2]["code"], "Authorization_RequestDenied");
@@ -180,36 +176,37 @@ async fn the_same_failure_is_told_once_another_at_once_and_what_stays_at_each_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_same_check_mends_is_told_as_mended() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    rotate(&world, &mailbox).await;
-    world.shopctrl.enter_secret(12, "orders-in", "a typo");
-    let checked = world.check().await.unwrap();
+    let scenario = Scenario::begin().await;
+    scenario.rotate().await;
+    scenario
+        .world
+        .shopctrl
+        .enter_secret(12, "orders-in", "a typo");
+    let checked = scenario.world.check().await.unwrap();
     let report = &checked.payload["secrets"][0];
     assert_eq!(
         (&report["state"], &report["failures"]),
         (&json!("healthy"), &json!([]))
     );
-    let drifts = world.event_bridge.details("Drift Found");
+    let drifts = scenario.details("Drift Found");
     assert!(!drifts.is_empty());
     assert!(
         drifts.iter().all(|drift| drift["mended"] == true),
         "{drifts:?}"
     );
-    assert_events_keep_their_schemas(&world);
+    scenario.assert_events_keep_their_schemas();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_renews_itself_in_time_reminds_nobody() {
-    let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         document: |document| document["lifetime"] = json!("P20D"),
         ..MailboxPlan::default()
     };
-    world.add_mailbox(&plan).unwrap();
-    check(&world).await;
-    check_daily(&world, 45).await;
-    let told = told(&world);
+    let scenario = Scenario::with(&plan).await;
+    scenario.check().await;
+    scenario.check_daily(45).await;
+    let told = scenario.told();
     assert_eq!(told.get("Client Secret Rotated"), Some(&4), "{told:?}");
     for kind in [
         "Client Secret Expiring",

@@ -1,5 +1,5 @@
 //! The functions under aws-lambda-rie, AWS's own emulator of Lambda's side of the runtime API: one that
-//! nobody here wrote, in the place of `simulators::lambda`. It comes with aws-sam-cli.
+//! nobody here wrote, in the place of `simulators::aws::lambda`. It comes with aws-sam-cli.
 //!
 //! Where aws-lambda-rie of aws-sam-cli 1.170.0 is not as Lambda is, and what is done about it:
 //!
@@ -12,12 +12,12 @@
 mod emulator;
 
 use serde_json::{Value, json};
+use simulators::aws::lambda::Function;
 use simulators::gate::Fault;
-use simulators::lambda::Function;
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use url::Url;
 
-use crate::links::Forged;
+use crate::support::Scenario;
+use crate::support::tickets::Forged;
 use emulator::{Emulator, program_or_say};
 
 /// Less than the 6 MB that Lambda hands over (Lambda quotas), JSON's part included.
@@ -40,23 +40,23 @@ struct Calls {
 
 impl Calls {
     /// Of all functions. None of them changes anything.
-    fn all(world: &World, mailbox: &Mailbox) -> [Self; 3] {
-        let function = |name: &str| (*world.lambda.function(name).unwrap()).clone();
+    fn all(scenario: &Scenario) -> [Self; 3] {
+        let function = |name: &str| (*scenario.world.lambda.function(name).unwrap()).clone();
         let large = "x".repeat(LARGE);
-        let link = Url::parse(&Forged::connect(world, mailbox).link(world)).unwrap();
+        let link = Url::parse(&Forged::connect(scenario).link(&scenario.world)).unwrap();
         let refused = ("/errorType", json!("Refused"));
         [
             Self {
                 function: function("rotation"),
-                good: json!({"Action": "probe", "SecretId": mailbox.arn, "NamedByOthers": []}),
-                answer: ("/key_id", json!(mailbox.first_key)),
+                good: json!({"Action": "probe", "SecretId": scenario.mailbox.arn, "NamedByOthers": []}),
+                answer: ("/key_id", json!(scenario.mailbox.first_key)),
                 large: json!({"Action": "probe", "SecretId": large}),
                 of_large: refused.clone(),
             },
             Self {
                 function: function("expiry-checker"),
                 good: json!({"dry_run": true}),
-                answer: ("/secrets/0/secret", json!(mailbox.secret)),
+                answer: ("/secrets/0/secret", json!(scenario.mailbox.secret)),
                 large: json!({"time": large}),
                 of_large: refused,
             },
@@ -87,12 +87,6 @@ fn http(method: &str, path: &str, query: &str, body: &str) -> Value {
     })
 }
 
-async fn world_with_mailbox() -> (World, Mailbox) {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    (world, mailbox)
-}
-
 /// The lines of trouble.
 fn errors(lines: &[Value]) -> Vec<&Value> {
     let errors = lines.iter().filter(|line| line["level"] == "ERROR");
@@ -105,8 +99,8 @@ async fn one_process_answers_the_first_call_and_the_next() {
     let Some(program) = program_or_say(test) else {
         return;
     };
-    let (world, mailbox) = world_with_mailbox().await;
-    for calls in Calls::all(&world, &mailbox) {
+    let scenario = Scenario::begin().await;
+    for calls in Calls::all(&scenario) {
         let emulator = Emulator::start(&program, &calls.function).await;
         calls.assert_answered(&emulator).await;
         let cold = emulator.process();
@@ -124,9 +118,9 @@ async fn an_event_that_cannot_be_read_is_refused_with_a_line_in_the_log_and_the_
     let Some(program) = program_or_say(test) else {
         return;
     };
-    let (world, mailbox) = world_with_mailbox().await;
+    let scenario = Scenario::begin().await;
     let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    for calls in Calls::all(&world, &mailbox) {
+    for calls in Calls::all(&scenario) {
         let emulator = Emulator::start(&program, &calls.function).await;
         for event in [WORDS, "", "{\"Step\": ", nested.as_str()] {
             let error = emulator.invoke(event.to_owned()).await;
@@ -150,8 +144,8 @@ async fn an_event_of_5_mb_is_answered_shortly_and_so_is_the_next() {
     let Some(program) = program_or_say(test) else {
         return;
     };
-    let (world, mailbox) = world_with_mailbox().await;
-    for calls in Calls::all(&world, &mailbox) {
+    let scenario = Scenario::begin().await;
+    for calls in Calls::all(&scenario) {
         let emulator = Emulator::start(&program, &calls.function).await;
         let answer = emulator.invoke(calls.large.to_string()).await;
         let (place, value) = &calls.of_large;
@@ -171,14 +165,14 @@ async fn after_a_kill_in_mid_call_another_process_answers() {
     let Some(program) = program_or_say(test) else {
         return;
     };
-    let (world, mailbox) = world_with_mailbox().await;
-    for calls in Calls::all(&world, &mailbox) {
+    let scenario = Scenario::begin().await;
+    for calls in Calls::all(&scenario) {
         let emulator = Emulator::start(&program, &calls.function).await;
         calls.assert_answered(&emulator).await;
         let first = emulator.process();
-        world.gate.set_kill_switch(emulator.killer());
+        scenario.world.gate.set_kill_switch(emulator.killer());
         let kill = Fault::Kill { effect: false };
-        world.gate.fail_next("secretsmanager", "*", kill);
+        scenario.world.gate.fail_next("secretsmanager", "*", kill);
         let error = emulator.invoke(calls.good.to_string()).await;
         assert_eq!(error["errorType"], "Runtime.ExitError", "{error}");
         let message = error["errorMessage"].as_str().unwrap();
@@ -196,8 +190,8 @@ async fn an_init_that_fails_answers_with_its_reason_and_logs_it_in_one_line() {
     let Some(program) = program_or_say(test) else {
         return;
     };
-    let (world, mailbox) = world_with_mailbox().await;
-    for calls in Calls::all(&world, &mailbox) {
+    let scenario = Scenario::begin().await;
+    for calls in Calls::all(&scenario) {
         let function = calls.function.env("AWS_REGION", "");
         let function = function.env("REQUEST_TIMEOUT", WORDS);
         let emulator = Emulator::start(&program, &function).await;

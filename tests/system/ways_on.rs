@@ -7,16 +7,15 @@ use std::time::Duration;
 use http::Method;
 use oauth_callback::OAuthCallback;
 use serde_json::{Value, json};
-use simulators::gate::Fault;
-use simulators::world::{MailboxPlan, World, short_waits};
+use simulators::gate::{Calls, Fault};
+use simulators::world::MailboxPlan;
 
-use crate::browser::{Browser, link_in, outcome, ticket_of};
-use crate::hand_over::attended;
-use crate::kill_matrix::trouble::answer;
-use crate::model::functions::{door, in_virtual_time};
-use crate::picture::assert_granted;
-use crate::sign_in::{waiting, without_grant};
-use crate::steps::rotate;
+use crate::support::Scenario;
+use crate::support::faults::answer;
+use crate::support::hand_over::attended;
+use crate::support::in_process::{door, in_virtual_time};
+use crate::support::scenario::without_grant;
+use crate::support::visitor::ticket_of;
 
 const ASKED: &str = "Authorization Required";
 
@@ -72,10 +71,10 @@ fn a_service_that_hangs_ends_on_a_page_before_lambda_ends_the_request() {
     in_virtual_time(|world| async move {
         let door = door(&world, &[]);
         let hangs = Fault::Hang { effect: false };
-        world
-            .world
-            .gate
-            .fail("secretsmanager", "GetSecretValue", 0, 100, hangs);
+        world.world.gate.fail(
+            Calls::of("secretsmanager", "GetSecretValue").times(100),
+            hangs,
+        );
         let begun = tokio::time::Instant::now();
         let event = request("/start", "ticket=t", "$default");
         let (status, body) = text_of(&door, event, Duration::from_secs(29)).await;
@@ -87,91 +86,103 @@ fn a_service_that_hangs_ends_on_a_page_before_lambda_ends_the_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_of_a_forms_page_opened_anew_leads_back_to_the_hand_over() {
-    let world = World::start(short_waits()).await.unwrap();
+    let scenario = Scenario::begin().await;
     for path in ["/reveal", "/attest"] {
-        let url = format!("{}{path}", world.callback_url);
-        let page = Browser::new(&world).get(&url).await;
-        let on = format!("{}/handover", world.callback_url);
+        let url = format!("{}{path}", scenario.world.callback_url);
+        let page = scenario.visitor().get(&url).await;
+        let on = format!("{}/handover", scenario.world.callback_url);
         assert_eq!((page.status, page.location()), (303, Some(on)), "{path}");
-        let page = Browser::new(&world).send(Method::HEAD, &url, "", &[]).await;
+        let page = scenario.visitor().send(Method::HEAD, &url, "", &[]).await;
         assert_ne!(page.status, 500);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_were_published_since_they_were_read_are_read_again() {
-    let (world, mailbox) = waiting(&without_grant()).await;
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
     let old = answer(200, false, r#"{"keys":[]}"#);
-    world.gate.fail_next("entra", "GET keys", old);
-    let mut browser = Browser::new(&world);
-    let link = link_in(&world, ASKED);
-    let page = browser.sign_in_as_owner(&link, &mailbox).await;
+    scenario.world.gate.fail_next("entra", "GET keys", old);
+    let mut visitor = scenario.visitor();
+    let link = scenario.link_in(ASKED);
+    let page = visitor.sign_in_as_owner(&link, &scenario.mailbox).await;
     assert_eq!(
-        outcome(&world, &page).await,
+        scenario.outcome(&page).await,
         "rotation-goes-on",
         "{}",
         page.body
     );
-    assert_granted(&world, &mailbox);
+    scenario.assert_granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_secret_in_use_is_refused_the_page_does_not_ask_to_try_again_for_ever() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&without_grant()).unwrap();
-    world
+    let scenario = Scenario::with(&without_grant()).await;
+    scenario
+        .world
         .secrets_manager
-        .test_rotation(&mailbox.secret)
+        .test_rotation(&scenario.mailbox.secret)
         .unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    world
+    scenario.settled().await;
+    scenario
+        .world
         .directory
-        .delete_secret(mailbox.app.app_id, mailbox.first_key);
-    let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
-    assert_eq!(outcome(&world, &page).await, "current-secret-refused");
+        .delete_secret(scenario.mailbox.app.app_id, scenario.mailbox.first_key);
+    let link = scenario.link_in(ASKED);
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
+    assert_eq!(scenario.outcome(&page).await, "current-secret-refused");
     assert_eq!(page.status, 409);
     assert_eq!(page.way_on(), None, "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_will_have_to_hand_over_is_not_told_that_all_goes_without_them() {
-    let world = World::start(short_waits()).await.unwrap();
     let plan = MailboxPlan {
         granted: false,
         ..attended()
     };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    world
+    let scenario = Scenario::with(&plan).await;
+    scenario
+        .world
         .secrets_manager
-        .test_rotation(&mailbox.secret)
+        .test_rotation(&scenario.mailbox.secret)
         .unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    let link = link_in(&world, ASKED);
-    let page = Browser::new(&world).sign_in_as_owner(&link, &mailbox).await;
-    assert_eq!(outcome(&world, &page).await, "connected");
+    scenario.settled().await;
+    let link = scenario.link_in(ASKED);
+    let page = scenario
+        .visitor()
+        .sign_in_as_owner(&link, &scenario.mailbox)
+        .await;
+    assert_eq!(scenario.outcome(&page).await, "connected");
     assert!(!page.body.contains("without you"), "{}", page.body);
     assert!(page.body.contains("a message with a link"), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_shopctrl_does_not_say_where_to_authorize_the_person_is_not_thanked_and_let_go() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world.shopctrl.edit(mailbox.shop_id, "orders-out", |c| {
-        c.refresh_token = Some("dead".to_owned());
-    });
-    rotate(&world, &mailbox).await;
-    let link = link_in(&world, "Hand-over Required");
+    let scenario = Scenario::begin().await;
+    scenario
+        .world
+        .shopctrl
+        .edit(scenario.mailbox.shop_id, "orders-out", |c| {
+            c.refresh_token = Some("dead".to_owned());
+        });
+    scenario.rotate().await;
+    let link = scenario.link_in("Hand-over Required");
     let down = answer(503, false, "{}");
-    world.gate.fail("shopctrl", "PUT connection", 0, 100, down);
-    let mut browser = Browser::new(&world);
-    let sign_in = browser.open(&link).await.way_on().unwrap();
-    let page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
-    assert_eq!(outcome(&world, &page).await, "authorize-remains");
-    world.gate.heal();
+    scenario
+        .world
+        .gate
+        .fail(Calls::of("shopctrl", "PUT connection").times(100), down);
+    let mut visitor = scenario.visitor();
+    let sign_in = visitor.open(&link).await.way_on().unwrap();
+    let page = visitor.sign_in_as_owner(&sign_in, &scenario.mailbox).await;
+    assert_eq!(scenario.outcome(&page).await, "authorize-remains");
+    scenario.world.gate.heal();
     // The same link again leads there.
     let again = page.way_on().expect("a button");
-    let page = browser.sign_in_as_owner(&again, &mailbox).await;
+    let page = visitor.sign_in_as_owner(&again, &scenario.mailbox).await;
     assert_eq!(page.url.path(), "/handover", "{}", page.body);
 }

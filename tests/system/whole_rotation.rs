@@ -3,52 +3,41 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::short_hash::short_hash;
-use simulators::world::{MailboxPlan, World, short_waits};
+use simulators::world::MailboxPlan;
 
-use crate::end_state::{assert_whole, current_key, tag};
-use crate::events::{assert_events_keep_their_schemas, told};
-use crate::steps::rotate;
-
-pub fn days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
-}
+use crate::support::Scenario;
+use crate::support::scenario::days;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quarantine() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+    let scenario = Scenario::begin().await;
     let has_first = || {
-        let credentials = world.directory.credentials(mailbox.app.app_id);
-        credentials.iter().any(|c| c.key_id == mailbox.first_key)
+        let credentials = scenario.credentials();
+        credentials
+            .iter()
+            .any(|c| c.key_id == scenario.mailbox.first_key)
     };
-    world.check().await.unwrap();
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_whole(&world, &mailbox);
-    let key = current_key(&world, &mailbox);
-    assert_ne!(key, mailbox.first_key);
-    let renewed = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    scenario.check().await;
+    scenario.assert_whole();
+    let key = scenario.current_key();
+    assert_ne!(key, scenario.mailbox.first_key);
+    let renewed = scenario.secret();
     let current = renewed.labelled("AWSCURRENT").unwrap().id.clone();
-    assert_eq!(
-        tag(&world, &mailbox, "shopmail:rotated-version"),
-        Some(current)
-    );
-    assert_eq!(
-        tag(&world, &mailbox, "shopmail:state").as_deref(),
-        Some("rotated")
-    );
+    assert_eq!(scenario.tag("shopmail:rotated-version"), Some(current));
+    assert_eq!(scenario.tag("shopmail:state").as_deref(), Some("rotated"));
 
-    world.clock.advance(days(6));
-    world.check().await.unwrap();
+    scenario.world.clock.advance(days(6));
+    scenario.world.check().await.unwrap();
     assert!(has_first(), "in quarantine");
-    world.clock.advance(days(2));
-    world.check().await.unwrap();
+    scenario.world.clock.advance(days(2));
+    scenario.world.check().await.unwrap();
     assert!(!has_first(), "retired");
-    world.clock.advance(SignedDuration::from_hours(6));
-    world.check().await.unwrap();
-    assert_whole(&world, &mailbox);
-    assert_eq!(current_key(&world, &mailbox), key, "and not rotated again");
-    assert_events_keep_their_schemas(&world);
-    let told = told(&world);
+    scenario.world.clock.advance(SignedDuration::from_hours(6));
+    scenario.world.check().await.unwrap();
+    scenario.assert_whole();
+    assert_eq!(scenario.current_key(), key, "and not rotated again");
+    scenario.assert_events_keep_their_schemas();
+    let told = scenario.told();
     for (kind, times) in [
         ("Rotation Due", 1),
         ("Rotation Started", 1),
@@ -65,7 +54,6 @@ async fn a_secret_near_its_end_is_renewed_and_the_old_one_retired_after_its_quar
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_credential_carries_marker_description_and_lifetime_of_the_document() {
-    let world = World::start(short_waits()).await.unwrap();
     let long =
         "a description that is much longer than what Graph keeps of the name of a credential";
     let plan = MailboxPlan {
@@ -77,20 +65,20 @@ async fn the_credential_carries_marker_description_and_lifetime_of_the_document(
         },
         ..MailboxPlan::default()
     };
-    let mailbox = world.add_mailbox(&plan).unwrap();
-    rotate(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    let key = current_key(&world, &mailbox);
-    let credentials = world.directory.credentials(mailbox.app.app_id);
+    let scenario = Scenario::with(&plan).await;
+    scenario.rotate().await;
+    scenario.assert_whole();
+    let key = scenario.current_key();
+    let credentials = scenario.credentials();
     let issued = credentials.iter().find(|c| c.key_id == key).unwrap();
     let name = issued.display_name.clone().unwrap();
-    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let secret = scenario.secret();
     let token = &secret.labelled("AWSCURRENT").unwrap().id;
-    let suffix = mailbox.arn.rsplit('-').next().unwrap();
-    let hash = short_hash(&mailbox.arn);
+    let suffix = scenario.mailbox.arn.rsplit('-').next().unwrap();
+    let hash = short_hash(&scenario.mailbox.arn);
     let wanted = format!("smr2/{suffix}.{hash}/{token} {long}");
     assert_eq!(name, wanted.chars().take(90).collect::<String>());
-    let life = issued.end.duration_since(world.clock.now());
+    let life = issued.end.duration_since(scenario.world.clock.now());
     assert!(
         life > days(90) - SignedDuration::from_mins(5) && life <= days(90),
         "{life}"
@@ -99,34 +87,42 @@ async fn the_credential_carries_marker_description_and_lifetime_of_the_document(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_managers_own_schedule_is_a_backstop_without_the_checker() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    let end = world.clock.now() + days(300);
-    world
-        .directory
-        .set_secret_end(mailbox.app.app_id, mailbox.first_key, end);
+    let scenario = Scenario::begin().await;
+    let end = scenario.world.clock.now() + days(300);
+    scenario.world.directory.set_secret_end(
+        scenario.mailbox.app.app_id,
+        scenario.mailbox.first_key,
+        end,
+    );
     // The checks find nothing due; what they keep alive is the grant, which 90 idle days would end.
     for _ in 0..8 {
-        assert_eq!(world.secrets_manager.run_due(), Vec::<String>::new());
-        world.check().await.unwrap();
-        world.clock.advance(days(20));
+        assert_eq!(
+            scenario.world.secrets_manager.run_due(),
+            Vec::<String>::new()
+        );
+        scenario.world.check().await.unwrap();
+        scenario.world.clock.advance(days(20));
     }
-    world.clock.advance(days(1));
-    assert_eq!(world.secrets_manager.run_due().len(), 1, "after 160 days");
-    world.secrets_manager.settled(&mailbox.secret).await;
-    assert_ne!(current_key(&world, &mailbox), mailbox.first_key);
+    scenario.world.clock.advance(days(1));
+    assert_eq!(
+        scenario.world.secrets_manager.run_due().len(),
+        1,
+        "after 160 days"
+    );
+    scenario.settled().await;
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rotation_token_is_handed_back_to_secrets_manager() {
-    let world = World::start(short_waits()).await.unwrap();
-    let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
-    world
+    let scenario = Scenario::begin().await;
+    scenario
+        .world
         .secrets_manager
         .configure(|settings| settings.send_rotation_token = true);
-    rotate(&world, &mailbox).await;
-    assert_whole(&world, &mailbox);
-    let puts = world.gate.calls();
+    scenario.rotate().await;
+    scenario.assert_whole();
+    let puts = scenario.world.gate.calls();
     let put = puts.iter().find(|call| {
         call.operation == "PutSecretValue"
             && String::from_utf8_lossy(&call.body).contains("AWSPENDING")

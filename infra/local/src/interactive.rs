@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use simulators::browser::{heading, unescaped};
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::browser::heading;
 use crate::chapters::Asked;
 use crate::fact::Fact;
 use crate::narration::{of_event, text};
@@ -238,7 +238,7 @@ impl Seen {
                     "link_opened",
                     "Somebody opened the link and is on Microsoft's sign-in page now.",
                 ),
-                _ => match heading(&String::from_utf8_lossy(&call.answer)) {
+                _ => match heading(&String::from_utf8_lossy(&call.answer)).map(unescaped) {
                     Some(heading) => {
                         Told::new("page_shown", format!("The browser shows: \"{heading}\"."))
                             .fact(Fact::new("heading", heading).quiet())

@@ -2,7 +2,6 @@
 //! everything around them is simulated.
 
 mod arguments;
-mod browser;
 mod chapters;
 mod fact;
 mod interactive;

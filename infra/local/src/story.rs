@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::directory::replication::{Lag, Replica};
-use simulators::secrets_manager::CURRENT;
+use simulators::aws::secrets_manager::CURRENT;
+use simulators::microsoft::directory::replication::{Lag, Replica};
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 use uuid::Uuid;
 

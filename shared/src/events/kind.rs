@@ -9,7 +9,7 @@ use crate::drift::DriftKind;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
-/// What happened; JSON Schemas are in infra/events.
+/// What happened; JSON Schemas are in infra/event-schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum EventKind {

@@ -78,12 +78,48 @@ pub enum Fault {
     },
 }
 
-#[derive(Debug)]
-struct Planned {
+/// Which calls a fault is planned for: the next one, where nothing else is said.
+#[derive(Debug, Clone)]
+pub struct Calls {
     service: String,
     operation: String,
     skip: u32,
     times: u32,
+}
+
+impl Calls {
+    /// Of this operation (`*` for any) at this service (`*` for any).
+    #[must_use]
+    pub fn of(service: &str, operation: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            skip: 0,
+            times: 1,
+        }
+    }
+
+    /// So many of them are left untouched before.
+    #[must_use]
+    pub fn after(self, skip: u32) -> Self {
+        Self { skip, ..self }
+    }
+
+    /// So many of them.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+
+    fn include(&self, call: &Call) -> bool {
+        (self.service == "*" || self.service == call.service)
+            && (self.operation == "*" || self.operation == call.operation)
+    }
+}
+
+#[derive(Debug)]
+struct Planned {
+    calls: Calls,
     fault: Fault,
 }
 
@@ -132,18 +168,12 @@ impl Gate {
 
     /// Plans `fault` for the next call of `operation` (`*` for any) at `service` (`*` for any).
     pub fn fail_next(&self, service: &str, operation: &str, fault: Fault) {
-        self.fail(service, operation, 0, 1, fault);
+        self.fail(Calls::of(service, operation), fault);
     }
 
-    /// Plans `fault` for `times` calls of `operation` at `service`, after `skip` untouched ones.
-    pub fn fail(&self, service: &str, operation: &str, skip: u32, times: u32, fault: Fault) {
-        self.state().planned.push(Planned {
-            service: service.to_owned(),
-            operation: operation.to_owned(),
-            skip,
-            times,
-            fault,
-        });
+    /// Plans `fault` for these calls.
+    pub fn fail(&self, calls: Calls, fault: Fault) {
+        self.state().planned.push(Planned { calls, fault });
     }
 
     /// Plans `fault` for the call that will have this number in the journal.
@@ -212,19 +242,16 @@ impl Gate {
         let number = state.calls.len() as u64 + 1;
         let mut fault = directed.or_else(|| state.by_number.remove(&number));
         if fault.is_none() {
-            let found = state.planned.iter().position(|planned| {
-                (planned.service == "*" || planned.service == call.service)
-                    && (planned.operation == "*" || planned.operation == call.operation)
-            });
-            if let Some(planned) = found.and_then(|at| state.planned.get_mut(at)) {
-                if planned.skip > 0 {
-                    planned.skip -= 1;
+            let mut planned = state.planned.iter_mut();
+            if let Some(planned) = planned.find(|planned| planned.calls.include(&call)) {
+                if planned.calls.skip > 0 {
+                    planned.calls.skip -= 1;
                 } else {
-                    planned.times -= 1;
+                    planned.calls.times -= 1;
                     fault = Some(planned.fault.clone());
                 }
             }
-            state.planned.retain(|planned| planned.times > 0);
+            state.planned.retain(|planned| planned.calls.times > 0);
         }
         state.calls.push(Call { number, ..call });
         (number, fault)

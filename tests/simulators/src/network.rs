@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Request, Response, Uri};
 
+use crate::aws::lambda::in_process::living;
 use crate::gate::{Dropped, Service};
-use crate::lambda::in_process::living;
 
 /// The services by their hosts.
 #[derive(Default)]

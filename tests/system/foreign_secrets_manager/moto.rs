@@ -12,11 +12,11 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use shared::http::{Client, Limits};
 use shared::period::Period;
-use simulators::aws_account::{ACCOUNT_ID, REGION};
-use simulators::lambda::function_arn;
+use simulators::aws::account::{ACCOUNT_ID, REGION};
+use simulators::aws::lambda::function_arn;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::left_out;
+use crate::support::left_out;
 
 /// Names the program, where it is not where `.ci/run` puts it.
 const PLACE: &str = "MOTO_SERVER";

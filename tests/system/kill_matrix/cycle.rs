@@ -1,23 +1,21 @@
 //! One run of the whole life cycle with one trouble in it, and what it takes to mend it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::directory::replication::{Lag, Replica};
+use simulators::aws::secrets_manager::{Delivery, PENDING};
 use simulators::gate::{Call, Fault};
-use simulators::secrets_manager::{Delivery, PENDING};
-use simulators::world::{Mailbox, World, short_waits};
+use simulators::microsoft::directory::replication::{Lag, Replica};
+use simulators::world::World;
 use tokio::sync::watch;
 
 use super::life::{Life, Person};
 use super::site::{Locator, Part, Site};
 use super::trouble::Trouble;
 use super::watch::{Violations, Watch, watch_mail};
-use crate::end_state::{assert_one_secret_everywhere, current_key, keys, orphans, tag};
-use crate::events::{assert_events_keep_their_schemas, told};
+use crate::support::Scenario;
 
 /// What is done to one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +84,7 @@ struct Script {
 
 struct Cycle {
     life: &'static Life,
-    world: Arc<World>,
-    mailbox: Mailbox,
+    scenario: Scenario,
     script: Arc<Mutex<Script>>,
     violations: Violations,
     /// Secrets Manager delivers steps only while no check is running: then calls have one order.
@@ -98,7 +95,7 @@ struct Cycle {
 pub async fn run(life: &'static Life, cell: Cell) -> Ran {
     let cycle = Cycle::begin(life, &cell).await;
     let looking = tokio::spawn(watch_mail(
-        Arc::clone(&cycle.world),
+        Arc::clone(&cycle.scenario.world),
         cycle.violations.clone(),
         life.attended,
     ));
@@ -124,11 +121,16 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
         mended = mended.max(again).max(cycle.mend_renewal().await);
     }
     // The schedule goes on; what it has nothing to do for is left alone.
-    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle
+        .scenario
+        .world
+        .clock
+        .advance(SignedDuration::from_hours(6));
     cycle.check(false).await;
 
     cycle.begin_part(Part::Retirement);
     cycle
+        .scenario
         .world
         .clock
         .advance(SignedDuration::from_hours(8 * 24));
@@ -141,7 +143,11 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
     mended = mended.max(cycle.mend_retirement(Part::Retirement).await);
 
     cycle.begin_part(Part::LettingGo);
-    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle
+        .scenario
+        .world
+        .clock
+        .advance(SignedDuration::from_hours(6));
     cycle.check(both).await;
     cycle.end_trouble(Part::LettingGo);
     if met_in(Part::LettingGo) {
@@ -150,7 +156,11 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
     }
     mended = mended.max(cycle.mend_retirement(Part::LettingGo).await);
     // One more, which must find nothing to do.
-    cycle.world.clock.advance(SignedDuration::from_hours(6));
+    cycle
+        .scenario
+        .world
+        .clock
+        .advance(SignedDuration::from_hours(6));
     cycle.check(false).await;
 
     looking.abort();
@@ -165,17 +175,16 @@ pub async fn run(life: &'static Life, cell: Cell) -> Ran {
 
 impl Cycle {
     async fn begin(life: &'static Life, cell: &Cell) -> Self {
-        let mut settings: BTreeMap<String, String> = short_waits();
         // The checker waits as long as Lambda lets it; here no longer than it takes.
         let waits =
             matches!(cell, Cell::Call(site, Trouble::Silence { .. }) if site.service == "lambda");
         let patience = if waits { "PT4S" } else { "PT60S" };
-        settings.insert("INVOKE_TIMEOUT".to_owned(), patience.to_owned());
-        let world = Arc::new(World::start(settings).await.unwrap());
-        let mailbox = world.add_mailbox(&(life.plan)()).unwrap();
-        (life.prepare)(&world, &mailbox);
+        let settings = [("INVOKE_TIMEOUT", patience)];
+        let scenario = Scenario::with_settings(&settings, &(life.plan)()).await;
+        (life.prepare)(&scenario);
         if let Cell::StepTwice(step, how) = cell {
-            world.secrets_manager.deliver_twice(step, *how);
+            let store = &scenario.world.secrets_manager;
+            store.deliver_twice(step, *how);
         }
         let violations = Violations::default();
         let script = Arc::new(Mutex::new(Script {
@@ -191,8 +200,7 @@ impl Cycle {
         }));
         let cycle = Self {
             life,
-            world,
-            mailbox,
+            scenario,
             script,
             violations,
             open: watch::Sender::new(false),
@@ -203,17 +211,21 @@ impl Cycle {
 
     /// Puts the script between the world and its calls.
     fn direct(&self) {
-        let (script, mailbox) = (Arc::clone(&self.script), self.mailbox.clone());
-        let world = Arc::downgrade(&self.world);
-        self.world.gate.direct(move |call| {
+        let script = Arc::clone(&self.script);
+        let mailbox = self.scenario.mailbox.clone();
+        let world = Arc::downgrade(&self.scenario.world);
+        self.scenario.world.gate.direct(move |call| {
             let world = world.upgrade()?;
+            let mailbox = mailbox.clone();
+            let scenario = Scenario { world, mailbox };
             let mut script = lock(&script);
-            script.watch.look_at(&world, &mailbox, call);
-            script.next(&world, call)
+            script.watch.look_at(&scenario, call);
+            script.next(&scenario.world, call)
         });
         let (script, open) = (Arc::clone(&self.script), self.open.subscribe());
-        let inner = self.world.lambda.invoker();
-        self.world
+        let inner = self.scenario.world.lambda.invoker();
+        self.scenario
+            .world
             .secrets_manager
             .set_invoker(Arc::new(move |function, event: Value| {
                 let (script, mut open, inner) =
@@ -236,9 +248,9 @@ impl Cycle {
         self.open.send_replace(false);
         self.script().locator.step = None;
         // A check that was killed has failed: the schedule goes on.
-        let (first, second) = tokio::join!(self.world.check(), async {
+        let (first, second) = tokio::join!(self.scenario.world.check(), async {
             if twice {
-                self.world.check().await.map(Some)
+                self.scenario.world.check().await.map(Some)
             } else {
                 Ok(None)
             }
@@ -246,10 +258,7 @@ impl Cycle {
         first.unwrap();
         second.unwrap();
         self.open.send_replace(true);
-        self.world
-            .secrets_manager
-            .settled(&self.mailbox.secret)
-            .await;
+        self.scenario.settled().await;
     }
 
     fn begin_part(&self, part: Part) {
@@ -267,13 +276,10 @@ impl Cycle {
             script.locator.step = None;
             script.locator.page = Some(String::new());
         }
-        let done = person(Arc::clone(&self.world), self.mailbox.clone()).await;
+        let done = person(self.scenario.clone()).await;
         self.script().locator.page = None;
         self.open.send_replace(true);
-        self.world
-            .secrets_manager
-            .settled(&self.mailbox.secret)
-            .await;
+        self.scenario.settled().await;
         done
     }
 
@@ -305,20 +311,25 @@ impl Cycle {
             return Mended::Nothing;
         }
         for attempt in 1..=2 {
-            self.world.clock.advance(self.life.reattempt_after);
-            if !self.world.secrets_manager.reattempt(&self.mailbox.secret) {
+            self.scenario.world.clock.advance(self.life.reattempt_after);
+            if !self
+                .scenario
+                .world
+                .secrets_manager
+                .reattempt(&self.scenario.mailbox.secret)
+            {
                 break;
             }
-            self.world
-                .secrets_manager
-                .settled(&self.mailbox.secret)
-                .await;
+            self.scenario.settled().await;
             if self.renewal_lacks().is_empty() {
                 return Mended::Reattempt(attempt);
             }
         }
         for attempt in 1..=3 {
-            self.world.clock.advance(SignedDuration::from_hours(6));
+            self.scenario
+                .world
+                .clock
+                .advance(SignedDuration::from_hours(6));
             self.check(false).await;
             if self.renewal_lacks().is_empty() {
                 return Mended::Check(attempt);
@@ -335,17 +346,20 @@ impl Cycle {
                     checks => Mended::Check(checks),
                 };
             }
-            self.world.clock.advance(SignedDuration::from_hours(6));
+            self.scenario
+                .world
+                .clock
+                .advance(SignedDuration::from_hours(6));
             self.check(false).await;
         }
         self.give_up("retired", &self.retirement_lacks(part))
     }
 
     fn give_up(&self, what: &str, lacks: &[String]) -> ! {
-        let secret = self.world.secrets_manager.snapshot(&self.mailbox.secret);
-        let secret = secret.unwrap();
+        let secret = self.scenario.secret();
         let labels: Vec<_> = secret.versions.iter().map(|v| (&v.id, &v.labels)).collect();
         let logs: Vec<String> = self
+            .scenario
             .world
             .lambda
             .logs()
@@ -362,11 +376,11 @@ impl Cycle {
 
     /// What is not yet as a renewal leaves it; until a person has acted, one that waits.
     fn renewal_lacks(&self) -> Vec<String> {
-        let (world, mailbox) = (&self.world, &self.mailbox);
+        let (scenario, mailbox) = (&self.scenario, &self.scenario.mailbox);
         let mut lacks = Vec::new();
         let part = self.script().locator.part;
         if let (Some((asked, _)), Part::Renewal) = (self.life.person, part) {
-            if !told(world).contains_key(asked) {
+            if !scenario.told().contains_key(asked) {
                 lacks.push(asked.to_owned());
             }
             return lacks;
@@ -376,22 +390,22 @@ impl Cycle {
                 lacks.push(what.to_owned());
             }
         };
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        let secret = scenario.secret();
         lack(
-            current_key(world, mailbox) == mailbox.first_key,
+            scenario.current_key() == mailbox.first_key,
             "a new current secret",
         );
         lack(
             secret.unfinished_rotation().is_some(),
             "an end of the rotation",
         );
-        lack(!orphans(world, mailbox).is_empty(), "a sweep");
+        lack(!scenario.orphans().is_empty(), "a sweep");
         let version = secret.labelled("AWSCURRENT").map(|v| v.id.clone());
         lack(
-            tag(world, mailbox, "shopmail:rotated-version") != version,
+            scenario.tag("shopmail:rotated-version") != version,
             "the tag of the promotion",
         );
-        let told = told(world);
+        let told = scenario.told();
         for (kind, times) in RENEWAL_TELLS {
             lack(told.get(kind) < Some(&times), kind);
         }
@@ -401,12 +415,12 @@ impl Cycle {
 
     /// What is not yet as a retirement leaves it.
     fn retirement_lacks(&self, part: Part) -> Vec<String> {
-        let (world, mailbox) = (&self.world, &self.mailbox);
+        let (scenario, mailbox) = (&self.scenario, &self.scenario.mailbox);
         let mut lacks = Vec::new();
         let first = mailbox.first_key.to_string();
         let old = |label: &String| label.ends_with(&first) || label.starts_with("superseded-");
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
-        if keys(world, mailbox).contains(&mailbox.first_key) {
+        let secret = scenario.secret();
+        if scenario.keys().contains(&mailbox.first_key) {
             lacks.push("the old credential's end".to_owned());
         }
         if part == Part::LettingGo && secret.versions.iter().any(|v| v.labels.iter().any(old)) {
@@ -416,15 +430,15 @@ impl Cycle {
         if !self.retired_is_told() {
             lacks.push("Credential Retired".to_owned());
         }
-        if !orphans(world, mailbox).is_empty() {
+        if !scenario.orphans().is_empty() {
             lacks.push("a sweep".to_owned());
         }
         lacks
     }
 
     fn retired_is_told(&self) -> bool {
-        let first = self.mailbox.first_key.to_string();
-        let retired = self.world.event_bridge.details("Credential Retired");
+        let first = self.scenario.mailbox.first_key.to_string();
+        let retired = self.scenario.details("Credential Retired");
         retired
             .iter()
             .any(|detail| detail["key_id"] == first.as_str())
@@ -432,12 +446,12 @@ impl Cycle {
 
     /// In words that say nothing of what runs side by side.
     fn stands(&self) -> &'static str {
-        let (world, mailbox) = (&self.world, &self.mailbox);
-        let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+        let (scenario, mailbox) = (&self.scenario, &self.scenario.mailbox);
+        let secret = scenario.secret();
         let part = self.script().locator.part;
         if [Part::Retirement, Part::LettingGo].contains(&part) {
             return match (
-                keys(world, mailbox).contains(&mailbox.first_key),
+                scenario.keys().contains(&mailbox.first_key),
                 self.retirement_lacks(part).is_empty(),
                 part,
             ) {
@@ -448,19 +462,19 @@ impl Cycle {
                 (false, true, _) => "old credential retired",
             };
         }
-        if current_key(world, mailbox) != mailbox.first_key {
+        if scenario.current_key() != mailbox.first_key {
             return match self.renewal_lacks().is_empty() {
                 true => "new secret current",
                 false => "new secret current, not yet said",
             };
         }
         if self.script().locator.part == Part::Person {
-            return (self.life.stands)(world, mailbox);
+            return (self.life.stands)(scenario);
         }
         let Some(pending) = secret.labelled(PENDING) else {
             return "no rotation begun";
         };
-        match (&pending.value, orphans(world, mailbox).is_empty()) {
+        match (&pending.value, scenario.orphans().is_empty()) {
             (Some(_), _) => "new secret pending",
             (None, true) => "rotation begun, nothing issued",
             (None, false) => "credential issued, its secret not stored",
@@ -468,21 +482,17 @@ impl Cycle {
     }
 
     fn assert_all_is_well(&self) {
-        let (world, mailbox) = (&self.world, &self.mailbox);
+        let (scenario, mailbox) = (&self.scenario, &self.scenario.mailbox);
         assert_eq!(self.violations.all(), Vec::<String>::new());
-        assert_one_secret_everywhere(world, mailbox);
-        (self.life.ends_with)(world, mailbox);
-        let mut left = keys(world, mailbox);
+        scenario.assert_one_secret_everywhere();
+        (self.life.ends_with)(scenario);
+        let mut left = scenario.keys();
         left.retain(|key| *key != mailbox.foreign_key);
-        assert_eq!(
-            left,
-            vec![current_key(world, mailbox)],
-            "rotated exactly once"
-        );
+        assert_eq!(left, vec![scenario.current_key()], "rotated exactly once");
         assert_eq!(self.renewal_lacks(), Vec::<String>::new());
         assert_eq!(self.retirement_lacks(Part::LettingGo), Vec::<String>::new());
-        assert_events_keep_their_schemas(world);
-        let told = told(world);
+        scenario.assert_events_keep_their_schemas();
+        let told = scenario.told();
         let rotated = told.get("Client Secret Rotated");
         assert_eq!(rotated, Some(&1), "one promotion: {told:?}");
         let asks = self.life.person.map(|(asked, _)| asked);
@@ -506,8 +516,8 @@ impl Cycle {
     }
 
     fn assert_no_secret_is_logged(&self) {
-        let secrets = self.world.secret_strings();
-        for line in self.world.lambda.logs() {
+        let secrets = self.scenario.world.secret_strings();
+        for line in self.scenario.world.lambda.logs() {
             let found = secrets.iter().any(|secret| line.line.contains(secret));
             assert!(!found, "a secret in the log of {}", line.function);
         }

@@ -1,16 +1,16 @@
 //! A life cycle of a mailbox: what sets it apart from the others. Each is one file in `lives/`.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
-use simulators::world::{Mailbox, MailboxPlan, World};
+use simulators::world::MailboxPlan;
 
 use super::site::Site;
+use crate::support::Scenario;
 
 /// What a person does, told how it ended: whether all was done that there was to do. Called again, it
 /// does what a person does who saw it fail.
-pub type Person = fn(Arc<World>, Mailbox) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+pub type Person = fn(Scenario) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// A life cycle.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +22,13 @@ pub struct Life {
     /// The mailbox.
     pub plan: fn() -> MailboxPlan,
     /// What is different in its world.
-    pub prepare: fn(&World, &Mailbox),
+    pub prepare: fn(&Scenario),
     /// What the renewal waits for: the event that asks a person, and the person.
     pub person: Option<(&'static str, Person)>,
     /// What else is told by what the person does.
     pub person_tells: &'static [&'static str],
     /// How the person's part stands, in words.
-    pub stands: fn(&World, &Mailbox) -> &'static str,
+    pub stands: fn(&Scenario) -> &'static str,
     /// Whether a person delivers: what they take between Client Secret and Authorized is no outage that
     /// could be avoided.
     pub attended: bool,
@@ -39,5 +39,5 @@ pub struct Life {
     /// Whether events and checks are delivered twice in it too.
     pub twice: bool,
     /// What must hold at the end, beside what holds in every life.
-    pub ends_with: fn(&World, &Mailbox),
+    pub ends_with: fn(&Scenario),
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use simulators::gate::Fault;
 
 use super::site::Site;
+use crate::support::faults::{answer, throttled};
 
 /// One column of the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -174,38 +175,4 @@ fn on_application(site: &Site) -> bool {
     operations.contains(&site.operation.as_str())
 }
 
-pub fn answer(status: u16, effect: bool, body: &str) -> Fault {
-    Fault::Answer {
-        effect,
-        status,
-        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
-        body: body.to_owned(),
-    }
-}
-
 const CONCURRENCY: &str = r#"{"error":{"code":"Directory_ConcurrencyViolation","message":"Error due to concurrent requests being made to the tenant."}}"#;
-
-/// Each service says it in its own words.
-pub fn throttled(service: &str) -> Fault {
-    let (status, body) = match service {
-        "secretsmanager" | "events" => {
-            (400, r#"{"__type":"ThrottlingException","message":"slow"}"#)
-        }
-        "sts" => (
-            400,
-            "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>slow</Message></Error></ErrorResponse>",
-        ),
-        _ => (429, "{}"),
-    };
-    let mut headers = vec![("Retry-After".to_owned(), "1".to_owned())];
-    if service == "lambda" {
-        let kind = "TooManyRequestsException".to_owned();
-        headers.push(("X-Amzn-ErrorType".to_owned(), kind));
-    }
-    Fault::Answer {
-        effect: false,
-        status,
-        headers,
-        body: body.to_owned(),
-    }
-}

@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 use serde_json::Value as Json;
-use simulators::directory::application::{Credential, NewSecret};
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::microsoft::directory::application::{Credential, NewSecret};
 use simulators::shopctrl::Status;
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use super::World;
+use super::ModelWorld;
 use super::schedule::{Deed, Direction, Entered, Tag, TagEdit, Value, Which};
 use super::standing::{
     connection_id, connections, current_document, is_attended, key_labels, labels_of,
@@ -30,7 +30,7 @@ pub fn is_strangers(credential: &Credential) -> bool {
 const FREEZE: &str = "freeze=2026-11-01/2027-12-31";
 
 /// Does it; what finds nothing to do does nothing.
-pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
+pub fn perform(world: &ModelWorld, mailbox: &Mailbox, deed: Deed) {
     let secrets = &world.secrets_manager;
     let name = mailbox.secret.as_str();
     match deed {
@@ -83,7 +83,7 @@ pub fn perform(world: &World, mailbox: &Mailbox, deed: Deed) {
 }
 
 /// What a person did has spread in Secrets Manager when the next invocation begins: by hand it takes longer.
-pub fn spread(world: &World) {
+pub fn spread(world: &ModelWorld) {
     let secrets = &world.secrets_manager;
     let mut late = (0, 0);
     secrets.configure(|settings| {
@@ -100,7 +100,7 @@ pub const NEIGHBOUR: &str = "shopmail/support";
 const SOMEBODYS: &str = "of-somebody-";
 
 /// So many labels of the secret are somebody else's, on versions of their own.
-pub fn take_labels(world: &World, mailbox: &Mailbox, labels: usize) {
+pub fn take_labels(world: &ModelWorld, mailbox: &Mailbox, labels: usize) {
     let all: Vec<String> = (0..labels).map(|n| format!("{SOMEBODYS}{n:02}")).collect();
     let halves = all.chunks(labels.div_ceil(2).max(1));
     for (half, version) in halves.zip(["a", "b"]) {
@@ -112,7 +112,7 @@ pub fn take_labels(world: &World, mailbox: &Mailbox, labels: usize) {
 }
 
 /// Takes them away.
-pub fn give_labels_back(world: &World, mailbox: &Mailbox) {
+pub fn give_labels_back(world: &ModelWorld, mailbox: &Mailbox) {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let versions = secret.into_iter().flat_map(|secret| secret.versions);
     for label in versions.flat_map(|version| version.labels) {
@@ -124,7 +124,7 @@ pub fn give_labels_back(world: &World, mailbox: &Mailbox) {
 }
 
 /// A credential that somebody makes in the portal; none where there is no room.
-pub fn add_credential(world: &World, mailbox: &Mailbox, name: &str) -> Option<(Uuid, String)> {
+pub fn add_credential(world: &ModelWorld, mailbox: &Mailbox, name: &str) -> Option<(Uuid, String)> {
     let app = mailbox.app.app_id;
     let registration = world.directory.application(app)?.registration;
     let full = world.directory.credentials(app).len() >= 2;
@@ -139,7 +139,7 @@ pub fn add_credential(world: &World, mailbox: &Mailbox, name: &str) -> Option<(U
     world.directory.add_secret(app, new)
 }
 
-fn key_of(world: &World, mailbox: &Mailbox, which: Which) -> Option<Uuid> {
+fn key_of(world: &ModelWorld, mailbox: &Mailbox, which: Which) -> Option<Uuid> {
     let labelled = |label: &str| {
         let labels = labels_of(world, mailbox, label)?;
         key_labels(&labels).first().copied()
@@ -161,7 +161,7 @@ fn key_of(world: &World, mailbox: &Mailbox, which: Which) -> Option<Uuid> {
     }
 }
 
-fn enter_secret(world: &World, mailbox: &Mailbox, to: Direction, entered: Entered) {
+fn enter_secret(world: &ModelWorld, mailbox: &Mailbox, to: Direction, entered: Entered) {
     let (shop, id) = (mailbox.shop_id, connection_id(to));
     match entered {
         Entered::Nonsense => world
@@ -183,7 +183,7 @@ fn enter_secret(world: &World, mailbox: &Mailbox, to: Direction, entered: Entere
 }
 
 /// Who makes another secret the current one by hand delivers it by hand too.
-pub fn hand_over_current(world: &World, mailbox: &Mailbox) {
+pub fn hand_over_current(world: &ModelWorld, mailbox: &Mailbox) {
     let Some(document) = current_document(world, mailbox).filter(|_| is_attended(mailbox)) else {
         return;
     };
@@ -194,7 +194,7 @@ pub fn hand_over_current(world: &World, mailbox: &Mailbox) {
 }
 
 /// Where a replica of Entra does not know the secret yet, a person tries again after a minute.
-pub fn hand_over(world: &World, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
+pub fn hand_over(world: &ModelWorld, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
     for _ in 0..3 {
         if enter_and_authorize(world, mailbox, id, secret) {
             return true;
@@ -205,7 +205,7 @@ pub fn hand_over(world: &World, mailbox: &Mailbox, id: &str, secret: &str) -> bo
 }
 
 /// Enters a secret at ShopCtrl and presses Authorize; where that fails, puts back what was there.
-fn enter_and_authorize(world: &World, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
+fn enter_and_authorize(world: &ModelWorld, mailbox: &Mailbox, id: &str, secret: &str) -> bool {
     let shop = mailbox.shop_id;
     let Some(before) = world.shopctrl.connection(shop, id) else {
         return false;
@@ -220,7 +220,7 @@ fn enter_and_authorize(world: &World, mailbox: &Mailbox, id: &str, secret: &str)
     authorized.is_ok()
 }
 
-fn lose_grant(world: &World, mailbox: &Mailbox) {
+fn lose_grant(world: &ModelWorld, mailbox: &Mailbox) {
     let secret = world
         .secrets_manager
         .snapshot(&format!("{}/grants", mailbox.secret));
@@ -232,7 +232,7 @@ fn lose_grant(world: &World, mailbox: &Mailbox) {
     }
 }
 
-fn move_current(world: &World, mailbox: &Mailbox, to: &str) {
+fn move_current(world: &ModelWorld, mailbox: &Mailbox, to: &str) {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let to = secret.as_ref().and_then(|secret| secret.labelled(to));
     if let Some(to) = to.filter(|version| version.value.is_some()) {
@@ -242,7 +242,7 @@ fn move_current(world: &World, mailbox: &Mailbox, to: &str) {
     }
 }
 
-fn edit_tag(world: &World, mailbox: &Mailbox, tag: Tag, edit: TagEdit) {
+fn edit_tag(world: &ModelWorld, mailbox: &Mailbox, tag: Tag, edit: TagEdit) {
     let (secrets, name) = (&world.secrets_manager, mailbox.secret.as_str());
     let secret = secrets.snapshot(name);
     let current = secret.as_ref().and_then(|secret| secret.labelled(CURRENT));
@@ -255,7 +255,7 @@ fn edit_tag(world: &World, mailbox: &Mailbox, tag: Tag, edit: TagEdit) {
     }
 }
 
-fn put_value(world: &World, mailbox: &Mailbox, value: Value) {
+fn put_value(world: &ModelWorld, mailbox: &Mailbox, value: Value) {
     let put = |text: &str| {
         let stored = world.secrets_manager.store_value(&mailbox.secret, text);
         drop(stored);
@@ -296,7 +296,13 @@ fn put_value(world: &World, mailbox: &Mailbox, value: Value) {
 }
 
 /// Writes a credential into a document.
-pub fn enter(world: &World, mailbox: &Mailbox, document: &mut Json, key: Uuid, secret: String) {
+pub fn enter(
+    world: &ModelWorld,
+    mailbox: &Mailbox,
+    document: &mut Json,
+    key: Uuid,
+    secret: String,
+) {
     let credentials = world.directory.credentials(mailbox.app.app_id);
     let end = credentials.iter().find(|c| c.key_id == key).map(|c| c.end);
     document["key_id"] = key.to_string().into();

@@ -3,12 +3,12 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::credential::Marker;
-use simulators::directory::application::{NewSecret, Registration};
-use simulators::secrets_manager::PREVIOUS;
+use simulators::aws::secrets_manager::PREVIOUS;
+use simulators::microsoft::directory::application::{NewSecret, Registration};
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use super::World;
+use super::ModelWorld;
 use super::deeds::STRANGERS;
 use super::standing::current_document;
 
@@ -25,7 +25,7 @@ pub struct Moved {
 
 impl Moved {
     /// From an app registration with a credential of this secret's and one of somebody else's.
-    pub fn from_another_app(world: &World, mailbox: &Mailbox) -> Self {
+    pub fn from_another_app(world: &ModelWorld, mailbox: &Mailbox) -> Self {
         let registration = Registration {
             owners: [world.rotator().service_principal_id].into(),
             ..Registration::default()
@@ -62,13 +62,13 @@ impl Moved {
         }
     }
 
-    pub fn is_there(&self, world: &World, key: Uuid) -> bool {
+    pub fn is_there(&self, world: &ModelWorld, key: Uuid) -> bool {
         let credentials = world.directory.credentials(self.app);
         credentials.iter().any(|c| c.key_id == key)
     }
 
     /// What is wrong in the old app registration, long after the move.
-    pub fn wrong(&self, world: &World) -> Option<&'static str> {
+    pub fn wrong(&self, world: &ModelWorld) -> Option<&'static str> {
         if !self.is_there(world, self.strangers) {
             return Some("a stranger's credential of the old app registration is gone");
         }

@@ -1,17 +1,17 @@
 //! The person to whom something was handed, doing what the reports and the runbook say.
 
 use serde_json::Value as Json;
-use simulators::directory::Standing;
-use simulators::secrets_manager::{CURRENT, PENDING, Version};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, Version};
+use simulators::microsoft::directory::Standing;
 use simulators::world::Mailbox;
 
-use super::World;
+use super::ModelWorld;
 use super::deeds::{add_credential, enter, give_labels_back, hand_over_current};
 use super::schedule::Direction;
 use super::standing::{breaches, connection_id, current_key, key_labels, labels_of, rotating};
 
 /// Mends what no check can.
-pub fn mend(world: &World, mailbox: &Mailbox) {
+pub fn mend(world: &ModelWorld, mailbox: &Mailbox) {
     let (secrets, name) = (&world.secrets_manager, mailbox.secret.as_str());
     drop(secrets.resume_rotation(name));
     drop(secrets.remove_tag(name, "shopmail:policy"));
@@ -43,7 +43,7 @@ pub fn mend(world: &World, mailbox: &Mailbox) {
 
 /// A document that can be read, with a secret that Entra takes: that of a version before, or else with the id
 /// that belongs to its value, or with a credential that is made for it.
-fn put_right_document(world: &World, mailbox: &Mailbox) {
+fn put_right_document(world: &ModelWorld, mailbox: &Mailbox) {
     let app = mailbox.app.app_id;
     let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
     let readable = |version: &Version| {
@@ -93,7 +93,7 @@ fn put_right_document(world: &World, mailbox: &Mailbox) {
 }
 
 /// Where the app may have two credentials, those go that nobody uses, or nobody can any more.
-fn make_room(world: &World, mailbox: &Mailbox) {
+fn make_room(world: &ModelWorld, mailbox: &Mailbox) {
     let app = mailbox.app.app_id;
     let registration = world.directory.application(app).unwrap().registration;
     if !registration.sign_in_audience.includes_personal() {

@@ -5,29 +5,30 @@
 //! do; and then all has to be whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use shared::credential::Marker;
-use simulators::directory::application::{Audience, Credential};
-use simulators::directory::replication::{Lag, Replica};
-use simulators::secrets_manager::{CURRENT, Delivery, PENDING};
+use simulators::aws::secrets_manager::{CURRENT, Delivery, PENDING};
+use simulators::browser::Browser;
+use simulators::microsoft::directory::application::Credential;
 use simulators::world::{InProcess, Mailbox, MailboxPlan};
 use tokio::task::LocalSet;
 use uuid::Uuid;
 
-use crate::end_state::keys;
+use crate::support::in_process;
 
+use super::furnish::{add_neighbour, furnish};
+use super::log::Log;
 use super::moved::Moved;
 use super::schedule::{Deed, Owner, Schedule, Setting, Step, Tag};
 use super::standing::{
     Breach, breaches, connections, current_document, current_key, frozen, holds, is_attended,
-    is_replica, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
+    is_replica, keys, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
 };
 use super::watch::{LONGEST_STEP, Watch};
-use super::{World, deeds, functions, owner, person, telling};
+use super::{ModelWorld, owner, person, telling};
 
 /// Runs a schedule; `Err` says what is wrong.
 pub fn run(schedule: &Schedule) -> Result<(), String> {
@@ -110,8 +111,8 @@ impl Run {
         let begins = "2026-11-23T09:00:00Z".parse().unwrap();
         let region = format!("model-{}", RUNS.fetch_add(1, Ordering::SeqCst));
         let env = BTreeMap::from([("AWS_REGION".to_owned(), region)]);
-        let in_process = World::in_process(begins, env).unwrap();
-        functions::register(&in_process);
+        let in_process = ModelWorld::in_process(begins, env).unwrap();
+        in_process::register(&in_process);
         let world = &in_process.world;
         world
             .shopctrl
@@ -170,7 +171,7 @@ impl Run {
         });
     }
 
-    fn world(&self) -> &World {
+    fn world(&self) -> &ModelWorld {
         &self.in_process.world
     }
 
@@ -250,11 +251,12 @@ impl Run {
 
     /// The owner opens the newest link, and then what Secrets Manager was asked for by that.
     async fn visit(&mut self, how: Owner) {
-        let http = functions::of_a_person(&self.in_process.network);
+        let network = Arc::clone(&self.in_process.network);
+        let browser = Browser::within(network);
         let said = |connection: &str, key| {
             self.watch().said.insert(connection.to_owned(), key);
         };
-        owner::visit(self.world(), &self.mailbox, http, how, said).await;
+        owner::visit(self.world(), &self.mailbox, browser, how, said).await;
         self.settle().await;
     }
 
@@ -593,82 +595,6 @@ impl Run {
     }
 }
 
-/// A mailbox with the same app and first client secret, whose connections need nobody.
-fn add_neighbour(world: &World, mailbox: &Mailbox, plan: &MailboxPlan) -> Mailbox {
-    let plan = MailboxPlan {
-        name: "support".to_owned(),
-        address: "support@shop.example".to_owned(),
-        shop_id: 13,
-        delivery: "api".to_owned(),
-        granted: true,
-        beside: Some(mailbox.clone()),
-        ..plan.clone()
-    };
-    world.add_mailbox(&plan).unwrap()
-}
-
-fn furnish(world: &World, mailbox: &Mailbox, setting: &Setting) {
-    let app = mailbox.app.app_id;
-    if setting.two_places {
-        world
-            .directory
-            .change(app, |app| app.sign_in_audience = Audience::AnyAndPersonal);
-    }
-    if !setting.foreign {
-        world.directory.delete_secret(app, mailbox.foreign_key);
-    }
-    if setting.lag > 0 {
-        let slow = Lag::Time(SignedDuration::from_secs(setting.lag));
-        let replicas = vec![
-            Replica::default(),
-            Replica {
-                learns: slow,
-                forgets: slow,
-            },
-        ];
-        world.directory.set_token_replicas(replicas.clone());
-        world.directory.set_graph_replicas(replicas);
-    }
-    world.directory.set_graph_habits(|habits| {
-        habits.shows_hint = setting.hints;
-        habits.reads_by_connection = setting.by_connection;
-    });
-    deeds::take_labels(world, mailbox, setting.labels_taken);
-    // What was made just now has spread when the schedule begins.
-    world.clock.advance(SignedDuration::from_hours(1));
-    world.secrets_manager.configure(|settings| {
-        settings.pending_lag_reads = setting.lagging_reads;
-        settings.leave_pending_on_current = setting.pending_stays;
-        settings.lagging_describes = setting.late_labels;
-        settings.lagging_values = setting.late_labels;
-        settings.custom_labels_stay = setting.labels_stay;
-        settings.reattempts = setting.reattempts;
-        settings.reattempt_delay = std::time::Duration::from_secs(3600);
-    });
-}
-
 fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
     watch.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the functions log.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use shared::credential::{IssuedBy, Marker};
-use simulators::directory::{GraphHabits, Standing};
-use simulators::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, PREVIOUS};
+use simulators::microsoft::directory::{GraphHabits, Standing};
 use simulators::shopctrl::{Connection, Status};
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use super::World;
+use super::ModelWorld;
 use super::schedule::{Direction, Tag};
 
 /// Something that is not as it should be: a code, and a connection. The codes are those of `Drift
@@ -25,14 +25,14 @@ pub fn connection_id(direction: Direction) -> &'static str {
 }
 
 /// The current version's document, if it is one.
-pub fn current_document(world: &World, mailbox: &Mailbox) -> Option<Json> {
+pub fn current_document(world: &ModelWorld, mailbox: &Mailbox) -> Option<Json> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret)?;
     let document: Json = serde_json::from_str(secret.labelled(CURRENT)?.text()?).ok()?;
     document.is_object().then_some(document)
 }
 
 /// The credential that the current document names.
-pub fn current_key(world: &World, mailbox: &Mailbox) -> Option<Uuid> {
+pub fn current_key(world: &ModelWorld, mailbox: &Mailbox) -> Option<Uuid> {
     current_document(world, mailbox)?["key_id"]
         .as_str()?
         .parse()
@@ -40,7 +40,7 @@ pub fn current_key(world: &World, mailbox: &Mailbox) -> Option<Uuid> {
 }
 
 /// The labels of the version with this label.
-pub fn labels_of(world: &World, mailbox: &Mailbox, label: &str) -> Option<BTreeSet<String>> {
+pub fn labels_of(world: &ModelWorld, mailbox: &Mailbox, label: &str) -> Option<BTreeSet<String>> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret)?;
     secret.labelled(label).map(|version| version.labels.clone())
 }
@@ -56,7 +56,7 @@ pub fn key_labels(labels: &BTreeSet<String>) -> Vec<Uuid> {
 }
 
 /// Each credential that a label names, with its version's labels.
-pub fn named_keys(world: &World, mailbox: &Mailbox) -> BTreeMap<Uuid, BTreeSet<String>> {
+pub fn named_keys(world: &ModelWorld, mailbox: &Mailbox) -> BTreeMap<Uuid, BTreeSet<String>> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let versions = secret.into_iter().flat_map(|secret| secret.versions);
     versions
@@ -67,14 +67,14 @@ pub fn named_keys(world: &World, mailbox: &Mailbox) -> BTreeMap<Uuid, BTreeSet<S
         .collect()
 }
 
-pub fn connections(world: &World, mailbox: &Mailbox) -> Vec<Connection> {
+pub fn connections(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Connection> {
     let mut all = world.shopctrl.connections();
     all.retain(|connection| connection.shop_id == mailbox.shop_id);
     all
 }
 
 /// Whether a connection holds this credential's secret. What a person entered has no id.
-pub fn holds(world: &World, mailbox: &Mailbox, connection: &Connection, key: Uuid) -> bool {
+pub fn holds(world: &ModelWorld, mailbox: &Mailbox, connection: &Connection, key: Uuid) -> bool {
     match is_attended(mailbox) {
         true => {
             let document = current_document(world, mailbox).unwrap_or_default();
@@ -95,7 +95,7 @@ pub fn is_attended(mailbox: &Mailbox) -> bool {
 }
 
 /// Whether a rotation is under way, or was left standing.
-pub fn rotating(world: &World, mailbox: &Mailbox) -> bool {
+pub fn rotating(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let unfinished = secret.as_ref().and_then(|s| s.unfinished_rotation());
     // Secrets Manager takes it for unfinished, too, where a person has replaced what was promoted.
@@ -103,35 +103,35 @@ pub fn rotating(world: &World, mailbox: &Mailbox) -> bool {
 }
 
 /// Whether a freeze holds, or nobody can tell whether one does: every policy in a run is one of the two.
-pub fn frozen(world: &World, mailbox: &Mailbox) -> bool {
+pub fn frozen(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     policy(world, mailbox).is_some()
 }
 
 /// Whether the mailbox's policy has a freeze.
-pub fn in_a_freeze(world: &World, mailbox: &Mailbox) -> bool {
+pub fn in_a_freeze(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     policy(world, mailbox).is_some_and(|policy| policy.starts_with("freeze="))
 }
 
-fn policy(world: &World, mailbox: &Mailbox) -> Option<String> {
+fn policy(world: &ModelWorld, mailbox: &Mailbox) -> Option<String> {
     let secret = world.secrets_manager.snapshot(&mailbox.secret)?;
     secret.tags.get(Tag::Policy.key()).cloned()
 }
 
 /// Whether the secret is another region's.
-pub fn is_replica(world: &World, mailbox: &Mailbox) -> bool {
+pub fn is_replica(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     secret.is_some_and(|secret| secret.is_replica())
 }
 
 /// Whether Entra accepts the current secret.
-pub fn standing(world: &World, mailbox: &Mailbox) -> Standing {
+pub fn standing(world: &ModelWorld, mailbox: &Mailbox) -> Standing {
     let document = current_document(world, mailbox).unwrap_or_default();
     let secret = document["client_secret"].as_str().unwrap_or_default();
     world.directory.standing(mailbox.app.app_id, secret)
 }
 
 /// Whether the value of the version that a label ties to this credential still signs in.
-pub fn stored_value_signs_in(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
+pub fn stored_value_signs_in(world: &ModelWorld, mailbox: &Mailbox, key: Uuid) -> bool {
     let secret = world.secrets_manager.snapshot(&mailbox.secret);
     let mut versions = secret.into_iter().flat_map(|secret| secret.versions);
     let holder = versions.find(|version| key_labels(&version.labels).contains(&key));
@@ -142,7 +142,7 @@ pub fn stored_value_signs_in(world: &World, mailbox: &Mailbox, key: Uuid) -> boo
 }
 
 /// Whether the current document has the id of one credential and the beginning of another's value.
-pub fn id_is_anothers(world: &World, mailbox: &Mailbox) -> bool {
+pub fn id_is_anothers(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     let named = current_key(world, mailbox);
     let credentials = world.directory.credentials(mailbox.app.app_id);
     let named = named.filter(|key| credentials.iter().any(|c| c.key_id == *key));
@@ -153,7 +153,7 @@ pub fn id_is_anothers(world: &World, mailbox: &Mailbox) -> bool {
 }
 
 /// Whether Graph shows the first characters of each value.
-fn shows_hints(world: &World) -> bool {
+fn shows_hints(world: &ModelWorld) -> bool {
     let mut shows = true;
     let habits = |habits: &mut GraphHabits| shows = habits.shows_hint;
     world.directory.set_graph_habits(habits);
@@ -161,7 +161,7 @@ fn shows_hints(world: &World) -> bool {
 }
 
 /// What `Drift Found` has codes for, as it is now.
-pub fn breaches(world: &World, mailbox: &Mailbox) -> BTreeSet<Breach> {
+pub fn breaches(world: &ModelWorld, mailbox: &Mailbox) -> BTreeSet<Breach> {
     let mut found = BTreeSet::new();
     if current_document(world, mailbox).is_none() {
         return [("unreadable", None)].into();
@@ -198,7 +198,7 @@ pub fn breaches(world: &World, mailbox: &Mailbox) -> BTreeSet<Breach> {
 
 /// Credentials with our marker that no label and no current document names, but for those of a pending
 /// version that holds nothing yet.
-pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
+pub fn orphans(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
     let named = named_keys(world, mailbox);
     let current = current_key(world, mailbox);
     let pending = world
@@ -221,4 +221,10 @@ pub fn orphans(world: &World, mailbox: &Mailbox) -> Vec<Uuid> {
     ours.map(|c| c.key_id)
         .filter(|key| !named.contains_key(key) && Some(*key) != current)
         .collect()
+}
+
+/// The credential ids on the app registration.
+pub fn keys(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    credentials.iter().map(|c| c.key_id).collect()
 }

@@ -9,15 +9,13 @@ use serde_json::Value as Json;
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use crate::end_state::keys;
-
-use super::World;
+use super::ModelWorld;
 use super::schedule::{Deed, Tag};
-use super::standing::{Breach, current_key};
+use super::standing::{Breach, current_key, keys};
 use super::watch::Watch;
 
 /// What is wrong with what was told, at the end of a run.
-pub fn wrong(world: &World, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
+pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
     let events = world.event_bridge.events();
     let mut wrong = Vec::new();
     for event in &events {
@@ -61,7 +59,7 @@ pub fn wrong(world: &World, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
 }
 
 /// The credentials whose removal a function was told to have succeeded.
-fn removed(world: &World) -> BTreeSet<Uuid> {
+fn removed(world: &ModelWorld) -> BTreeSet<Uuid> {
     let calls = world.gate.calls().into_iter();
     let removals = calls.filter(|c| c.operation == "POST removePassword" && c.status == Some(204));
     let keys = removals.filter_map(|call| {
@@ -72,7 +70,7 @@ fn removed(world: &World) -> BTreeSet<Uuid> {
 }
 
 /// The connections that took a credential from a function, which was told so.
-fn delivered(world: &World) -> BTreeSet<(String, String)> {
+fn delivered(world: &ModelWorld) -> BTreeSet<(String, String)> {
     let calls = world.gate.calls().into_iter();
     let puts = calls.filter(|c| c.operation == "PUT connection" && c.status == Some(200));
     let pairs = puts.filter_map(|call| {
@@ -145,7 +143,7 @@ fn against_schema(event: &Json) -> Vec<String> {
 fn schema(kind: &str) -> jsonschema::Validator {
     let file = kind.to_lowercase().replace(' ', "-");
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../infra/events")
+        .join("../infra/event-schemas")
         .join(format!("{file}.schema.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{kind} has no schema"));
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
@@ -153,7 +151,7 @@ fn schema(kind: &str) -> jsonschema::Validator {
 
 /// What checks told as drift from the `from`-th event on. A repeat has the id of its first time, and is
 /// none; and what a rotation tells of what it stumbles over is its own.
-pub fn drifts(world: &World, mailbox: &Mailbox, from: usize) -> Vec<(String, Option<String>)> {
+pub fn drifts(world: &ModelWorld, mailbox: &Mailbox, from: usize) -> Vec<(String, Option<String>)> {
     let events = world.event_bridge.events();
     let (before, after) = events.split_at(from);
     let known: BTreeSet<Option<&str>> = before.iter().map(|e| e["detail"]["id"].as_str()).collect();
@@ -174,7 +172,7 @@ pub fn drifts(world: &World, mailbox: &Mailbox, from: usize) -> Vec<(String, Opt
 }
 
 /// Whether the last report counts the mailbox as failed.
-pub fn reported_as_failed(world: &World, mailbox: &Mailbox) -> bool {
+pub fn reported_as_failed(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     let reports = world.event_bridge.details("Fleet Report");
     let entries = reports
         .last()
@@ -194,7 +192,7 @@ pub fn tells(drift: &(String, Option<String>), breach: &Breach) -> bool {
 }
 
 /// Secret strings found where none may be: events, tags, log.
-pub fn leaks(world: &World, log: &str) -> Vec<String> {
+pub fn leaks(world: &ModelWorld, log: &str) -> Vec<String> {
     let events: Vec<String> = world
         .event_bridge
         .events()

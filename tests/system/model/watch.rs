@@ -7,16 +7,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use shared::credential::{IssuedBy, Marker};
-use simulators::directory::Standing;
-use simulators::directory::application::Credential;
+use simulators::aws::lambda::in_process;
+use simulators::aws::secrets_manager::{CURRENT, PENDING};
 use simulators::gate::{Call, Fault};
-use simulators::lambda::in_process;
-use simulators::secrets_manager::{CURRENT, PENDING};
+use simulators::microsoft::directory::Standing;
+use simulators::microsoft::directory::application::Credential;
 use simulators::shopctrl::{OutageCause, Status};
 use simulators::world::Mailbox;
 use uuid::Uuid;
 
-use super::World;
+use super::ModelWorld;
 use super::deeds;
 use super::owner::ASKS;
 use super::schedule::{Deed, Mishap, Tag, Trouble};
@@ -24,7 +24,7 @@ use super::standing::{
     Breach, breaches, connection_id, connections, current_document, current_key, frozen, holds,
     in_a_freeze, is_attended, is_replica, key_labels, named_keys, standing,
 };
-use crate::kill_matrix::trouble::{answer, throttled};
+use crate::support::faults::{answer, throttled};
 
 const QUARANTINE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -108,7 +108,7 @@ impl Watch {
     }
 
     /// A person does something.
-    pub fn person(&mut self, world: &World, deed: Deed) {
+    pub fn person(&mut self, world: &ModelWorld, deed: Deed) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
@@ -127,7 +127,7 @@ impl Watch {
     }
 
     /// Before a call: what is done to it.
-    pub fn befall(&mut self, world: &World, call: &Call) -> Option<Fault> {
+    pub fn befall(&mut self, world: &ModelWorld, call: &Call) -> Option<Fault> {
         // A person's own requests are not a function's calls.
         let caller = in_process::caller()?;
         if let Some(mailbox) = &self.mailbox {
@@ -169,7 +169,7 @@ impl Watch {
     }
 
     /// After an answered call.
-    pub fn answered(&mut self, world: &World, call: &Call) {
+    pub fn answered(&mut self, world: &ModelWorld, call: &Call) {
         if (call.service, call.operation.as_str()) != ("shopctrl", "POST connection test") {
             return;
         }
@@ -184,7 +184,7 @@ impl Watch {
     }
 
     /// Looks if the call before changed something, or time has passed since the last look.
-    fn look_after_change(&mut self, world: &World, call: &Call) {
+    fn look_after_change(&mut self, world: &ModelWorld, call: &Call) {
         let now = world.clock.now();
         let waited = self
             .looked
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     /// Looks at the world: at the mail, and at what is not as it should be.
-    pub fn look(&mut self, world: &World) {
+    pub fn look(&mut self, world: &ModelWorld) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
@@ -242,7 +242,7 @@ impl Watch {
 
     /// Whether the secret that a connection holds has come to its own end, without a fair chance for
     /// the checks to renew it in time.
-    fn ended(&self, world: &World, shop: i64, id: &str) -> bool {
+    fn ended(&self, world: &ModelWorld, shop: i64, id: &str) -> bool {
         let connection = world.shopctrl.connection(shop, id);
         let credential = connection
             .and_then(|connection| connection.secret)
@@ -262,7 +262,7 @@ impl Watch {
         ended && (asked || !self.deeds.is_empty() || no_room || checks < FAIR)
     }
 
-    fn judge(&mut self, world: &World, call: &Call) {
+    fn judge(&mut self, world: &ModelWorld, call: &Call) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
@@ -326,7 +326,7 @@ impl Watch {
         }
     }
 
-    fn judge_promotion(&mut self, world: &World, mailbox: &Mailbox, asked: &Json) {
+    fn judge_promotion(&mut self, world: &ModelWorld, mailbox: &Mailbox, asked: &Json) {
         let secret = world.secrets_manager.snapshot(&mailbox.secret);
         let to = asked["MoveToVersionId"].as_str().unwrap_or_default();
         let labels = secret.and_then(|secret| secret.version(to).map(|v| v.labels.clone()));
@@ -353,7 +353,7 @@ impl Watch {
         }
     }
 
-    fn judge_event(&mut self, world: &World, mailbox: &Mailbox, kind: &Json, detail: &Json) {
+    fn judge_event(&mut self, world: &ModelWorld, mailbox: &Mailbox, kind: &Json, detail: &Json) {
         let key: Option<Uuid> = detail["key_id"].as_str().and_then(|key| key.parse().ok());
         let (Some("Client Secret Rotated"), Some(key)) = (kind.as_str(), key) else {
             return;
@@ -372,7 +372,7 @@ impl Watch {
 
     /// Whether a rotation has to wait for a freeze: the current secret works, did not leak, and its hard stop
     /// is yet to come.
-    fn can_wait(&self, world: &World, mailbox: &Mailbox) -> bool {
+    fn can_wait(&self, world: &ModelWorld, mailbox: &Mailbox) -> bool {
         let Some(key) = current_key(world, mailbox) else {
             return false;
         };
@@ -408,14 +408,14 @@ impl Watch {
     }
 
     /// Whether an invocation issues a credential, or may have to make room for one.
-    fn issues(&self, world: &World, mailbox: &Mailbox, caller: u64) -> bool {
+    fn issues(&self, world: &ModelWorld, mailbox: &Mailbox, caller: u64) -> bool {
         let registration = world.directory.application(mailbox.app.app_id);
         let two_places =
             registration.is_some_and(|app| app.registration.sign_in_audience.includes_personal());
         two_places || self.issuers.contains(&caller)
     }
 
-    fn why_kept(&self, world: &World, key: Uuid) -> Option<&'static str> {
+    fn why_kept(&self, world: &ModelWorld, key: Uuid) -> Option<&'static str> {
         let both = self.mailboxes();
         let app = both.first()?.app.app_id;
         if both.iter().any(|m| current_key(world, m) == Some(key)) {
@@ -474,7 +474,7 @@ impl Watch {
     /// goes on needs its place, or takes back what it could not store.
     fn why_an_orphan_is_kept(
         &self,
-        world: &World,
+        world: &ModelWorld,
         credential: &Credential,
         has_ended: bool,
     ) -> Option<&'static str> {
@@ -497,7 +497,7 @@ impl Watch {
 const HARD_STOP: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
 /// Whether a person has said that the version with this credential leaked.
-fn leaked(world: &World, mailbox: &Mailbox, key: Uuid) -> bool {
+fn leaked(world: &ModelWorld, mailbox: &Mailbox, key: Uuid) -> bool {
     let Some(secret) = world.secrets_manager.snapshot(&mailbox.secret) else {
         return false;
     };

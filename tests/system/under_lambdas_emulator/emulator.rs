@@ -12,11 +12,11 @@ use http::Request;
 use serde_json::Value;
 use shared::http::{Client, Limits};
 use shared::period::Period;
-use simulators::aws_account::REGION;
-use simulators::lambda::Function;
+use simulators::aws::account::REGION;
+use simulators::aws::lambda::Function;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::left_out;
+use crate::support::left_out;
 
 /// Names the program, where it is not where `.ci/run` puts it.
 const PLACE: &str = "LAMBDA_RIE";

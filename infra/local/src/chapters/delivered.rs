@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use simulators::directory::Standing;
+use simulators::microsoft::directory::Standing;
 use simulators::shopctrl::Status;
 use tokio::time::Instant;
 

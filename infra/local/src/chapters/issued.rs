@@ -1,7 +1,7 @@
 //! A new client secret in Entra.
 
 use jiff::Timestamp;
-use simulators::secrets_manager::PENDING;
+use simulators::aws::secrets_manager::PENDING;
 use uuid::Uuid;
 
 use crate::fact::Fact;

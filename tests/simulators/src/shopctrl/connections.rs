@@ -13,9 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::test_mail::Outgoing;
 use super::{Connection, Direction, ShopCtrl, Status};
-use crate::directory::denial::Denial;
-use crate::directory::redemption::{Client, Proof, Tokens};
+use crate::microsoft::directory::denial::Denial;
+use crate::microsoft::directory::redemption::{Client, Proof};
+use crate::microsoft::directory::tokens::Tokens;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,13 +229,12 @@ impl ShopCtrl {
         }
         if connection.direction == Direction::Sending {
             let to = send_to.unwrap_or(&connection.mailbox);
-            state.send(
-                connection.shop_id,
-                &connection.mailbox,
+            let mail = Outgoing {
+                from: &connection.mailbox,
                 to,
-                "Test mail",
-                date,
-            );
+                subject: "Test mail",
+            };
+            state.send(connection.shop_id, mail, date);
         }
         Ok(())
     }

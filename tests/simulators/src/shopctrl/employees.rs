@@ -14,7 +14,7 @@ use http::request::Parts;
 use serde::Deserialize;
 
 use super::{ShopCtrl, window};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 /// The cookie of an employee who has logged in. Its real name is not known.
 const SESSION: &str = "ShopCtrlSession";
@@ -60,7 +60,7 @@ impl ShopCtrl {
             employee.login.eq_ignore_ascii_case(login) && employee.password == password
         });
         good.then(|| {
-            let session = self.directory.world().opaque("shopctrl-");
+            let session = self.directory.records().opaque("shopctrl-");
             let mut state = self.state();
             state.sessions.insert(session.clone(), login.to_owned());
             session
@@ -218,42 +218,42 @@ async fn log_out(
 
 #[cfg(test)]
 mod tests {
-    use crate::shopctrl::visitor::{RECEIVING, Visitor, shop};
+    use crate::shopctrl::screen_user::{RECEIVING, ScreenUser, hidden, shop};
 
     #[tokio::test]
     async fn nobody_sees_a_screen_without_login_and_the_way_goes_on_behind_it() {
-        let world = shop();
-        let mut visitor = Visitor::new(&world);
-        let page = visitor.open("/Shops/12/Settings/E-mail").await;
+        let fixture = shop();
+        let mut somebody = ScreenUser::new(&fixture);
+        let page = somebody.open("/Shops/12/Settings/E-mail").await;
         assert_eq!(page.heading(), "Log in");
-        let back = page.hidden("ReturnUrl").to_owned();
+        let back = hidden(&page, "ReturnUrl");
         assert_eq!(back, RECEIVING);
         let wrong = [("login", "admin"), ("password", "no"), ("ReturnUrl", &back)];
-        let page = visitor.post("/Login", &wrong).await;
-        assert!(page.text.contains("not correct"), "{}", page.text);
+        let page = somebody.post("/Login", &wrong).await;
+        assert!(page.body.contains("not correct"), "{}", page.body);
         let right = [wrong[0], ("password", "admins password"), wrong[2]];
         assert_eq!(
-            visitor.post("/Login", &right).await.heading(),
+            somebody.post("/Login", &right).await.heading(),
             "Receiving email"
         );
         let elsewhere = [right[0], right[1], ("ReturnUrl", "//elsewhere.example")];
-        let page = visitor.post("/Login", &elsewhere).await;
+        let page = somebody.post("/Login", &elsewhere).await;
         assert_eq!(page.heading(), "ShopCtrl");
-        world.shopctrl.end_sessions();
-        assert_eq!(visitor.open("/").await.heading(), "Log in");
+        fixture.shopctrl.end_sessions();
+        assert_eq!(somebody.open("/").await.heading(), "Log in");
     }
 
     #[tokio::test]
     async fn settings_are_for_shop_owner_admins_and_a_shop_for_those_who_have_it() {
-        let world = shop();
-        world.shopctrl.add_shop(13, "Another shop");
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        fixture.shopctrl.add_shop(13, "Another shop");
+        let mut admin = ScreenUser::admin(&fixture).await;
         let panel = admin.open("/").await;
-        assert!(panel.text.contains("Sales Channels"));
-        assert!(!panel.text.contains("Another shop"));
+        assert!(panel.body.contains("Sales Channels"));
+        assert!(!panel.body.contains("Another shop"));
         assert_eq!(admin.open("/Shops/13/Settings").await.status, 404);
         let shop = admin.open("/Shops/12").await;
-        assert!(shop.text.contains(">Settings</a>"), "{}", shop.text);
+        assert!(shop.body.contains(">Settings</a>"), "{}", shop.body);
         let menu = admin.open("/Shops/12/Settings").await;
         for entry in [
             "Communication",
@@ -261,13 +261,13 @@ mod tests {
             "Receiving email",
             "Sending email",
         ] {
-            assert!(menu.text.contains(entry), "{entry}");
+            assert!(menu.body.contains(entry), "{entry}");
         }
 
-        let mut user = Visitor::new(&world);
+        let mut user = ScreenUser::new(&fixture);
         user.log_in("user", "users password").await;
         let shop = user.open("/Shops/12").await;
-        assert!(!shop.text.contains("Settings"), "{}", shop.text);
+        assert!(!shop.body.contains("Settings"), "{}", shop.body);
         let refused = user.open(RECEIVING).await;
         assert_eq!((refused.status, refused.heading()), (403, "No permission"));
     }

@@ -3,8 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::test_mail::Outgoing;
 use super::{Connection, Direction, Shop, ShopCtrl, Status};
-use crate::directory::REFRESH_TOKEN_LIFETIME;
+use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
     /// Makes the mail checks that are due by now. Everything that changes a connection calls it first.
@@ -48,7 +49,12 @@ impl ShopCtrl {
                 }
             }
             for (shop_id, from, to, date) in replies {
-                state.send(shop_id, &from, &to, "Auto Reply", date);
+                let mail = Outgoing {
+                    from: &from,
+                    to: &to,
+                    subject: "Auto Reply",
+                };
+                state.send(shop_id, mail, date);
             }
         }
         // A shop sends all day, so sending connections too use their secret and renew their token.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::employees::{Closed, LoggedIn};
 use super::mailbox_list::{self, entered};
 use super::window::{self, check_box, text_field};
-use super::{Connection, Direction, MailServer, Protocol, ShopCtrl, Status};
-use crate::entra::escape;
+use super::{AuthParameters, Connection, Direction, MailServer, Protocol, ShopCtrl, Status};
+use crate::microsoft::entra::escape;
 
 /// Stands for a mailbox that is not there yet.
 const NEW: &str = "new";
@@ -62,9 +62,9 @@ fn find(
     id: &str,
 ) -> Result<Connection, Closed> {
     if id == NEW {
-        let id = shopctrl.directory.world().guid().simple().to_string();
+        let id = shopctrl.directory.records().guid().simple().to_string();
         let kind = (direction, Protocol::Graph);
-        let new = Connection::new(shop_id, &id, kind, "", Uuid::nil(), Uuid::nil());
+        let new = Connection::new(shop_id, &id, kind, "", AuthParameters::default());
         return Ok(Connection {
             enabled: false,
             ..new
@@ -239,7 +239,7 @@ async fn press(
         shopctrl.store(unconfirmed);
         return Ok(Redirect::to(&list).into_response());
     }
-    let key = shopctrl.directory.world().guid().simple().to_string();
+    let key = shopctrl.directory.records().guid().simple().to_string();
     let content = format!(
         r#"<p>Unsaved changes on other tabs will be lost. Do you want to continue?</p>
 <form method="post" action="{list}/SaveAndAuthorize"><input type="hidden" name="unconfirmed" value="{key}">
@@ -308,25 +308,25 @@ impl ShopCtrl {
 
 #[cfg(test)]
 mod tests {
-    use crate::directory::account::Person;
-    use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
+    use crate::fixture::{Fixture, MAILBOX, PASSWORD};
+    use crate::microsoft::directory::account::Person;
+    use crate::shopctrl::screen_user::{RECEIVING, SENDING, ScreenUser, hidden, shop};
     use crate::shopctrl::{Direction, Protocol, ShopCtrl, Status};
-    use crate::test_world::{MAILBOX, PASSWORD, TestWorld};
 
-    fn status(world: &TestWorld, id: &str) -> Status {
-        world.shopctrl.connection(12, id).unwrap().status
+    fn status(fixture: &Fixture, id: &str) -> Status {
+        fixture.shopctrl.connection(12, id).unwrap().status
     }
 
     #[tokio::test]
     async fn a_person_pastes_the_secret_and_comes_back_authorized() {
-        let world = shop();
-        let (_, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let (_, secret) = fixture.secret();
+        let mut admin = ScreenUser::admin(&fixture).await;
         let edit = [("button", "edit"), ("mailbox", "in")];
         let details = admin.post(RECEIVING, &edit).await;
         assert_eq!(details.heading(), "Mailbox details");
         assert!(
-            details.text.contains("<details><summary>Auth Parameters"),
+            details.body.contains("<details><summary>Auth Parameters"),
             "collapsed"
         );
 
@@ -335,36 +335,36 @@ mod tests {
             .await;
         assert!(
             asked
-                .text
+                .body
                 .contains("Unsaved changes on other tabs will be lost")
         );
         assert_eq!(
-            status(&world, "in"),
+            status(&fixture, "in"),
             Status::Authorized,
             "nothing is stored before Yes"
         );
-        let yes = [("unconfirmed", asked.hidden("unconfirmed"))];
+        let yes = [("unconfirmed", &*hidden(&asked, "unconfirmed"))];
         let page = admin
             .post(&format!("{RECEIVING}/SaveAndAuthorize"), &yes)
             .await;
         assert_eq!(page.heading(), "Sign in");
         assert_eq!(
-            status(&world, "in"),
+            status(&fixture, "in"),
             Status::NotAuthorized,
             "stored before the sign-in"
         );
         let success = admin.sign_in(&page, MAILBOX).await;
         assert_eq!(success.heading(), "Success");
-        assert!(success.text.contains(MAILBOX) && success.text.contains("Back to Shop Settings"));
-        assert!(success.text.contains(RECEIVING));
+        assert!(success.body.contains(MAILBOX) && success.body.contains("Back to Shop Settings"));
+        assert!(success.body.contains(RECEIVING));
         let details = admin.post(RECEIVING, &edit).await;
         assert!(
-            details.text.contains(r#"value="Authorized""#),
+            details.body.contains(r#"value="Authorized""#),
             "{}",
-            details.text
+            details.body
         );
-        assert!(!details.text.contains(&secret));
-        let held = world.shopctrl.connection(12, "in").unwrap();
+        assert!(!details.body.contains(&secret));
+        let held = fixture.shopctrl.connection(12, "in").unwrap();
         assert_eq!(held.secret.as_ref(), Some(&secret));
         // Twice the same Yes does nothing.
         let gone = admin
@@ -375,9 +375,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_secret_is_told_and_the_same_steps_correct_it() {
-        let world = shop();
-        let (key_id, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let (key_id, secret) = fixture.secret();
+        let mut admin = ScreenUser::admin(&fixture).await;
         // The Secret ID instead of the Value is the usual mistake.
         let page = admin
             .save_and_authorize(SENDING, "out", &key_id.to_string())
@@ -387,52 +387,52 @@ mod tests {
             (other.status, other.heading()),
             (400, "Access was not granted")
         );
-        assert!(other.text.contains("AADSTS7000215"), "{}", other.text);
-        assert!(other.text.contains("proceed with the same steps") && other.text.contains(SENDING));
-        assert_eq!(status(&world, "out"), Status::NotAuthorized);
+        assert!(other.body.contains("AADSTS7000215"), "{}", other.body);
+        assert!(other.body.contains("proceed with the same steps") && other.body.contains(SENDING));
+        assert_eq!(status(&fixture, "out"), Status::NotAuthorized);
         // Signed in at Microsoft by now, nobody is asked again.
         let success = admin.save_and_authorize(SENDING, "out", &secret).await;
-        assert_eq!(success.heading(), "Success", "{}", success.text);
-        assert_eq!(status(&world, "out"), Status::Authorized);
+        assert_eq!(success.heading(), "Success", "{}", success.body);
+        assert_eq!(status(&fixture, "out"), Status::Authorized);
     }
 
     #[tokio::test]
     async fn single_sign_on_meets_whoever_is_signed_in_at_microsoft() {
-        let world = shop();
+        let fixture = shop();
         let mut me = Person::with_mailbox("me@shop.example", PASSWORD);
         me.is_admin = true;
-        world.directory.add_account(world.tenant, me);
-        let (_, secret) = world.secret();
-        let mut admin = Visitor::admin(&world).await;
+        fixture.directory.add_account(fixture.tenant, me);
+        let (_, secret) = fixture.secret();
+        let mut admin = ScreenUser::admin(&fixture).await;
         let page = admin.save_and_authorize(RECEIVING, "in", &secret).await;
         let page = admin.sign_in(&page, "me@shop.example").await;
-        assert_eq!(page.heading(), "Permissions requested", "{}", page.text);
-        let (flow, tenant) = (page.hidden("flow").to_owned(), world.tenant);
+        assert_eq!(page.heading(), "Permissions requested", "{}", page.body);
+        let (flow, tenant) = (hidden(&page, "flow"), fixture.tenant);
         let accept = [("flow", flow.as_str()), ("decision", "accept")];
         let consent = page.url.join(&format!("/{tenant}/consent")).unwrap();
         let success = admin.post(consent.as_str(), &accept).await;
         assert!(
-            success.text.contains("granted for me@shop.example"),
+            success.body.contains("granted for me@shop.example"),
             "{}",
-            success.text
+            success.body
         );
         // The other direction, without a question: ShopCtrl sends no hint of who it should be.
         let success = admin.save_and_authorize(RECEIVING, "in", &secret).await;
         assert!(
-            success.text.contains("granted for me@shop.example"),
+            success.body.contains("granted for me@shop.example"),
             "{}",
-            success.text
+            success.body
         );
         let test = [("button", "test"), ("mailbox", "in")];
         let test = admin.post(RECEIVING, &test).await;
-        assert!(test.text.contains("cannot be reached"), "{}", test.text);
+        assert!(test.body.contains("cannot be reached"), "{}", test.body);
     }
 
     #[tokio::test]
     async fn ok_stores_the_switches_and_the_server_and_checks_what_was_entered() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
-        let (tenant, app) = (world.tenant.to_string(), world.app.app_id.to_string());
+        let fixture = shop();
+        let mut admin = ScreenUser::admin(&fixture).await;
+        let (tenant, app) = (fixture.tenant.to_string(), fixture.app.app_id.to_string());
         let mut fields = vec![
             ("button", "ok"),
             ("mailbox", MAILBOX),
@@ -443,7 +443,7 @@ mod tests {
         ];
         let out = format!("{SENDING}/Mailboxes/out");
         assert_eq!(admin.post(&out, &fields).await.heading(), "Sending email");
-        let held = world.shopctrl.connection(12, "out").unwrap();
+        let held = fixture.shopctrl.connection(12, "out").unwrap();
         assert!(!held.enabled, "the box was left empty");
         assert_eq!(held.protocol, Protocol::Smtp);
         assert_eq!(
@@ -453,9 +453,9 @@ mod tests {
         );
         let details = admin.open(&out).await;
         for label in ["Server", "Port", "Use SSL", "Priority", "Disable Chunking"] {
-            assert!(details.text.contains(label), "{label}");
+            assert!(details.body.contains(label), "{label}");
         }
-        assert!(!details.text.contains("Auto Reply"));
+        assert!(!details.body.contains("Auto Reply"));
         fields.extend([
             ("server", "smtp.office365.com"),
             ("port", "587"),
@@ -463,7 +463,7 @@ mod tests {
         ]);
         fields.extend([("priority", "10"), ("enabled", "on")]);
         admin.post(&out, &fields).await;
-        let held = world.shopctrl.connection(12, "out").unwrap();
+        let held = fixture.shopctrl.connection(12, "out").unwrap();
         assert_eq!((held.server.port.as_str(), held.server.ssl), ("587", true));
         assert_eq!((held.priority, held.enabled), (10, true));
 
@@ -471,9 +471,9 @@ mod tests {
         fields.push(("tenant_id", "not one"));
         let wrong = admin.post(&out, &fields).await;
         assert!(
-            wrong.text.contains("Tenant ID is not valid"),
+            wrong.body.contains("Tenant ID is not valid"),
             "{}",
-            wrong.text
+            wrong.body
         );
         let details = admin.open(&format!("{RECEIVING}/Mailboxes/in")).await;
         for label in [
@@ -482,9 +482,9 @@ mod tests {
             "Auto Reply",
             "Delete mail from server",
         ] {
-            assert!(details.text.contains(label), "{label}");
+            assert!(details.body.contains(label), "{label}");
         }
-        assert!(!details.text.contains("Use SSL"), "for protocols only");
+        assert!(!details.body.contains("Use SSL"), "for protocols only");
         assert_eq!(
             admin
                 .open(&format!("{RECEIVING}/Mailboxes/out"))
@@ -496,25 +496,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_mailbox_is_not_enabled_and_not_authorized_until_somebody_does_it() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let mut admin = ScreenUser::admin(&fixture).await;
         let new = admin.post(RECEIVING, &[("button", "add")]).await;
         assert!(
-            new.text.contains(r#"value="Not authorized""#),
+            new.body.contains(r#"value="Not authorized""#),
             "{}",
-            new.text
+            new.body
         );
-        assert!(!new.text.contains("checked"));
-        let (_, secret) = world.secret();
+        assert!(!new.body.contains("checked"));
+        let (_, secret) = fixture.secret();
         let page = admin.save_and_authorize(RECEIVING, "new", &secret).await;
         let success = admin.sign_in(&page, MAILBOX).await;
-        assert_eq!(success.heading(), "Success", "{}", success.text);
+        assert_eq!(success.heading(), "Success", "{}", success.body);
         let receiving = |shopctrl: &ShopCtrl| {
             let mut all = shopctrl.connections();
             all.retain(|one| one.direction == Direction::Receiving);
             all
         };
-        assert_eq!(receiving(&world.shopctrl).len(), 2);
-        assert_eq!(receiving(&world.shopctrl)[1].status, Status::Authorized);
+        assert_eq!(receiving(&fixture.shopctrl).len(), 2);
+        assert_eq!(receiving(&fixture.shopctrl)[1].status, Status::Authorized);
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::employees::{Closed, LoggedIn};
 use super::{Connection, Direction, ShopCtrl, mailbox_details, window};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 /// Where the list is.
 pub(super) fn address(shop_id: i64, direction: Direction) -> String {
@@ -184,77 +184,80 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
+    use crate::fixture::{Fixture, MAILBOX, ask};
     use crate::shopctrl::OutageCause;
-    use crate::shopctrl::visitor::{RECEIVING, SENDING, Visitor, shop};
-    use crate::test_world::{MAILBOX, TestWorld, ask};
+    use crate::shopctrl::screen_user::{RECEIVING, SENDING, ScreenUser, shop};
 
-    async fn last_check(world: &TestWorld) -> String {
+    async fn last_check(fixture: &Fixture) -> String {
         let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
-        let answer = ask(&world.shop, "GET", "/v1/Shops/ShopStatus", &headers, "").await;
+        let answer = ask(&fixture.shop, "GET", "/v1/Shops/ShopStatus", &headers, "").await;
         answer.json()[0]["LastMailCheck"].to_string()
     }
 
     #[tokio::test]
     async fn test_mailbox_wants_a_mailbox_selected_and_says_how_it_went() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let mut admin = ScreenUser::admin(&fixture).await;
         let list = admin.open(RECEIVING).await;
-        assert!(list.text.contains(MAILBOX) && list.text.contains("Test MailBox"));
-        assert!(!list.text.contains("Send test mail"));
+        assert!(list.body.contains(MAILBOX) && list.body.contains("Test MailBox"));
+        assert!(!list.body.contains("Send test mail"));
         let nothing = admin.post(RECEIVING, &[("button", "test")]).await;
         assert_eq!(nothing.heading(), "Select a mailbox");
         let selected = [("button", "test"), ("mailbox", "in")];
         let good = admin.post(RECEIVING, &selected).await;
-        assert!(good.text.contains("The connection works."), "{}", good.text);
-        world.shopctrl.edit(12, "in", |one| one.enabled = false);
+        assert!(good.body.contains("The connection works."), "{}", good.body);
+        fixture.shopctrl.edit(12, "in", |one| one.enabled = false);
         let bad = admin.post(RECEIVING, &selected).await;
-        assert!(bad.text.contains("does not work"), "{}", bad.text);
+        assert!(bad.body.contains("does not work"), "{}", bad.body);
     }
 
     #[tokio::test]
     async fn with_check_mail_off_the_test_passes_and_no_mail_comes() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
-        let before = last_check(&world).await;
+        let fixture = shop();
+        let mut admin = ScreenUser::admin(&fixture).await;
+        let before = last_check(&fixture).await;
         let list = admin.post(&format!("{RECEIVING}/Save"), &[]).await;
         assert_eq!(list.heading(), "Receiving email");
-        assert_eq!(world.shopctrl.checks_mail(12), Some(false));
-        world
+        assert_eq!(fixture.shopctrl.checks_mail(12), Some(false));
+        fixture
             .shopctrl
             .receive_mail(12, "a@b.example", MAILBOX, "canary");
-        world.wait(3600);
-        assert_eq!(last_check(&world).await, before);
+        fixture.wait(3600);
+        assert_eq!(last_check(&fixture).await, before);
         let selected = [("button", "test"), ("mailbox", "in")];
         let good = admin.post(RECEIVING, &selected).await;
-        assert!(good.text.contains("The connection works."));
-        assert_eq!(world.shopctrl.outages()[0].cause, OutageCause::CheckMailOff);
+        assert!(good.body.contains("The connection works."));
+        assert_eq!(
+            fixture.shopctrl.outages()[0].cause,
+            OutageCause::CheckMailOff
+        );
         let on = [("check_mail", "on")];
         admin.post(&format!("{RECEIVING}/Save"), &on).await;
-        world.wait(301);
-        assert_ne!(last_check(&world).await, before);
-        assert_eq!(world.shopctrl.outages(), []);
+        fixture.wait(301);
+        assert_ne!(last_check(&fixture).await, before);
+        assert_eq!(fixture.shopctrl.outages(), []);
     }
 
     #[tokio::test]
     async fn send_test_mail_asks_for_an_address_and_the_mail_address_is_kept() {
-        let world = shop();
-        let mut admin = Visitor::admin(&world).await;
+        let fixture = shop();
+        let mut admin = ScreenUser::admin(&fixture).await;
         let asked = admin.post(SENDING, &[("button", "test")]).await;
-        assert!(asked.text.contains("E-mail address"), "{}", asked.text);
+        assert!(asked.body.contains("E-mail address"), "{}", asked.body);
         let to = [("to", "me@agency.example")];
         let sent = admin.post(asked.url.as_str(), &to).await;
         assert!(
-            sent.text.contains("The test mail was sent."),
+            sent.body.contains("The test mail was sent."),
             "{}",
-            sent.text
+            sent.body
         );
-        let mail = world.shopctrl.sent_mail().pop().unwrap();
+        let mail = fixture.shopctrl.sent_mail().pop().unwrap();
         assert_eq!(
             (mail.went_to.as_str(), mail.from.as_str()),
             (to[0].1, MAILBOX)
         );
         let fields = [("mail_address", "Shop <orders@shop.example>")];
         let list = admin.post(&format!("{SENDING}/Save"), &fields).await;
-        assert!(list.text.contains("Shop &lt;orders@shop.example&gt;"));
+        assert!(list.body.contains("Shop &lt;orders@shop.example&gt;"));
     }
 }

@@ -11,7 +11,8 @@ use jiff::tz::Offset;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ShopCtrl, basic_credentials};
+use super::ShopCtrl;
+use super::login::basic_credentials;
 
 type Answer = Result<Json<Value>, Response>;
 

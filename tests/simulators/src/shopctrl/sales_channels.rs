@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use super::employees::{Closed, LoggedIn};
 use super::{Direction, ShopCtrl, mailbox_list, window};
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 pub(super) fn screens() -> Router<Arc<ShopCtrl>> {
     Router::new()

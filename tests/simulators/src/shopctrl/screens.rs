@@ -13,10 +13,11 @@ use url::Url;
 
 use super::connections::NewSecret;
 use super::{Connection, ShopCtrl, Status, mailbox_list, window};
-use crate::directory::denial::Denial;
-use crate::directory::redemption::{Client, CodeRedemption, Proof, Tokens};
-use crate::directory::sign_in::{Decision, Step};
-use crate::entra::escape;
+use crate::microsoft::directory::denial::Denial;
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
+use crate::microsoft::directory::sign_in::{Decision, Step};
+use crate::microsoft::directory::tokens::Tokens;
+use crate::microsoft::entra::escape;
 
 /// How long a sign-in that was begun can be finished.
 const SIGN_IN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -99,7 +100,7 @@ impl ShopCtrl {
         redirect_uri: &str,
         offered: Option<NewSecret>,
     ) -> String {
-        let key = self.directory.world().guid().simple().to_string();
+        let key = self.directory.records().guid().simple().to_string();
         state.sign_ins.insert(
             key.clone(),
             PendingSignIn {

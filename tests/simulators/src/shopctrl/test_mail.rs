@@ -54,16 +54,17 @@ impl ShopCtrl {
     }
 }
 
+/// A mail that is about to leave.
+pub(super) struct Outgoing<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) subject: &'a str,
+}
+
 impl State {
     /// Sends a mail and files it with the sent ones. The rest of ShopCtrl sees whom it went to.
-    pub(super) fn send(
-        &mut self,
-        shop_id: i64,
-        from: &str,
-        to: &str,
-        subject: &str,
-        date: Timestamp,
-    ) {
+    pub(super) fn send(&mut self, shop_id: i64, mail: Outgoing<'_>, date: Timestamp) {
+        let Outgoing { from, to, subject } = mail;
         let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
         let id = self.email_id();
         let comes_back = self.connections.iter().any(|one| {
@@ -104,31 +105,38 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use crate::shopctrl::visitor::{SENDING, Visitor, shop};
+    use crate::fixture::{MAILBOX, ask};
+    use crate::shopctrl::screen_user::{SENDING, ScreenUser, shop};
     use crate::shopctrl::{Connection, Direction, Protocol};
-    use crate::test_world::{MAILBOX, ask};
 
     const REAL: &str = "me@agency.example";
 
     #[tokio::test]
     async fn a_connection_of_lower_priority_hides_a_failure() {
-        let world = shop();
-        let shopctrl = &world.shopctrl;
+        let fixture = shop();
+        let shopctrl = &fixture.shopctrl;
         shopctrl.fail_tests(12, "out", Some("refused"));
         assert_eq!(shopctrl.send_test_mail(12, REAL), Err("refused".to_owned()));
         let other = "info@shop.example";
-        let person = crate::directory::account::Person::with_mailbox(other, "another password");
-        let oid = world.directory.add_account(world.tenant, person);
-        let app = world.app.app_id;
-        world.directory.consent(
+        let person =
+            crate::microsoft::directory::account::Person::with_mailbox(other, "another password");
+        let oid = fixture.directory.add_account(fixture.tenant, person);
+        let app = fixture.app.app_id;
+        fixture.directory.consent(
             oid,
             app,
             "offline_access https://outlook.office.com/SMTP.Send",
         );
         let kind = (Direction::Sending, Protocol::Smtp);
-        shopctrl.add_connection(Connection::new(12, "spare", kind, other, world.tenant, app));
+        shopctrl.add_connection(Connection::new(
+            12,
+            "spare",
+            kind,
+            other,
+            fixture.auth_parameters(),
+        ));
         shopctrl.edit(12, "spare", |spare| spare.priority = 10);
-        shopctrl.enter_secret(12, "spare", &world.secret().1);
+        shopctrl.enter_secret(12, "spare", &fixture.secret().1);
         shopctrl.authorize_as(12, "spare", other).unwrap();
         assert_eq!(shopctrl.send_test_mail(12, REAL), Ok(()));
         assert_eq!(
@@ -149,36 +157,36 @@ mod tests {
 
     #[tokio::test]
     async fn an_acceptance_server_says_sent_and_sends_elsewhere() {
-        let world = shop();
+        let fixture = shop();
         let elsewhere = "override@shopctrl.example";
-        world.shopctrl.set_mail_override(Some(elsewhere));
-        let mut admin = Visitor::admin(&world).await;
+        fixture.shopctrl.set_mail_override(Some(elsewhere));
+        let mut admin = ScreenUser::admin(&fixture).await;
         let list = admin.open(SENDING).await;
-        assert!(list.text.contains("Mail override is on"), "{}", list.text);
+        assert!(list.body.contains("Mail override is on"), "{}", list.body);
         let to = [("to", REAL)];
         let sent = admin.post(&format!("{SENDING}/SendTestMail"), &to).await;
-        assert!(sent.text.contains("The test mail was sent."));
-        let mail = world.shopctrl.sent_mail().pop().unwrap();
+        assert!(sent.body.contains("The test mail was sent."));
+        let mail = fixture.shopctrl.sent_mail().pop().unwrap();
         assert_eq!(
             (mail.meant_for.as_str(), mail.went_to.as_str()),
             (REAL, elsewhere)
         );
         let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
         let path = "/v1/Shops/12/Emails?mailboxId=3";
-        let emails = ask(&world.shop, "GET", path, &headers, "").await;
+        let emails = ask(&fixture.shop, "GET", path, &headers, "").await;
         assert_eq!(emails.json()[0]["ToAddress"], elsewhere);
     }
 
     #[tokio::test]
     async fn auto_reply_answers_every_mail_that_comes_in() {
-        let world = shop();
-        let shopctrl = &world.shopctrl;
+        let fixture = shop();
+        let shopctrl = &fixture.shopctrl;
         shopctrl.receive_mail(12, "one@a.example", MAILBOX, "canary");
-        world.wait(301);
+        fixture.wait(301);
         assert_eq!(shopctrl.sent_mail(), [], "it is off");
         shopctrl.edit(12, "in", |receiving| receiving.auto_reply = true);
         shopctrl.receive_mail(12, "two@a.example", MAILBOX, "canary");
-        world.wait(301);
+        fixture.wait(301);
         let replies = shopctrl.sent_mail();
         assert_eq!(
             (replies.len(), replies[0].went_to.as_str()),
@@ -186,7 +194,7 @@ mod tests {
         );
         shopctrl.edit(12, "out", |sending| sending.enabled = false);
         shopctrl.receive_mail(12, "three@a.example", MAILBOX, "canary");
-        world.wait(301);
+        fixture.wait(301);
         assert_eq!(shopctrl.sent_mail().len(), 1, "nothing can be sent");
     }
 }

@@ -4,7 +4,7 @@
 use axum::response::Html;
 
 use super::Connection;
-use crate::entra::escape;
+use crate::microsoft::entra::escape;
 
 const STYLE: &str = "*{box-sizing:border-box}body{font:16px sans-serif;max-width:40em;margin:2em auto;padding:0 1em}\
 fieldset{border:1px solid #999;margin:1em 0}.field{margin:.6em 0}.field>label{display:block}\

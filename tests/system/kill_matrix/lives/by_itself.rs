@@ -3,26 +3,24 @@
 use jiff::SignedDuration;
 use simulators::world::MailboxPlan;
 
-use crate::end_state::assert_foreign_is_untouched;
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::Part;
-use crate::picture::assert_granted;
 
 pub const LIFE: Life = Life {
     name: "by itself",
     told: "The connections are `api`, and the owner signed in long ago. Every call is tried; after the removal those of `retire`,\n\
         for the others are like those before.",
     plan: MailboxPlan::default,
-    prepare: |_, _| {},
+    prepare: |_| {},
     person: None,
     person_tells: &[],
-    stands: |_, _| "no person has a part",
+    stands: |_| "no person has a part",
     attended: false,
     reattempt_after: SignedDuration::ZERO,
     tries: |site, _| site.part != Part::LettingGo || site.step == "retire",
     twice: true,
-    ends_with: |world, mailbox| {
-        assert_granted(world, mailbox);
-        assert_foreign_is_untouched(world, mailbox);
+    ends_with: |scenario| {
+        scenario.assert_granted();
+        scenario.assert_foreign_is_untouched();
     },
 };

@@ -1,18 +1,14 @@
 //! The connections are attended: the renewal waits for the hand-over; a person signs in, asks for the
 //! secret, enters it in ShopCtrl and says what Status shows, for each direction.
 
-use std::sync::Arc;
-
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::world::{Mailbox, World};
 
-use crate::browser::{Browser, Page, link_in};
-use crate::end_state::assert_foreign_is_untouched;
-use crate::hand_over::{ASKED, attended, field, paste, reveal, say};
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
-use crate::picture::{assert_granted, current_text};
+use crate::support::Scenario;
+use crate::support::hand_over::{ASKED, attended, field, reveal, say};
+use simulators::browser::Page;
 
 pub const LIFE: Life = Life {
     name: "a person hands over",
@@ -22,13 +18,13 @@ pub const LIFE: Life = Life {
         Tried are the first screen's calls, those of the first steps, of the secret's showing and of every statement, and\n\
         those of the steps that the first life does not make.",
     plan: attended,
-    prepare: |world, _| {
+    prepare: |Scenario { world, .. }| {
         let rotator = world.rotator().app_id;
         world.directory.change(rotator, |app| {
             app.app_roles.insert("AuditLog.Read.All".to_owned());
         });
     },
-    person: Some((ASKED, |world, mailbox| Box::pin(hand_over(world, mailbox)))),
+    person: Some((ASKED, |scenario| Box::pin(hand_over(scenario)))),
     person_tells: &[
         "Client Secret Revealed",
         "Hand-over Attested",
@@ -39,9 +35,9 @@ pub const LIFE: Life = Life {
     reattempt_after: SignedDuration::ZERO,
     tries,
     twice: false,
-    ends_with: |world, mailbox| {
-        assert_granted(world, mailbox);
-        assert_foreign_is_untouched(world, mailbox);
+    ends_with: |scenario| {
+        scenario.assert_granted();
+        scenario.assert_foreign_is_untouched();
     },
 };
 
@@ -53,8 +49,8 @@ fn tries(site: &Site, first: &[Site]) -> bool {
         || site.part == Part::Retirement && site.operation.contains("reports")
 }
 
-fn stands(world: &World, mailbox: &Mailbox) -> &'static str {
-    let grants = current_text(world, &format!("{}/grants", mailbox.secret));
+fn stands(scenario: &Scenario) -> &'static str {
+    let grants = scenario.current_text(&format!("{}/grants", scenario.mailbox.secret));
     let grants: Value = serde_json::from_str(&grants).unwrap();
     let said = grants["handover"].as_object().into_iter().flatten();
     match said
@@ -68,21 +64,21 @@ fn stands(world: &World, mailbox: &Mailbox) -> &'static str {
     }
 }
 
-async fn hand_over(world: Arc<World>, mailbox: Mailbox) -> bool {
-    let mut browser = Browser::new(&world);
-    let start = browser.open(&link_in(&world, ASKED)).await;
+async fn hand_over(scenario: Scenario) -> bool {
+    let mut visitor = scenario.visitor();
+    let start = visitor.open(&scenario.link_in(ASKED)).await;
     let Some(sign_in) = start.way_on() else {
         return is_done(&start);
     };
-    let mut page = browser.sign_in_as_owner(&sign_in, &mailbox).await;
+    let mut page = visitor.sign_in_as_owner(&sign_in, &scenario.mailbox).await;
     for (heading, id) in [("Receiving", "orders-in"), ("Sending", "orders-out")] {
         if page.heading().starts_with(heading) {
-            let shown = reveal(&mut browser, &page).await;
+            let shown = reveal(&mut visitor, &page).await;
             let Some(secret) = field(&shown, "client-secret") else {
                 return false;
             };
-            paste(&world, &mailbox, id, &secret);
-            page = say(&mut browser, &shown, "authorized").await;
+            scenario.paste(id, &secret);
+            page = say(&mut visitor, &shown, "authorized").await;
         }
     }
     is_done(&page)

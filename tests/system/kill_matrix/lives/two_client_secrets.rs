@@ -2,11 +2,12 @@
 //! the new one. Whatever is lost in between holds the second place.
 
 use jiff::SignedDuration;
-use simulators::directory::application::Audience;
+use simulators::microsoft::directory::application::Audience;
 use simulators::world::MailboxPlan;
 
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::Part;
+use crate::support::Scenario;
 
 pub const LIFE: Life = Life {
     name: "two client secrets at most",
@@ -14,7 +15,7 @@ pub const LIFE: Life = Life {
         new one. A credential whose secret was lost holds the second place until it is seen to be lost, a minute later.\n\
         Secrets Manager's reattempt comes after five. Tried are the calls of createSecret, where alone a place is needed.",
     plan: MailboxPlan::default,
-    prepare: |world, mailbox| {
+    prepare: |Scenario { world, mailbox }| {
         let app = mailbox.app.app_id;
         world.directory.delete_secret(app, mailbox.foreign_key);
         world.directory.change(app, |app| {
@@ -23,10 +24,10 @@ pub const LIFE: Life = Life {
     },
     person: None,
     person_tells: &[],
-    stands: |_, _| "no person has a part",
+    stands: |_| "no person has a part",
     attended: false,
     reattempt_after: SignedDuration::from_mins(5),
     tries: |site, _| site.part == Part::Renewal && site.step == "createSecret",
     twice: false,
-    ends_with: |_, _| {},
+    ends_with: |_| {},
 };

@@ -1,0 +1,10 @@
+//! What AWS does for the functions, each service as its API and guide describe it.
+
+pub mod account;
+pub mod api_gateway;
+pub mod aws_json;
+pub mod event_bridge;
+pub mod invoker;
+pub mod lambda;
+pub mod secrets_manager;
+pub mod sts;

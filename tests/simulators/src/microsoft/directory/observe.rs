@@ -1,0 +1,134 @@
+//! Looking into the directory, for tests and stories.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::account::Account;
+use super::application::{Application, Credential};
+use super::tokens::{AccessToken, RefreshToken};
+use super::{Directory, SentMail, Standing};
+
+impl Directory {
+    /// An app, by its client id.
+    #[must_use]
+    pub fn application(&self, app_id: Uuid) -> Option<Application> {
+        self.records().app(app_id).cloned()
+    }
+
+    /// An app's credentials, once every change has spread.
+    #[must_use]
+    pub fn credentials(&self, app_id: Uuid) -> Vec<Credential> {
+        self.records()
+            .app(app_id)
+            .map(|app| app.credentials().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// The value of a credential, also of a removed one.
+    #[must_use]
+    pub fn secret_value(&self, key_id: Uuid) -> Option<String> {
+        self.find_credential(|credential| credential.key_id == key_id)
+            .map(|credential| credential.value)
+    }
+
+    /// The credential that has this value, also a removed one.
+    #[must_use]
+    pub fn credential_with_value(&self, value: &str) -> Option<Credential> {
+        self.find_credential(|credential| credential.value == value)
+    }
+
+    fn find_credential(&self, wanted: impl Fn(&Credential) -> bool) -> Option<Credential> {
+        self.records()
+            .applications
+            .iter()
+            .flat_map(|app| &app.credentials)
+            .find(|credential| wanted(credential))
+            .cloned()
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn account(&self, oid: Uuid) -> Option<Account> {
+        self.records().account(oid).cloned()
+    }
+
+    /// The account known under an address.
+    #[must_use]
+    pub fn account_at(&self, address: &str) -> Option<Account> {
+        self.records()
+            .accounts
+            .iter()
+            .find(|account| account.person.has_address(address))
+            .cloned()
+    }
+
+    /// What an access token stands for, expired or not. Mail servers ask it.
+    #[must_use]
+    pub fn access_token(&self, token: &str) -> Option<AccessToken> {
+        self.records().access_tokens.get(token).cloned()
+    }
+
+    /// What a refresh token stands for.
+    #[must_use]
+    pub fn refresh_token(&self, token: &str) -> Option<RefreshToken> {
+        self.records().refresh_tokens.get(token).cloned()
+    }
+
+    /// Mails sent through Graph.
+    #[must_use]
+    pub fn sent_mail(&self) -> Vec<SentMail> {
+        self.records().sent_mail.clone()
+    }
+
+    /// How far a secret is good for the app now. It is no request: replicas do not take turns.
+    #[must_use]
+    pub fn standing(&self, app_id: Uuid, secret: &str) -> Standing {
+        let now = self.clock.now();
+        let records = self.records();
+        let Some(app) = records.app(app_id) else {
+            return Standing::Refused;
+        };
+        if app.registration.disabled || app.registration.deleted {
+            return Standing::Refused;
+        }
+        let verdicts: Vec<bool> = records
+            .token_replicas
+            .all_views(app_id, now)
+            .iter()
+            .map(|view| {
+                app.credentials.iter().any(|credential| {
+                    credential.value == secret
+                        && credential.is_in_time(now)
+                        && view.shows(&credential.added, credential.removed.as_ref())
+                })
+            })
+            .collect();
+        match (verdicts.contains(&true), verdicts.contains(&false)) {
+            (true, false) => Standing::Accepted,
+            (true, true) => Standing::Disputed,
+            (false, _) => Standing::Refused,
+        }
+    }
+
+    /// From when until when a secret works for the app, leaving out how changes spread.
+    #[must_use]
+    pub fn validity(&self, app_id: Uuid, secret: &str) -> Option<(Timestamp, Timestamp)> {
+        let records = self.records();
+        let app = records.app(app_id)?;
+        let credential = app.credentials.iter().find(|known| known.value == secret)?;
+        let removed = credential.removed.map(|removed| removed.at);
+        Some((
+            credential.start.max(credential.added.at),
+            removed.map_or(credential.end, |at| at.min(credential.end)),
+        ))
+    }
+
+    /// Every secret value, code, verifier, password, assertion and token ever issued or received: what
+    /// a scan for leaks looks for.
+    #[must_use]
+    pub fn all_secret_strings(&self) -> BTreeSet<String> {
+        self.records().secrets.clone()
+    }
+}

@@ -1,0 +1,191 @@
+//! What the directory has on record.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use uuid::Uuid;
+
+use super::account::{Account, ConsentPolicy, PERSONAL_TENANT, Tenant};
+use super::application::{Application, Credential, NewSecret};
+use super::replication::{Door, Moment, Replicas};
+use super::scope::{Scope, ScopeEcho};
+use super::sign_in::SignIn;
+use super::tokens::{AccessToken, AuthorizationCode, RefreshToken};
+use super::{GraphHabits, SentMail};
+
+pub(crate) struct Records {
+    pub(crate) authority: String,
+    pub(crate) rng: StdRng,
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) applications: Vec<Application>,
+    pub(crate) deleted_applications: Vec<Application>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) consents: BTreeMap<(Uuid, Uuid), BTreeSet<Scope>>,
+    pub(crate) codes: HashMap<String, AuthorizationCode>,
+    pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
+    pub(crate) access_tokens: HashMap<String, AccessToken>,
+    pub(crate) sign_ins: HashMap<String, SignIn>,
+    pub(crate) sessions: HashMap<String, Uuid>,
+    pub(crate) secrets: BTreeSet<String>,
+    pub(crate) sent_mail: Vec<SentMail>,
+    pub(crate) token_replicas: Replicas,
+    pub(crate) graph_replicas: Replicas,
+    pub(crate) scope_echo: ScopeEcho,
+    pub(crate) refusals_redirect: bool,
+    pub(crate) graph_habits: GraphHabits,
+}
+
+impl Records {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self {
+            authority: "https://login.microsoftonline.com".to_owned(),
+            rng: StdRng::seed_from_u64(seed),
+            tenants: vec![Tenant {
+                id: PERSONAL_TENANT,
+                domain: "live.com".to_owned(),
+                consent_policy: ConsentPolicy::Users,
+            }],
+            applications: Vec::new(),
+            deleted_applications: Vec::new(),
+            accounts: Vec::new(),
+            consents: BTreeMap::new(),
+            codes: HashMap::new(),
+            refresh_tokens: BTreeMap::new(),
+            access_tokens: HashMap::new(),
+            sign_ins: HashMap::new(),
+            sessions: HashMap::new(),
+            secrets: BTreeSet::new(),
+            sent_mail: Vec::new(),
+            token_replicas: Replicas::new(Door::Token),
+            graph_replicas: Replicas::new(Door::Graph),
+            scope_echo: ScopeEcho::default(),
+            refusals_redirect: false,
+            graph_habits: GraphHabits::default(),
+        }
+    }
+
+    pub(crate) fn guid(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.rng.random()).into_uuid()
+    }
+
+    /// A string like Entra's opaque tokens.
+    pub(crate) fn opaque(&mut self, prefix: &str) -> String {
+        let bytes: [u8; 48] = self.rng.random();
+        let token = format!("{prefix}{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
+        self.note_secret(&token);
+        token
+    }
+
+    /// 40 characters with `~`, `.`, `_` and `-` among them, as real ones have (facts, 1.2).
+    fn secret_text(&mut self) -> String {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut text: String = (0..40)
+            .filter_map(|_| LETTERS.get(self.rng.random_range(0..LETTERS.len())))
+            .map(|letter| char::from(*letter))
+            .collect();
+        text.replace_range(3..6, "8Q~");
+        for (at, mark) in [(13, "."), (22, "_"), (31, "-")] {
+            text.replace_range(at..=at, mark);
+        }
+        self.note_secret(&text);
+        text
+    }
+
+    pub(crate) fn note_secret(&mut self, secret: &str) {
+        // Shorter ones would be found by chance in innocent text.
+        if secret.len() >= 8 {
+            self.secrets.insert(secret.to_owned());
+        }
+    }
+
+    pub(crate) fn app(&self, app_id: Uuid) -> Option<&Application> {
+        self.applications
+            .iter()
+            .find(|app| app.ids.app_id == app_id)
+    }
+
+    pub(crate) fn app_mut(&mut self, app_id: Uuid) -> Option<&mut Application> {
+        self.applications
+            .iter_mut()
+            .find(|app| app.ids.app_id == app_id)
+    }
+
+    pub(crate) fn account(&self, oid: Uuid) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.oid == oid)
+    }
+
+    pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| {
+            tenant.domain.eq_ignore_ascii_case(name)
+                || Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
+        })
+    }
+
+    pub(crate) fn granted(&self, oid: Uuid, app: &Application) -> BTreeSet<Scope> {
+        let mut granted = app.registration.admin_consent.clone();
+        if let Some(consented) = self.consents.get(&(oid, app.ids.app_id)) {
+            granted.extend(consented.iter().cloned());
+        }
+        granted
+    }
+
+    pub(crate) fn moment(&self, app_id: Uuid, at: Timestamp) -> Moment {
+        Moment {
+            at,
+            token_requests: self.token_replicas.seen(app_id),
+            graph_reads: self.graph_replicas.seen(app_id),
+        }
+    }
+
+    pub(crate) fn new_credential(
+        &mut self,
+        app_id: Uuid,
+        now: Timestamp,
+        secret: NewSecret,
+    ) -> Credential {
+        let value = self.secret_text();
+        let start = secret.start.unwrap_or(now);
+        Credential {
+            key_id: self.guid(),
+            display_name: secret.display_name,
+            custom_key_identifier: secret.custom_key_identifier,
+            hint: value.chars().take(3).collect(),
+            start,
+            end: secret.end.unwrap_or_else(|| two_years_after(start)),
+            last_used: None,
+            on_service_principal: secret.on_service_principal,
+            added: self.moment(app_id, now),
+            removed: None,
+            value,
+        }
+    }
+
+    pub(crate) fn remove_credential(&mut self, app_id: Uuid, key_id: Uuid, now: Timestamp) -> bool {
+        let removed = self.moment(app_id, now);
+        let Some(app) = self.app_mut(app_id) else {
+            return false;
+        };
+        let present = app
+            .credentials
+            .iter_mut()
+            .find(|credential| credential.key_id == key_id && credential.removed.is_none());
+        let Some(credential) = present else {
+            return false;
+        };
+        credential.removed = Some(removed);
+        true
+    }
+}
+
+/// The default `endDateTime` (facts/microsoft.md, 1.3).
+pub(crate) fn two_years_after(start: Timestamp) -> Timestamp {
+    use jiff::ToSpan;
+    let civil = jiff::tz::Offset::UTC.to_datetime(start);
+    civil
+        .checked_add(2.years())
+        .ok()
+        .and_then(|end| jiff::tz::Offset::UTC.to_timestamp(end).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,328 @@
+//! Graph on the wire: app registrations with addPassword and removePassword, the signed-in person and
+//! the mailbox, and the report of credential use. Held to facts/microsoft.md, sections 1 and 3.
+
+mod applications;
+mod error;
+mod mailbox;
+mod reports;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Request, Uri};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::gate::{Gate, Service};
+use crate::microsoft::directory::Directory;
+use crate::microsoft::directory::scope::GRAPH;
+use crate::microsoft::directory::tokens::AccessToken;
+use crate::serve::ConnectionNumber;
+use error::GraphError;
+
+/// Graph as a service.
+#[must_use]
+pub fn service(directory: Arc<Directory>, gate: Arc<Gate>, clock: Arc<Clock>) -> Service {
+    Service {
+        name: "graph",
+        operation: |request| Route::read(request.method(), request.uri()).operation(),
+        router: Router::new().fallback(answer).with_state(directory),
+        gate,
+        clock,
+    }
+}
+
+/// How an app is addressed: the two ids are different values, and one in the other's place is a 404
+/// (facts/microsoft.md, 1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum AppKey {
+    ObjectId(String),
+    AppId(String),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Application(AppKey),
+    FindApplications,
+    AddPassword(AppKey),
+    RemovePassword(AppKey),
+    Owners(AppKey),
+    ServicePrincipal(AppKey),
+    Me,
+    Folder { of: Option<String>, folder: String },
+    SendMail,
+    CredentialUse,
+    Unknown(String),
+}
+
+impl Route {
+    fn read(method: &Method, uri: &Uri) -> Self {
+        let path = decode(uri.path());
+        let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let unknown = || Self::Unknown(format!("{method} {path}"));
+        let (version, rest) = match segments.split_first() {
+            Some((version, rest)) => (*version, rest),
+            None => return unknown(),
+        };
+        if version == "beta" {
+            return match (method, rest) {
+                (&Method::GET, ["reports", "appCredentialSignInActivities"]) => Self::CredentialUse,
+                _ => unknown(),
+            };
+        }
+        if version != "v1.0" {
+            return unknown();
+        }
+        if let (&Method::GET, ["applications"]) = (method, rest) {
+            return Self::FindApplications;
+        }
+        if let Some((key, rest)) = key_of("applications", rest) {
+            return match (method, rest) {
+                (&Method::GET, []) => Self::Application(key),
+                (&Method::GET, ["owners"]) => Self::Owners(key),
+                (&Method::POST, ["addPassword" | "microsoft.graph.addPassword"]) => {
+                    Self::AddPassword(key)
+                }
+                (&Method::POST, ["removePassword" | "microsoft.graph.removePassword"]) => {
+                    Self::RemovePassword(key)
+                }
+                _ => unknown(),
+            };
+        }
+        if let Some((key, [])) = key_of("servicePrincipals", rest) {
+            return match *method {
+                Method::GET => Self::ServicePrincipal(key),
+                _ => unknown(),
+            };
+        }
+        match (method, rest) {
+            (&Method::GET, ["me"]) => Self::Me,
+            (&Method::GET, ["me", rest @ ..]) => match folder_of(rest) {
+                Some(folder) => Self::Folder { of: None, folder },
+                None => unknown(),
+            },
+            (&Method::GET, ["users", user, rest @ ..]) => match folder_of(rest) {
+                Some(folder) => Self::Folder {
+                    of: Some((*user).to_owned()),
+                    folder,
+                },
+                None => unknown(),
+            },
+            (&Method::POST, ["me", "sendMail" | "microsoft.graph.sendMail"]) => Self::SendMail,
+            _ => unknown(),
+        }
+    }
+
+    fn operation(&self) -> String {
+        match self {
+            Self::Application(_) => "GET application".to_owned(),
+            Self::FindApplications => "GET applications".to_owned(),
+            Self::AddPassword(_) => "POST addPassword".to_owned(),
+            Self::RemovePassword(_) => "POST removePassword".to_owned(),
+            Self::Owners(_) => "GET owners".to_owned(),
+            Self::ServicePrincipal(_) => "GET servicePrincipal".to_owned(),
+            Self::Me => "GET me".to_owned(),
+            Self::Folder { of: None, folder } => format!("GET me/mailFolders/{folder}"),
+            Self::Folder { folder, .. } => format!("GET users/mailFolders/{folder}"),
+            Self::SendMail => "POST me/sendMail".to_owned(),
+            Self::CredentialUse => "GET appCredentialSignInActivities".to_owned(),
+            Self::Unknown(asked) => asked.clone(),
+        }
+    }
+}
+
+/// `applications(appId='…')` or `applications/{objectId}`, and what follows.
+fn key_of<'a, 'b>(set: &str, segments: &'b [&'a str]) -> Option<(AppKey, &'b [&'a str])> {
+    let (first, rest) = segments.split_first()?;
+    if let Some(key) = first
+        .strip_prefix(set)
+        .and_then(|key| key.strip_prefix('('))
+    {
+        let key = key.strip_suffix(')')?;
+        let quoted = |text: &str| {
+            text.strip_prefix('\'')
+                .and_then(|text| text.strip_suffix('\''))
+                .map(str::to_owned)
+        };
+        return match key.split_once('=') {
+            Some(("appId", id)) => Some((AppKey::AppId(quoted(id)?), rest)),
+            Some(_) => None,
+            None => Some((AppKey::ObjectId(quoted(key)?), rest)),
+        };
+    }
+    let (id, rest) = rest.split_first()?;
+    (*first == set).then(|| (AppKey::ObjectId((*id).to_owned()), rest))
+}
+
+/// `mailFolders/inbox` or `mailFolders('Inbox')`; well-known names do not mind case.
+fn folder_of(segments: &[&str]) -> Option<String> {
+    match segments {
+        ["mailFolders", folder] => Some(folder.to_ascii_lowercase()),
+        [folder] => folder
+            .strip_prefix("mailFolders('")
+            .and_then(|folder| folder.strip_suffix("')"))
+            .map(str::to_ascii_lowercase),
+        _ => None,
+    }
+}
+
+fn decode(path: &str) -> String {
+    // A plus is a plus in a path.
+    let path = format!("p={}", path.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(path.as_bytes())
+        .next()
+        .map(|(_, path)| path.into_owned())
+        .unwrap_or_default()
+}
+
+/// A request whose token is good for Graph.
+struct Caller {
+    token: AccessToken,
+    query: Vec<(String, String)>,
+    body: Bytes,
+    /// The number of the connection that it came over, where there was one.
+    connection: Option<u64>,
+}
+
+impl Caller {
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The properties that `$select` names; none when it names none.
+    fn selected(&self) -> Option<Vec<&str>> {
+        self.query("$select")
+            .map(|names| names.split(',').map(str::trim).collect())
+    }
+
+    /// Whether the token carries one of these, as application or as delegated permission.
+    fn may(&self, permissions: &[&str]) -> bool {
+        permissions.iter().any(|permission| match self.token.oid {
+            Some(_) => self.token.has_scope(permission),
+            None => self.token.roles.contains(*permission),
+        })
+    }
+}
+
+async fn answer(
+    State(directory): State<Arc<Directory>>,
+    request: Request<axum::body::Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default();
+    let ids = Ids {
+        request: directory.records().guid(),
+        client: parts
+            .headers
+            .get("client-request-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned),
+    };
+    let route = Route::read(&parts.method, &parts.uri);
+    let caller = authorize(&directory, &parts.headers).map(|token| Caller {
+        token,
+        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect(),
+        body,
+        connection: parts
+            .extensions
+            .get()
+            .map(|ConnectionNumber(number)| *number),
+    });
+    let result = match caller {
+        Ok(caller) => perform(&directory, &route, &caller).await,
+        Err(error) => Err(error),
+    };
+    let response = result.unwrap_or_else(|error| error.write(directory.clock.now(), &ids));
+    ids.stamp(response)
+}
+
+async fn perform(
+    directory: &Directory,
+    route: &Route,
+    caller: &Caller,
+) -> Result<Response, GraphError> {
+    match route {
+        Route::Application(key) => applications::get(directory, caller, key),
+        Route::FindApplications => applications::find(directory, caller),
+        Route::AddPassword(key) => applications::add_password(directory, caller, key).await,
+        Route::RemovePassword(key) => applications::remove_password(directory, caller, key).await,
+        Route::Owners(key) => applications::owners(directory, caller, key),
+        Route::ServicePrincipal(key) => applications::service_principal(directory, caller, key),
+        Route::Me => mailbox::me(directory, caller),
+        Route::Folder { of, folder } => mailbox::folder(directory, caller, of.as_deref(), folder),
+        Route::SendMail => mailbox::send(directory, caller),
+        Route::CredentialUse => reports::credential_use(directory, caller),
+        Route::Unknown(asked) => Err(GraphError::bad_request(format!(
+            "Resource not found for the segment in '{asked}'."
+        ))),
+    }
+}
+
+fn authorize(directory: &Directory, headers: &HeaderMap) -> Result<AccessToken, GraphError> {
+    let token = headers
+        .get(AUTHORIZATION)
+        .and_then(|header| header.to_str().ok())
+        .and_then(|header| header.strip_prefix("Bearer "))
+        .ok_or_else(|| GraphError::bad_token("Access token is empty."))?;
+    let token = directory.access_token(token).ok_or_else(|| {
+        GraphError::bad_token("IDX14100: JWT is not well formed, there are no dots (.).")
+    })?;
+    if token.expires <= directory.clock.now() {
+        return Err(GraphError::bad_token(
+            "Lifetime validation failed, the token is expired.",
+        ));
+    }
+    // An Outlook token fails here (facts, 3.1).
+    if token.audience != GRAPH {
+        return Err(GraphError::bad_token(
+            "Access token validation failure. Invalid audience.",
+        ));
+    }
+    Ok(token)
+}
+
+/// What a call is known by afterwards (facts/microsoft.md, 1.9).
+struct Ids {
+    request: Uuid,
+    client: Option<String>,
+}
+
+impl Ids {
+    fn stamp(&self, mut response: Response) -> Response {
+        let client = self
+            .client
+            .clone()
+            .unwrap_or_else(|| self.request.to_string());
+        let diagnostic = r#"{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"003","RoleInstance":"AM2PEPF00000000"}}"#;
+        let headers = [
+            ("request-id", self.request.to_string()),
+            ("client-request-id", client),
+            ("x-ms-ags-diagnostic", diagnostic.to_owned()),
+        ];
+        for (name, value) in headers {
+            if let Ok(value) = value.try_into() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn json(value: serde_json::Value) -> Response {
+    axum::Json(value).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The logins of the interface (HTTP Basic).
+
+use std::collections::BTreeSet;
+
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::ShopCtrl;
+
+#[derive(Debug)]
+pub(super) struct Login {
+    name: String,
+    password: String,
+    shops: BTreeSet<i64>,
+}
+
+impl ShopCtrl {
+    /// Adds an employee login that has these shops.
+    pub fn add_login(&self, name: &str, password: &str, shops: &[i64]) {
+        self.directory.note_secret(password);
+        self.state().logins.push(Login {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            shops: shops.iter().copied().collect(),
+        });
+    }
+
+    /// Whether ShopCtrl is up and the login is good; gives the login's shops.
+    pub(super) fn enter(&self, headers: &HeaderMap) -> Result<BTreeSet<i64>, Refused> {
+        let now = self.clock.now();
+        let state = self.state();
+        if let Some(until) = state.down_until.filter(|until| now < *until) {
+            return Err(Refused::Down {
+                wait: until.duration_since(now).as_secs().max(1),
+            });
+        }
+        let given = basic_credentials(headers);
+        let login = state.logins.iter().find(|login| {
+            given
+                .as_ref()
+                .is_some_and(|(name, password)| *name == login.name && *password == login.password)
+        });
+        login
+            .map(|login| login.shops.clone())
+            .ok_or(Refused::BadLogin)
+    }
+}
+
+/// Why a request was not looked at.
+pub(super) enum Refused {
+    Down { wait: i64 },
+    BadLogin,
+}
+
+impl From<Refused> for Response {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Down { wait } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(RETRY_AFTER, wait.to_string())],
+                axum::Json(json!({"error": "unavailable"})),
+            )
+                .into_response(),
+            // Message is ASP.NET Web API's own word for it; error is the contract's.
+            Refused::BadLogin => (
+                StatusCode::UNAUTHORIZED,
+                [(WWW_AUTHENTICATE, "Basic realm=\"ShopCtrl\"")],
+                axum::Json(json!({
+                    "error": "unauthorized",
+                    "Message": "Authorization has been denied for this request.",
+                })),
+            )
+                .into_response(),
+        }
+    }
+}
+
+pub(super) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let encoded = header.strip_prefix("Basic ")?;
+    let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}

@@ -1,0 +1,19 @@
+//! What tests of several modules use. There is no test in here.
+
+pub mod attempts;
+pub mod callback_log;
+pub mod chromium;
+mod end_state;
+mod events;
+pub mod faults;
+mod grants;
+pub mod hand_over;
+pub mod in_process;
+pub mod left_out;
+pub mod picture;
+pub mod scenario;
+pub mod steps;
+pub mod tickets;
+pub mod visitor;
+
+pub use scenario::Scenario;
