@@ -136,7 +136,7 @@ impl RefusalReason {
             Self::ForeignAccount => "foreign-account",
             Self::NotAssigned => "not-assigned",
             Self::MoreProof => "more-proof",
-            Self::AccountError => "account-error",
+            Self::AccountError => "account-trouble",
             Self::StartAgain => "start-again",
             Self::BlockedByPolicy => "blocked-by-policy",
             Self::Unknown => "unknown",
