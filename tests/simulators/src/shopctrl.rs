@@ -1,7 +1,7 @@
 //! ShopCtrl: its documented interface (`rest`), the contract that this project asks of it
 //! (`connections`), what a person does in its screens ([`screens`]), and the screens themselves for a
 //! browser: login ([`employees`]), Sales Channels, the lists of mailboxes, Mailbox details.
-//! Held to facts/shopctrl.md and infra/shopctrl-connections.openapi.yaml.
+//! Held to docs/beliefs.md, ShopCtrl, and infra/shopctrl-connections.openapi.yaml.
 
 mod connection;
 mod connections;
@@ -43,7 +43,7 @@ pub use outage::{Outage, OutageCause};
 use screens::PendingSignIn;
 pub use test_mail::SentMail;
 
-/// A mail in ShopCtrl. `MailboxId` is a folder: 1 unhandled, 3 sent (facts/shopctrl.md, 1.5).
+/// A mail in ShopCtrl. `MailboxId` is a folder: 1 unhandled, 3 sent (docs/beliefs.md, ShopCtrl).
 #[derive(Debug, Clone)]
 struct Email {
     id: i64,
@@ -147,7 +147,7 @@ impl ShopCtrl {
             .clone_into(&mut self.state().base);
     }
 
-    /// The redirect URI that the app registration must have (facts/shopctrl.md, 2.1).
+    /// The redirect URI that the app registration must have (docs/beliefs.md, ShopCtrl).
     #[must_use]
     pub fn redirect_uri(&self) -> String {
         format!("{}/Mail/Microsoft365/Auth.aspx", self.state().base)
@@ -198,7 +198,7 @@ impl ShopCtrl {
     }
 
     /// Makes this ShopCtrl an acceptance server, whose Mail override sends every mail to this address
-    /// instead, and calls it sent (facts/shopctrl.md, 2.2); none makes it a production server.
+    /// instead, and calls it sent (docs/beliefs.md, ShopCtrl); none makes it a production server.
     pub fn set_mail_override(&self, instead: Option<&str>) {
         self.state().mail_override = instead.map(str::to_owned);
     }

@@ -32,11 +32,11 @@ pub use replication::{Lag, Replica};
 use scope::{Scope, ScopeEcho};
 use signing_key::SigningKey;
 
-/// How long a refresh token lasts without being replaced (facts/microsoft.md, 2.6).
+/// How long a refresh token lasts without being replaced (docs/beliefs.md, Entra).
 pub(crate) const REFRESH_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// How long an authorization code lasts (facts/microsoft.md, 2.4).
+/// How long an authorization code lasts (docs/beliefs.md, Entra).
 pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// How long an access token lasts (facts/microsoft.md, 2.1: about 60 to 90 minutes).
+/// How long an access token lasts (docs/beliefs.md, Entra: about 60 to 90 minutes).
 pub(crate) const ACCESS_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_secs(3599);
 
 type Hook = Box<dyn Fn() + Send + Sync>;
@@ -308,7 +308,7 @@ impl Directory {
         self.records().consents.remove(&(oid, app_id));
     }
 
-    /// Revokes all of a person's refresh tokens ("revoke sessions": facts/microsoft.md, 2.6).
+    /// Revokes all of a person's refresh tokens ("revoke sessions": docs/beliefs.md, Entra).
     pub fn revoke_sessions(&self, oid: Uuid) {
         let now = self.clock.now();
         let mut records = self.records();

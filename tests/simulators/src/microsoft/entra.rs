@@ -1,5 +1,5 @@
 //! Entra on the wire: the token endpoint, `/authorize` with its pages, the discovery document and keys.
-//! What it decides is in [`crate::microsoft::directory`]; held to facts/microsoft.md, section 2.
+//! What it decides is in [`crate::microsoft::directory`]; held to docs/beliefs.md, Entra.
 
 mod pages;
 mod token;

@@ -1,5 +1,5 @@
 //! Graph on the wire: app registrations with addPassword and removePassword, the signed-in person and
-//! the mailbox, and the report of credential use. Held to facts/microsoft.md, sections 1 and 3.
+//! the mailbox, and the report of credential use. Held to docs/beliefs.md, Graph and Exchange.
 
 mod applications;
 mod error;
@@ -37,7 +37,7 @@ pub fn service(directory: Arc<Directory>, gate: Arc<Gate>, clock: Arc<Clock>) ->
 }
 
 /// How an app is addressed: the two ids are different values, and one in the other's place is a 404
-/// (facts/microsoft.md, 1.1).
+/// (docs/beliefs.md, Graph).
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum AppKey {
     ObjectId(String),
@@ -293,7 +293,7 @@ fn authorize(directory: &Directory, headers: &HeaderMap) -> Result<AccessToken, 
     Ok(token)
 }
 
-/// What a call is known by afterwards (facts/microsoft.md, 1.9).
+/// What a call is known by afterwards (docs/beliefs.md, Graph).
 struct Ids {
     request: Uuid,
     client: Option<String>,

@@ -44,7 +44,7 @@ impl Direction {
             .find(|direction| direction.segment() == segment)
     }
 
-    /// What the Protocol field of Mailbox details offers (facts/shopctrl.md, 2.2).
+    /// What the Protocol field of Mailbox details offers (docs/beliefs.md, ShopCtrl).
     pub(super) fn protocols(self) -> &'static [Protocol] {
         match self {
             Self::Receiving => &[Protocol::Graph, Protocol::Pop3, Protocol::Imap],
@@ -86,7 +86,7 @@ impl Protocol {
         }
     }
 
-    /// What is asked for at Microsoft (facts/shopctrl.md, 2.1).
+    /// What is asked for at Microsoft (docs/beliefs.md, ShopCtrl).
     pub(super) fn scope(self, direction: Direction) -> String {
         match (self, direction) {
             (Self::Graph, Direction::Receiving) => "offline_access User.Read Mail.Read".to_owned(),

@@ -1,5 +1,5 @@
 //! The people who work with ShopCtrl: their login page, and what their role lets them see. An employee
-//! has roles by shop in the real one (facts/shopctrl.md, 3.4); here one role counts for all their shops.
+//! has roles by shop in the real one (docs/beliefs.md, ShopCtrl); here one role counts for all their shops.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::microsoft::entra::escape;
 /// The cookie of an employee who has logged in. Its real name is not known.
 const SESSION: &str = "ShopCtrlSession";
 
-/// What an employee may do (facts/shopctrl.md, 3.4).
+/// What an employee may do (docs/beliefs.md, ShopCtrl).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Everything, the shops' settings included.
@@ -50,7 +50,7 @@ impl ShopCtrl {
     }
 
     /// Logs everybody out of the screens, as the end of a session would. How long one lasts is not
-    /// known (facts/shopctrl.md, 3.4).
+    /// known (docs/beliefs.md, ShopCtrl).
     pub fn end_sessions(&self) {
         self.state().sessions.clear();
     }

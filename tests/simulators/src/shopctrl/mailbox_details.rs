@@ -1,5 +1,5 @@
 //! The Mailbox details window with its Auth Parameters pane, and what Save and Authorize asks before it
-//! stores what was entered and goes to Microsoft (facts/shopctrl.md, 2.2).
+//! stores what was entered and goes to Microsoft (docs/beliefs.md, ShopCtrl).
 
 use std::sync::Arc;
 
@@ -255,7 +255,7 @@ struct Confirmed {
     unconfirmed: String,
 }
 
-/// Stores before it goes to Microsoft: that it does so in this order is inferred (facts/shopctrl.md, 2.3).
+/// Stores before it goes to Microsoft: that it does so in this order is inferred (docs/beliefs.md, ShopCtrl).
 async fn confirm(
     State(shopctrl): State<Arc<ShopCtrl>>,
     Path((shop_id, segment)): Path<(i64, String)>,
@@ -275,7 +275,7 @@ async fn confirm(
 impl ShopCtrl {
     /// Stores what was entered, and gives the connection's id. An auth parameter that was entered anew
     /// makes it Not authorized; for a connection that was Authorized that is inferred
-    /// (facts/shopctrl.md, 2.2).
+    /// (docs/beliefs.md, ShopCtrl).
     fn store(&self, entered: Unconfirmed) -> String {
         let new = entered.connection;
         let id = new.id.clone();

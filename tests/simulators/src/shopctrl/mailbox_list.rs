@@ -1,5 +1,5 @@
 //! The list of a shop's mailboxes, receiving or sending, with its buttons and the fields beside it
-//! (facts/shopctrl.md, 2.2). The wording of the popups is not known.
+//! (docs/beliefs.md, ShopCtrl). The wording of the popups is not known.
 
 use std::fmt::Write;
 use std::sync::Arc;

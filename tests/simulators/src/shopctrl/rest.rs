@@ -1,4 +1,4 @@
-//! The documented interface under `/v1` (facts/shopctrl.md, 1): `PascalCase` fields, bare arrays, no envelope.
+//! The documented interface under `/v1` (docs/beliefs.md, ShopCtrl): `PascalCase` fields, bare arrays, no envelope.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The way to a shop's settings: Sales Channels panel > Shop icon > Settings > topic menu
-//! Communication > E-mail > Receiving email | Sending email (facts/shopctrl.md, 2.2).
+//! Communication > E-mail > Receiving email | Sending email (docs/beliefs.md, ShopCtrl).
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a person does in ShopCtrl's screens, for tests that need no browser: the Auth Parameters pane,
 //! Save and Authorize with Microsoft's sign-in, and the page that it comes back to
-//! (facts/shopctrl.md, 2.2).
+//! (docs/beliefs.md, ShopCtrl).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl ShopCtrl {
         }
     }
 
-    /// Enters the Client Secret: Status becomes Not authorized (facts/shopctrl.md, 2.2).
+    /// Enters the Client Secret: Status becomes Not authorized (docs/beliefs.md, ShopCtrl).
     pub fn enter_secret(&self, shop_id: i64, id: &str, secret: &str) {
         self.check_mail();
         self.directory.note_secret(secret);
@@ -212,7 +212,7 @@ impl ShopCtrl {
 }
 
 /// `Auth.aspx`, the redirect URI. It needs no login of ShopCtrl's: `state` says whose sign-in it is.
-/// Whether the real one does is not known (facts/shopctrl.md, 2.4), as is the wording of both windows.
+/// Whether the real one does is not known (docs/beliefs.md, ShopCtrl), as is the wording of both windows.
 pub(super) async fn auth(
     State(shopctrl): State<Arc<ShopCtrl>>,
     OriginalUri(uri): OriginalUri,

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-/// The tenant of personal Microsoft accounts (facts/microsoft.md, 3.4).
+/// The tenant of personal Microsoft accounts (entra-docs, id-token-claims-reference).
 pub const PERSONAL_TENANT: Uuid = Uuid::from_u128(0x9188040d_6c67_4c5b_b112_36a304b66dad);
 
-/// Who may consent to an app's delegated permissions in a tenant (facts/microsoft.md, 2.4).
+/// Who may consent to an app's delegated permissions in a tenant (docs/beliefs.md, Entra).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ConsentPolicy {
     /// People may, except to what reads mail.
@@ -43,7 +43,7 @@ pub enum AccountKind {
     Personal,
 }
 
-/// What keeps a person with the right password from a token (facts/microsoft.md, 2.7).
+/// What keeps a person with the right password from a token (docs/beliefs.md, Entra).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     /// Conditional Access says no: 53003.
@@ -63,7 +63,7 @@ pub enum Obstacle {
 pub struct Person {
     /// `userPrincipalName`: what is typed at sign-in.
     pub upn: String,
-    /// `mail`, which often differs from the UPN (facts/microsoft.md, 3.4).
+    /// `mail`, which often differs from the UPN (docs/beliefs.md, Exchange).
     pub mail: Option<String>,
     /// `proxyAddresses`: `SMTP:` for the primary, `smtp:` for aliases.
     pub proxy_addresses: Vec<String>,
@@ -81,7 +81,7 @@ pub struct Person {
     pub obstacle: Option<Obstacle>,
     /// Whether the person may consent for the tenant.
     pub is_admin: bool,
-    /// Addresses of shared mailboxes that the person has Full Access to (facts/microsoft.md, 3.3).
+    /// Addresses of shared mailboxes that the person has Full Access to (graph-docs, outlook-share-messages-folders).
     pub full_access: Vec<String>,
 }
 

@@ -265,7 +265,7 @@ impl AuthorizeRequest {
     }
 }
 
-/// An exact match, in which only the port of localhost does not count (facts/microsoft.md, 2.5).
+/// An exact match, in which only the port of localhost does not count (docs/beliefs.md, Entra).
 fn same_redirect(registered: &str, sent: &str) -> bool {
     if registered == sent {
         return true;

@@ -116,7 +116,7 @@ impl Directory {
 
 impl Records {
     /// Asks the replica whose turn it is. 7000222 also comes for an unknown secret where every secret
-    /// that the replica knows is expired (facts/microsoft.md, 1.8).
+    /// that the replica knows is expired (docs/beliefs.md, Entra).
     fn check_secret(&mut self, app_id: Uuid, secret: &str, now: Timestamp) -> Result<Uuid, Denial> {
         let view = self.token_replicas.next_view(app_id, now);
         let Some(app) = self.app_mut(app_id) else {
@@ -144,7 +144,7 @@ impl Records {
         Ok(credential.key_id)
     }
 
-    /// Case counts since August 2024, and each part has its own number (facts/microsoft.md, 2.3).
+    /// Case counts since August 2024, and each part has its own number (docs/beliefs.md, Entra).
     fn match_federated(
         &mut self,
         app_id: Uuid,

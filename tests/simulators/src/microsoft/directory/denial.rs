@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-/// A refusal of Entra's (facts/microsoft.md, 2.7).
+/// A refusal of Entra's (docs/beliefs.md, Entra).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The number in `AADSTSnnnnn`.

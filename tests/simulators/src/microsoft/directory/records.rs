@@ -179,7 +179,7 @@ impl Records {
     }
 }
 
-/// The default `endDateTime` (facts/microsoft.md, 1.3).
+/// The default `endDateTime` (docs/beliefs.md, Graph).
 pub(crate) fn two_years_after(start: Timestamp) -> Timestamp {
     use jiff::ToSpan;
     let civil = jiff::tz::Offset::UTC.to_datetime(start);

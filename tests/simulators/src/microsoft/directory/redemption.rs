@@ -40,7 +40,7 @@ pub struct CodeRedemption<'a> {
 }
 
 impl Directory {
-    /// The client credentials grant (facts/microsoft.md, 2.1).
+    /// The client credentials grant (docs/beliefs.md, Entra).
     ///
     /// # Errors
     /// What Entra answers instead of a token.
@@ -95,7 +95,7 @@ impl Directory {
         })
     }
 
-    /// The authorization code grant (facts/microsoft.md, 2.6).
+    /// The authorization code grant (docs/beliefs.md, Entra).
     ///
     /// # Errors
     /// What Entra answers instead of tokens.
@@ -181,7 +181,7 @@ impl Directory {
         self.issue_for_person(&mut records, &grant, scopes, code.nonce.as_deref())
     }
 
-    /// The refresh token grant (facts/microsoft.md, 2.6). The old token stays good.
+    /// The refresh token grant (docs/beliefs.md, Entra). The old token stays good.
     ///
     /// # Errors
     /// What Entra answers instead of tokens.

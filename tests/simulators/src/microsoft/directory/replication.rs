@@ -1,5 +1,5 @@
 //! How a change spreads: each door into the directory has replicas that learn of it, and forget, at
-//! their own time, and requests go round them (facts/microsoft.md, 1.8: "one STS replica may accept
+//! their own time, and requests go round them (docs/beliefs.md, Entra: "one STS replica may accept
 //! while the next still refuses").
 
 use std::collections::HashMap;

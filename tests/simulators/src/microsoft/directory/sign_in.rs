@@ -98,7 +98,7 @@ impl Directory {
         self.begin(tenant, url, session, Purpose::Code)
     }
 
-    /// `GET /{tenant}/v2.0/adminconsent` (facts/microsoft.md, 2.4).
+    /// `GET /{tenant}/v2.0/adminconsent` (docs/beliefs.md, Entra).
     pub fn begin_admin_consent(&self, tenant: &str, url: &Url, session: Option<&str>) -> Step {
         self.begin(tenant, url, session, Purpose::AdminConsent)
     }
@@ -277,7 +277,7 @@ impl Directory {
     }
 
     /// The way back from any page that has one. `access_denied` with `error_subcode=cancel` is also
-    /// what comes from "Need admin approval" (facts/microsoft.md, 2.7).
+    /// what comes from "Need admin approval" (docs/beliefs.md, Entra).
     pub fn go_back(&self, flow: &str) -> Step {
         let Some(sign_in) = self.records().sign_ins.remove(flow) else {
             return unknown_flow();

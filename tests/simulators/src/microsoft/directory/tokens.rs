@@ -37,7 +37,7 @@ impl AccessToken {
     }
 }
 
-/// A refresh token: bound to person and client, not to a secret (facts/microsoft.md, 2.6).
+/// A refresh token: bound to person and client, not to a secret (docs/beliefs.md, Entra).
 #[derive(Debug, Clone)]
 pub struct RefreshToken {
     /// The person.
@@ -68,7 +68,7 @@ pub(crate) struct AuthorizationCode {
     pub(crate) second_factor: bool,
 }
 
-/// A PKCE challenge. Without `code_challenge_method` it is taken as plain (facts/microsoft.md, 2.4).
+/// A PKCE challenge. Without `code_challenge_method` it is taken as plain (docs/beliefs.md, Entra).
 #[derive(Debug, Clone)]
 pub(crate) enum Challenge {
     Plain(String),

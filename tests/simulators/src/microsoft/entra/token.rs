@@ -131,7 +131,7 @@ fn issue(tokens: &Tokens) -> Response {
     (no_store(), Json(answer)).into_response()
 }
 
-/// The error document of facts/microsoft.md, 2.7: its `timestamp` has a space and is not RFC 3339.
+/// The error document of docs/beliefs.md, Entra: its `timestamp` has a space and is not RFC 3339.
 pub(super) fn refuse(directory: &Directory, denial: &Denial) -> Response {
     let timestamp = directory
         .clock

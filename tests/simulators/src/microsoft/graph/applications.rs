@@ -1,4 +1,4 @@
-//! App registrations: reading them, and their client secrets (facts/microsoft.md, 1.1 to 1.8).
+//! App registrations: reading them, and their client secrets (docs/beliefs.md, Graph).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! Graph's error document (facts/microsoft.md, 1.9): `innerError`, with a date that has no zone.
+//! Graph's error document (docs/beliefs.md, Graph): `innerError`, with a date that has no zone.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! The signed-in person and the mailbox (facts/microsoft.md, 3.3).
+//! The signed-in person and the mailbox (docs/beliefs.md, Exchange).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

@@ -1,5 +1,5 @@
 //! `GET /beta/reports/appCredentialSignInActivities`: when each credential was last used
-//! (facts/microsoft.md, 1.3).
+//! (docs/beliefs.md, Graph).
 
 use axum::response::Response;
 use serde_json::{Value, json};
