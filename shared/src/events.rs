@@ -1,19 +1,19 @@
 //! The events that are published, of source `shopmail`, each at least once: what happened, and by what a repeated
 //! one is known. The client is in [`crate::event_bus`].
 
+mod detail_type;
 mod fields;
 mod id;
-mod kind;
 mod one_line;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use detail_type::EventKind;
 pub use fields::{
     AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, RetiredReason,
     StoppedConnection, StoppedWhy, Stops,
 };
-pub use kind::EventKind;
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::document;
 use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, retry_after, transient};
+use crate::json;
 use crate::retry::{CallError, Effect, Retry};
 
 /// A request to Graph, with a fresh `client-request-id` (graph-docs, best-practices-concept.md).
@@ -67,7 +67,7 @@ fn parsed<'a, T: Deserialize<'a>>(
     what: &str,
     response: &'a Response<Bytes>,
 ) -> Result<T, CallError> {
-    document::read_answer(response.body())
+    json::read_answer(response.body())
         .map_err(|problem| unreadable(what, response.status().as_u16(), &problem))
 }
 

@@ -3,14 +3,11 @@
 //! The pure part decides (values in, values out; `now`, ids and randomness are arguments), the
 //! clients at the edge act. Nothing here knows which function it runs in.
 
-pub mod attestations;
 pub mod aws;
 pub mod clock;
 pub mod cloud;
-pub mod companion;
 pub mod config;
 pub mod credential;
-pub mod document;
 pub mod drift;
 pub mod entra;
 pub mod event_bus;
@@ -21,6 +18,7 @@ pub mod grants;
 pub mod graph;
 pub mod http;
 pub mod ids;
+mod json;
 mod jwt;
 pub mod mailbox_secret;
 pub mod period;

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::cloud::Cloud;
 use crate::config::BaseUrl;
 use crate::credential::ClientSecret;
-use crate::document::{self, FormVersion};
 use crate::failure::{Failure, Kind};
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use crate::json::{self, FormVersion};
 use crate::period::Period;
 
 pub use sign_in_name::{RestsOn, SignInName};
@@ -181,7 +181,7 @@ impl MailboxSecret {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field and never its value.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let document: Self = document::read_whole(text).map_err(|problem| invalid(&problem))?;
+        let document: Self = json::read_whole(text).map_err(|problem| invalid(&problem))?;
         document.check()?;
         Ok(document)
     }

@@ -69,7 +69,7 @@ pub enum Effect {
 /// Whether the same call may succeed if it is tried again, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Not by trying: somebody has to change something first.
+    /// Not in this invocation: trying changes nothing, was done already, or could do it twice.
     No,
     /// After a pause of the caller's own: [`backoff`].
     Backoff,

@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::{BaseUrl, Reader};
-use crate::document;
 use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http::{Client, retry_after, transient};
+use crate::json;
 use crate::mailbox_secret::Connection;
 use crate::retry::{CallError, Effect, Retry};
 
@@ -55,7 +55,7 @@ impl Login {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        document::read(text).map_err(|problem| {
+        json::read(text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
                 format!("reading the ShopCtrl login: {problem}"),
@@ -147,7 +147,7 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     if response.status() != 200 {
         return Err(refusal(what, response));
     }
-    document::read_answer(response.body()).map_err(|problem| CallError {
+    json::read_answer(response.body()).map_err(|problem| CallError {
         effect: Effect::Unknown,
         retry: Retry::Backoff,
         status: Some(200),

@@ -16,6 +16,7 @@ mod calls;
 mod configuration_test;
 mod deletions;
 mod delivery;
+mod documents;
 mod expiry_checker;
 mod foreign_secrets_manager;
 mod hand_over;

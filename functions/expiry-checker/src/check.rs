@@ -13,13 +13,13 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
-use crate::fleet::Fleet;
 use crate::look::look;
 use crate::perform::{Mended, note, perform, publish};
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::plan::{Plan, plan};
 use crate::report::{self, Failed, Outcome};
+use crate::shared_apps::SharedApps;
 use crate::standstill::{Standstill, standstill};
 
 /// So many secrets are looked at side by side: `rotation` runs once for each.
@@ -34,10 +34,10 @@ const RESERVED: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
     let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
-    let fleet = Fleet::new(&listed);
+    let apps = SharedApps::new(&listed);
     let mut secrets: Vec<&SecretMetadata> = listed
         .iter()
-        .filter(|secret| !secret.deleted && is_of(check, secret, &fleet))
+        .filter(|secret| !secret.deleted && is_of(check, secret, &apps))
         .collect();
     secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
     let mut outcomes = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         }
         let checks = round
             .iter()
-            .map(|secret| check_in_time(clients, secret, &fleet, check, ends));
+            .map(|secret| check_in_time(clients, secret, &apps, check, ends));
         let checked = futures_util::future::join_all(checks).await;
         outcomes.extend(checked.into_iter().flatten());
         last = round.last().map(|secret| secret.arn.as_str());
@@ -71,10 +71,9 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
 
 /// Whether a check looks at a secret: at all of them, those behind the cursor, or the one that it was
 /// requested for and those that are in the same need.
-fn is_of(check: &Check, secret: &SecretMetadata, fleet: &Fleet) -> bool {
+fn is_of(check: &Check, secret: &SecretMetadata, apps: &SharedApps) -> bool {
     let behind = |cursor: &String| secret.arn > *cursor;
-    let asked =
-        |only: &Requested| secret.arn == only.arn || fleet.names_a_leaked_credential(secret);
+    let asked = |only: &Requested| secret.arn == only.arn || apps.names_a_leaked_credential(secret);
     check.cursor.as_ref().is_none_or(behind) && check.only.as_ref().is_none_or(asked)
 }
 
@@ -98,7 +97,7 @@ async fn continue_later(clients: &Clients, check: &Check, cursor: &str) -> Resul
 async fn check_in_time(
     clients: &Clients,
     listed: &SecretMetadata,
-    fleet: &Fleet,
+    apps: &SharedApps,
     check: &Check,
     ends: Instant,
 ) -> Option<Outcome> {
@@ -106,7 +105,7 @@ async fn check_in_time(
         return Some(Outcome::replica(listed));
     }
     let until = ends.checked_sub(RESERVED).unwrap_or(ends);
-    let work = check_secret(clients, listed, fleet, check);
+    let work = check_secret(clients, listed, apps, check);
     match tokio::time::timeout_at(until, work).await {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -126,7 +125,7 @@ async fn check_in_time(
 async fn check_secret(
     clients: &Clients,
     listed: &SecretMetadata,
-    fleet: &Fleet,
+    apps: &SharedApps,
     check: &Check,
 ) -> Option<Outcome> {
     let span = info_span!(
@@ -136,7 +135,7 @@ async fn check_secret(
         token = tracing::field::Empty
     );
     let work = async {
-        let (found, failures) = match look(clients, &listed.arn, fleet, check).await {
+        let (found, failures) = match look(clients, &listed.arn, apps, check).await {
             Ok(looked) => looked,
             Err(failure) => {
                 let outcome = Outcome::unseen(listed, failure);
@@ -211,8 +210,8 @@ async fn publish_if_stalled(
         match failure.kind {
             Kind::WaitingForPerson | Kind::Frozen => {}
             Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
-                let (kind, step) = (failure.kind.error_type(), failed.step);
-                warn!(kind, step, %failure, "something failed for this mailbox secret");
+                let (kind, failed_step) = (failure.kind.error_type(), failed.step);
+                warn!(kind, failed_step, %failure, "something failed for this mailbox secret");
             }
         }
     }

@@ -6,14 +6,13 @@
 mod call;
 mod check;
 mod clients;
-mod fleet;
 mod look;
 mod perform;
 mod plan;
 mod report;
 mod rotation_function;
 mod settings;
-mod standing;
+mod shared_apps;
 mod standstill;
 
 use std::time::Duration;

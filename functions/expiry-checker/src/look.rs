@@ -11,9 +11,9 @@ use tracing::warn;
 
 use crate::call::Check;
 use crate::clients::Clients;
-use crate::fleet::Fleet;
 use crate::plan::found::Found;
 use crate::report::Failed;
+use crate::shared_apps::SharedApps;
 
 /// A promotion that does not show is looked for so often more.
 const PROMOTION_LOOKS: u32 = 5;
@@ -24,7 +24,7 @@ const MOST_NEIGHBOURS: usize = 50;
 pub(crate) async fn look(
     clients: &Clients,
     arn: &str,
-    fleet: &Fleet,
+    apps: &SharedApps,
     check: &Check,
 ) -> Result<(Found, Vec<Failed>), Failure> {
     let promoted = check.only.as_ref().filter(|only| only.arn == arn);
@@ -48,9 +48,9 @@ pub(crate) async fn look(
     });
     let failures = failures.collect();
     let found = Found {
-        named_by_others: named_by_others(clients, &secret, fleet).await,
+        named_by_others: named_by_others(clients, &secret, apps).await,
         requested: check.only.is_some(),
-        shares_a_leaked_secret: fleet.shares_a_leaked_secret(&secret),
+        shares_a_leaked_secret: apps.shares_a_leaked_secret(&secret),
         secret,
         probe,
         policy,
@@ -81,9 +81,9 @@ async fn describe(
 async fn named_by_others(
     clients: &Clients,
     secret: &SecretMetadata,
-    fleet: &Fleet,
+    apps: &SharedApps,
 ) -> Option<BTreeSet<KeyId>> {
-    let neighbours = fleet.neighbours(secret);
+    let neighbours = apps.neighbours(secret);
     if neighbours.len() > MOST_NEIGHBOURS {
         return None;
     }
@@ -93,7 +93,7 @@ async fn named_by_others(
     let asked = futures_util::future::join_all(asked).await;
     let asked: Result<Vec<SecretMetadata>, CallError> = asked.into_iter().collect();
     match asked {
-        Ok(described) => Fleet::new(&described).named_by_others(secret),
+        Ok(described) => SharedApps::new(&described).named_by_others(secret),
         Err(error) => {
             warn!(failure = %error.failure, "another mailbox secret could not be described; nothing is removed");
             None

@@ -3,9 +3,9 @@
 pub mod action;
 mod drift;
 pub mod found;
-mod next_of_rotation;
 mod reminder;
-mod wanted;
+mod rotation_next;
+mod rotation_wanted;
 
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
@@ -17,7 +17,7 @@ use shared::short_hash::short_hash;
 use shared::tags;
 use shared::tags::apps::Apps;
 
-use crate::standing::Standing;
+use crate::report::Standing;
 use action::PlannedAction;
 use found::Found;
 
@@ -71,8 +71,8 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
             value: current.to_owned(),
         });
     }
-    let wanted = wanted::wanted(found, probe, current, now, plan.expires_at);
-    let next = next_of_rotation::next_of_rotation(found, now, wanted, plan.expires_at);
+    let wanted = rotation_wanted::wanted(found, probe, current, now, plan.expires_at);
+    let next = rotation_next::next_of_rotation(found, now, wanted, plan.expires_at);
     plan.standing = next.standing;
     plan.failures.extend(next.failure);
     // What removes comes before what adds.

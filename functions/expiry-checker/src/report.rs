@@ -9,7 +9,17 @@ use shared::secret_store::SecretMetadata;
 use shared::tags;
 
 use crate::call::Check;
-use crate::standing::Standing;
+
+/// How a mailbox secret stands, where nothing fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing to do.
+    Healthy,
+    /// A rotation is due or under way.
+    Due,
+    /// A rotation waits for a person.
+    WaitingForPerson,
+}
 
 /// What failed, and at which step or action.
 #[derive(Debug, Clone)]

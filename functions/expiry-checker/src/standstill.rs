@@ -102,7 +102,7 @@ mod tests {
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
     use super::*;
-    use crate::standing::Standing;
+    use crate::report::Standing;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

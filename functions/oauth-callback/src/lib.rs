@@ -1,6 +1,6 @@
 //! `oauth-callback`, the pages that a person reaches by a link: they sign in at Microsoft as the shop mailbox, and
-//! the rotation that waited goes on. Where a person has to hand the new secret to ShopCtrl, three
-//! screens lead through it: `start`, `task`, and `done`.
+//! the rotation that waited goes on. Where a person has to hand the new secret to ShopCtrl, four
+//! screens lead through it: `start`, `task`, `proving`, and `hand_over_done`.
 //!
 //! No GET changes anything unless it carries the sealed cookie of its own `/authorize` and a fresh
 //! authorization code: a link previewer can fetch every address.
@@ -121,7 +121,7 @@ fn respond_with(message: &Message) -> Response {
         status = outcome.status(),
         "answered with a message page"
     );
-    let response = Response::page(pages::message::page(message));
+    let response = Response::page(pages::outcome::page(message));
     if message.ends_sign_in {
         response.with_cookie(session::sign_in::COOKIE.end())
     } else {

@@ -1,8 +1,8 @@
 //! What Secrets Manager has of that which a link or a session names.
 
 use jiff::Timestamp;
-use shared::companion::CompanionStore;
 use shared::failure::{Failure, Kind};
+use shared::grants::GrantsStore;
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::CallError;
 use shared::secret_store::versions::CURRENT;
@@ -73,7 +73,7 @@ pub(crate) async fn owners_hand_over(
     key: &TicketKey,
     now: Timestamp,
 ) -> Result<HandOverContext, Message> {
-    let context = hand_over(clients, session, key, now).await?;
+    let context = hand_over_of_any_account(clients, session, key, now).await?;
     if context.is_the_owners() {
         return Ok(context);
     }
@@ -85,7 +85,7 @@ pub(crate) async fn owners_hand_over(
 }
 
 /// The same, whosever the mailbox is by now.
-pub(crate) async fn hand_over(
+pub(crate) async fn hand_over_of_any_account(
     clients: &Clients,
     session: Option<SignedIn>,
     key: &TicketKey,
@@ -102,14 +102,14 @@ pub(crate) async fn hand_over(
     let live = [versions.current(), versions.in_progress()].contains(&Some(&ticket.version));
     let value = value.filter(|_| live).ok_or(Outcome::Superseded)?;
     let document = MailboxSecret::read(&value.text)?;
-    let companion = CompanionStore::of(&clients.store, &secret.name);
-    let companion = companion.read().await?;
+    let grants_document = GrantsStore::of(&clients.store, &secret.name);
+    let grants_document = grants_document.read().await?;
     Ok(HandOverContext {
         session,
         ticket,
         secret,
         document,
-        companion,
+        grants_document,
     })
 }
 

@@ -1,8 +1,8 @@
 //! The pages: the frame around each, and one file a screen. Their words are in `words`.
 
-pub(crate) mod done;
 pub(crate) mod frame;
-pub(crate) mod message;
+pub(crate) mod hand_over_done;
+pub(crate) mod outcome;
 mod parts;
 pub(crate) mod proving;
 mod standing;

@@ -1,12 +1,12 @@
 //! The settings and the clients of every outside service, and what is had from the two together.
 
 use jiff::Timestamp;
-use shared::companion::CompanionStore;
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::{ClientProof, TokenEndpoint};
 use shared::event_bus::EventBus;
 use shared::failure::Failure;
+use shared::grants::GrantsStore;
 use shared::graph::application::Registration;
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
@@ -25,7 +25,7 @@ pub(crate) struct Clients {
     pub(crate) events: EventBus,
     rotators: Rotators,
     /// One writer of the grants at a time: side by side they would only lose races to each other.
-    pub(crate) companion_writer: tokio::sync::Mutex<()>,
+    pub(crate) grants_writer: tokio::sync::Mutex<()>,
 }
 
 impl Clients {
@@ -44,7 +44,7 @@ impl Clients {
             store,
             events,
             rotators,
-            companion_writer: tokio::sync::Mutex::new(()),
+            grants_writer: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -83,8 +83,8 @@ impl Clients {
         TokenEndpoint::new(self.http.clone(), self.app(mailbox), proof)
     }
 
-    pub(crate) fn companion(&self, secret: &SecretMetadata) -> CompanionStore {
-        CompanionStore::of(&self.store, &secret.name)
+    pub(crate) fn grants(&self, secret: &SecretMetadata) -> GrantsStore {
+        GrantsStore::of(&self.store, &secret.name)
     }
 
     pub(crate) fn policy(&self, secret: &SecretMetadata) -> Result<Policy, Failure> {

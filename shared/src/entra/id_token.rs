@@ -13,10 +13,10 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::App;
-use crate::document;
 use crate::failure::{Failure, Kind};
 use crate::http::{Client, retry_after, transient};
 use crate::ids::DirectoryId;
+use crate::json;
 use crate::jwt;
 use crate::retry::{CallError, Effect, Retry};
 
@@ -125,7 +125,7 @@ async fn get<T: for<'de> Deserialize<'de>>(
         .await
         .map_err(|error| error.while_doing(what))?;
     let status = response.status().as_u16();
-    document::read_answer(response.body()).map_err(|problem| CallError {
+    json::read_answer(response.body()).map_err(|problem| CallError {
         effect: Effect::None,
         retry: match transient(status) {
             Some(_) => Retry::transient(retry_after(&response)),

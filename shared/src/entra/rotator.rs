@@ -8,9 +8,9 @@ use super::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
 use crate::aws::{AwsSettings, Service, classify};
 use crate::cloud::MicrosoftSettings;
 use crate::credential::ClientSecret;
-use crate::document;
 use crate::failure::{Failure, Kind};
 use crate::http::Client;
+use crate::json;
 use crate::mailbox_secret::{MailboxSecret, Rotator};
 use crate::retry::{Deadline, with_retries};
 use crate::secret_store::{SecretStore, versions};
@@ -131,7 +131,7 @@ impl Rotators {
             .value_with_label(secret, versions::CURRENT)
             .await
             .map_err(|error| error.failure.while_doing("reading the rotator's secret"))?;
-        let own: OwnSecret = document::read(&value.text).map_err(|problem| {
+        let own: OwnSecret = json::read(&value.text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
                 format!("reading the rotator's secret: {problem}"),

@@ -19,9 +19,9 @@ use serde::Deserialize;
 use super::App;
 use super::refusal::{OAuthEndpoint, OAuthError, RefusalReason};
 use crate::credential::ClientSecret;
-use crate::document::field_error;
 use crate::failure::{Failure, Kind};
 use crate::http::{self, Client, TransportError};
+use crate::json::field_error;
 use crate::retry::{CallError, Effect, Retry};
 use wire::{ErrorBody, OAuthClient, TokenBody};
 
@@ -349,8 +349,13 @@ fn classify(
         }
         Err(RequestTokenError::ServerResponse(body)) => Err(refusal(body, &seen)),
         Err(RequestTokenError::Request(error)) => Err(TokenError::Call(error.while_doing(WHAT))),
-        Err(RequestTokenError::Parse(error, _)) => Err(unreadable(&seen, &field_error(&error))),
-        Err(RequestTokenError::Other(_)) => Err(unreadable(&seen, "the answer cannot be read")),
+        // Where it is a refusal, it may come from anybody on the way.
+        Err(RequestTokenError::Parse(error, _)) if seen.status == Some(200) => {
+            Err(unreadable(&seen, &field_error(&error)))
+        }
+        Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {
+            Err(unreadable(&seen, "the answer cannot be read"))
+        }
     }
 }
 

@@ -45,8 +45,20 @@ impl LastFailure {
     /// What the tag says of the rotation with this token.
     #[must_use]
     pub fn read(tag: Option<&str>, token: &str) -> Option<Self> {
-        let last: Self = tag?.parse().ok()?;
-        (last.token == token).then_some(last)
+        let rest = tag?.strip_prefix(token)?.strip_prefix(':')?;
+        Self::of_fields(token, rest).ok()
+    }
+
+    fn of_fields(token: &str, rest: &str) -> Result<Self, Unreadable> {
+        let mut fields = rest.splitn(4, ':').map(str::to_owned);
+        let mut next = || fields.next().ok_or(Unreadable);
+        Ok(Self {
+            token: token.to_owned(),
+            step: next()?,
+            error_type: next()?,
+            code: Some(next()?).filter(|code| !code.is_empty()),
+            what: next()?,
+        })
     }
 }
 
@@ -54,15 +66,9 @@ impl FromStr for LastFailure {
     type Err = Unreadable;
 
     fn from_str(tag: &str) -> Result<Self, Unreadable> {
-        let mut fields = tag.splitn(5, ':').map(str::to_owned);
-        let mut next = || fields.next().ok_or(Unreadable);
-        Ok(Self {
-            token: next()?,
-            step: next()?,
-            error_type: next()?,
-            code: Some(next()?).filter(|code| !code.is_empty()),
-            what: next()?,
-        })
+        // Of a token without a colon, as Secrets Manager makes them; another one has to be known: `read`.
+        let (token, rest) = tag.split_once(':').ok_or(Unreadable)?;
+        Self::of_fields(token, rest)
     }
 }
 
@@ -101,6 +107,9 @@ mod tests {
             let failure = Failure { code, ..Failure::new(Kind::Misconfigured, what) };
             let last = LastFailure::new(&token, &step, &failure);
             prop_assert_eq!(last.to_string().parse(), Ok(last.clone()));
+            prop_assert_eq!(LastFailure::read(Some(&last.to_string()), &token), Some(last));
+            let token = format!("2026-11-27T06:00:00Z-{token}");
+            let last = LastFailure::new(&token, &step, &failure);
             prop_assert_eq!(LastFailure::read(Some(&last.to_string()), &token), Some(last));
         }
 

@@ -52,7 +52,7 @@ impl FromStr for PublishedFailures {
     type Err = Unreadable;
 
     fn from_str(tag: &str) -> Result<Self, Unreadable> {
-        let (version, hashes) = tag.split_once(':').ok_or(Unreadable)?;
+        let (version, hashes) = tag.rsplit_once(':').ok_or(Unreadable)?;
         let hashes = hashes.split('.').filter(|hash| !hash.is_empty());
         Ok(Self {
             version: version.to_owned(),
@@ -77,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back(
-            version in "[a-zA-Z0-9-]{0,64}",
+            version in "[a-zA-Z0-9:-]{0,64}",
             hashes in prop::collection::btree_set("[0-9a-f]{8}", 0..=MOST),
         ) {
             let published = PublishedFailures { version, hashes };

@@ -64,8 +64,9 @@ impl FromStr for Redelivery {
     type Err = Unreadable;
 
     fn from_str(tag: &str) -> Result<Self, Unreadable> {
-        let (version, rest) = tag.split_once(':').ok_or(Unreadable)?;
-        let (begun, connections) = rest.split_once(':').ok_or(Unreadable)?;
+        // From the right: AWS checks of a version's id that somebody chose its length only.
+        let (front, connections) = tag.rsplit_once(':').ok_or(Unreadable)?;
+        let (version, begun) = front.rsplit_once(':').ok_or(Unreadable)?;
         let connections = connections.split('.').filter(|hash| !hash.is_empty());
         Ok(Self {
             version: version.to_owned(),
@@ -91,7 +92,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back(
-            version in "[a-zA-Z0-9-]{1,64}",
+            version in "[a-zA-Z0-9:-]{1,64}",
             begun in any::<i64>(),
             connections in prop::collection::btree_set("[0-9a-f]{8}", 0..=MOST),
         ) {

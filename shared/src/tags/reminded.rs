@@ -27,7 +27,7 @@ impl FromStr for Reminded {
     type Err = Unreadable;
 
     fn from_str(tag: &str) -> Result<Self, Unreadable> {
-        let (version, threshold) = tag.split_once(':').ok_or(Unreadable)?;
+        let (version, threshold) = tag.rsplit_once(':').ok_or(Unreadable)?;
         Ok(Self {
             version: version.to_owned(),
             threshold: threshold.parse().map_err(|_| Unreadable)?,
@@ -48,7 +48,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(version in "[a-zA-Z0-9-]{1,64}", threshold in any::<i64>()) {
+        fn what_is_written_reads_back(version in "[a-zA-Z0-9:-]{1,64}", threshold in any::<i64>()) {
             let reminded = Reminded { version, threshold };
             prop_assert!(reminded.to_string().len() <= 256);
             prop_assert_eq!(reminded.to_string().parse(), Ok(reminded));

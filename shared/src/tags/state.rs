@@ -98,17 +98,20 @@ impl FromStr for State {
         if tag == "rotated" {
             return Ok(Self::Rotated);
         }
+        // From the right: AWS checks of a token that somebody chose its length only.
         let (form, rest) = tag.split_once(':').ok_or(Unreadable)?;
-        let (token, rest) = rest.split_once(':').ok_or(Unreadable)?;
-        let token = token.to_owned();
+        let (front, last) = rest.rsplit_once(':').ok_or(Unreadable)?;
         match form {
-            "waiting" => Ok(Self::Waiting {
-                token,
-                asked: rest.parse()?,
-            }),
+            "waiting" => {
+                let (token, when) = front.rsplit_once(':').ok_or(Unreadable)?;
+                Ok(Self::Waiting {
+                    token: token.to_owned(),
+                    asked: format!("{when}:{last}").parse()?,
+                })
+            }
             "stalled" => Ok(Self::Stalled {
-                token,
-                check: rest.parse().map_err(|_| Unreadable)?,
+                token: front.to_owned(),
+                check: last.parse().map_err(|_| Unreadable)?,
             }),
             _ => Err(Unreadable),
         }
@@ -154,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn states() -> impl Strategy<Value = State> {
-        let token = "[a-zA-Z0-9-]{1,64}";
+        let token = "[a-zA-Z0-9:-]{1,64}";
         let hashes = prop::collection::vec("[0-9a-f]{8}", 0..=MOST);
         let asked = (any::<i64>(), prop::option::of(0..=30_i64), hashes);
         let asked = asked.prop_map(|(until, threshold, hashes)| Asked {

@@ -10,7 +10,7 @@ use shared::tags::stalled::Stalled;
 
 use super::action::PlannedAction;
 use super::found::Found;
-use super::next_of_rotation::waits;
+use super::rotation_next::waits;
 
 pub(super) fn remind(
     found: &Found,

@@ -1,9 +1,9 @@
 //! What is known of a hand-over when a request of its session comes.
 
 use jiff::Timestamp;
-use shared::companion::Companion;
 use shared::events::{Event, EventKind, Subject};
 use shared::failure::Failure;
+use shared::grants::GrantsDocument;
 use shared::mailbox_secret::{Delivery, MailboxSecret, SignInName};
 use shared::policy::{self, Policy};
 use shared::secret_store::SecretMetadata;
@@ -19,7 +19,7 @@ pub(crate) struct HandOverContext {
     pub secret: SecretMetadata,
     /// The document of the version that the link is bound to.
     pub document: MailboxSecret,
-    pub companion: Companion,
+    pub grants_document: GrantsDocument,
 }
 
 impl HandOverContext {
@@ -33,7 +33,7 @@ impl HandOverContext {
     pub fn is_the_owners(&self) -> bool {
         // A session begins with an account of the document's tenant only.
         let (oid, tid) = (&self.session.oid, &self.document.tenant_id);
-        let holder = GrantHolder::of(&self.companion.grants, &self.ticket.mailbox, oid, tid);
+        let holder = GrantHolder::of(&self.grants_document.grants, &self.ticket.mailbox, oid, tid);
         holder == GrantHolder::ThisAccount
     }
 
@@ -47,7 +47,7 @@ impl HandOverContext {
         let mut others = self.document.connections.iter().filter(|connection| {
             connection.delivery == Delivery::Attended && connection.mailbox != self.ticket.mailbox
         });
-        let attestations = &self.companion.attestations;
+        let attestations = &self.grants_document.attestations;
         self.ticket.purpose == Purpose::Rotate
             && others.any(|c| !attestations.attested(&self.ticket.version, &c.id))
     }

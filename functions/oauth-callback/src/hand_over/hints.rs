@@ -87,7 +87,7 @@ fn looks_like_acceptance(ui: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use shared::attestations::HandOverState;
+    use shared::grants::attestations::HandOverState;
     use shared::mailbox_secret::Connection;
     use shared::shopctrl::status::{LastMailCheck, ShopStatus};
 

@@ -1,6 +1,6 @@
 //! The form in which a person says what ShopCtrl shows of a connection.
 
-use shared::attestations::HandOverState;
+use shared::grants::attestations::HandOverState;
 
 /// The field with the connection's id.
 pub(crate) const CONNECTION: &str = "connection";

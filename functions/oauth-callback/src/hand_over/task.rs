@@ -1,7 +1,7 @@
 //! What the person has to do for each connection, and which page comes next.
 
 use jiff::Timestamp;
-use shared::attestations::{Attestation, HandOverState};
+use shared::grants::attestations::{Attestation, HandOverState};
 use shared::mailbox_secret::{Connection, Delivery, Direction};
 use shared::ticket::Purpose;
 
@@ -71,7 +71,7 @@ impl Task<'_> {
 
 /// What this account has to do, receiving before sending.
 pub(crate) fn tasks(context: &HandOverContext) -> Vec<Task<'_>> {
-    let attestations = &context.companion.attestations;
+    let attestations = &context.grants_document.attestations;
     let version = &context.ticket.version;
     let of_mailbox = |c: &&Connection| c.mailbox == context.ticket.mailbox;
     let connections = context.document.connections.iter().filter(of_mailbox);

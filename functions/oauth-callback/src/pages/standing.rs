@@ -1,7 +1,7 @@
 //! How each connection of a hand-over stands, and what may be behind it where it does not go well.
 
 use maud::{Markup, html};
-use shared::attestations::HandOverState;
+use shared::grants::attestations::HandOverState;
 
 use super::parts::{form_fields, marked};
 use super::words::standing as words;

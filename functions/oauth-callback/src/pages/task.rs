@@ -1,8 +1,8 @@
 //! *Hand over*: the steps for one connection.
 
 use maud::{Markup, html};
-use shared::attestations::HandOverState;
 use shared::credential::ClientSecret;
+use shared::grants::attestations::HandOverState;
 use shared::mailbox_secret::Connection;
 
 use super::frame::Page;

@@ -1,9 +1,9 @@
 //! `POST /attest`: records what the person says that ShopCtrl shows of a connection.
 
 use jiff::Timestamp;
-use shared::attestations::{Attestation, HandOverState};
-use shared::companion::CompanionStore;
 use shared::events::EventKind;
+use shared::grants::GrantsStore;
+use shared::grants::attestations::{Attestation, HandOverState};
 use shared::mailbox_secret::Connection;
 use shared::retry::Deadline;
 use tracing::info;
@@ -96,16 +96,16 @@ async fn record(
     let versions = &context.secret.versions;
     let live = [versions.current(), versions.in_progress()];
     let token = context.ticket.version.clone();
-    CompanionStore::of(&clients.store, &context.secret.name)
-        .update(|companion| {
-            let attestations = &mut companion.attestations;
+    GrantsStore::of(&clients.store, &context.secret.name)
+        .update(|grants_document| {
+            let attestations = &mut grants_document.attestations;
             // What was said of rotations that are over is in their events.
             attestations.retain(|other| other == token || live.contains(&Some(other)));
             attestations.set(&token, &connection.id, statement.clone());
         })
         .await?;
     let state: HandOverState = statement.state;
-    let attestations = &mut context.companion.attestations;
+    let attestations = &mut context.grants_document.attestations;
     attestations.set(&token, &connection.id, statement);
     info!(connection = %connection.id, ?state, "a person's statement is recorded");
     Ok(())

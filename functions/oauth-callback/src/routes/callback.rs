@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use shared::attestations::Attestations;
-use shared::companion::CompanionStore;
 use shared::entra::refusal::{OAuthEndpoint, OAuthError, number_in};
-use shared::grants::Grant;
+use shared::grants::GrantsStore;
+use shared::grants::attestations::Attestations;
+use shared::grants::consents::Grant;
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::Connection;
 use shared::retry::Deadline;
@@ -77,15 +77,15 @@ async fn complete(
     }
     let code = request.query("code").filter(|code| !code.is_empty());
     let code = code.ok_or(Outcome::NoCode)?;
-    let store = CompanionStore::of(&clients.store, &sign_in.secret.name);
-    let (tokens, issuer, companion) = tokio::join!(
+    let store = GrantsStore::of(&clients.store, &sign_in.secret.name);
+    let (tokens, issuer, grants_document) = tokio::join!(
         redeem::redeem(clients, sign_in, code.into()),
         redeem::issuer(clients, &sign_in.app, deadline),
         store.read(),
     );
-    let (tokens, issuer, companion) = (tokens?, issuer?, companion?);
+    let (tokens, issuer, grants_document) = (tokens?, issuer?, grants_document?);
     let account = redeem::account(clients, sign_in, &tokens, &issuer, deadline).await?;
-    if checks::grant_holder(sign_in, &account, &companion.grants)? == GrantHolder::Nobody {
+    if checks::grant_holder(sign_in, &account, &grants_document.grants)? == GrantHolder::Nobody {
         checks::refuse_other_names(clients, sign_in, &tokens, &account, deadline).await?;
     }
     let refresh_token = checks::refuse_incomplete_consent(sign_in, &tokens)?;
@@ -99,7 +99,7 @@ async fn complete(
     store_grant(&store, sign_in, &grant).await?;
     info!(mailbox = %sign_in.ticket.mailbox, "stored a grant");
     let offers = offer::offer(clients, sign_in, deadline).await;
-    match hand_over_work(sign_in, &companion.attestations, &offers.addresses) {
+    match hand_over_work(sign_in, &grants_document.attestations, &offers.addresses) {
         HandOverWork::Open => redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses),
         HandOverWork::Done => {
             let response = redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses)?;
@@ -129,16 +129,12 @@ fn refusal_in(request: &Request) -> Option<OAuthError> {
 }
 
 /// Stores the grant, unless another account's was stored for the mailbox meanwhile.
-async fn store_grant(
-    store: &CompanionStore,
-    sign_in: &SignIn,
-    grant: &Grant,
-) -> Result<(), Message> {
+async fn store_grant(store: &GrantsStore, sign_in: &SignIn, grant: &Grant) -> Result<(), Message> {
     let mailbox = &sign_in.ticket.mailbox;
     let taken = Cell::new(false);
     store
-        .update(|companion| {
-            let grants = &mut companion.grants;
+        .update(|grants_document| {
+            let grants = &mut grants_document.grants;
             let holder = GrantHolder::of(grants, mailbox, &grant.oid, &grant.tid);
             taken.set(holder == GrantHolder::AnotherAccount);
             if holder != GrantHolder::AnotherAccount {

@@ -8,7 +8,7 @@ use crate::clients::Clients;
 use crate::hand_over::reveal;
 use crate::hand_over::task::{Screen, Task, screen, tasks};
 use crate::pages::task::SecretField;
-use crate::pages::{done, proving, task};
+use crate::pages::{hand_over_done, proving, task};
 use crate::request::Request;
 use crate::response::{Response, RouteResult};
 use crate::session::signed_in::SignedIn;
@@ -43,7 +43,7 @@ pub(crate) async fn respond(
         Screen::Proving => proving::page(&context, &tasks, &observations),
         Screen::Done => {
             let renewal = context.renewal(&clients.settings.policy)?;
-            done::page(&context, &tasks, &observations, renewal)
+            hand_over_done::page(&context, &tasks, &observations, renewal)
         }
     }))
 }

@@ -31,7 +31,7 @@ pub(crate) async fn respond(
 ) -> RouteResult {
     let key = load::ticket_key(clients).await?;
     let session = SignedIn::open_for_form(request, &key, now);
-    let mut context = load::hand_over(clients, session, &key, now).await?;
+    let mut context = load::hand_over_of_any_account(clients, session, &key, now).await?;
     if let Some(reason) = refusal(&context, now) {
         publish_refusal(clients, &context, reason, now).await?;
         return Err(refused(&context, reason));

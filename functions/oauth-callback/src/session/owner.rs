@@ -1,6 +1,6 @@
 //! Whether an account is the mailbox's: the one place that compares them.
 
-use shared::grants::Grants;
+use shared::grants::consents::Grants;
 use shared::graph::account::Addresses;
 use shared::ids::{DirectoryId, MailboxAddress};
 use shared::mailbox_secret::SignInName;

@@ -6,8 +6,6 @@ mod registrations;
 mod retirement;
 mod warn;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use shared::credential::Credential;
 use shared::events::RetiredReason;
@@ -59,7 +57,7 @@ pub(super) async fn run(
             document: mailbox.clone(),
             deadline,
         },
-        current_since: current.created,
+        stored_at: current.created,
         held: &held,
         named_by_others: call.named_by_others.as_ref(),
     };
@@ -215,7 +213,7 @@ async fn without_registration(
 
 /// A credential that Graph does not list: removed by an earlier run or by a person, unless its value
 /// still signs in: a secret of the service principal does, and no app registration lists it.
-async fn gone(run: &Retirement<'_>, old: &Old<'_>, known: &Arc<Known>) -> Result<Outcome, Failure> {
+async fn gone(run: &Retirement<'_>, old: &Old<'_>, known: &Known) -> Result<Outcome, Failure> {
     let Context {
         clients,
         secret,

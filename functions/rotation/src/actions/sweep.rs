@@ -152,7 +152,7 @@ async fn redeem_idle_grants(context: &Context<'_>, now: Timestamp) -> Result<Vec
     let Context {
         clients, secret, ..
     } = context;
-    let store = clients.companion(secret);
+    let store = clients.grants(secret);
     let grants = store.read().await?.grants;
     store.tidy().await?;
     let before = now.checked_sub(clients.settings.redeem_every.signed());

@@ -12,8 +12,8 @@ use super::removal::find_credential;
 use crate::clients::Clients;
 use crate::context::Context;
 
-/// Not with one whose hint is not the value's: the id was typed wrong, and the credential is somebody
-/// else's. The context's document is the current one.
+/// Labels the current version, but not with a credential whose hint is not the value's: the id was typed wrong,
+/// and the credential is somebody else's. The context's document is the current one.
 pub(crate) async fn adopt_current(
     context: &Context<'_>,
     application: &Application,

@@ -1,4 +1,4 @@
-//! Of the credentials that nothing names, those whose values are gone for good.
+//! Which credentials that nothing names are lost for good, by what their versions store and connections hold.
 
 use jiff::Timestamp;
 use shared::credential::IssuedBy;
@@ -21,7 +21,7 @@ pub(crate) fn settled(clients: &Clients, now: Timestamp) -> Timestamp {
     settled.unwrap_or(Timestamp::MIN)
 }
 
-/// One that its version stores gets the label back that somebody took away; one that a connection holds, or
+/// Of the credentials that nothing names, those whose values nobody has. One that its version stores gets the label back that somebody took away; one that a connection holds, or
 /// may hold, stays; and so does one with an old marker, which another region may have issued.
 pub(crate) async fn lost_for_good(
     clients: &Clients,

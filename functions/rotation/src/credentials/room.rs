@@ -1,5 +1,6 @@
 //! Room for one more credential, where Entra allows two only.
 
+use jiff::Timestamp;
 use shared::credential::Credential;
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration};
@@ -34,7 +35,7 @@ pub(crate) async fn make_room(
     let orphans = orphans(application, &secret, current.key_id, before);
     let may_go_yet = !orphans.is_empty();
     let mut lost = lost_for_good(clients, &secret, current, orphans, *deadline).await?;
-    let own = own_lost(context, &secret, application, registration);
+    let own = own_lost(context, &secret, application, before);
     // An earlier attempt's value may show late, and its credential is not lost then.
     if !own.is_empty() && stored_value(context, true).await?.is_some() {
         return Err(Failure::new(
@@ -70,10 +71,9 @@ fn own_lost(
     context: &Context<'_>,
     secret: &SecretMetadata,
     application: &Application,
-    registration: &Registration,
+    before: Timestamp,
 ) -> Vec<KeyId> {
     let unstored = secret.versions.keys_of(&context.version).is_empty();
-    let before = settled(context.clients, registration.now());
     let settled = |credential: &&Credential| credential.start.is_some_and(|start| start <= before);
     let own = application.credentials.iter();
     let own = own.filter(|credential| unstored && context.issued(credential));

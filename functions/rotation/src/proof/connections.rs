@@ -1,10 +1,10 @@
 //! The connections of a document, proved by what ShopCtrl shows of them: its own test, and the mail check.
 
 use jiff::Timestamp;
-use shared::attestations::Attestations;
 use shared::drift::DriftKind;
 use shared::events::EventKind;
 use shared::failure::{Failure, Kind};
+use shared::grants::attestations::Attestations;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
 use shared::retry::{backoff, with_retries};
 use shared::rotation::Step;

@@ -3,7 +3,7 @@
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
 use shared::failure::{Failure, Kind};
-use shared::grants::{Grant, Grants};
+use shared::grants::consents::{Grant, Grants};
 use shared::graph::account;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Direction, Proof, Protocol};
@@ -156,10 +156,10 @@ async fn store_redeemed(
     redeemed: &Grant,
 ) -> Result<(), Failure> {
     let clients = context.clients;
-    let _one_writer = clients.companion_writer.lock().await;
-    let store = clients.companion(&context.secret);
-    let stored = store.update(|companion| {
-        let grants = &mut companion.grants;
+    let _one_writer = clients.grants_writer.lock().await;
+    let store = clients.grants(&context.secret);
+    let stored = store.update(|grants_document| {
+        let grants = &mut grants_document.grants;
         // A sign-in that came meanwhile brought a newer one.
         let newer = grants
             .of(mailbox)

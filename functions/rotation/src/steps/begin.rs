@@ -164,10 +164,11 @@ async fn find<'a>(
         value,
         current,
     } = look_until_it_decides(clients, call, deadline).await?;
-    let state = state?;
-    if state == VersionState::AlreadyCurrent {
-        return Ok(Found::Current { secret, value });
-    }
+    let stored = match state? {
+        VersionState::AlreadyCurrent => return Ok(Found::Current { secret, value }),
+        VersionState::Stored => true,
+        VersionState::NothingStored => false,
+    };
     let current_value = current?;
     let current = MailboxSecret::read(&current_value.text)?;
     let context = |version, document| Context {
@@ -178,24 +179,22 @@ async fn find<'a>(
         deadline,
     };
     let Some(value) = value else {
-        return match state {
-            VersionState::Stored => Err(not_shown("value")),
-            VersionState::NothingStored | VersionState::AlreadyCurrent => {
-                Ok(Found::Empty(context(current_value.version, current)))
-            }
+        return match stored {
+            true => Err(not_shown("value")),
+            false => Ok(Found::Empty(context(current_value.version, current))),
         };
     };
     let pending = MailboxSecret::read(&value.text)?;
-    match state {
-        VersionState::Stored => Ok(Found::Stored(Stored {
+    if stored {
+        return Ok(Found::Stored(Stored {
             context: context(call.token.clone(), pending),
             current: Box::new(current),
             stored_at: value.created,
-        })),
-        _ if pending.key_id == current.key_id => {
-            Ok(Found::HoldsCurrent(context(current_value.version, current)))
-        }
-        VersionState::NothingStored | VersionState::AlreadyCurrent => Err(not_shown("key- label")),
+        }));
+    }
+    match pending.key_id == current.key_id {
+        true => Ok(Found::HoldsCurrent(context(current_value.version, current))),
+        false => Err(not_shown("key- label")),
     }
 }
 

@@ -31,8 +31,8 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         document: mailbox,
         ..
     } = context;
-    let store = clients.companion(&context.secret);
-    let (entra, signs_in, shopctrl, companion) = tokio::join!(
+    let store = clients.grants(&context.secret);
+    let (entra, signs_in, shopctrl, grants_document) = tokio::join!(
         try_entra(context),
         wait_until_signs_in(clients, mailbox, context.deadline),
         try_shopctrl(context),
@@ -48,8 +48,8 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         }
     };
     let good = problems.is_empty();
-    let needs = match companion {
-        Ok(companion) if good => prove_mailboxes(context, &companion.grants).await,
+    let needs = match grants_document {
+        Ok(grants_document) if good => prove_mailboxes(context, &grants_document.grants).await,
         Ok(_) => Ok(Vec::new()),
         Err(failure) => Err(failure),
     };

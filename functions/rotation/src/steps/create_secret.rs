@@ -3,7 +3,7 @@
 //! Graph shows a secret once and addPassword is not idempotent. Secrets Manager's pending version is
 //! the write-ahead record; value and `key-` label are written in one call; whatever dies between
 //! addPassword and that call leaves a credential with our marker whose version stores nothing, and such
-//! a one is removed. Which ones is decided in `credentials::orphans`.
+//! a one is removed. Which ones is decided in `credentials::orphans` and `credentials::lost`.
 
 use std::collections::BTreeSet;
 

@@ -77,14 +77,14 @@ async fn refuse_undelivered(context: &Context<'_>) -> Result<(), Failure> {
         deadline,
         ..
     } = context;
-    let (logins, companion) = tokio::join!(Logins::read(clients, document), async {
+    let (logins, grants_document) = tokio::join!(Logins::read(clients, document), async {
         if document.has_attended() {
-            clients.companion(&context.secret).read().await.map(Some)
+            clients.grants(&context.secret).read().await.map(Some)
         } else {
             Ok(None)
         }
     });
-    let companion = companion?;
+    let grants_document = grants_document?;
     let looks = document.connections.iter().map(async |connection| {
         let id = &connection.id;
         let delivered = match connection.delivery {
@@ -93,9 +93,9 @@ async fn refuse_undelivered(context: &Context<'_>) -> Result<(), Failure> {
                 let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
                 held.await?.has(document.key_id)
             }
-            Delivery::Attended => companion
-                .as_ref()
-                .is_some_and(|companion| companion.attestations.attested(&context.version, id)),
+            Delivery::Attended => grants_document.as_ref().is_some_and(|grants_document| {
+                grants_document.attestations.attested(&context.version, id)
+            }),
         };
         if delivered {
             return Ok(());

@@ -11,7 +11,7 @@ pub(super) enum VersionState {
     Stored,
     /// It is pending, and holds nothing of ours by its labels.
     NothingStored,
-    /// It is the current one already, and Secrets Manager may call again: nothing to do.
+    /// It is the current one already, and Secrets Manager may call again.
     AlreadyCurrent,
 }
 

@@ -88,8 +88,8 @@ async fn attended<'c>(
     if !document.has_attended() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let companion = context.clients.companion(&context.secret).read().await?;
-    let attestations = companion.attestations;
+    let grants_document = context.clients.grants(&context.secret).read().await?;
+    let attestations = grants_document.attestations;
     let attended = document
         .connections
         .iter()

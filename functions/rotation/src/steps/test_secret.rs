@@ -41,12 +41,12 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
         ..
     } = context;
     let now = wait_until_signs_in(clients, pending, context.deadline).await?;
-    let store = clients.companion(secret);
-    let (logins, companion) = tokio::join!(Logins::read(clients, pending), store.read());
-    let companion = companion?;
+    let store = clients.grants(secret);
+    let (logins, grants_document) = tokio::join!(Logins::read(clients, pending), store.read());
+    let grants_document = grants_document?;
     let (connections, mailboxes) = tokio::join!(
-        prove_connections(context, &logins, &companion.attestations, now),
-        prove_mailboxes(context, &companion.grants),
+        prove_connections(context, &logins, &grants_document.attestations, now),
+        prove_mailboxes(context, &grants_document.grants),
     );
     // A person is asked at once, whatever the connections say, and the connections' failure
     // comes before the waiting: it is what has to be looked at.

@@ -2,8 +2,8 @@
 
 pub(crate) mod calendar;
 pub(crate) mod common;
-pub(crate) mod done;
-pub(crate) mod message;
+pub(crate) mod hand_over_done;
+pub(crate) mod outcome;
 pub(crate) mod proving;
 mod refused;
 pub(crate) mod standing;

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use shared::entra::id_token::Account;
 use shared::entra::sign_in::{connection_scope, of_one_resource};
 use shared::entra::token::Tokens;
-use shared::grants::Grants;
+use shared::grants::consents::Grants;
 use shared::graph::account;
 use shared::mailbox_secret::RestsOn;
 use shared::retry::{Deadline, with_retries};

@@ -76,7 +76,7 @@ impl<'a> Old<'a> {
         // Not of a rotation that was given up, nor of one that was taken back; nor of a value put by hand just
         // before, which Secrets Manager counts as a rotation, too.
         let secret = &run.context.secret;
-        let made = run.current_since;
+        let made = run.stored_at;
         let replaced = secret.versions.has(self.version, PREVIOUS)
             && credential
                 .start

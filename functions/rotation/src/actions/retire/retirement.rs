@@ -15,7 +15,7 @@ pub(super) struct Retirement<'a> {
     /// Of the current version.
     pub(super) context: Context<'a>,
     /// When the current value was stored, by AWS's clock.
-    pub(super) current_since: Option<Timestamp>,
+    pub(super) stored_at: Option<Timestamp>,
     pub(super) held: &'a [Held<'a>],
     /// The credentials that other managed secrets name; unknown, nothing is removed.
     pub(super) named_by_others: Option<&'a BTreeSet<KeyId>>,

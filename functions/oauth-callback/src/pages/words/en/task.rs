@@ -1,6 +1,6 @@
 //! The steps of a hand-over for one connection.
 
-use shared::attestations::HandOverState;
+use shared::grants::attestations::HandOverState;
 use shared::mailbox_secret::{Connection, Direction, Protocol, SignInName};
 
 use super::common::host;

@@ -5,7 +5,7 @@ use maud::html;
 
 use super::frame::Page;
 use super::standing;
-use super::words::done as words;
+use super::words::hand_over_done as words;
 use crate::hand_over::context::HandOverContext;
 use crate::hand_over::observation::Observation;
 use crate::hand_over::task::Task;

@@ -9,7 +9,7 @@ use shared::tags::state::State;
 
 use super::action::PlannedAction;
 use super::found::Found;
-use crate::standing::Standing;
+use crate::report::Standing;
 
 /// What happens next.
 pub(super) struct Next {

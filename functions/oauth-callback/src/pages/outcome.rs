@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::Page;
 use super::parts::copied;
-use super::words::message as words;
+use super::words::outcome as words;
 use crate::message::{Button, Message};
 use crate::route::Route;
 

@@ -24,7 +24,14 @@ pub(crate) fn read_whole<T: DeserializeOwned>(text: &SecretString) -> Result<T, 
 /// Reads the body of an answer.
 pub(crate) fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| field_error(&error))
+    let answer = serde_path_to_error::deserialize(&mut json);
+    let answer = answer.map_err(|error| match error.inner() {
+        // Without the place: where a page of a proxy's is cut off does not make it another failure.
+        inner if inner.is_syntax() || inner.is_eof() => "not JSON".to_owned(),
+        _ => field_error(&error),
+    })?;
+    json.end().map_err(|_| "not JSON".to_owned())?;
+    Ok(answer)
 }
 
 fn parsed<T: DeserializeOwned>(
@@ -153,7 +160,8 @@ mod tests {
                 r#"{"value": "hunter2"}"#,
                 "field value: expected a sequence",
             ),
-            ("<html>hunter2", "not JSON (line 1, column 1)"),
+            ("<html>hunter2", "not JSON"),
+            (r#"{"value": []} hunter2"#, "not JSON"),
         ] {
             let read: Result<Answer, String> = read_answer(body.as_bytes());
             assert_eq!(read.unwrap_err(), problem);

@@ -1,5 +1,5 @@
 //! Attestations: what people said of a hand-over, by which a rotation knows that a connection without an API
-//! has the new secret. They are kept beside the grants, in [`crate::companion`].
+//! has the new secret. They are kept beside the grants, in [`super`].
 
 use std::collections::BTreeMap;
 

@@ -12,9 +12,9 @@ use shared::tags::apps::Apps;
 /// All mailbox secrets of the account and region, those included that are going to be deleted, for they can be
 /// restored, and replicas, whose labels show what their primary uses.
 #[derive(Debug)]
-pub struct Fleet(Vec<SecretMetadata>);
+pub struct SharedApps(Vec<SecretMetadata>);
 
-impl Fleet {
+impl SharedApps {
     /// From the list, which may be minutes old.
     pub fn new(listed: &[SecretMetadata]) -> Self {
         Self(listed.to_vec())
@@ -102,14 +102,11 @@ fn kept_keys(secret: &SecretMetadata, leaked: &BTreeSet<KeyId>) -> impl Iterator
 
 /// Unless both are known to be, and to have been, on others only.
 fn may_share_an_app(one: &SecretMetadata, other: &SecretMetadata) -> bool {
-    match (one.tags.get(tags::APP), other.tags.get(tags::APP)) {
-        (Some(one), Some(other)) => apps(one).overlap(&apps(other)),
-        (None, _) | (_, None) => true,
-    }
-}
-
-fn apps(tag: &str) -> Apps {
-    tag.parse().unwrap_or_default()
+    let apps = |secret: &SecretMetadata| -> Apps {
+        let tag = secret.tags.get(tags::APP).map(String::as_str);
+        tag.unwrap_or_default().parse().unwrap_or_default()
+    };
+    apps(one).may_overlap(&apps(other))
 }
 
 #[cfg(test)]
@@ -164,8 +161,8 @@ mod tests {
             ],
             &[],
         );
-        let fleet = Fleet::new(&[mine.clone(), other]);
-        let named = fleet.named_by_others(&mine).unwrap();
+        let apps = SharedApps::new(&[mine.clone(), other]);
+        let named = apps.named_by_others(&mine).unwrap();
         assert_eq!(named, [key(1), key(3)].into());
     }
 
@@ -175,7 +172,7 @@ mod tests {
         let app = |app| [(tags::APP, app)];
         let mine = secret("a", &[("c", &[CURRENT, &one])], &app("x"));
         let silent = |tags: &[(&str, &str)]| secret("b", &[("c", &[CURRENT])], tags);
-        let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        let named = |other| SharedApps::new(&[mine.clone(), other]).named_by_others(&mine);
         assert_eq!(named(silent(&app("x"))), None);
         assert_eq!(named(silent(&[])), None, "its app is not known");
         assert_eq!(named(silent(&app("y"))), Some([].into()), "on another app");
@@ -191,7 +188,7 @@ mod tests {
         let one = label(1);
         let mine = secret("a", &[("p", &[PREVIOUS, &one])], &[(tags::APP, "x")]);
         let other = secret("b", &[("c", &[CURRENT, &one])], &[(tags::APP, "y")]);
-        let named = Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        let named = SharedApps::new(&[mine.clone(), other]).named_by_others(&mine);
         assert_eq!(named, Some([key(1)].into()));
     }
 
@@ -204,19 +201,19 @@ mod tests {
             &[(tags::EMERGENCY, "p")],
         );
         let sharer = secret("b", &[("c", &[CURRENT, &one])], &[]);
-        let fleet = Fleet::new(&[leaked.clone(), sharer.clone()]);
-        assert!(fleet.shares_a_leaked_secret(&sharer));
-        assert!(!fleet.shares_a_leaked_secret(&leaked));
-        assert_eq!(fleet.named_by_others(&leaked), Some([key(1)].into()));
+        let apps = SharedApps::new(&[leaked.clone(), sharer.clone()]);
+        assert!(apps.shares_a_leaked_secret(&sharer));
+        assert!(!apps.shares_a_leaked_secret(&leaked));
+        assert_eq!(apps.named_by_others(&leaked), Some([key(1)].into()));
         let later = label(3);
         let promoted = secret(
             "b",
             &[("c", &[PREVIOUS, &one]), ("d", &[CURRENT, &later])],
             &[(tags::EMERGENCY, "c")],
         );
-        let fleet = Fleet::new(&[leaked.clone(), promoted.clone()]);
-        assert_eq!(fleet.named_by_others(&leaked), Some([key(3)].into()));
-        assert_eq!(fleet.named_by_others(&promoted), Some([key(2)].into()));
+        let apps = SharedApps::new(&[leaked.clone(), promoted.clone()]);
+        assert_eq!(apps.named_by_others(&leaked), Some([key(3)].into()));
+        assert_eq!(apps.named_by_others(&promoted), Some([key(2)].into()));
     }
 
     #[test]
@@ -231,7 +228,7 @@ mod tests {
             versions: Versions([("c".to_owned(), [CURRENT.to_owned()].into())].into()),
             ..replica.clone()
         };
-        let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        let named = |other| SharedApps::new(&[mine.clone(), other]).named_by_others(&mine);
         assert_eq!(named(replica), Some([key(1)].into()));
         assert_eq!(named(silent), Some([].into()));
     }
@@ -240,7 +237,7 @@ mod tests {
     fn a_neighbour_on_an_app_that_was_left_counts_too() {
         let mine = secret("a", &[], &[(tags::APP, "y x")]);
         let other = |app| secret("b", &[("c", &[CURRENT])], &[(tags::APP, app)]);
-        let named = |other| Fleet::new(&[mine.clone(), other]).named_by_others(&mine);
+        let named = |other| SharedApps::new(&[mine.clone(), other]).named_by_others(&mine);
         assert_eq!(named(other("x")), None);
         assert_eq!(named(other("z x")), None);
         assert_eq!(named(other("z")), Some([].into()));
@@ -259,9 +256,9 @@ mod tests {
             &[("p", &[PREVIOUS, &one]), ("c", &[CURRENT, &three])],
             &[],
         );
-        let fleet = Fleet::new(&[leaked.clone(), other.clone()]);
-        assert_eq!(fleet.named_by_others(&leaked), Some([key(3)].into()));
-        assert!(!fleet.shares_a_leaked_secret(&other));
-        assert!(fleet.names_a_leaked_credential(&other));
+        let apps = SharedApps::new(&[leaked.clone(), other.clone()]);
+        assert_eq!(apps.named_by_others(&leaked), Some([key(3)].into()));
+        assert!(!apps.shares_a_leaked_secret(&other));
+        assert!(apps.names_a_leaked_credential(&other));
     }
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fields::{AskedBefore, DueReason, FleetEntry, HandOverConnection, RetiredReason, Stops};
-use crate::attestations::HandOverState;
 use crate::drift::DriftKind;
+use crate::grants::attestations::HandOverState;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
