@@ -2,8 +2,9 @@
 //! call j of the check that follows. For every i, and a j that is drawn; whatever the two are, nothing is left
 //! unmended.
 //!
-//! - `PAIRS=all`: every j for each i, in some minutes.
+//! - `PAIRS=all`: every j for each i, in an hour or so of two cores.
 //! - `PAIRS_AT=<i>`: this i only.
+//! - `PAIRS_LIFE=<name>`: this life only, such as `two places`.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -120,7 +121,9 @@ fn pairs_at(i: u32, setting: &Setting, after: &[Step], all: bool) -> Result<bool
 fn whatever_dies_and_whatever_fails_after_it_is_mended() {
     let all = std::env::var("PAIRS").is_ok_and(|which| which == "all");
     let only = number("PAIRS_AT").map(|i| u32::try_from(i).unwrap());
-    for (name, setting, after) in lives() {
+    let life = std::env::var("PAIRS_LIFE").ok();
+    let lives = lives().into_iter();
+    for (name, setting, after) in lives.filter(|(name, ..)| life.iter().all(|life| life == name)) {
         let (next, last) = (
             AtomicU32::new(only.unwrap_or(1)),
             only.unwrap_or(MOST_CALLS),
