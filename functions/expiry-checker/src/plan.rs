@@ -565,6 +565,29 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_under_way_is_left_alone_where_rotation_was_switched_off() {
+        for labels in [&[PENDING][..], &[PENDING, KEY]] {
+            let mut found = found(&[("c", &[CURRENT]), ("t", labels)]);
+            found.secret.rotation_enabled = false;
+            let plan = plan(&found, at("2026-11-23T00:00:00Z")).unwrap();
+            let why = plan.failures.first().unwrap().to_string();
+            assert!(why.contains("one is under way"), "{why}");
+            let touches = |action: &PlannedAction| match action {
+                PlannedAction::Publish(_) => false,
+                PlannedAction::Tag { key, .. } => *key == tags::STATE,
+                PlannedAction::Sweep
+                | PlannedAction::Retire
+                | PlannedAction::PublishRotated { .. }
+                | PlannedAction::DropPending { .. }
+                | PlannedAction::Rotate { .. }
+                | PlannedAction::Reattempt { .. }
+                | PlannedAction::Continue { .. } => true,
+            };
+            assert!(!plan.actions.iter().any(touches), "{:?}", plan.actions);
+        }
+    }
+
+    #[test]
     fn a_promotion_that_a_kill_kept_from_being_published_is_published() {
         let mut found = found(&[("p", &[PREVIOUS, OLD]), ("c", &[CURRENT, KEY])]);
         found.probe.as_mut().unwrap().issued_here = true;
