@@ -145,13 +145,13 @@ pub(crate) fn verdict(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use shared::credential::{Hint, Marker};
     use shared::secret_store::versions::Versions;
 
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    pub(in super::super) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    fn issued() -> Credential {
+    pub(in super::super) fn issued() -> Credential {
         Credential {
             display_name: Some(Marker::new("arn-AbC123", "t").display_name("")),
             ..credential()
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    fn of(credential: &Credential) -> Superseded<'_> {
+    pub(in super::super) fn of(credential: &Credential) -> Superseded<'_> {
         Superseded {
             credential,
             since: at("2026-12-01T00:00:00Z"),

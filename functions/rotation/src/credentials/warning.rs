@@ -59,35 +59,9 @@ impl Warning {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use shared::credential::{Credential, Marker};
 
+    use super::super::superseded::tests::{at, issued, of};
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn issued() -> Credential {
-        Credential {
-            key_id: "33333333-3333-4333-8333-333333333333".parse().unwrap(),
-            display_name: Some(Marker::new("arn-AbC123", "t").display_name("")),
-            start: None,
-            end: Some(at("2027-01-15T00:00:00Z")),
-            hint: None,
-        }
-    }
-
-    fn of(credential: &Credential) -> Superseded<'_> {
-        Superseded {
-            credential,
-            since: at("2026-12-01T00:00:00Z"),
-            leaked: false,
-            held: false,
-            attended: false,
-            used: Use::Unknown,
-            frozen: false,
-        }
-    }
 
     #[test]
     fn the_end_of_a_superseded_secret_is_published_once_at_each_threshold_of_the_last_week() {
