@@ -36,6 +36,8 @@ pub struct AwsSettings {
     event_bridge: Option<BaseUrl>,
     sts: Option<BaseUrl>,
     lambda: Option<BaseUrl>,
+    sns: Option<BaseUrl>,
+    ses: Option<BaseUrl>,
     /// `CONNECT_TIMEOUT` (default `PT3S`) and `REQUEST_TIMEOUT` (default `PT10S`): of every call,
     /// those to Entra, Graph and ShopCtrl too.
     pub limits: Limits,
@@ -44,7 +46,8 @@ pub struct AwsSettings {
 impl AwsSettings {
     /// Reads `AWS_REGION`, the credentials and the endpoint variables of the AWS SDKs
     /// (`AWS_ENDPOINT_URL` and, for one service, `AWS_ENDPOINT_URL_SECRETS_MANAGER`,
-    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`, `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL_LAMBDA`).
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`, `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL_LAMBDA`,
+    /// `AWS_ENDPOINT_URL_SNS`, `AWS_ENDPOINT_URL_SESV2`).
     pub fn read<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Self {
         Self {
             region: reader.required("AWS_REGION"),
@@ -56,6 +59,8 @@ impl AwsSettings {
             event_bridge: reader.optional("AWS_ENDPOINT_URL_EVENTBRIDGE"),
             sts: reader.optional("AWS_ENDPOINT_URL_STS"),
             lambda: reader.optional("AWS_ENDPOINT_URL_LAMBDA"),
+            sns: reader.optional("AWS_ENDPOINT_URL_SNS"),
+            ses: reader.optional("AWS_ENDPOINT_URL_SESV2"),
             limits: Limits {
                 connect: reader.or("CONNECT_TIMEOUT", Period::seconds(3)),
                 request: reader.or("REQUEST_TIMEOUT", Period::seconds(10)),
@@ -83,6 +88,8 @@ impl AwsSettings {
             Service::EventBridge => &self.event_bridge,
             Service::Sts => &self.sts,
             Service::Lambda => &self.lambda,
+            Service::Sns => &self.sns,
+            Service::Ses => &self.ses,
         };
         let endpoint = of_service.as_ref().or(self.endpoint.as_ref());
         endpoint.map(BaseUrl::as_str)
@@ -125,12 +132,16 @@ pub enum Service {
     Sts,
     /// Lambda.
     Lambda,
+    /// SNS.
+    Sns,
+    /// Amazon SES, by its second interface.
+    Ses,
 }
 
 impl Service {
     fn attempts(self) -> u32 {
         match self {
-            Self::SecretsManager | Self::EventBridge | Self::Sts => 4,
+            Self::SecretsManager | Self::EventBridge | Self::Sts | Self::Sns | Self::Ses => 4,
             // An invocation that got no answer may be running yet.
             Self::Lambda => 1,
         }

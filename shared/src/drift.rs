@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Slip;
+use crate::events::MailFlow;
 use crate::failure::{Failure, Kind};
 use crate::ids::ConnectionId;
 
@@ -19,8 +20,7 @@ impl Drift {
     /// The failure that it is where it stops the shop's mail.
     #[must_use]
     pub fn stops_mail(&self) -> Option<Failure> {
-        let (what, next_step) = self.what.stops_mail()?;
-        let failure = Failure::new(Kind::Misconfigured, what).next_step(next_step);
+        let failure = self.what.failure()?;
         Some(match &self.connection {
             Some(connection) => failure.while_doing(&format!("connection {connection}")),
             None => failure,
@@ -38,7 +38,7 @@ impl From<DriftKind> for Drift {
 }
 
 /// What is not as it was left; its code is its name in snake case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
     /// No version has AWSCURRENT.
@@ -79,6 +79,23 @@ impl From<Slip> for DriftKind {
 }
 
 impl DriftKind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::NoCurrentVersion,
+        Self::RegistrationMissing,
+        Self::SecretRefused,
+        Self::CredentialMissing,
+        Self::KeyIdIsAnothers,
+        Self::ClientSecretIsAnId,
+        Self::ClientSecretEndsInLineBreak,
+        Self::ConnectionNotAuthorized,
+        Self::ConnectionDisabled,
+        Self::ConnectionHoldsAnotherSecret,
+        Self::RotationOff,
+        Self::LeakedSecretStillValid,
+        Self::SupersededSecretInUse,
+    ];
+
     /// The code.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -99,30 +116,15 @@ impl DriftKind {
         }
     }
 
-    /// What stands still by it and what a person does, where it stops the shop's mail.
+    /// Whether the shop's mail stands still by it.
     #[must_use]
-    pub fn stops_mail(self) -> Option<(&'static str, &'static str)> {
+    pub fn stops_mail(self) -> bool {
         match self {
-            Self::NoCurrentVersion => Some((
-                "no version of the secret has AWSCURRENT, so nobody knows the client secret",
-                "Give AWSCURRENT back to the version that had it: runbook, Drift codes.",
-            )),
-            Self::RegistrationMissing => Some((
-                "Entra knows no app registration with this client id, so mail stands still",
-                "Restore the app registration in Entra, or correct client_id and tenant_id.",
-            )),
-            Self::SecretRefused => Some((
-                "Entra refuses the current client secret, so mail stands still",
-                "A check that sees it again starts a rotation; runbook, Drift codes.",
-            )),
-            Self::ConnectionNotAuthorized => Some((
-                "ShopCtrl shows it as not Authorized, so its mail stands still",
-                "Press Authorize in ShopCtrl, or open the link that was sent to the contact.",
-            )),
-            Self::ConnectionDisabled => Some((
-                "it is switched off in ShopCtrl, so its mail stands still",
-                "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document.",
-            )),
+            Self::NoCurrentVersion
+            | Self::RegistrationMissing
+            | Self::SecretRefused
+            | Self::ConnectionNotAuthorized
+            | Self::ConnectionDisabled => true,
             // With these the current secret works, or it is not used; or SecretRefused comes with them.
             Self::CredentialMissing
             | Self::KeyIdIsAnothers
@@ -131,8 +133,167 @@ impl DriftKind {
             | Self::ConnectionHoldsAnotherSecret
             | Self::RotationOff
             | Self::LeakedSecretStillValid
-            | Self::SupersededSecretInUse => None,
+            | Self::SupersededSecretInUse => false,
         }
+    }
+
+    /// Whether the shop's mail flows all the same.
+    #[must_use]
+    pub fn mail(self) -> MailFlow {
+        match self {
+            // ShopCtrl may hold one that works.
+            Self::NoCurrentVersion
+            | Self::ClientSecretIsAnId
+            | Self::ClientSecretEndsInLineBreak => MailFlow::NotKnown,
+            Self::RegistrationMissing
+            | Self::SecretRefused
+            | Self::ConnectionNotAuthorized
+            | Self::ConnectionDisabled => MailFlow::StandsStill,
+            Self::CredentialMissing
+            | Self::KeyIdIsAnothers
+            | Self::ConnectionHoldsAnotherSecret
+            | Self::RotationOff
+            | Self::LeakedSecretStillValid
+            | Self::SupersededSecretInUse => MailFlow::Flows,
+        }
+    }
+
+    /// Whether it is about a client secret that was replaced.
+    #[must_use]
+    pub fn is_of_a_superseded_secret(self) -> bool {
+        match self {
+            Self::LeakedSecretStillValid | Self::SupersededSecretInUse => true,
+            Self::NoCurrentVersion
+            | Self::RegistrationMissing
+            | Self::SecretRefused
+            | Self::CredentialMissing
+            | Self::KeyIdIsAnothers
+            | Self::ClientSecretIsAnId
+            | Self::ClientSecretEndsInLineBreak
+            | Self::ConnectionNotAuthorized
+            | Self::ConnectionDisabled
+            | Self::ConnectionHoldsAnotherSecret
+            | Self::RotationOff => false,
+        }
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::NoCurrentVersion => {
+                "no version of the secret has AWSCURRENT, so nobody knows the client secret"
+            }
+            Self::RegistrationMissing => {
+                "Entra knows no app registration with this client id, so mail stands still"
+            }
+            Self::SecretRefused => "Entra refuses the current client secret, so mail stands still",
+            Self::CredentialMissing => {
+                "the app registration in Entra has no client secret with the document's key_id"
+            }
+            Self::KeyIdIsAnothers => {
+                "in the mailbox document, key_id and client_secret are of two client secrets"
+            }
+            Self::ClientSecretIsAnId => {
+                "in the mailbox document, client_secret is a Secret ID and not the Value"
+            }
+            Self::ClientSecretEndsInLineBreak => {
+                "in the mailbox document, client_secret ends in a line break"
+            }
+            Self::ConnectionNotAuthorized => {
+                "ShopCtrl shows it as not Authorized, so its mail stands still"
+            }
+            Self::ConnectionDisabled => "it is switched off in ShopCtrl, so its mail stands still",
+            Self::ConnectionHoldsAnotherSecret => {
+                "somebody entered another client secret in ShopCtrl"
+            }
+            Self::RotationOff => {
+                "a renewal is due or under way, and the rotation of the secret is switched off in AWS"
+            }
+            Self::LeakedSecretStillValid => {
+                "a client secret that leaked was replaced and still works in Entra"
+            }
+            Self::SupersededSecretInUse => {
+                "Entra shows that a replaced client secret was used after the hand-over"
+            }
+        }
+    }
+
+    /// What a person does.
+    #[must_use]
+    pub fn next_step(self) -> &'static str {
+        match self {
+            Self::NoCurrentVersion => {
+                "Give AWSCURRENT back to the version that had it: runbook, Drift codes."
+            }
+            Self::RegistrationMissing => {
+                "Restore the app registration in Entra, or correct client_id and tenant_id."
+            }
+            Self::SecretRefused => {
+                "Nothing at once: a check that sees it again starts a renewal, and asks you if it needs you."
+            }
+            Self::CredentialMissing => {
+                "Set key_id to the Secret ID that the portal shows beside the client secret in use. If somebody deleted it, the next check renews it."
+            }
+            Self::KeyIdIsAnothers => {
+                "Set key_id to the Secret ID that the portal shows beside the client secret in use. Until then it is renewed before the earlier of both ends."
+            }
+            Self::ClientSecretIsAnId | Self::ClientSecretEndsInLineBreak => {
+                "Nothing for the mail: a new client secret is issued. Correct whatever writes such documents."
+            }
+            Self::ConnectionNotAuthorized => {
+                "Press Authorize in ShopCtrl, or open the link that was sent to the contact."
+            }
+            Self::ConnectionDisabled => {
+                "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document."
+            }
+            Self::ConnectionHoldsAnotherSecret => {
+                "The current one is put back. Ask who entered the other one, or it happens again."
+            }
+            Self::RotationOff => {
+                "Ask who switched it off, and switch it on again: runbook, Stop and go on."
+            }
+            Self::LeakedSecretStillValid => {
+                "See which other mailbox still uses it, or remove it in Entra: runbook, Drift codes."
+            }
+            Self::SupersededSecretInUse => {
+                "Look at each attended connection in ShopCtrl and enter the current client secret; ask what else uses the app registration."
+            }
+        }
+    }
+
+    /// What a look sees when it is over.
+    #[must_use]
+    pub fn seen_over(self) -> &'static str {
+        match self {
+            Self::NoCurrentVersion => "A version of the secret has AWSCURRENT again.",
+            Self::RegistrationMissing => "Entra knows the app registration again.",
+            Self::SecretRefused => "Entra accepts the client secret again.",
+            Self::CredentialMissing => {
+                "The app registration in Entra has the client secret that the document names."
+            }
+            Self::KeyIdIsAnothers => {
+                "In the mailbox document, key_id and client_secret are of one client secret."
+            }
+            Self::ClientSecretIsAnId | Self::ClientSecretEndsInLineBreak => {
+                "Entra accepts the client secret in the mailbox document."
+            }
+            Self::ConnectionNotAuthorized => "ShopCtrl shows the connection as Authorized again.",
+            Self::ConnectionDisabled => "The connection is switched on in ShopCtrl again.",
+            Self::ConnectionHoldsAnotherSecret => {
+                "ShopCtrl holds the current client secret for the connection again."
+            }
+            Self::RotationOff => "The rotation is switched on again, or nothing is due any more.",
+            Self::LeakedSecretStillValid => "The client secret that leaked is gone from Entra.",
+            Self::SupersededSecretInUse => "The replaced client secret is gone from Entra.",
+        }
+    }
+
+    /// The failure that it is, where it stops the shop's mail.
+    fn failure(self) -> Option<Failure> {
+        let failure = Failure::new(Kind::Misconfigured, self.meaning());
+        self.stops_mail()
+            .then(|| failure.next_step(self.next_step()))
     }
 }
 

@@ -89,7 +89,7 @@ impl EventBus {
             .detail(event.detail().to_string())
             .event_bus_name(&self.name);
         match &event.subject {
-            Subject::Secret { arn, .. } => entry.resources(arn).build(),
+            Subject::Secret(mailbox) => entry.resources(&mailbox.arn).build(),
             Subject::Fleet(_) => entry.build(),
         }
     }

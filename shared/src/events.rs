@@ -7,12 +7,17 @@ mod id;
 mod one_line;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::ids::MailboxAddress;
+use crate::secret_store::SecretMetadata;
+use crate::tags;
 
 pub use detail_type::EventKind;
 pub use fields::{
-    AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, RetiredReason,
-    StoppedConnection, StoppedWhy, Stops,
+    AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
+    RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 
 /// An event. No field of any kind can hold a secret.
@@ -30,27 +35,66 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// One mailbox secret.
-    Secret {
-        /// Its name.
-        name: String,
-        /// Its ARN.
-        arn: String,
-    },
+    Secret(MailboxSubject),
     /// All of them, in the check of this time.
     Fleet(Timestamp),
 }
 
+/// One mailbox secret, as whoever reads a mail knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MailboxSubject {
+    /// The secret's name.
+    #[serde(rename = "secret")]
+    pub name: String,
+    /// Its ARN.
+    #[serde(rename = "secret_arn")]
+    pub arn: String,
+    /// The shop's number in ShopCtrl, where the tag says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop: Option<String>,
+    /// The mailboxes whose mail depends on it, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mailboxes: Vec<MailboxAddress>,
+    /// Who hears of it; never one of the mailboxes whose mail may stand still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+impl MailboxSubject {
+    /// By its tags, with the mailboxes that its document names, where that was read.
+    #[must_use]
+    pub fn new(secret: &SecretMetadata, mailboxes: Option<Vec<MailboxAddress>>) -> Self {
+        let tag = |key: &str| secret.tags.get(key).cloned();
+        let mailboxes = mailboxes.unwrap_or_else(|| {
+            let tagged = tag(tags::MAILBOXES).unwrap_or_default();
+            let read = tagged.split(' ').filter_map(MailboxAddress::read);
+            read.collect()
+        });
+        let own = |contact: &String| {
+            MailboxAddress::read(contact).is_some_and(|contact| mailboxes.contains(&contact))
+        };
+        Self {
+            name: secret.name.clone(),
+            arn: secret.arn.clone(),
+            shop: tag(tags::SHOP),
+            contact: tag(tags::CONTACT).filter(|contact| !own(contact)),
+            mailboxes,
+        }
+    }
+}
+
 impl Event {
-    /// The event's `detail`, whose texts any mail template can take. Its `id` is the same each time the same
+    /// The event's `detail`, whose texts are of one line. Its `id` is the same each time the same
     /// thing is published.
     #[must_use]
     pub fn detail(&self) -> Value {
         let mut detail = serde_json::to_value(&self.kind).unwrap_or_default();
         if let Some(fields) = detail.as_object_mut() {
             fields.insert("id".into(), self.id().into());
-            if let Subject::Secret { name, arn } = &self.subject {
-                fields.insert("secret".into(), name.clone().into());
-                fields.insert("secret_arn".into(), arn.clone().into());
+            if let Subject::Secret(mailbox) = &self.subject
+                && let Ok(Value::Object(of_secret)) = serde_json::to_value(mailbox)
+            {
+                fields.extend(of_secret);
             }
             if let Some(token) = &self.token {
                 fields.insert("token".into(), token.clone().into());
@@ -93,16 +137,21 @@ mod tests {
                 what,
                 code,
                 next_step: format!("Store {{\"username\": \"…\"}}.\n{why}"),
+                mail: MailFlow::NotKnown,
+                expires_at: None,
             };
             let leaked = EventKind::CredentialRetired {
                 key_id: KeyId(uuid::Uuid::nil()),
                 reason: RetiredReason::Emergency,
                 stops: Some(Stops { connections: Vec::new(), summary: why }),
             };
-            let subject = Subject::Secret {
+            let subject = Subject::Secret(MailboxSubject {
                 name: "shopmail/or\"ders".into(),
                 arn: "arn:aws:secretsmanager:eu-central-1:1:secret:shopmail/orders-AbC123".into(),
-            };
+                shop: Some("1\"2".into()),
+                mailboxes: Vec::new(),
+                contact: None,
+            });
             for kind in [failed, leaked] {
                 let event = Event { subject: subject.clone(), token: None, kind };
                 let mut detail = event.detail();

@@ -282,7 +282,7 @@ impl MailboxSecret {
         mailboxes
     }
 
-    /// The addresses of the mailboxes and the names that their accounts sign in with.
+    /// The addresses of the mailboxes, and the names that their accounts sign in with.
     #[must_use]
     pub fn own_addresses(&self) -> Vec<MailboxAddress> {
         let addresses = self.connections.iter().map(|c| &c.mailbox);
@@ -290,7 +290,13 @@ impl MailboxSecret {
             .connections
             .iter()
             .filter_map(|c| c.sign_in_as.as_ref());
-        addresses.chain(names).cloned().collect()
+        let mut own: Vec<MailboxAddress> = Vec::new();
+        for address in addresses.chain(names) {
+            if !own.contains(address) {
+                own.push(address.clone());
+            }
+        }
+        own
     }
 
     /// Whether a person delivers to some connection.

@@ -268,6 +268,8 @@ pub struct Probe {
     pub expires_at: Timestamp,
     /// The accounts whose mail may stand still.
     pub mailboxes: Vec<MailboxAddress>,
+    /// The connections.
+    pub connections: Vec<ConnectionId>,
     /// Whether a person delivers to some connection.
     pub attended: bool,
     /// What is not as it was left.
@@ -283,6 +285,8 @@ pub struct Swept {
     pub removed: Vec<KeyId>,
     /// The connections that have the current secret again.
     pub delivered: Vec<ConnectionId>,
+    /// Whether what people were asked for outside of a rotation is done now.
+    pub answered: bool,
 }
 
 /// What [`Action::Retire`] did.

@@ -3,6 +3,7 @@
 
 pub mod apps;
 pub mod last_failure;
+pub mod open_troubles;
 pub mod published_failures;
 pub mod redelivery;
 pub mod reminded;
@@ -23,6 +24,12 @@ pub const MANAGED: &str = "shopmail:managed";
 pub const CONTACT: &str = "shopmail:contact";
 /// The tenant of the app registration, as last looked at.
 pub const TENANT: &str = "shopmail:tenant";
+/// The shop's number in ShopCtrl.
+pub const SHOP: &str = "shopmail:shop";
+/// The mailboxes' addresses and sign-in names, as last looked at, with spaces between; those that a tag can hold.
+pub const MAILBOXES: &str = "shopmail:mailboxes";
+/// What people were told is wrong: [`open_troubles::OpenTroubles`].
+pub const OPEN: &str = "shopmail:open";
 /// The app registration's client id, as last looked at, and those before: [`apps::Apps`].
 pub const APP: &str = "shopmail:app";
 /// A short hash of the ARN of the secret that these tags were first set on. Replicas have their primary's tags, also

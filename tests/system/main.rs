@@ -29,6 +29,7 @@ mod leaks;
 mod leftovers;
 mod links;
 mod logs;
+mod mail;
 mod model;
 mod odd_answers;
 mod recovery;

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, Subject};
+use shared::events::{Event, EventKind, MailFlow, MailboxSubject, Subject};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, info, info_span, warn};
 
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
+use crate::closing::{Checked, Closing, closing};
 use crate::look::look;
-use crate::perform::{Mended, note, perform, publish};
+use crate::news::{self, News};
+use crate::perform::{Progress, perform};
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::plan::{Plan, plan};
@@ -29,8 +31,8 @@ const SIDE_BY_SIDE: usize = 8;
 /// invocation.
 const ROUND: Duration = Duration::from_secs(120);
 
-/// Kept for the report at the end.
-const RESERVED: Duration = Duration::from_secs(20);
+/// Kept for what people hear of and the report, at the end.
+const RESERVED: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
     let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
@@ -40,7 +42,7 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         .filter(|secret| !secret.deleted && is_of(check, secret, &apps))
         .collect();
     secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
-    let mut outcomes = Vec::new();
+    let mut checked: Vec<(Outcome, News)> = Vec::new();
     let mut last: Option<&str> = None;
     let mut continues_after = None;
     for round in secrets.chunks(SIDE_BY_SIDE) {
@@ -52,10 +54,14 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         let checks = round
             .iter()
             .map(|secret| check_in_time(clients, secret, &apps, check, ends));
-        let checked = futures_util::future::join_all(checks).await;
-        outcomes.extend(checked.into_iter().flatten());
+        let round_checked = futures_util::future::join_all(checks).await;
+        checked.extend(round_checked.into_iter().flatten());
         last = round.last().map(|secret| secret.arn.as_str());
     }
+    if !check.dry_run {
+        news::publish(clients, &mut checked).await;
+    }
+    let outcomes: Vec<Outcome> = checked.into_iter().map(|(outcome, _)| outcome).collect();
     // What was asked for one secret is no report of the fleet.
     if !check.dry_run && check.only.is_none() {
         let report = report::report(check, &outcomes);
@@ -100,9 +106,10 @@ async fn check_in_time(
     apps: &SharedApps,
     check: &Check,
     ends: Instant,
-) -> Option<Outcome> {
+) -> Option<(Outcome, News)> {
+    let subject = || MailboxSubject::new(listed, None);
     if listed.is_replica() {
-        return Some(Outcome::replica(listed));
+        return Some((Outcome::replica(listed), News::none(subject())));
     }
     let until = ends.checked_sub(RESERVED).unwrap_or(ends);
     let work = check_secret(clients, listed, apps, check);
@@ -111,12 +118,9 @@ async fn check_in_time(
         Err(_) => {
             let what = "checking the secret: it took longer than this check has";
             let outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
-            let half = ends.checked_sub(RESERVED / 2).unwrap_or(ends);
-            let published = publish_if_stalled(clients, listed, &outcome, check);
-            if tokio::time::timeout_at(half, published).await.is_err() {
-                warn!(secret = %listed.arn, "that it stands still could not be published in time");
-            }
-            Some(outcome)
+            let mut news = News::none(subject());
+            note_standstill(listed, &outcome, check, &mut news);
+            Some((outcome, news))
         }
     }
 }
@@ -127,7 +131,7 @@ async fn check_secret(
     listed: &SecretMetadata,
     apps: &SharedApps,
     check: &Check,
-) -> Option<Outcome> {
+) -> Option<(Outcome, News)> {
     let span = info_span!(
         "secret",
         secret = listed.arn,
@@ -139,20 +143,27 @@ async fn check_secret(
             Ok(looked) => looked,
             Err(failure) => {
                 let outcome = Outcome::unseen(listed, failure);
-                publish_if_stalled(clients, listed, &outcome, check).await;
-                return Some(outcome);
+                let mut news = News::none(MailboxSubject::new(listed, None));
+                note_standstill(listed, &outcome, check, &mut news);
+                return Some((outcome, news));
             }
         };
+        let subject = found.subject();
         if found.secret.is_replica() {
-            return Some(Outcome::replica(&found.secret));
+            return Some((Outcome::replica(&found.secret), News::none(subject)));
         }
         if let Some(token) = found.secret.versions.in_progress() {
             tracing::Span::current().record("token", token);
         }
         let plan = plan(&found, check.now)?;
-        let outcome = act(clients, &found, plan, failures, check).await;
-        publish_if_stalled(clients, &found.secret, &outcome, check).await;
-        Some(outcome)
+        let (outcome, mut progress) = act(clients, &found, plan, failures, check).await;
+        let news = &mut progress.news;
+        note_standstill(&found.secret, &outcome, check, news);
+        let noted = news.tags.iter();
+        let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
+        progress.tags.extend(noted);
+        note_what_is_over(&found, check, &mut progress);
+        Some((outcome, progress.news))
     };
     Box::pin(work).instrument(span).await
 }
@@ -163,12 +174,15 @@ async fn act(
     plan: Plan,
     failures: Vec<Failed>,
     check: &Check,
-) -> Outcome {
+) -> (Outcome, Progress) {
     let mut outcome = Outcome {
         secret: found.secret.name.clone(),
         standing: Some(plan.standing),
         expires_at: plan.expires_at,
-        contact: plan.contact,
+        mail: match (&found.probe, plan.expires_at) {
+            (Some(_), Some(end)) => MailFlow::until(end, check.now),
+            (None, _) | (_, None) => MailFlow::NotKnown,
+        },
         actions: plan.actions.iter().map(ToString::to_string).collect(),
         failures,
     };
@@ -177,34 +191,46 @@ async fn act(
         failure,
     });
     outcome.failures.extend(not_by_itself);
-    let (mut all_published, mut mended) = (true, Mended::new());
+    let (mut announced, mut progress) = (true, Progress::new(found));
     for action in plan.actions.iter().filter(|_| !check.dry_run) {
-        // What could not be published is published by the next check.
-        if action.follows_what_is_published() && !all_published {
+        // What could not be announced is by the next check.
+        if action.is_announced() && !announced {
             continue;
         }
         info!(%action, "an action of the plan begins");
         // One action that fails does not keep the others.
-        if let Err(failed) = perform(clients, found, action, &mut mended).await {
-            all_published &= !matches!(action, PlannedAction::Publish(_));
+        if let Err(failed) = perform(clients, found, action, &mut progress).await {
+            announced &= !matches!(action, PlannedAction::Publish(_));
             outcome.failures.push(failed);
         }
     }
     let stands = |drift: &Drift| {
         let at = drift.connection.as_ref();
-        !at.is_some_and(|connection| mended.contains(connection))
+        !at.is_some_and(|connection| progress.mended.contains(connection))
     };
     outcome.add_drift(plan.stops_mail.into_iter().filter(stands));
-    outcome
+    (outcome, progress)
+}
+
+/// What people were told is wrong and is over: they hear of that too, once.
+fn note_what_is_over(found: &Found, check: &Check, progress: &mut Progress) {
+    if check.only.is_some() {
+        return;
+    }
+    let checked = Checked {
+        secret: &found.secret,
+        probe: found.probe.as_ref(),
+        tags: &progress.tags,
+        drift: &progress.drift,
+    };
+    let Closing { events, tag } = closing(&checked, check.now);
+    progress.news.events.extend(events);
+    let tag = tag.map(|tag| (tags::OPEN, tag));
+    progress.news.tags.extend(tag);
 }
 
 /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-async fn publish_if_stalled(
-    clients: &Clients,
-    secret: &SecretMetadata,
-    outcome: &Outcome,
-    check: &Check,
-) {
+fn note_standstill(secret: &SecretMetadata, outcome: &Outcome, check: &Check, news: &mut News) {
     for failed in &outcome.failures {
         let failure = &failed.failure;
         match failure.kind {
@@ -215,19 +241,10 @@ async fn publish_if_stalled(
             }
         }
     }
-    if check.dry_run || check.only.is_some() {
+    if check.only.is_some() {
         return;
     }
     let Standstill { event, tag } = standstill(secret, outcome, check.now);
-    if let Some(event) = event
-        && let Err(failure) = publish(clients, secret, event).await
-    {
-        error!(%failure, "could not publish that the mailbox has stood still for a day");
-        return;
-    }
-    if let Some(tag) = tag
-        && let Err(failure) = note(clients, &secret.arn, tags::STALLED, tag).await
-    {
-        warn!(%failure, "could not note since when the mailbox has stood still");
-    }
+    news.events.extend(event);
+    news.tags.extend(tag.map(|tag| (tags::STALLED, tag)));
 }

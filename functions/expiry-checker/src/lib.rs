@@ -6,7 +6,9 @@
 mod call;
 mod check;
 mod clients;
+mod closing;
 mod look;
+mod news;
 mod perform;
 mod plan;
 mod report;

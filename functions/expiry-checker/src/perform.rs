@@ -1,26 +1,74 @@
 //! Performs what a plan says.
 
-use shared::events::{Event, EventKind, Subject};
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::events::{Event, EventKind, MailFlow, Subject, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::ids::ConnectionId;
-use shared::rotation::Step;
+use shared::rotation::{Step, Swept};
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::PENDING;
+use shared::tags;
+use shared::tags::state::State;
 
 use crate::clients::Clients;
+use crate::news::News;
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::report::Failed;
 
-/// The connections that were given the current secret back.
-pub(crate) type Mended = Vec<ConnectionId>;
+/// What the actions so far have come to.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The connections that were given the current secret back.
+    pub(crate) mended: Vec<ConnectionId>,
+    /// The secret's tags, as they are now.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The drift that is published and was not put right.
+    pub(crate) drift: BTreeSet<Trouble>,
+    /// What is published at the end of the check.
+    pub(crate) news: News,
+}
 
-/// `mended` is what was put right by the actions before.
+impl Progress {
+    pub(crate) fn new(found: &Found) -> Self {
+        Self {
+            mended: Vec::new(),
+            tags: found.secret.tags.clone(),
+            drift: BTreeSet::new(),
+            news: News::none(found.subject()),
+        }
+    }
+
+    fn swept(&mut self, swept: Swept) {
+        self.mended.extend(swept.delivered);
+        if swept.answered {
+            let state = State::Rotated.to_string();
+            self.tags.insert(tags::STATE.to_owned(), state);
+        }
+    }
+
+    fn publish_later(&mut self, kind: EventKind) {
+        let kind = with_mended(kind, &self.mended);
+        if let EventKind::DriftFound {
+            what,
+            connection,
+            mended: false,
+            ..
+        } = &kind
+        {
+            let (what, connection) = (*what, connection.clone());
+            self.drift.insert(Trouble::Drift { what, connection });
+        }
+        self.news.events.push(kind);
+    }
+}
+
 pub(crate) async fn perform(
     clients: &Clients,
     found: &Found,
     action: &PlannedAction,
-    mended: &mut Mended,
+    progress: &mut Progress,
 ) -> Result<(), Failed> {
     let Clients {
         rotation, store, ..
@@ -30,7 +78,7 @@ pub(crate) async fn perform(
     let done = match action {
         PlannedAction::Sweep => {
             let swept = rotation.sweep(arn, named).await;
-            swept.map(|swept| mended.extend(swept.delivered))
+            swept.map(|swept| progress.swept(swept))
         }
         PlannedAction::Retire => rotation.retire(arn, named).await.map(drop),
         // finishSecret of a version that is current publishes what was not published, and nothing else.
@@ -39,10 +87,22 @@ pub(crate) async fn perform(
         }
         PlannedAction::DropPending { version } => drop_pending(clients, arn, version).await,
         PlannedAction::Publish(kind) => {
-            let kind = with_mended(kind.clone(), mended);
-            publish(clients, secret, kind).await
+            if matches!(kind, EventKind::RotationDue { .. }) {
+                announce(clients, found, kind.clone()).await
+            } else {
+                progress.publish_later(kind.clone());
+                Ok(())
+            }
         }
-        PlannedAction::Tag { key, value } => note(clients, arn, key, value.clone()).await,
+        PlannedAction::Tag { key, value } if [tags::REMINDED, tags::DRIFT].contains(key) => {
+            progress.news.tags.push((key, value.clone()));
+            Ok(())
+        }
+        PlannedAction::Tag { key, value } => {
+            let tagged = store.tag(arn, &[(key, value.clone())]).await;
+            let noted = tagged.map(|()| progress.tags.insert((*key).to_owned(), value.clone()));
+            noted.map(drop).map_err(Into::into)
+        }
         PlannedAction::Rotate { .. } => rotate(clients, secret).await,
         PlannedAction::Reattempt { token } => {
             store.rotate(arn, Some(token)).await.map_err(Into::into)
@@ -57,29 +117,14 @@ pub(crate) async fn perform(
     })
 }
 
-pub(crate) async fn publish(
-    clients: &Clients,
-    secret: &SecretMetadata,
-    kind: EventKind,
-) -> Result<(), Failure> {
+/// Before the rotation that it announces.
+async fn announce(clients: &Clients, found: &Found, kind: EventKind) -> Result<(), Failure> {
     let event = Event {
-        subject: Subject::Secret {
-            name: secret.name.clone(),
-            arn: secret.arn.clone(),
-        },
+        subject: Subject::Secret(found.subject()),
         token: None,
         kind,
     };
     clients.events.publish(&[event]).await
-}
-
-pub(crate) async fn note(
-    clients: &Clients,
-    arn: &str,
-    key: &'static str,
-    value: String,
-) -> Result<(), Failure> {
-    Ok(clients.store.tag(arn, &[(key, value)]).await?)
 }
 
 /// Asks for a rotation, unless one has begun or ended since the secret was looked at: another
@@ -127,21 +172,16 @@ async fn go_on(clients: &Clients, arn: &str, token: &str, first: Step) -> Result
 }
 
 /// A drift that the same check mended is published as mended.
-fn with_mended(kind: EventKind, mended: &Mended) -> EventKind {
-    match kind {
-        EventKind::DriftFound {
-            what,
-            connection: Some(connection),
-            found_at,
-            time,
-            ..
-        } => EventKind::DriftFound {
-            what,
-            mended: mended.contains(&connection),
-            connection: Some(connection),
-            found_at,
-            time,
-        },
-        other => other,
+fn with_mended(mut kind: EventKind, is_mended: &[ConnectionId]) -> EventKind {
+    if let EventKind::DriftFound {
+        connection: Some(connection),
+        mended,
+        mail,
+        ..
+    } = &mut kind
+        && is_mended.contains(connection)
+    {
+        (*mended, *mail) = (true, MailFlow::Flows);
     }
+    kind
 }

@@ -32,8 +32,6 @@ pub struct Plan {
     pub stops_mail: Vec<Drift>,
     /// When its client secret ends, where that is known.
     pub expires_at: Option<Timestamp>,
-    /// Whom to notify; never one of the mailboxes whose mail may stand still.
-    pub contact: Option<String>,
     /// What to do.
     pub actions: Vec<PlannedAction>,
 }
@@ -49,7 +47,6 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         failures: Vec::new(),
         stops_mail: Vec::new(),
         expires_at: None,
-        contact: contact(secret, probe.as_ref()),
         actions: Vec::new(),
     };
     let Some(current) = secret.versions.current() else {
@@ -95,8 +92,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     }
     let silent = reminder::renews_itself(found, probe, wanted, now);
     if let Some(end) = plan.expires_at.filter(|_| !silent) {
-        let contact = plan.contact.clone();
-        let reminders = reminder::remind(found, current, contact, now, end);
+        let reminders = reminder::remind(found, current, now, end);
         plan.actions.extend(reminders);
     }
     plan.actions.extend(added);
@@ -106,7 +102,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
 impl Plan {
     fn add_drift(&mut self, found: &Found, drift: Vec<Drift>, all_seen: bool, now: Timestamp) {
         if self.standing == Standing::Healthy {
-            let stops = drift.iter().filter(|drift| drift.stops_mail().is_some());
+            let stops = drift.iter().filter(|drift| drift.what.stops_mail());
             self.stops_mail.extend(stops.cloned());
         }
         let published = drift::publish_drift(found, drift, all_seen, now);
@@ -137,6 +133,7 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
     let cached = [
         (tags::ORIGIN, origin.then(|| short_hash(arn))),
         (tags::TENANT, Some(probe.tenant_id.to_string())),
+        (tags::MAILBOXES, mailboxes(probe)),
         (tags::APP, Some(apps.to_string())),
         (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
         (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
@@ -148,12 +145,20 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
     changed.collect()
 }
 
-fn contact(secret: &SecretMetadata, probe: Option<&Probe>) -> Option<String> {
-    let contact = secret.tags.get(tags::CONTACT)?;
-    let mailboxes = probe.map(|probe| probe.mailboxes.as_slice());
-    let own = MailboxAddress::read(contact)
-        .is_some_and(|contact| mailboxes.unwrap_or_default().contains(&contact));
-    (!own).then(|| contact.clone())
+/// A tag's value has letters, digits, spaces and `_.:/=+-@` (Secrets Manager API reference, *Tag*), and 256 of them.
+fn mailboxes(probe: &Probe) -> Option<String> {
+    let plain = |c: char| c.is_alphanumeric() || "_.:/=+-@".contains(c);
+    let all = probe.mailboxes.iter().map(MailboxAddress::as_str);
+    let mut tag = String::new();
+    for address in all.filter(|address| address.chars().all(plain)) {
+        let space = if tag.is_empty() { "" } else { " " };
+        if tag.len() + space.len() + address.len() > 256 {
+            break;
+        }
+        tag.push_str(space);
+        tag.push_str(address);
+    }
+    (!tag.is_empty()).then_some(tag)
 }
 
 /// Whether labels name credentials on versions that are neither current nor being made.
@@ -224,6 +229,7 @@ mod tests {
                 start: None,
                 expires_at: at(end),
                 mailboxes: Vec::new(),
+                connections: Vec::new(),
                 attended: true,
                 drift: Vec::new(),
                 problems: Vec::new(),

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, FleetEntry, FleetState, Subject};
+use shared::events::{Event, EventKind, FleetEntry, FleetState, MailFlow, Subject};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
-use shared::tags;
 
 use crate::call::Check;
 
@@ -36,8 +35,8 @@ pub(crate) struct Outcome {
     /// None of a replica, which is looked after in its own region.
     pub(crate) standing: Option<Standing>,
     pub(crate) expires_at: Option<Timestamp>,
-    /// Whom to notify.
-    pub(crate) contact: Option<String>,
+    /// Whether the shop's mail flows.
+    pub(crate) mail: MailFlow,
     pub(crate) actions: Vec<String>,
     pub(crate) failures: Vec<Failed>,
 }
@@ -48,7 +47,7 @@ impl Outcome {
             secret: secret.name.clone(),
             standing: None,
             expires_at: None,
-            contact: None,
+            mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: Vec::new(),
         }
@@ -60,7 +59,7 @@ impl Outcome {
             secret: listed.arn.clone(),
             standing: Some(Standing::Healthy),
             expires_at: None,
-            contact: listed.tags.get(tags::CONTACT).cloned(),
+            mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: vec![Failed {
                 step: "probe",
@@ -71,12 +70,16 @@ impl Outcome {
 
     /// What stops the shop's mail is a failure, where no other one has been met already.
     pub(crate) fn add_drift(&mut self, drift: impl Iterator<Item = Drift>) {
+        let stops: Vec<Failure> = drift.filter_map(|drift| drift.stops_mail()).collect();
+        if !stops.is_empty() {
+            self.mail = MailFlow::StandsStill;
+        }
         if self.failures.is_empty() {
-            let stops = drift.filter_map(|drift| drift.stops_mail());
-            self.failures.extend(stops.map(|failure| Failed {
-                step: "probe",
-                failure,
-            }));
+            self.failures
+                .extend(stops.into_iter().map(|failure| Failed {
+                    step: "probe",
+                    failure,
+                }));
         }
     }
 
@@ -183,7 +186,7 @@ mod tests {
             secret: "shopmail/orders".to_owned(),
             standing: Some(standing),
             expires_at: None,
-            contact: None,
+            mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: kinds
                 .iter()

@@ -1,7 +1,7 @@
 //! A mailbox that has not been in order for long: when a person hears of it, and what. Pure.
 
 use jiff::Timestamp;
-use shared::events::{EventKind, FleetState};
+use shared::events::{EventKind, FleetState, MailFlow};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
@@ -45,8 +45,11 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
             what: words.what,
             code: words.code,
             next_step: words.next_step,
+            mail: match end.map(|end| MailFlow::until(end, now)) {
+                Some(MailFlow::StandsStill) => MailFlow::StandsStill,
+                _ => outcome.mail,
+            },
             expires_at: end,
-            contact: outcome.contact.clone(),
             check: now.as_second(),
         }
     });
@@ -135,7 +138,7 @@ mod tests {
             secret: "shopmail/orders".to_owned(),
             standing: Some(standing),
             expires_at: None,
-            contact: None,
+            mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: failures.collect(),
         }

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::clock;
-use shared::events::{AskedBefore, EventKind, HandOverConnection};
+use shared::events::{AskedBefore, EventKind, HandOverConnection, MailFlow};
 use shared::failure::{Failure, Kind};
 use shared::ids::MailboxAddress;
-use shared::mailbox_secret::{Connection, MailboxSecret};
+use shared::mailbox_secret::Connection;
 use shared::policy;
-use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::CURRENT;
 use shared::short_hash::short_hash;
 use shared::tags;
@@ -41,13 +40,21 @@ pub(crate) enum Need {
     },
 }
 
+fn sign_in_as(mailbox: &MailboxAddress) -> String {
+    format!("sign-in {}", mailbox.key())
+}
+
+/// The hash by which it is known that this mailbox's owner was asked to sign in.
+pub(crate) fn asked_to_sign_in(mailbox: &MailboxAddress) -> String {
+    short_hash(&sign_in_as(mailbox))
+}
+
 /// What a person is sent.
 struct Link {
     address: String,
     ends: Timestamp,
     asked: AskedBefore,
-    due_by: Timestamp,
-    contact: Option<String>,
+    request: Request,
 }
 
 impl Need {
@@ -89,9 +96,7 @@ impl Need {
 
     fn what(&self) -> String {
         match self {
-            Self::SignIn { mailbox, .. } | Self::Renewal { mailbox, .. } => {
-                format!("sign-in {}", mailbox.key())
-            }
+            Self::SignIn { mailbox, .. } | Self::Renewal { mailbox, .. } => sign_in_as(mailbox),
             Self::HandOver { connections, .. } => {
                 let ids = connections.iter().map(|c| c.id.as_str());
                 format!("hand-over {}", ids.collect::<Vec<_>>().join(" "))
@@ -104,9 +109,12 @@ impl Need {
             address: link,
             ends: link_expires_at,
             asked,
-            due_by,
-            contact,
+            request,
         } = link;
+        let Request {
+            purpose, due_by, ..
+        } = request;
+        let mail = MailFlow::until(due_by, request.now);
         match self {
             Self::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
                 mailbox,
@@ -114,8 +122,9 @@ impl Need {
                 link_expires_at,
                 asked,
                 reason,
+                purpose,
+                mail,
                 due_by,
-                contact,
             },
             Self::Renewal {
                 mailbox,
@@ -128,8 +137,8 @@ impl Need {
                 asked,
                 reason,
                 redeemed_at,
+                mail,
                 due_by,
-                contact,
             },
             Self::HandOver {
                 mailbox,
@@ -140,8 +149,13 @@ impl Need {
                 link,
                 link_expires_at,
                 asked,
+                purpose,
+                // Outside of a rotation ShopCtrl itself has asked for it.
+                mail: match purpose {
+                    Purpose::Rotate => mail,
+                    Purpose::Connect => MailFlow::NotKnown,
+                },
                 due_by,
-                contact,
             },
         }
     }
@@ -193,8 +207,7 @@ pub(crate) async fn ask(
             address: format!("{}/{page}?ticket={ticket}", clients.settings.callback_url),
             ends,
             asked: before,
-            due_by: request.due_by,
-            contact: contact(secret, &context.document),
+            request,
         };
         events.push(context.event(need.into_event(link)));
     }
@@ -233,19 +246,12 @@ async fn sign_ticket(
     })
 }
 
-/// Whom to notify; never one of the mailboxes whose mail may stand still.
-pub(crate) fn contact(secret: &SecretMetadata, mailbox: &MailboxSecret) -> Option<String> {
-    let contact = secret.tags.get(tags::CONTACT)?;
-    let own = MailboxAddress::read(contact)
-        .is_some_and(|contact| mailbox.own_addresses().contains(&contact));
-    (!own).then(|| contact.clone())
-}
-
 /// A connection, as events describe it.
 pub(crate) fn hand_over(connection: &Connection) -> HandOverConnection {
     HandOverConnection {
         id: connection.id.clone(),
         direction: connection.direction,
+        delivery: connection.delivery,
         mailbox: connection.mailbox.clone(),
         shopctrl_ui: connection.shopctrl.ui.clone(),
     }

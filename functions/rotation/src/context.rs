@@ -1,7 +1,7 @@
 //! What the work of one invocation goes by.
 
 use shared::credential::{Credential, IssuedBy, Marker};
-use shared::events::{Event, EventKind, Subject};
+use shared::events::{Event, EventKind, MailboxSubject, Subject};
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::Deadline;
 use shared::secret_store::SecretMetadata;
@@ -35,23 +35,22 @@ impl Context<'_> {
     }
 
     pub(crate) fn event(&self, kind: EventKind) -> Event {
-        event(&self.secret, Some(&self.version), kind)
+        let mailboxes = self.document.own_addresses();
+        Event {
+            subject: Subject::Secret(MailboxSubject::new(&self.secret, Some(mailboxes))),
+            token: Some(self.version.clone()),
+            kind,
+        }
     }
 }
 
-/// An event about a secret, of the rotation that made this version, where it is of one.
+/// An event about a secret whose document was not read, of the rotation that made this version, where it is of
+/// one.
 pub(crate) fn event(secret: &SecretMetadata, version: Option<&str>, kind: EventKind) -> Event {
     Event {
-        subject: subject(secret),
+        subject: Subject::Secret(MailboxSubject::new(secret, None)),
         token: version.map(str::to_owned),
         kind,
-    }
-}
-
-pub(crate) fn subject(secret: &SecretMetadata) -> Subject {
-    Subject::Secret {
-        name: secret.name.clone(),
-        arn: secret.arn.clone(),
     }
 }
 

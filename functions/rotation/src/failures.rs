@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use shared::events::{Event, EventKind, Subject};
+use jiff::Timestamp;
+use shared::clock;
+use shared::events::{Event, EventKind, MailFlow, MailboxSubject, Subject};
 use shared::failure::{Failure, Kind};
 use shared::rotation::{Step, StepCall, secret_name};
 use shared::secret_store::SecretMetadata;
@@ -14,7 +16,6 @@ use shared::tags::published_failures::PublishedFailures;
 use tracing::warn;
 
 use crate::clients::Clients;
-use crate::context::subject;
 
 /// An attempt at a step that failed.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +55,15 @@ async fn note_in_time(
         Ok(secret) => secret,
         // Nobody knows whether it was published.
         Err(_) if wants_administrator => {
-            let subject = Subject::Secret {
+            let subject = MailboxSubject {
                 name: secret_name(&call.secret).to_owned(),
                 arn: call.secret.clone(),
+                shop: None,
+                mailboxes: Vec::new(),
+                contact: None,
             };
-            return clients.events.publish(&[failed.event(subject)]).await;
+            let event = failed.event(subject, None);
+            return clients.events.publish(&[event]).await;
         }
         Err(error) => return Err(error.failure),
     };
@@ -90,7 +95,9 @@ pub(crate) async fn publish_failure(
     if !published.add(failed.step.name(), failed.failure) {
         return Ok(());
     }
-    let event = failed.event(subject(secret));
+    let end = secret.tags.get(tags::EXPIRES_AT);
+    let end = end.and_then(|end| end.parse().ok());
+    let event = failed.event(MailboxSubject::new(secret, None), end);
     clients.events.publish(&[event]).await?;
     // Marked after it was published: a kill between the two repeats it, and never swallows it.
     if !secret.is_replica() {
@@ -109,9 +116,11 @@ fn wants_a_note(kind: Kind) -> bool {
 }
 
 impl Failed<'_> {
-    fn event(&self, subject: Subject) -> Event {
+    /// `end` is when the current client secret ends.
+    fn event(&self, subject: MailboxSubject, end: Option<Timestamp>) -> Event {
+        let until = |end| MailFlow::until(end, clock::machine());
         Event {
-            subject,
+            subject: Subject::Secret(subject),
             token: Some(self.token.to_owned()),
             kind: EventKind::RotationFailed {
                 step: self.step.to_string(),
@@ -119,6 +128,8 @@ impl Failed<'_> {
                 what: self.failure.what.clone(),
                 code: self.failure.code.clone(),
                 next_step: self.failure.next_step.clone(),
+                mail: end.map_or(MailFlow::NotKnown, until),
+                expires_at: end,
             },
         }
     }

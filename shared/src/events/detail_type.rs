@@ -3,11 +3,15 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fields::{AskedBefore, DueReason, FleetEntry, HandOverConnection, RetiredReason, Stops};
-use crate::drift::DriftKind;
+use super::fields::{
+    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, RetiredReason,
+    Stops,
+};
+use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
+use crate::ticket::Purpose;
 
 /// What happened; JSON Schemas are in infra/event-schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,11 +44,12 @@ pub enum EventKind {
         asked: AskedBefore,
         /// Entra's code, or `no_grant`.
         reason: String,
+        /// Whether a rotation waits for it.
+        purpose: Purpose,
+        /// Whether mail flows until then.
+        mail: MailFlow,
         /// When mail stops.
         due_by: Timestamp,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// A mailbox's grant is dead or dying while no rotation needs it: its owner should sign in long
     /// before one does.
@@ -63,11 +68,10 @@ pub enum EventKind {
         /// When the grant was last redeemed, where there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         redeemed_at: Option<Timestamp>,
+        /// Whether mail flows until then.
+        mail: MailFlow,
         /// When mail stops if nobody signs in.
         due_by: Timestamp,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// A person has to hand the new secret to ShopCtrl.
     HandOverRequired {
@@ -82,11 +86,12 @@ pub enum EventKind {
         /// How often it was asked before, and how urgent it was.
         #[serde(skip)]
         asked: AskedBefore,
+        /// Whether a rotation waits for it.
+        purpose: Purpose,
+        /// Whether mail flows until then.
+        mail: MailFlow,
         /// When mail stops.
         due_by: Timestamp,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// The page behind a person's link showed a pending client secret.
     ClientSecretRevealed {
@@ -137,9 +142,6 @@ pub enum EventKind {
         threshold_days: Option<i64>,
         /// The connections that a person handed over.
         connections: Vec<HandOverConnection>,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// ShopCtrl holds the new secret for a connection.
     ConnectionDelivered {
@@ -164,6 +166,18 @@ pub enum EventKind {
         previous_key_id: Option<KeyId>,
         /// When the new one stops working.
         expires_at: Timestamp,
+        /// What was published to be wrong before, and is over by it.
+        closes: Vec<OpenTrouble>,
+    },
+    /// What was published to be wrong is over, and not by a new client secret.
+    MailboxRecovered {
+        /// What is over.
+        #[serde(flatten)]
+        closes: OpenTrouble,
+        /// The look that saw it over.
+        at: Timestamp,
+        /// What that look saw.
+        seen: String,
     },
     /// A credential was removed in Entra.
     CredentialRetired {
@@ -188,6 +202,11 @@ pub enum EventKind {
         code: Option<String>,
         /// What to do.
         next_step: String,
+        /// Whether mail flows.
+        mail: MailFlow,
+        /// When the current client secret stops working, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; published again as the
     /// end nears, and each week.
@@ -203,12 +222,11 @@ pub enum EventKind {
         code: Option<String>,
         /// What to do.
         next_step: String,
+        /// Whether mail flows.
+        mail: MailFlow,
         /// When the current client secret stops working, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
         /// The check that published it, in Unix seconds: what sets it apart from the time before.
         #[serde(skip)]
         check: i64,
@@ -221,17 +239,11 @@ pub enum EventKind {
         days_left: i64,
         /// The threshold that was reached: 30, 14, 7, 3 or 1.
         threshold_days: i64,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// A client secret has ended: mail stands still since then.
     ClientSecretExpired {
         /// Since when.
         expires_at: Timestamp,
-        /// Who hears of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        contact: Option<String>,
     },
     /// Something is not as it was left.
     DriftFound {
@@ -240,6 +252,12 @@ pub enum EventKind {
         /// At which connection.
         #[serde(skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
+        /// What that means, in one sentence.
+        meaning: &'static str,
+        /// What to do.
+        next_step: &'static str,
+        /// Whether mail flows.
+        mail: MailFlow,
         /// When it was seen first.
         found_at: Timestamp,
         /// The same check put it right.
@@ -285,6 +303,21 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// A drift that was found, and not put right.
+    #[must_use]
+    pub fn drift(drift: Drift, found_at: Timestamp, time: String) -> Self {
+        Self::DriftFound {
+            meaning: drift.what.meaning(),
+            next_step: drift.what.next_step(),
+            mail: drift.what.mail(),
+            what: drift.what,
+            connection: drift.connection,
+            found_at,
+            mended: false,
+            time,
+        }
+    }
+
     /// The `detail-type`.
     #[must_use]
     pub fn detail_type(&self) -> &'static str {
@@ -300,6 +333,7 @@ impl EventKind {
             Self::SupersededSecretEnding { .. } => "Superseded Secret Ending",
             Self::ConnectionDelivered { .. } => "Connection Delivered",
             Self::ClientSecretRotated { .. } => "Client Secret Rotated",
+            Self::MailboxRecovered { .. } => "Mailbox Recovered",
             Self::CredentialRetired { .. } => "Credential Retired",
             Self::RotationFailed { .. } => "Rotation Failed",
             Self::RotationStalled { .. } => "Rotation Stalled",

@@ -1,11 +1,12 @@
 //! What events say beyond plain texts.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::BaseUrl;
+use crate::drift::{Drift, DriftKind};
 use crate::ids::{ConnectionId, MailboxAddress};
-use crate::mailbox_secret::Direction;
+use crate::mailbox_secret::{Delivery, Direction};
 
 /// A mailbox secret that is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +65,89 @@ pub enum RetiredReason {
     Orphan,
 }
 
+/// Whether the shop's mail flows, by all that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailFlow {
+    /// Nothing that was seen stops it.
+    Flows,
+    /// What was seen stops it.
+    StandsStill,
+    /// It could not be looked at.
+    NotKnown,
+}
+
+impl MailFlow {
+    /// With a client secret that ends then.
+    #[must_use]
+    pub fn until(end: Timestamp, now: Timestamp) -> Self {
+        match end > now {
+            true => Self::Flows,
+            false => Self::StandsStill,
+        }
+    }
+}
+
+/// Something that is wrong with a mailbox, of which people hear when it begins and when it is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "trouble", rename_all = "snake_case")]
+pub enum Trouble {
+    /// A rotation waits for a person.
+    WaitingForPerson,
+    /// The permission of a mailbox's owner is missing or dead while no rotation needs it.
+    PermissionEnding,
+    /// A rotation or a configuration test failed.
+    RotationFailed,
+    /// For a day it could not be looked at, or its rotation stood still.
+    Stalled,
+    /// Its client secret nears its end.
+    Expiring,
+    /// Its client secret has ended.
+    Expired,
+    /// Something is not as it was left.
+    Drift {
+        /// What.
+        what: DriftKind,
+        /// At which connection, where it is at one that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
+    },
+}
+
+impl Trouble {
+    /// That something is not as it was left.
+    #[must_use]
+    pub fn of(drift: Drift) -> Self {
+        let Drift { what, connection } = drift;
+        Self::Drift { what, connection }
+    }
+
+    /// Whether it stands also when a new client secret is the current one: it is about one that was replaced.
+    #[must_use]
+    pub fn outlives_a_promotion(&self) -> bool {
+        match self {
+            Self::Drift { what, .. } => what.is_of_a_superseded_secret(),
+            Self::WaitingForPerson
+            | Self::PermissionEnding
+            | Self::RotationFailed
+            | Self::Stalled
+            | Self::Expiring
+            | Self::Expired => false,
+        }
+    }
+}
+
+/// A trouble that was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTrouble {
+    /// What.
+    #[serde(flatten)]
+    pub trouble: Trouble,
+    /// The first look that saw it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
 /// What sets two requests for the same thing apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AskedBefore {
@@ -112,6 +196,8 @@ pub struct HandOverConnection {
     pub id: ConnectionId,
     /// Its direction.
     pub direction: Direction,
+    /// Whether a person gives ShopCtrl the secret, or only authorizes it there.
+    pub delivery: Delivery,
     /// The account that ShopCtrl signs in as.
     pub mailbox: MailboxAddress,
     /// Where people open that ShopCtrl.

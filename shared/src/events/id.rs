@@ -8,7 +8,7 @@ use super::{Event, EventKind, Subject};
 impl Event {
     pub(super) fn id(&self) -> String {
         let subject = match &self.subject {
-            Subject::Secret { arn, .. } => arn.clone(),
+            Subject::Secret(mailbox) => mailbox.arn.clone(),
             Subject::Fleet(check) => check.to_string(),
         };
         let parts = [
@@ -29,9 +29,13 @@ impl EventKind {
         match self {
             Self::RotationDue { expires_at, reason } => format!("{expires_at} {reason:?}"),
             Self::ClientSecretExpired { expires_at, .. } => expires_at.to_string(),
-            Self::RotationStarted { key_id, .. } | Self::ClientSecretRotated { key_id, .. } => {
-                key_id.to_string()
-            }
+            Self::RotationStarted { key_id, .. } => key_id.to_string(),
+            // What it closes is a look at that moment, too.
+            Self::ClientSecretRotated { key_id, closes, .. } => match closes.as_slice() {
+                [] => key_id.to_string(),
+                closes => format!("{key_id} {closes:?}"),
+            },
+            Self::MailboxRecovered { closes, at, .. } => format!("{closes:?} {at}"),
             // What stops is a look at that moment; published again, it may be another one.
             Self::CredentialRetired {
                 key_id,
@@ -88,6 +92,7 @@ impl EventKind {
                 code,
                 // It may say what was seen at that moment, too.
                 next_step,
+                ..
             } => format!("{step} {error_type} {what} {code:?} {next_step}"),
             Self::RotationStalled { since, check, .. } => format!("{since} {check}"),
             Self::ClientSecretExpiring {

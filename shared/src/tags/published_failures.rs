@@ -30,6 +30,12 @@ impl PublishedFailures {
         })
     }
 
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
     /// Adds a failure of a step; whether it is new. The next step may say what was seen at that moment, and does
     /// not make it another one.
     pub fn add(&mut self, step: &str, failure: &Failure) -> bool {

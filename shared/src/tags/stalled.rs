@@ -69,6 +69,12 @@ impl Stalled {
         now.duration_since(self.since) >= A_DAY
     }
 
+    /// Whether a person heard of it.
+    #[must_use]
+    pub fn was_published(self) -> bool {
+        self.published.is_some()
+    }
+
     /// Whether it is to be published now.
     #[must_use]
     pub fn is_to_be_published(self, now: Timestamp, end: Option<Timestamp>) -> bool {

@@ -55,6 +55,12 @@ impl Asked {
         }
     }
 
+    /// Whether the thing with this hash was asked for.
+    #[must_use]
+    pub fn has(&self, hash: &str) -> bool {
+        self.hashes.iter().any(|asked| asked == hash)
+    }
+
     /// Adds the hash of something; whether it was not asked before.
     pub fn add(&mut self, hash: String) -> bool {
         let new = !self.hashes.contains(&hash);

@@ -6,5 +6,8 @@ pub mod aws_json;
 pub mod event_bridge;
 pub mod invoker;
 pub mod lambda;
+pub mod queue;
 pub mod secrets_manager;
+pub mod ses;
+pub mod sns;
 pub mod sts;

@@ -12,7 +12,7 @@ use serde_json::Value;
 const FEATURES: &str = "workspace-hack";
 
 /// The packages whose binaries are run as functions.
-pub const FUNCTIONS: [&str; 3] = ["expiry-checker", "oauth-callback", "rotation"];
+pub const FUNCTIONS: [&str; 4] = ["expiry-checker", "notifier", "oauth-callback", "rotation"];
 
 static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
 

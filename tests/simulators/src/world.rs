@@ -1,4 +1,4 @@
-//! The whole outside world with the three functions in it: served on loopback, or in this process.
+//! The whole outside world with the four functions in it: served on loopback, or in this process.
 
 mod mailbox;
 
@@ -13,12 +13,15 @@ use uuid::Uuid;
 
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::api_gateway::ApiGateway;
-use crate::aws::event_bridge::EventBridge;
+use crate::aws::event_bridge::{EventBridge, UnsupportedPattern};
 use crate::aws::lambda::in_process::{InProcessHost, kill_caller};
 use crate::aws::lambda::{
     self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
 };
+use crate::aws::queue::Queue;
 use crate::aws::secrets_manager::SecretsManager;
+use crate::aws::ses::Ses;
+use crate::aws::sns::Sns;
 use crate::aws::sts::{Principal, Sts};
 use crate::binaries;
 use crate::clock::Clock;
@@ -63,6 +66,10 @@ pub struct World<L: Functions = LambdaHost> {
     pub event_bridge: Arc<EventBridge>,
     /// STS's state.
     pub sts: Arc<Sts>,
+    /// The administrator's topic.
+    pub sns: Arc<Sns>,
+    /// The mail service.
+    pub ses: Arc<Ses>,
     /// The functions.
     pub lambda: Arc<L>,
     /// The address of the HTTP API before `oauth-callback`.
@@ -200,6 +207,8 @@ impl World<InProcessHost> {
 const CALLBACK: &str = "CALLBACK_URL";
 /// ShopCtrl's address: no setting of the functions, which find it in the mailbox documents.
 const SHOPCTRL: &str = "SHOPCTRL_URL";
+/// The template's queue gathers for longer.
+const MAIL_WINDOW: Duration = Duration::from_millis(300);
 /// What the template gives `rotation` and `expiry-checker`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(900);
 
@@ -217,6 +226,8 @@ impl<L: Functions> World<L> {
             secrets_manager: SecretsManager::new(Arc::clone(&clock), 2),
             event_bridge: EventBridge::new(Arc::clone(&clock), 3),
             directory,
+            sns: Sns::new(Arc::clone(&clock)),
+            ses: Ses::new(Arc::clone(&clock)),
             clock,
             sts,
             lambda,
@@ -254,7 +265,7 @@ impl<L: Functions> World<L> {
     }
 
     /// Each service, by the setting that says where it is.
-    fn services(&self) -> [(&'static str, Service); 8] {
+    fn services(&self) -> [(&'static str, Service); 10] {
         let (gate, clock) = (|| Arc::clone(&self.gate), || Arc::clone(&self.clock));
         let functions = || Arc::clone(&self.lambda) as Arc<dyn Functions>;
         let directory = || Arc::clone(&self.directory);
@@ -269,6 +280,8 @@ impl<L: Functions> World<L> {
                 self.event_bridge.service(gate()),
             ),
             ("AWS_ENDPOINT_URL_STS", self.sts.service(gate())),
+            ("AWS_ENDPOINT_URL_SNS", self.sns.service(gate())),
+            ("AWS_ENDPOINT_URL_SESV2", self.ses.service(gate())),
             (
                 "AWS_ENDPOINT_URL_LAMBDA",
                 lambda::service(functions(), gate(), clock()),
@@ -292,7 +305,19 @@ impl<L: Functions> World<L> {
         self.shopctrl.set_base(&self.shopctrl_url);
         env.remove(SHOPCTRL);
         env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
+        env.insert("NOTICES_TOPIC".to_owned(), Sns::topic());
         Ok(())
+    }
+
+    /// From now on people get mail: what the template's rule matches goes to `notifier`, by its queue.
+    ///
+    /// # Errors
+    /// When the pattern is not simulated.
+    pub fn deliver_mail(&self, pattern: Value) -> Result<Arc<Queue>, UnsupportedPattern> {
+        let functions = Arc::clone(&self.lambda) as Arc<dyn Functions>;
+        let queue = Queue::before(functions, "notifier", MAIL_WINDOW);
+        self.event_bridge.add_queue(pattern, &queue)?;
+        Ok(queue)
     }
 
     /// One tick of the schedule, as EventBridge sends it.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use shared::events::{DueReason, EventKind};
 use shared::rotation::Step;
-use shared::tags;
 
 /// What is to be done, in this order: what removes comes before what adds.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +16,7 @@ pub enum PlannedAction {
     PublishRotated { version: String },
     /// Take AWSPENDING from a version that holds nothing of ours.
     DropPending { version: String },
-    /// Publish an event.
+    /// Publish an event: what people are to hear of at the end of the check.
     Publish(EventKind),
     /// Set a tag.
     Tag { key: &'static str, value: String },
@@ -42,11 +41,10 @@ impl PlannedAction {
         }
     }
 
-    /// Whether it is put off while something could not be published: what notes that something was, and
-    /// a rotation that can wait, which is announced once, when it is asked for.
-    pub fn follows_what_is_published(&self) -> bool {
+    /// Whether it is put off while something could not be announced: a rotation that can wait, which is announced
+    /// once, when it is asked for.
+    pub fn is_announced(&self) -> bool {
         match self {
-            Self::Tag { key, .. } => [tags::REMINDED, tags::DRIFT].contains(key),
             Self::Rotate { reason } => match reason {
                 DueReason::Due => true,
                 DueReason::Expired | DueReason::Emergency => false,
@@ -56,6 +54,7 @@ impl PlannedAction {
             | Self::PublishRotated { .. }
             | Self::DropPending { .. }
             | Self::Publish(_)
+            | Self::Tag { .. }
             | Self::Reattempt { .. }
             | Self::Continue { .. } => false,
         }

@@ -52,14 +52,8 @@ pub(super) fn publish_drift(
     }
     let new = sure.into_iter().filter(|drift| !seen.published(drift));
     let new = new.map(|drift| {
-        PlannedAction::Publish(EventKind::DriftFound {
-            what: drift.what,
-            connection: drift.connection,
-            found_at: now,
-            mended: false,
-            // Published again after a kill, it is the same time: the tag was not set.
-            time: seen.to_string(),
-        })
+        // Published again after a kill, it is the same time: the tag was not set.
+        PlannedAction::Publish(EventKind::drift(drift, now, seen.to_string()))
     });
     let noted = PlannedAction::Tag {
         key: tags::DRIFT,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shared::events::MailboxSubject;
 use shared::ids::KeyId;
 use shared::policy::Policy;
 use shared::rotation::Probe;
@@ -25,6 +26,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// As events and mails name it.
+    pub fn subject(&self) -> MailboxSubject {
+        let mailboxes = self.probe.as_ref().map(|probe| probe.mailboxes.clone());
+        MailboxSubject::new(&self.secret, mailboxes)
+    }
+
     /// The value of one of the secret's tags.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.secret.tags.get(key).map(String::as_str)

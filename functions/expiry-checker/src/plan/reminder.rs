@@ -15,7 +15,6 @@ use super::rotation_next::waits;
 pub(super) fn remind(
     found: &Found,
     current: &str,
-    contact: Option<String>,
     now: Timestamp,
     end: Timestamp,
 ) -> Vec<PlannedAction> {
@@ -26,16 +25,9 @@ pub(super) fn remind(
                 expires_at: end,
                 days_left: end.duration_since(now).as_secs() / 86_400,
                 threshold_days: threshold,
-                contact,
             },
         ),
-        None if end <= now => (
-            0,
-            EventKind::ClientSecretExpired {
-                expires_at: end,
-                contact,
-            },
-        ),
+        None if end <= now => (0, EventKind::ClientSecretExpired { expires_at: end }),
         None => return Vec::new(),
     };
     if Reminded::covers(found.tag(tags::REMINDED), current, threshold) {

@@ -1,7 +1,7 @@
 //! What is known of a hand-over when a request of its session comes.
 
 use jiff::Timestamp;
-use shared::events::{Event, EventKind, Subject};
+use shared::events::{Event, EventKind, MailboxSubject, Subject};
 use shared::failure::Failure;
 use shared::grants::GrantsDocument;
 use shared::mailbox_secret::{Delivery, MailboxSecret, SignInName};
@@ -64,10 +64,10 @@ impl HandOverContext {
 
     pub fn event(&self, kind: EventKind) -> Event {
         Event {
-            subject: Subject::Secret {
-                name: self.secret.name.clone(),
-                arn: self.secret.arn.clone(),
-            },
+            subject: Subject::Secret(MailboxSubject::new(
+                &self.secret,
+                Some(self.document.own_addresses()),
+            )),
             token: Some(self.ticket.version.clone()),
             kind,
         }

@@ -41,6 +41,7 @@ pub(super) async fn run(
         start: None,
         expires_at: mailbox.expires_at,
         mailboxes: mailbox.own_addresses(),
+        connections: mailbox.connections.iter().map(|c| c.id.clone()).collect(),
         attended: mailbox.has_attended(),
         drift: Vec::new(),
         problems: Vec::new(),

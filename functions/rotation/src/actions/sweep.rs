@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use shared::credential::Credential;
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration};
-use shared::ids::{ConnectionId, KeyId};
+use shared::ids::{ConnectionId, KeyId, MailboxAddress};
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::{Deadline, with_retries};
 use shared::rotation::{ActionCall, Swept};
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::CURRENT;
+use shared::tags;
+use shared::tags::state::State;
 use shared::ticket::Purpose;
 use tracing::{info, warn};
 
-use crate::ask_person::{Need, Request, ask};
+use crate::ask_person::{Need, Request, ask, asked_to_sign_in};
 use crate::clients::Clients;
 use crate::context::{Context, is_left_alone};
 use crate::credentials::adoption::adopt_current;
@@ -51,8 +53,13 @@ pub(super) async fn run(
         (needs, delivered) = mend(&world, &mut failures).await;
     }
     let removed = remove_lost(&mut world, call, &mut failures).await;
-    if !needs.is_empty() {
-        let context = &world.context;
+    let context = &world.context;
+    let mut answered = false;
+    if needs.is_empty() {
+        if failures.is_empty() {
+            answered = forget_what_was_asked(context).await?;
+        }
+    } else {
         let request = Request {
             purpose: Purpose::Connect,
             now: world.registration.now(),
@@ -62,7 +69,11 @@ pub(super) async fn run(
     }
     match failures.into_iter().next() {
         Some(failure) => Err(failure),
-        None => Ok(Swept { removed, delivered }),
+        None => Ok(Swept {
+            removed,
+            delivered,
+            answered,
+        }),
     }
 }
 
@@ -144,6 +155,37 @@ async fn mend(world: &World<'_>, failures: &mut Vec<Failure>) -> (Vec<Need>, Vec
         Err(failure) => failures.push(failure),
     }
     (needs, delivered)
+}
+
+/// What was asked outside of a rotation was done: the state says so no longer. Whether there was such.
+async fn forget_what_was_asked(context: &Context<'_>) -> Result<bool, Failure> {
+    let Context {
+        clients,
+        secret,
+        version,
+        document,
+        ..
+    } = context;
+    let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
+    let Some(asked) = state.as_ref().and_then(|state| state.asked(version)) else {
+        return Ok(false);
+    };
+    let asked_at = asked.until - clients.settings.ticket_lifetime.signed().as_secs();
+    let grants = clients.grants(secret).read().await?.grants;
+    // Who was asked to sign in has, since.
+    let granted = |mailbox: &&MailboxAddress| {
+        let redeemed_at = grants
+            .of(mailbox)
+            .map(|grant| grant.redeemed_at.as_second());
+        let was_asked = asked.has(&asked_to_sign_in(mailbox));
+        redeemed_at.is_some_and(|at| !was_asked || at >= asked_at)
+    };
+    if !document.probed_mailboxes().iter().all(granted) {
+        return Ok(false);
+    }
+    let tag = (tags::STATE, State::Rotated.to_string());
+    clients.store.tag(&secret.arn, &[tag]).await?;
+    Ok(true)
 }
 
 /// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh

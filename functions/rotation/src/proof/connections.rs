@@ -1,8 +1,8 @@
 //! The connections of a document, proved by what ShopCtrl shows of them: its own test, and the mail check.
 
 use jiff::Timestamp;
-use shared::drift::DriftKind;
-use shared::events::EventKind;
+use shared::drift::{Drift, DriftKind};
+use shared::events::{EventKind, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::grants::attestations::Attestations;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
@@ -12,6 +12,8 @@ use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Tested;
 use shared::shopctrl::status::LastMailCheck;
+use shared::tags;
+use shared::tags::open_troubles::OpenTroubles;
 use tracing::{info, warn};
 
 use crate::context::Context;
@@ -132,19 +134,40 @@ async fn publish_disabled(
     connection: &Connection,
     since: Timestamp,
 ) -> Result<Failure, Failure> {
-    let drift = context.event(EventKind::DriftFound {
+    let drift = Drift {
         what: DriftKind::ConnectionDisabled,
         connection: Some(connection.id.clone()),
-        found_at: since,
-        mended: false,
-        // Once in a rotation, whose token is in the id.
-        time: String::new(),
-    });
-    context.clients.events.publish(&[drift]).await?;
+    };
+    // Once in a rotation, whose token is in the id.
+    let event = EventKind::drift(drift.clone(), since, String::new());
+    context
+        .clients
+        .events
+        .publish(&[context.event(event)])
+        .await?;
+    note_open(context, Trouble::of(drift), since).await?;
     let what = format!("proving connection {}: it is switched off", connection.id);
     Ok(Failure::new(Kind::WaitingForPerson, what).next_step(
         "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document.",
     ))
+}
+
+/// What is published in a rotation is over with it: finishSecret, or a check, says so.
+async fn note_open(
+    context: &Context<'_>,
+    trouble: Trouble,
+    since: Timestamp,
+) -> Result<(), Failure> {
+    let secret = &context.secret;
+    let tag = secret.tags.get(tags::OPEN).map(String::as_str);
+    let current = secret.versions.current().unwrap_or_default();
+    let open = OpenTroubles::read(tag).with(current, since, &trouble);
+    let open = open.to_string();
+    if tag != Some(&open) {
+        let store = &context.clients.store;
+        store.tag(&secret.arn, &[(tags::OPEN, open)]).await?;
+    }
+    Ok(())
 }
 
 /// Waits until ShopCtrl has checked the shop's mail since it took the secret, by ShopCtrl's own

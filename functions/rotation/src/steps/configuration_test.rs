@@ -7,6 +7,7 @@ use shared::graph::application::Registration;
 use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator};
 use shared::retry::with_retries;
 use shared::tags;
+use shared::tags::published_failures::PublishedFailures;
 use shared::ticket::Purpose;
 use tracing::info;
 
@@ -22,7 +23,22 @@ use crate::proof::sign_in::{Refused, wait_until_signs_in};
 /// the pending one of a test goes away.
 pub(super) async fn test_configuration(context: &Context<'_>) -> Result<(), Failure> {
     info!("this call is a configuration test");
-    try_all(context).await.map_err(as_of_a_test)
+    try_all(context).await.map_err(as_of_a_test)?;
+    forget_failures(context).await
+}
+
+/// What was published to fail does not any more, and the next check says so.
+async fn forget_failures(context: &Context<'_>) -> Result<(), Failure> {
+    let secret = &context.secret;
+    let key = tags::PUBLISHED_FAILURES;
+    let tag = secret.tags.get(key).map(String::as_str);
+    let published = PublishedFailures::read(tag, &context.version);
+    if !published.is_empty() {
+        let none = PublishedFailures::read(None, &context.version);
+        let store = &context.clients.store;
+        store.tag(&secret.arn, &[(key, none.to_string())]).await?;
+    }
+    Ok(())
 }
 
 async fn try_all(context: &Context<'_>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! finishSecret: promotes the pending version, once every connection is seen to hold it.
 
 use jiff::Timestamp;
-use shared::events::EventKind;
+use shared::events::{EventKind, OpenTrouble, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::ids::KeyId;
 use shared::mailbox_secret::{Delivery, MailboxSecret};
@@ -10,6 +10,7 @@ use shared::rotation::StepCall;
 use shared::secret_store::versions::{CURRENT, PREVIOUS, PROVED, key_label};
 use shared::secret_store::{LabelSwap, MoveLabel};
 use shared::tags;
+use shared::tags::open_troubles::{OpenTroubles, published};
 use shared::tags::seen_drift::SeenDrift;
 use shared::tags::state::State;
 use tracing::{info, warn};
@@ -165,6 +166,7 @@ async fn publish_rotated(
         key_id: document.key_id,
         previous_key_id,
         expires_at: document.expires_at,
+        closes: closes(context, previous),
     });
     // The promotion stands, and is published, whatever becomes of a label; without the tag both are done again.
     clients.events.publish(&[rotated]).await?;
@@ -176,10 +178,12 @@ async fn publish_rotated(
         let requested = context.event(EventKind::CheckRequested { time });
         clients.events.publish(&[requested]).await?;
     }
+    let open = OpenTroubles::read(secret.tags.get(tags::OPEN).map(String::as_str));
     let mut green = vec![
         (tags::EXPIRES_AT, document.expires_at.to_string()),
         (tags::STATE, State::Rotated.to_string()),
         (tags::ROTATED_VERSION, version.clone()),
+        (tags::OPEN, open.promoted(version).to_string()),
     ];
     green.extend(stored_at.map(|at| (tags::ISSUED_AT, at.to_string())));
     if was.is_some() {
@@ -189,6 +193,41 @@ async fn publish_rotated(
     clients.store.tag(&secret.arn, &green).await?;
     info!(key_id = %document.key_id, expires_at = %document.expires_at, "the new client secret is the current one");
     Ok(())
+}
+
+/// What people were told is wrong while the version before was current.
+fn closes(context: &Context<'_>, previous: Option<&str>) -> Vec<OpenTrouble> {
+    let Context {
+        secret,
+        version,
+        document,
+        ..
+    } = context;
+    let ids: Vec<_> = document.connections.iter().map(|c| c.id.clone()).collect();
+    let open = OpenTroubles::read(secret.tags.get(tags::OPEN).map(String::as_str));
+    // By a promotion that was published already, as after a kill.
+    if open.version() == version {
+        return Vec::new();
+    }
+    let mut closes = open.all(&ids);
+    // Of a superseded credential, which a promotion does not end.
+    closes.retain(|open| !open.trouble.outlives_a_promotion());
+    let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
+    let waited = state.is_some_and(|state| state.asked(version).is_some());
+    let mut noted = published(&secret.tags, &secret.versions, previous.unwrap_or_default());
+    if waited {
+        noted.insert(Trouble::WaitingForPerson);
+    }
+    noted.retain(|trouble| {
+        let known = closes.iter().any(|open| open.trouble == *trouble);
+        !known && !trouble.outlives_a_promotion()
+    });
+    let noted = noted.into_iter().map(|trouble| OpenTrouble {
+        trouble,
+        since: None,
+    });
+    closes.extend(noted);
+    closes
 }
 
 /// The credential of the version before.

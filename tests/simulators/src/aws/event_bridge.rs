@@ -1,4 +1,4 @@
-//! EventBridge: `PutEvents`, rules with a function as target, and the event that a schedule sends.
+//! EventBridge: `PutEvents`, rules with a function or a queue as target, and the event that a schedule sends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::aws_json::{self, AwsError, parameters};
 use crate::aws::invoker::{Invoker, InvokerSlot};
+use crate::aws::queue::Queue;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::ids::Ids;
@@ -48,7 +49,14 @@ struct State {
 #[derive(Debug, Clone)]
 struct Rule {
     pattern: Value,
-    target: String,
+    target: Target,
+}
+
+/// Where a rule's events go.
+#[derive(Debug, Clone)]
+enum Target {
+    Function(String),
+    Queue(Arc<Queue>),
 }
 
 /// A rule's pattern uses an operator that is not simulated.
@@ -101,11 +109,20 @@ impl EventBridge {
     /// # Errors
     /// When the pattern uses something else.
     pub fn add_rule(&self, pattern: Value, target: &str) -> Result<(), UnsupportedPattern> {
+        self.add(pattern, Target::Function(target.to_owned()))
+    }
+
+    /// Adds a rule whose events go to a queue.
+    ///
+    /// # Errors
+    /// When the pattern uses something else.
+    pub fn add_queue(&self, pattern: Value, queue: &Arc<Queue>) -> Result<(), UnsupportedPattern> {
+        self.add(pattern, Target::Queue(Arc::clone(queue)))
+    }
+
+    fn add(&self, pattern: Value, target: Target) -> Result<(), UnsupportedPattern> {
         check_pattern(&pattern)?;
-        self.state().rules.push(Rule {
-            pattern,
-            target: target.to_owned(),
-        });
+        self.state().rules.push(Rule { pattern, target });
         Ok(())
     }
 
@@ -251,8 +268,14 @@ impl EventBridge {
             .collect();
         for rule in matching {
             for _ in 0..times {
-                state.deliveries += 1;
-                tokio::spawn(Arc::clone(self).deliver(rule.target.clone(), event.clone()));
+                match &rule.target {
+                    Target::Queue(queue) => queue.send(event.to_string()),
+                    Target::Function(function) => {
+                        state.deliveries += 1;
+                        let deliver = Arc::clone(self).deliver(function.clone(), event.clone());
+                        tokio::spawn(deliver);
+                    }
+                }
             }
         }
         drop(state);

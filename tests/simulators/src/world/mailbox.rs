@@ -262,8 +262,10 @@ impl<L: Functions> World<L> {
         });
         (plan.document)(&mut document);
         let name = format!("shopmail/{}", plan.name);
+        let shop = plan.shop_id.to_string();
         let tags = [
             ("shopmail:managed", "mailbox"),
+            ("shopmail:shop", shop.as_str()),
             ("shopmail:contact", "owner@agency.example"),
         ];
         let create = |name: &str, value: &str, tags: &[(&str, &str)]| {

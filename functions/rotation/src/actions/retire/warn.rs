@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use shared::drift::DriftKind;
 use shared::events::{Event, EventKind};
 use shared::failure::Failure;
+use shared::ids::KeyId;
 use shared::mailbox_secret::Delivery;
 use shared::tags;
 use shared::tags::superseded::{SupersededWarnings, Why};
 
 use super::retirement::Retirement;
-use crate::ask_person::{contact, hand_over};
+use crate::ask_person::hand_over;
 use crate::context::{Context, event};
 use crate::credentials::superseded::Superseded;
 use crate::credentials::warning::Warning;
@@ -36,14 +37,8 @@ pub(super) async fn publish_warning(
         events.push(ending(run, of, warning, ends_at));
     }
     if warning.warned.why == Why::Used {
-        let drift = EventKind::DriftFound {
-            what: DriftKind::SupersededSecretInUse,
-            connection: None,
-            found_at: of.since,
-            mended: false,
-            time: key_id.to_string(),
-        };
-        events.push(event(&run.context.secret, None, drift));
+        let what = DriftKind::SupersededSecretInUse;
+        events.push(drift(run, what, of.since, key_id));
     }
     run.context.clients.events.publish(&events).await?;
     published.set(key_id, warning.warned);
@@ -71,7 +66,6 @@ fn ending(run: &Retirement<'_>, of: Superseded<'_>, warning: Warning, ends_at: T
         },
         threshold_days: warning.warned.threshold,
         connections: attended.map(hand_over).collect(),
-        contact: contact(secret, document),
     };
     event(secret, None, ending)
 }
@@ -90,17 +84,16 @@ pub(super) async fn publish_leak_kept(
     if !of.leaked || of.has_ended(now) || said {
         return Ok(());
     }
-    let drift = EventKind::DriftFound {
-        what: DriftKind::LeakedSecretStillValid,
-        connection: None,
-        found_at: now,
-        mended: false,
-        time: key_id.to_string(),
-    };
-    let drift = event(&run.context.secret, None, drift);
+    let drift = drift(run, DriftKind::LeakedSecretStillValid, now, key_id);
     run.context.clients.events.publish(&[drift]).await?;
     published.set(key_id, warning.warned);
     note(run, published).await
+}
+
+fn drift(run: &Retirement<'_>, what: DriftKind, found_at: Timestamp, key_id: KeyId) -> Event {
+    let time = key_id.to_string();
+    let kind = EventKind::drift(what.into(), found_at, time);
+    event(&run.context.secret, None, kind)
 }
 
 async fn note(run: &Retirement<'_>, published: &SupersededWarnings) -> Result<(), Failure> {

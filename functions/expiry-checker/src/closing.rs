@@ -1,0 +1,246 @@
+//! What people were told is wrong, and is over: each is told to be over once. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use shared::events::{EventKind, OpenTrouble, Trouble};
+use shared::rotation::Probe;
+use shared::secret_store::SecretMetadata;
+use shared::tags;
+use shared::tags::open_troubles::{OpenTroubles, published};
+use shared::tags::seen_drift::SeenDrift;
+
+/// What a check has seen and done.
+pub(crate) struct Checked<'a> {
+    /// As the check found it.
+    pub(crate) secret: &'a SecretMetadata,
+    pub(crate) probe: Option<&'a Probe>,
+    /// The tags, as they are now.
+    pub(crate) tags: &'a BTreeMap<String, String>,
+    /// The drift that this check published and did not put right.
+    pub(crate) drift: &'a BTreeSet<Trouble>,
+}
+
+/// What is to be published and noted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Closing {
+    pub(crate) events: Vec<EventKind>,
+    pub(crate) tag: Option<String>,
+}
+
+pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
+    let Checked {
+        secret,
+        probe,
+        tags,
+        drift,
+    } = checked;
+    let tag = |key: &str| tags.get(key).map(String::as_str);
+    let mut before = OpenTroubles::read(tag(tags::OPEN));
+    let was = before.version().to_owned();
+    let current = secret.versions.current().unwrap_or(&was);
+    let mut by_hand = false;
+    if was != current && !was.is_empty() {
+        if tag(tags::ROTATED_VERSION) == Some(current) {
+            // `Client Secret Rotated` said so.
+            before = before.promoted(current);
+        } else if probe.is_none_or(|probe| probe.issued_here) {
+            // It will, or nobody knows.
+            return Closing {
+                events: Vec::new(),
+                tag: None,
+            };
+        } else {
+            by_hand = true;
+        }
+    }
+    let connections = probe.map_or(&[][..], |probe| probe.connections.as_slice());
+    let seen = SeenDrift::read(tag(tags::DRIFT));
+    let mut open = published(tags, &secret.versions, current);
+    open.extend(before.drift_still_seen(&seen, connections));
+    open.extend(drift.iter().cloned());
+    let next = before.next(current, now, &open);
+    let over = before.over(&next, connections).into_iter();
+    let events = over.map(|closes| EventKind::MailboxRecovered {
+        seen: seen_over(&closes, by_hand).to_owned(),
+        closes,
+        at: now,
+    });
+    let noted = next.to_string();
+    let nothing = before == OpenTroubles::default() && open.is_empty();
+    Closing {
+        events: events.collect(),
+        tag: (!nothing && tag(tags::OPEN) != Some(&noted)).then_some(noted),
+    }
+}
+
+/// What the check saw of it.
+fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
+    match &closes.trouble {
+        Trouble::WaitingForPerson => {
+            "The renewal that waited was ended. The client secret in use stays, and the last link is needed no more."
+        }
+        Trouble::PermissionEnding => "The mailbox's owner has signed in, and the permission works.",
+        Trouble::Expiring | Trouble::Expired | Trouble::RotationFailed if by_hand => {
+            "Another client secret was put into the mailbox document by hand, and Entra knows it."
+        }
+        Trouble::Expiring | Trouble::Expired => "Another client secret is the current one.",
+        Trouble::RotationFailed => "The test of the configuration passed.",
+        Trouble::Stalled => "All could be looked at, and nothing stands still.",
+        Trouble::Drift { what, .. } => what.seen_over(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::drift::{Drift, DriftKind};
+    use shared::ids::DirectoryId;
+    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+
+    use super::*;
+
+    const ID: &str = "11111111-1111-4111-8111-111111111111";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    struct Case {
+        secret: SecretMetadata,
+        probe: Option<Probe>,
+        drift: BTreeSet<Trouble>,
+    }
+
+    impl Case {
+        fn new(tags: &[(&str, &str)]) -> Self {
+            let labels = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect();
+            let versions = BTreeMap::from([("c".to_owned(), labels(&[CURRENT]))]);
+            let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Self {
+                secret: SecretMetadata {
+                    arn: "arn".to_owned(),
+                    name: "shopmail/orders".to_owned(),
+                    rotation_enabled: true,
+                    versions: Versions(versions),
+                    tags: tags.collect(),
+                    last_rotated: None,
+                    deleted: false,
+                    primary_region: None,
+                },
+                probe: Some(Probe {
+                    version: "c".to_owned(),
+                    tenant_id: DirectoryId::read(ID).unwrap(),
+                    client_id: DirectoryId::read(ID).unwrap(),
+                    key_id: ID.parse().unwrap(),
+                    issued_here: false,
+                    now: None,
+                    start: None,
+                    expires_at: at(9_000_000_000),
+                    mailboxes: Vec::new(),
+                    connections: Vec::new(),
+                    attended: true,
+                    drift: Vec::new(),
+                    problems: Vec::new(),
+                }),
+                drift: BTreeSet::new(),
+            }
+        }
+
+        fn closing(&self) -> Closing {
+            let checked = Checked {
+                secret: &self.secret,
+                probe: self.probe.as_ref(),
+                tags: &self.secret.tags,
+                drift: &self.drift,
+            };
+            closing(&checked, at(5000))
+        }
+    }
+
+    fn over(closing: &Closing) -> Vec<Trouble> {
+        let closed = closing.events.iter().map(|event| match event {
+            EventKind::MailboxRecovered { closes, .. } => closes.trouble.clone(),
+            other => panic!("{other:?}"),
+        });
+        closed.collect()
+    }
+
+    #[test]
+    fn a_healthy_mailbox_has_nothing_noted_and_nothing_published() {
+        let nothing = Closing {
+            events: Vec::new(),
+            tag: None,
+        };
+        assert_eq!(Case::new(&[]).closing(), nothing);
+        let well = Case::new(&[(tags::OPEN, "c:"), (tags::STALLED, tags::NONE)]);
+        assert_eq!(well.closing(), nothing);
+    }
+
+    #[test]
+    fn what_was_published_is_noted_once_and_told_to_be_over_once() {
+        let stalled = Case::new(&[(tags::STALLED, "1000:2000/")]);
+        let opened = stalled.closing();
+        assert_eq!(
+            (opened.events.len(), opened.tag.as_deref()),
+            (0, Some("c:s@5000"))
+        );
+        let stands = Case::new(&[(tags::STALLED, "1000:2000/"), (tags::OPEN, "c:s@3000")]);
+        assert_eq!(
+            (stands.closing().events.len(), stands.closing().tag),
+            (0, None)
+        );
+        let well = Case::new(&[(tags::STALLED, tags::NONE), (tags::OPEN, "c:s@3000")]);
+        let closed = well.closing();
+        assert_eq!(over(&closed), [Trouble::Stalled]);
+        assert_eq!(closed.tag.as_deref(), Some("c:"));
+    }
+
+    #[test]
+    fn a_drift_that_is_seen_no_more_is_over_and_one_that_could_not_be_looked_for_is_not() {
+        let what = DriftKind::SecretRefused;
+        let mut case = Case::new(&[]);
+        case.drift.insert(Trouble::of(what.into()));
+        let opened = case.closing().tag.unwrap();
+        let seen = SeenDrift::default().next(at(5000), &[Drift::from(what)], &[], true);
+        let stands = Case::new(&[(tags::OPEN, &opened), (tags::DRIFT, &seen.to_string())]);
+        assert_eq!(over(&stands.closing()), []);
+        let gone = Case::new(&[(tags::OPEN, &opened), (tags::DRIFT, "none@5000")]);
+        assert_eq!(over(&gone.closing()), [Trouble::of(what.into())]);
+    }
+
+    #[test]
+    fn a_rotation_that_waited_and_was_ended_is_over_and_one_that_waits_is_not() {
+        let waiting = [
+            (tags::STATE, "waiting:t:9000/:ab"),
+            (tags::OPEN, "c:w@3000"),
+        ];
+        let mut waits = Case::new(&waiting);
+        let pending = [PENDING.to_owned()].into();
+        waits.secret.versions.0.insert("t".to_owned(), pending);
+        assert_eq!(over(&waits.closing()), []);
+        assert_eq!(
+            over(&Case::new(&waiting).closing()),
+            [Trouble::WaitingForPerson]
+        );
+    }
+
+    #[test]
+    fn what_a_promotion_closed_is_not_closed_again_and_nothing_before_that_is_known() {
+        let noted = (tags::OPEN, "older:w@3000.e@3000");
+        let rotated = Case::new(&[noted, (tags::ROTATED_VERSION, "c")]).closing();
+        assert_eq!(
+            (over(&rotated), rotated.tag.as_deref()),
+            (vec![], Some("c:"))
+        );
+        let mut unpublished = Case::new(&[noted]);
+        unpublished.probe.as_mut().unwrap().issued_here = true;
+        assert_eq!(unpublished.closing().tag, None);
+        unpublished.probe = None;
+        assert_eq!(unpublished.closing().tag, None);
+        let by_hand = Case::new(&[noted]).closing();
+        assert_eq!(
+            over(&by_hand),
+            [Trouble::Expired, Trouble::WaitingForPerson]
+        );
+    }
+}

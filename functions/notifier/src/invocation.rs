@@ -1,0 +1,85 @@
+//! What the function was called with: a batch of the queue's, each message an event (Lambda guide, *Using Lambda with
+//! Amazon SQS*), or one event of EventBridge's.
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::failure::Failure;
+
+use crate::event::Notice;
+use crate::refused;
+
+/// What came.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    /// Of a batch, the id of each message.
+    pub(crate) message_ids: Option<Vec<String>>,
+    /// Each event.
+    pub(crate) received: Vec<Received>,
+}
+
+/// An event that came.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// It is to be mailed.
+    Notice(Box<Notice>),
+    /// Nobody is mailed of such.
+    NotMailed,
+    /// Something in it is missing or wrong.
+    Unreadable(Failure),
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(rename = "Records")]
+    records: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "messageId")]
+    id: String,
+    body: String,
+}
+
+impl Invocation {
+    pub(crate) fn read(event: &Value) -> Self {
+        let Ok(Batch { records }) = Batch::deserialize(event) else {
+            return Self {
+                message_ids: None,
+                received: vec![read(event)],
+            };
+        };
+        let bodies =
+            records.iter().map(
+                |message| match serde_json::from_str::<Value>(&message.body) {
+                    Ok(event) => read(&event),
+                    Err(_) => Received::Unreadable(refused("the message's body is no JSON")),
+                },
+            );
+        Self {
+            received: bodies.collect(),
+            message_ids: Some(records.into_iter().map(|message| message.id).collect()),
+        }
+    }
+
+    /// What is to be mailed, each with its place; a repeat, which has the same `id`, with that of the first.
+    pub(crate) fn notices(&self) -> Vec<(usize, &Notice)> {
+        let mut notices: Vec<(usize, &Notice)> = Vec::new();
+        for (n, received) in self.received.iter().enumerate() {
+            if let Received::Notice(notice) = received
+                && notices.iter().all(|(_, known)| known.id != notice.id)
+            {
+                notices.push((n, notice));
+            }
+        }
+        notices
+    }
+}
+
+fn read(event: &Value) -> Received {
+    match Notice::read(event) {
+        Ok(Some(notice)) => Received::Notice(Box::new(notice)),
+        Ok(None) => Received::NotMailed,
+        Err(failure) => Received::Unreadable(failure),
+    }
+}

@@ -1,0 +1,100 @@
+//! `notifier`: turns events into mail that a person reads. It keeps nothing and may do nothing but send.
+
+mod channels;
+mod compose;
+mod event;
+#[cfg(test)]
+mod every_mail;
+mod invocation;
+mod mail;
+mod settings;
+mod words;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use shared::failure::{Failure, Kind};
+use shared::function::{Environment, Function, Invoked};
+use shared::http::Client;
+use tracing::{error, info};
+
+use channels::Channels;
+use compose::compose;
+use invocation::{Invocation, Received};
+pub use settings::Settings;
+
+/// The function, with its clients made.
+#[derive(Debug)]
+pub struct Notifier {
+    settings: Settings,
+    channels: Channels,
+}
+
+impl Function for Notifier {
+    type Answer = Value;
+
+    fn from_environment(environment: Environment) -> Result<Self, Failure> {
+        let settings = Settings::read(environment)?;
+        let http = Client::new(settings.aws.limits)?;
+        Ok(Self::over(settings, &http))
+    }
+
+    /// Nobody waits for a mail to the second.
+    async fn warm_up(&self) {}
+
+    async fn invoke(&self, invoked: Invoked) -> Result<Value, Failure> {
+        self.handle(&invoked.event).await
+    }
+}
+
+impl Notifier {
+    /// Makes the clients over another HTTP client.
+    #[must_use]
+    pub fn over(settings: Settings, http: &Client) -> Self {
+        Self {
+            channels: Channels::over(&settings, http),
+            settings,
+        }
+    }
+
+    /// Mails what an event says, or those of a batch from the queue. Of a batch the answer names what was not
+    /// mailed, which comes again.
+    ///
+    /// # Errors
+    /// [`Failure`] when the single event could not be read or mailed.
+    pub async fn handle(&self, event: &Value) -> Result<Value, Failure> {
+        let invocation = Invocation::read(event);
+        let mut failed: BTreeSet<usize> = BTreeSet::new();
+        let mut first_failure = None;
+        for (n, received) in invocation.received.iter().enumerate() {
+            if let Received::Unreadable(failure) = received {
+                error!(%failure, "an event could not be read, so nobody was mailed");
+                failed.insert(n);
+                first_failure.get_or_insert(failure.clone());
+            }
+        }
+        let mails = compose(&invocation.notices(), &self.settings.addresses);
+        let sent = mails.len();
+        for outgoing in mails {
+            if let Err(failure) = self.channels.send(&outgoing.to, &outgoing.mail).await {
+                error!(kind = failure.kind.error_type(), %failure, "a mail was not sent");
+                failed.extend(outgoing.of);
+                first_failure.get_or_insert(failure);
+            }
+        }
+        info!(events = invocation.received.len(), mails = sent, "mailed");
+        match (invocation.message_ids, first_failure) {
+            (Some(ids), _) => {
+                let again = ids.iter().enumerate().filter(|(n, _)| failed.contains(n));
+                let again = again.map(|(_, id)| json!({"itemIdentifier": id}));
+                Ok(json!({"batchItemFailures": again.collect::<Vec<_>>()}))
+            }
+            (None, Some(failure)) => Err(failure),
+            (None, None) => Ok(json!({"mails": sent})),
+        }
+    }
+}
+
+fn refused(problem: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("reading the event: {problem}"))
+}

@@ -1,0 +1,144 @@
+//! What several mails say.
+
+use jiff::Timestamp;
+use shared::config::BaseUrl;
+use shared::drift::DriftKind;
+use shared::events::MailFlow;
+
+use crate::event::{self, Mailbox, Notice};
+use crate::mail::Link;
+use crate::words::Urgency;
+
+pub(super) const OLD_LINKS: &str =
+    "If it has ended, open it all the same: the page can have a new one sent.";
+
+/// To a contact, of what an administrator has to mend.
+pub(crate) const BOTH_HAVE_IT: &str = "Whoever runs this system has this mail too.";
+
+/// A day as subjects have it.
+pub(super) fn day(time: Timestamp) -> String {
+    time.strftime("%-d %b %Y").to_string()
+}
+
+pub(super) fn time(time: Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// So long is the name of a mailbox in a subject at most.
+const NAME: usize = 40;
+
+/// Which shop and mailbox it is about.
+pub(crate) fn place(mailbox: &Mailbox) -> String {
+    let name = mailbox.mailboxes.first();
+    let name = name.map_or(mailbox.secret.as_str(), |address| address.as_str());
+    let name = match name.chars().count() > NAME {
+        true => format!("{}...", name.chars().take(NAME - 3).collect::<String>()),
+        false => name.to_owned(),
+    };
+    match &mailbox.shop {
+        Some(shop) => format!("Shop {shop}, {name}"),
+        None => name,
+    }
+}
+
+/// The first letter large.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+/// Whether mail flows, and until when if nobody does anything.
+pub(super) fn mail_until(mail: MailFlow, end: Option<Timestamp>) -> String {
+    match (mail, end.map(time)) {
+        (MailFlow::Flows, Some(end)) => {
+            format!("Mail works now. If nothing is done, it stops on {end}.")
+        }
+        (MailFlow::Flows, None) => "Mail works now.".to_owned(),
+        (MailFlow::StandsStill, _) => {
+            "Mail stands still: the shop gets none, or sends none.".to_owned()
+        }
+        (MailFlow::NotKnown, Some(end)) => format!(
+            "Whether mail works now could not be seen. The client secret in use ends on {end}."
+        ),
+        (MailFlow::NotKnown, None) => "Whether mail works now could not be seen.".to_owned(),
+    }
+}
+
+pub(super) fn urgency(mail: MailFlow, otherwise: Urgency) -> Urgency {
+    match mail {
+        MailFlow::StandsStill => Urgency::StandsStill,
+        MailFlow::Flows | MailFlow::NotKnown => otherwise,
+    }
+}
+
+pub(super) fn link(link: &event::Link) -> Link {
+    Link {
+        address: link.address.clone(),
+        behind: format!("The link works until {}. {OLD_LINKS}", time(link.ends)),
+    }
+}
+
+/// What is not as it was left, in a few words.
+pub(super) fn drift(what: DriftKind) -> &'static str {
+    match what {
+        DriftKind::NoCurrentVersion => "the secret in AWS has no current version",
+        DriftKind::RegistrationMissing => "the app registration is gone from Entra",
+        DriftKind::SecretRefused => "Entra refuses the client secret",
+        DriftKind::CredentialMissing => "Entra lists no such client secret",
+        DriftKind::KeyIdIsAnothers => "Secret ID and Value do not belong together",
+        DriftKind::ClientSecretIsAnId => "a Secret ID is stored as the client secret",
+        DriftKind::ClientSecretEndsInLineBreak => "the stored client secret ends in a line break",
+        DriftKind::ConnectionNotAuthorized => "ShopCtrl shows Not authorized",
+        DriftKind::ConnectionDisabled => "switched off in ShopCtrl",
+        DriftKind::ConnectionHoldsAnotherSecret => "ShopCtrl holds another client secret",
+        DriftKind::RotationOff => "the rotation is switched off in AWS",
+        DriftKind::LeakedSecretStillValid => "a leaked client secret still works",
+        DriftKind::SupersededSecretInUse => "a replaced client secret is still used",
+    }
+}
+
+/// How a mail is known to be genuine.
+pub(crate) fn genuine(
+    has_link: bool,
+    pages: Option<&BaseUrl>,
+    administrator: Option<&str>,
+) -> String {
+    let whom = match administrator {
+        Some(address) => format!("ask {address}"),
+        None => "ask whoever runs this system".to_owned(),
+    };
+    match (has_link, pages) {
+        (true, Some(pages)) => format!(
+            "Is this mail genuine? Its links begin with {}/ and lead to Microsoft's own sign-in page, where the password is entered and nowhere else. If in doubt, open none of them and {whom}: the link can be sent again.",
+            pages.as_str()
+        ),
+        (true, None) => format!(
+            "Is this mail genuine? Its links lead to Microsoft's own sign-in page, where the password is entered and nowhere else. If in doubt, open none of them and {whom}: the link can be sent again."
+        ),
+        (false, _) => {
+            format!("This mail has no link and asks for no password. If in doubt, {whom}.")
+        }
+    }
+}
+
+/// By what the engineer on call finds it.
+pub(crate) fn reference(notices: &[&Notice]) -> String {
+    let first = |notice: &&Notice| format!("{} {}", notice.mailbox.secret, notice.id);
+    match notices {
+        [] => String::new(),
+        [one] => format!("Reference: {}", first(one)),
+        [one, ..] => format!("Reference: {} and {} more", first(one), notices.len() - 1),
+    }
+}
+
+/// To the administrator, of what a contact should do.
+pub(crate) fn for_somebody_else(contact: &str) -> String {
+    format!("This is for {contact}. Please pass it on.")
+}
+
+/// The same where it was tried.
+pub(crate) fn not_mailed(contact: &str, code: &str) -> String {
+    format!("This is for {contact}, to whom it could not be mailed ({code}). Please pass it on.")
+}

@@ -1,0 +1,156 @@
+//! What only a person can do.
+
+use jiff::Timestamp;
+use shared::events::MailFlow;
+use shared::mailbox_secret::{Delivery, Direction};
+use shared::ticket::Purpose;
+
+use super::common::{day, link, mail_until, urgency};
+use super::{Message, Urgency};
+use crate::event::{Connection, HandOverNeeded, PermissionEnding, SignInNeeded};
+
+const WHAT_IT_IS: &str = "ShopCtrl reaches a mailbox with a client secret, a password between ShopCtrl and Microsoft that ends after some time.";
+const SIGN_IN: &str =
+    "Open the link in a private browser window and sign in at Microsoft. It takes a minute.";
+
+/// Until when, as a subject says it.
+fn by(mail: MailFlow, due: Timestamp) -> String {
+    match mail {
+        MailFlow::StandsStill => "now".to_owned(),
+        MailFlow::Flows | MailFlow::NotKnown => format!("by {}", day(due)),
+    }
+}
+
+fn as_the_mailbox(mailbox: &impl ToString) -> String {
+    format!("Sign in as {}, not as yourself.", mailbox.to_string())
+}
+
+/// Why the owner is asked.
+fn because(reason: &str) -> String {
+    match reason {
+        "no_grant" => "Nobody has given the permission for it yet.".to_owned(),
+        code => format!("Microsoft has ended the permission that was given before ({code})."),
+    }
+}
+
+pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
+    let SignInNeeded {
+        mailbox,
+        reason,
+        purpose,
+        mail,
+        due_by,
+        ..
+    } = needed;
+    let because = because(reason);
+    let (headline, of_many, why) = match purpose {
+        Purpose::Rotate => (
+            format!("sign in once, {}", by(*mail, *due_by)),
+            "wait for one sign-in each",
+            format!(
+                "A new one is ready, and its renewal waits for one sign-in by the mailbox's owner. {because}"
+            ),
+        ),
+        Purpose::Connect => (
+            format!(
+                "sign in once, {}, and renewals need you no more",
+                by(*mail, *due_by)
+            ),
+            "need one sign-in each before they renew by themselves",
+            format!(
+                "It will be renewed by itself, once the mailbox's owner has signed in. {because}"
+            ),
+        ),
+    };
+    Message {
+        urgency: urgency(*mail, Urgency::NeedsSomebody),
+        headline,
+        of_many,
+        general: vec![format!("{WHAT_IT_IS} {why}")],
+        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        to_do: SIGN_IN.to_owned(),
+        link: Some(link(&needed.link)),
+    }
+}
+
+pub(super) fn permission(ending: &PermissionEnding) -> Message {
+    let PermissionEnding {
+        mailbox,
+        mail,
+        due_by,
+        ..
+    } = ending;
+    Message {
+        urgency: urgency(*mail, Urgency::NeedsSomebody),
+        headline: "sign in once before the next renewal".to_owned(),
+        of_many: "need one sign-in each before the next renewal",
+        general: vec![format!(
+            "{WHAT_IT_IS} The permission with which it is renewed is over: Microsoft wants the mailbox's owner to sign in again. Done now, no renewal has to wait for it."
+        )],
+        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        to_do: SIGN_IN.to_owned(),
+        link: Some(link(&ending.link)),
+    }
+}
+
+pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
+    let HandOverNeeded {
+        mailbox,
+        connections,
+        purpose,
+        mail,
+        due_by,
+        ..
+    } = needed;
+    let directions = directions(connections);
+    let by_hand = connections
+        .iter()
+        .any(|connection| connection.delivery == Delivery::Attended);
+    let (headline, of_many, why, to_do) = match (by_hand, purpose) {
+        (true, _) => (
+            format!(
+                "enter the new client secret in ShopCtrl, {}",
+                by(*mail, *due_by)
+            ),
+            "wait for their new client secret in ShopCtrl",
+            format!(
+                "A new one was made. A person has to enter it in ShopCtrl, for {directions}: ShopCtrl lets no program do it."
+            ),
+            "Open the link in a private browser window, and have your ShopCtrl login at hand. The page leads through every step. It takes about ten minutes.",
+        ),
+        (false, Purpose::Rotate) => (
+            format!("authorize the mailbox in ShopCtrl, {}", by(*mail, *due_by)),
+            "wait for an authorization in ShopCtrl",
+            format!(
+                "A new one was made. ShopCtrl takes it, for {directions}, once the mailbox's owner has signed in there."
+            ),
+            "Open the link in a private browser window. It leads to Microsoft's sign-in and on to ShopCtrl. It takes a minute.",
+        ),
+        (false, Purpose::Connect) => (
+            "authorize the mailbox in ShopCtrl again".to_owned(),
+            "wait for an authorization in ShopCtrl",
+            format!(
+                "ShopCtrl says that it is not authorized any more, for {directions}, and wants the mailbox's owner to sign in."
+            ),
+            "Open the link in a private browser window. It leads to Microsoft's sign-in and on to ShopCtrl. It takes a minute.",
+        ),
+    };
+    Message {
+        urgency: urgency(*mail, Urgency::NeedsSomebody),
+        headline,
+        of_many,
+        general: vec![format!("{WHAT_IT_IS} {why}")],
+        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        to_do: to_do.to_owned(),
+        link: Some(link(&needed.link)),
+    }
+}
+
+pub(super) fn directions(connections: &[Connection]) -> &'static str {
+    let has = |direction| connections.iter().any(|c| c.direction == direction);
+    match (has(Direction::Receiving), has(Direction::Sending)) {
+        (true, false) => "receiving",
+        (false, true) => "sending",
+        (true, true) | (false, false) => "receiving and sending",
+    }
+}

@@ -1,0 +1,164 @@
+//! What is wrong, or may be.
+
+use super::common::{self, day, mail_until, sentence, time, urgency};
+use super::{Message, Urgency};
+use crate::event::{Drift, Failed, Revealed, Stalled, Stops};
+
+pub(super) fn failed(failed: &Failed) -> Message {
+    let mut message = failure(failed);
+    message.headline = failing(&failed.step).to_owned();
+    message.of_many = "cannot be renewed";
+    message
+}
+
+pub(super) fn stalled(stalled: &Stalled) -> Message {
+    let Stalled { since, failed } = stalled;
+    let mut message = failure(failed);
+    let looks = ["probe", "sweep", "retire", "check"].contains(&failed.step.as_str());
+    (message.headline, message.of_many) = if looks {
+        let headline = format!("not in order since {}", day(*since));
+        (headline, "have not been in order for a day")
+    } else {
+        let headline = format!("the renewal stands still since {}", day(*since));
+        (headline, "have a renewal that stands still")
+    };
+    let since = format!("It has been so since {}.", time(*since));
+    message.particular.insert(0, since);
+    message
+}
+
+fn failure(failed: &Failed) -> Message {
+    let Failed {
+        step,
+        what,
+        code,
+        next_step,
+        mail,
+        expires_at,
+    } = failed;
+    let (what, connection) = without_connection(what);
+    let code = code.as_ref().map(|code| format!(" ({code})"));
+    let what = sentence(&format!("{what}{}", code.unwrap_or_default()));
+    let mut particular: Vec<String> = connection
+        .map(|id| format!("The connection is {id}."))
+        .into_iter()
+        .collect();
+    particular.push(mail_until(*mail, *expires_at));
+    Message {
+        urgency: urgency(*mail, Urgency::Wrong),
+        headline: String::new(),
+        of_many: "",
+        general: vec![format!("{} {what}", while_doing(step))],
+        particular,
+        to_do: next_step.clone(),
+        link: None,
+    }
+}
+
+fn failing(step: &str) -> &'static str {
+    match step {
+        "createSecret" => "no new client secret can be made",
+        "setSecret" => "ShopCtrl does not get the new client secret",
+        "testSecret" => "the client secret cannot be proved",
+        _ => "the renewal fails",
+    }
+}
+
+fn while_doing(step: &str) -> &'static str {
+    match step {
+        "createSecret" => "A new client secret could not be made in Entra.",
+        "setSecret" => "The new client secret could not be given to ShopCtrl.",
+        "testSecret" => "The client secret could not be proved to work.",
+        "finishSecret" => "The new client secret could not be made the current one.",
+        "rotate" => "The renewal could not be started.",
+        "sweep" | "retire" => "What was left behind could not be put in order.",
+        _ => "The mailbox could not be looked at in full.",
+    }
+}
+
+/// What was being done, the same for all connections, and the connection that it names.
+fn without_connection(what: &str) -> (String, Option<String>) {
+    let Some((before, behind)) = what.split_once("connection ") else {
+        return (what.to_owned(), None);
+    };
+    let is_of_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let id: String = behind.chars().take_while(|c| is_of_id(*c)).collect();
+    let rest = behind.strip_prefix(&id).unwrap_or(behind);
+    match rest.starts_with(':') {
+        true => {
+            let before = before.strip_suffix("the ").unwrap_or(before);
+            (format!("{before}a connection{rest}"), Some(id))
+        }
+        false => (what.to_owned(), None),
+    }
+}
+
+pub(super) fn drift(drift: &Drift) -> Message {
+    let Drift {
+        what,
+        meaning,
+        next_step,
+        mail,
+        connection,
+        mended,
+    } = drift;
+    let mut particular: Vec<String> = connection
+        .iter()
+        .map(|id| format!("The connection is {id}."))
+        .collect();
+    let headline = common::drift(*what);
+    if *mended {
+        particular.push("The same check put it right. Mail works.".to_owned());
+        return Message {
+            urgency: Urgency::Over,
+            headline: format!("put right: {headline}"),
+            of_many: "were put right",
+            general: vec![sentence(meaning)],
+            particular,
+            to_do: "Nothing. If it comes again, ask who changes it in ShopCtrl.".to_owned(),
+            link: None,
+        };
+    }
+    particular.push(mail_until(*mail, None));
+    Message {
+        urgency: urgency(*mail, Urgency::Wrong),
+        headline: headline.to_owned(),
+        of_many: "are not as they were left",
+        general: vec![sentence(meaning)],
+        particular,
+        to_do: next_step.clone(),
+        link: None,
+    }
+}
+
+pub(super) fn revealed(revealed: &Revealed) -> Message {
+    let Revealed { connection, by, at } = revealed;
+    Message {
+        urgency: Urgency::Wrong,
+        headline: "the new client secret was shown on the page".to_owned(),
+        of_many: "had their new client secret shown on the page",
+        general: vec![
+            "The page of a hand-over showed the new client secret, as it does to the mailbox's own account after a sign-in.".to_owned(),
+        ],
+        particular: vec![
+            format!("It was shown on {}, for {connection}, to the account with the object ID {by}.", time(*at)),
+            "Mail works.".to_owned(),
+        ],
+        to_do: "If it was you, or somebody whom you asked, nothing. If not, tell whoever runs this system at once: the client secret has to be replaced (runbook, A secret leaked).".to_owned(),
+        link: None,
+    }
+}
+
+pub(super) fn stopped(stops: &Stops) -> Message {
+    Message {
+        urgency: Urgency::NeedsSomebody,
+        headline: "leaked client secret removed, mail may stand still".to_owned(),
+        of_many: "had a leaked client secret removed, and may have no mail",
+        general: vec![
+            "A client secret that leaked was replaced and removed from Entra at once. Where ShopCtrl does not have the new one, mail stands still.".to_owned(),
+        ],
+        particular: vec![sentence(&stops.summary)],
+        to_do: "Look at these connections in ShopCtrl, and enter the new client secret where Status does not show Authorized.".to_owned(),
+        link: None,
+    }
+}
