@@ -1,4 +1,4 @@
-//! How a function starts and takes its invocations: the part that is the same in all three.
+//! How a function starts and takes its invocations: the part that is the same in all four.
 
 mod init_error;
 mod panics;

@@ -1,4 +1,4 @@
-//! What the three functions share: one module for each outside service or noun of the domain.
+//! What the four functions share: one module for each outside service or noun of the domain.
 //!
 //! The pure part decides (values in, values out; `now`, ids and randomness are arguments), the
 //! clients at the edge act. Nothing here knows which function it runs in.

@@ -163,3 +163,55 @@ fn failed(answer: &Value) -> Option<BTreeSet<String>> {
         .map(|failure| failure.get("itemIdentifier")?.as_str().map(str::to_owned));
     ids.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::aws::lambda::{InvocationResult, UnknownFunction};
+
+    /// Mails all but "bad".
+    #[derive(Debug, Default)]
+    struct Mailer(Mutex<Vec<usize>>);
+
+    impl Functions for Mailer {
+        fn knows(&self, _: &str) -> bool {
+            true
+        }
+
+        fn call(
+            self: Arc<Self>,
+            _: String,
+            payload: Value,
+        ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>> {
+            let records = payload["Records"].as_array().unwrap();
+            self.0.lock().unwrap().push(records.len());
+            let bad = records.iter().filter(|record| record["body"] == "bad");
+            let failures: Vec<Value> = bad
+                .map(|record| json!({"itemIdentifier": record["messageId"]}))
+                .collect();
+            Box::pin(async {
+                Ok(InvocationResult {
+                    payload: json!({"batchItemFailures": failures}),
+                    function_error: None,
+                })
+            })
+        }
+
+        fn end(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_batch_names_as_failed_comes_again_and_is_kept_in_the_end() {
+        let mailer = Arc::new(Mailer::default());
+        let functions = Arc::clone(&mailer) as Arc<dyn Functions>;
+        let queue = Queue::before(functions, "notifier", Duration::from_secs(60));
+        for body in ["good", "bad", "good"] {
+            queue.send(body.to_owned());
+        }
+        queue.settled().await;
+        assert_eq!(*mailer.0.lock().unwrap(), [3, 1, 1, 1, 1]);
+        assert_eq!(queue.dead(), ["bad"]);
+    }
+}

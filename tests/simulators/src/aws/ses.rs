@@ -219,3 +219,30 @@ async fn handle(Shared(ses): Shared<Arc<Ses>>, headers: HeaderMap, body: Bytes) 
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_verified_neither_sends_nor_gets_in_the_sandbox() {
+        let ses = Ses::new(Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)));
+        let send = |from: &str, to: &str| {
+            let text = |data: &str| json!({"Data": data});
+            let asked = json!({
+                "FromEmailAddress": from, "Destination": {"ToAddresses": [to]},
+                "Content": {"Simple": {
+                    "Subject": text("s"), "Body": {"Text": text("t"), "Html": text("h")},
+                }},
+            });
+            ses.send(serde_json::from_value(asked).unwrap()).is_ok()
+        };
+        let from = "Shop mail <shopmail@agency.example>";
+        assert!(!send(from, "ann@elsewhere.example"));
+        ses.verify("agency.example");
+        assert!(send(from, "ann@elsewhere.example"));
+        ses.set_sandbox(true);
+        assert!(!send(from, "ann@elsewhere.example"));
+        assert!(send(from, "bob@agency.example"));
+    }
+}

@@ -136,3 +136,26 @@ async fn handle(Shared(sns): Shared<Arc<Sns>>, headers: HeaderMap, body: Bytes) 
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_that_is_too_long_or_of_two_lines_is_refused() {
+        let sns = Sns::new(Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)));
+        let publish = |subject: &str| {
+            let form = [
+                ("TopicArn", Sns::topic()),
+                ("Message", "text".to_owned()),
+                ("Subject", subject.to_owned()),
+            ];
+            let form = form.map(|(name, value)| (name.to_owned(), value));
+            sns.publish(&form.into()).is_ok()
+        };
+        assert!(publish(&"x".repeat(99)));
+        assert!(!publish(&"x".repeat(100)));
+        assert!(!publish("two\nlines"));
+        assert_eq!(sns.published().len(), 1);
+    }
+}
