@@ -1,5 +1,6 @@
 //! The document that a mailbox secret holds, `shopmail/<name>`.
 
+mod settings_link;
 mod sign_in_name;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::json::{self, FormVersion};
 use crate::period::Period;
 
+pub use settings_link::SettingsLink;
 pub use sign_in_name::{RestsOn, SignInName};
 
 /// One app registration's client secret and the connections that use it. Only `key_id`,
@@ -145,6 +147,9 @@ pub enum Protocol {
 pub struct ShopCtrlPlace {
     /// The address at which people open ShopCtrl.
     pub ui: BaseUrl,
+    /// Where there, on the same host, the connection's topic in the shop's settings is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_link: Option<SettingsLink>,
     /// The base address of its REST API, `v1` included.
     pub api: BaseUrl,
     /// The shop's number.
@@ -209,6 +214,7 @@ impl MailboxSecret {
                 )));
             }
         }
+        settings_link::check(&self.connections)?;
         sign_in_name::check(&self.connections)
     }
 
@@ -335,6 +341,7 @@ mod tests {
                 "id": "orders-in", "direction": "receiving", "protocol": "graph",
                 "mailbox": "orders@shop.example",
                 "shopctrl": {"ui": "https://shop.example", "api": "https://shop.example/v1",
+                             "settings_link": "https://shop.example?tab=Shop|12&control=E-mail",
                              "shop_id": 12, "credentials": "shopmail-shopctrl/shop.example"},
                 "delivery": "attended", "proof": "probe"
             }],
@@ -357,7 +364,7 @@ mod tests {
     #[test]
     fn an_error_names_the_field_and_never_the_value() {
         let secret = "hunter2, expected hunter2";
-        let cases: [(&str, Value, &str); 10] = [
+        let cases: [(&str, Value, &str); 12] = [
             (
                 "/connections/0/mailbox",
                 json!("hunter2\\@shop.example"),
@@ -378,6 +385,16 @@ mod tests {
                 "connections[0].direction",
             ),
             ("/connections/0/shopctrl/shop_id", json!(secret), "shop_id"),
+            (
+                "/connections/0/shopctrl/settings_link",
+                json!("https://hunter2.example?tab=x"),
+                "connections[0].shopctrl.settings_link",
+            ),
+            (
+                "/connections/0/shopctrl/settings_link",
+                json!(secret),
+                "connections[0].shopctrl.settings_link",
+            ),
             ("/rotator/kind", json!(secret), "rotator"),
             ("/expires_at", json!(secret), "expires_at"),
         ];
