@@ -135,7 +135,7 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
     window.without_scripts(true).await;
     log_in(&window, &scenario.world, SHOPCTRL_ADMIN).await;
 
-    let row = "orders@shop.example (Microsoft Graph API)";
+    let row = "1 (Microsoft Graph API)";
     let directions = [
         ("Receiving email", "orders-in"),
         ("Sending email", "orders-out"),
@@ -151,10 +151,10 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
         window.click("Auth Parameters").await;
         assert_eq!(window.value_of("Status").await, "Authorized");
         // Typed into a field that shows it, copied, and pasted: as from another page.
-        let address = window.value_of("E-mail address").await;
-        window.fill("E-mail address", &secret).await;
-        window.copy_from("E-mail address").await;
-        window.fill("E-mail address", &address).await;
+        let client_id = window.value_of("Client ID").await;
+        window.fill("Client ID", &secret).await;
+        window.copy_from("Client ID").await;
+        window.fill("Client ID", &client_id).await;
         window.paste_into("Client Secret").await;
         assert_eq!(window.value_of("Client Secret").await, secret);
         window.click("Save and Authorize").await;
@@ -167,6 +167,9 @@ async fn a_person_pastes_the_secret_in_shopctrls_screens() {
         window.until_heading("Success").await;
         assert!(window.text().await.contains(&scenario.mailbox.address));
         window.click("Back to Shop Settings").await;
+        assert_eq!(window.heading().await, "Mailbox details");
+        assert_eq!(window.value_of("Status").await, "Authorized");
+        window.click("Ok").await;
         assert_eq!(window.heading().await, topic);
         let held = scenario
             .world

@@ -165,7 +165,7 @@ async fn a_hand_over_names_the_sign_in_name_wherever_microsoft_asks_for_it() {
     for words in [
         format!("Microsoft signs in <b>{ANOTHER_NAME}</b>"),
         format!("granted for <b>{ANOTHER_NAME}</b>"),
-        format!("connection of <b>{}</b>", scenario.mailbox.address),
+        format!("<dd>{}</dd>", scenario.mailbox.address),
     ] {
         assert!(page.body.contains(&words), "{words}: {}", page.body);
     }

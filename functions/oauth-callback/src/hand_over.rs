@@ -8,3 +8,4 @@ pub(crate) mod observation;
 pub(crate) mod reveal;
 pub(crate) mod statement;
 pub(crate) mod task;
+pub(crate) mod way;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use url::{Position, Url};
 
 use crate::network::Network;
-pub use page::{Form, Page, between, heading, unescaped};
+pub use page::{Button, Form, Page, between, heading, unescaped};
 
 /// No page takes longer, on this machine and in virtual time.
 const PATIENCE: Duration = Duration::from_secs(1000);

@@ -7,11 +7,14 @@ mod connection;
 mod connections;
 #[cfg(test)]
 mod contract;
+mod deep_link;
 pub mod employees;
+pub mod habits;
 mod login;
 mod mail_check;
 mod mailbox_details;
 mod mailbox_list;
+mod out_mail_box;
 mod outage;
 mod rest;
 mod sales_channels;
@@ -35,10 +38,14 @@ use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::microsoft::directory::Directory;
 use connection::Trouble;
-pub use connection::{AuthParameters, Connection, Direction, MailServer, Protocol, Status};
+pub use connection::{
+    AuthParameters, AutoReply, Connection, Direction, MailServer, Protocol, Status,
+};
 use employees::Employee;
+use habits::ScreenHabits;
 use login::Login;
 use mailbox_details::Unconfirmed;
+use out_mail_box::Unsent;
 pub use outage::{Outage, OutageCause};
 use screens::PendingSignIn;
 pub use test_mail::SentMail;
@@ -70,6 +77,8 @@ struct Shop {
     reckoned: Timestamp,
     emails: Vec<Email>,
     on_the_way: Vec<Email>,
+    /// The Out mail box.
+    unsent: Vec<Unsent>,
 }
 
 struct State {
@@ -82,6 +91,7 @@ struct State {
     /// By session cookie: the employee's login.
     sessions: HashMap<String, String>,
     unconfirmed: HashMap<String, Unconfirmed>,
+    habits: ScreenHabits,
     mail_override: Option<String>,
     sent: Vec<SentMail>,
     next_email: i64,
@@ -118,6 +128,7 @@ impl ShopCtrl {
                 employees: Vec::new(),
                 sessions: HashMap::new(),
                 unconfirmed: HashMap::new(),
+                habits: ScreenHabits::default(),
                 mail_override: None,
                 sent: Vec::new(),
                 next_email: 1,
@@ -167,6 +178,7 @@ impl ShopCtrl {
             reckoned: now,
             emails: Vec::new(),
             on_the_way: Vec::new(),
+            unsent: Vec::new(),
         });
     }
 
@@ -307,6 +319,7 @@ pub fn service(shopctrl: Arc<ShopCtrl>, gate: Arc<Gate>, clock: Arc<Clock>) -> S
         .merge(sales_channels::screens())
         .merge(mailbox_list::screens())
         .merge(mailbox_details::screens())
+        .merge(out_mail_box::screens())
         .with_state(shopctrl);
     Service {
         name: "shopctrl",

@@ -118,6 +118,8 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
         document: |document| {
             for connection in document["connections"].as_array_mut().unwrap() {
                 let ui = connection["shopctrl"]["ui"].as_str().unwrap().to_owned();
+                let link = format!("{ui}?tab=a'b|12&control=c\"<b>**x**</b>");
+                connection["shopctrl"]["settings_link"] = json!(link);
                 connection["shopctrl"]["ui"] = json!(format!("{ui}/a'b&c\"<b>**x**</b>"));
             }
             document["description"] = json!("<script>alert(1)</script>");
@@ -135,6 +137,8 @@ async fn names_with_odd_letters_are_text_on_every_page_and_in_the_calendar() {
         "{}",
         page.body
     );
+    let link = "?tab=a'b|12&amp;control=c&quot;&lt;b&gt;**x**&lt;/b&gt;\" target=\"_blank\"";
+    assert!(page.body.contains(link), "{}", page.body);
     let shown = reveal(&mut visit.visitor, &page).await;
     visit.scenario.paste("orders-in", &visit.secret);
     let next = say(&mut visit.visitor, &shown, "other").await;

@@ -16,6 +16,10 @@ pub(crate) enum Hint {
     CheckMail,
     /// The shop is not active: ShopCtrl checks no mail of it.
     ShopInactive,
+    /// Test MailBox tells what is wrong with the connection.
+    TestMailBox,
+    /// The Out mail box holds what could not be sent, with its error.
+    OutMailBox,
     /// Auto Reply answers the test mail.
     AutoReply,
     /// Another SMTP connection, of lower priority, sends in place of this one.
@@ -50,6 +54,8 @@ pub(crate) fn hints(task: &Task<'_>, observation: Option<&Observation>) -> Vec<H
     add(Hint::OtherAccount, failed);
     add(Hint::Enable, failed || receiving && silent);
     add(Hint::CheckMail, receiving && (failed || silent));
+    add(Hint::TestMailBox, receiving && (failed || silent));
+    add(Hint::OutMailBox, !receiving && (failed || no_test_mail));
     add(
         Hint::MailOverride,
         !receiving
@@ -146,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_check_that_does_not_come_points_to_the_two_switches() {
+    fn a_mail_check_that_does_not_come_points_to_the_two_switches_and_to_the_test() {
         let receiving = connection("receiving", "imap", UI);
         let silent = observed(false, Some(0), false);
-        let expected = vec![Hint::Enable, Hint::CheckMail];
+        let expected = vec![Hint::Enable, Hint::CheckMail, Hint::TestMailBox];
         assert_eq!(hints(&task(&receiving, ATTESTED), Some(&silent)), expected);
     }
 
@@ -165,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_test_mail_that_does_not_come_points_to_the_override_and_to_another_smtp_connection() {
+    fn a_test_mail_that_does_not_come_points_to_where_it_may_be_and_to_another_smtp_connection() {
         let sending = connection("sending", "smtp", UI);
         let lost = observed(true, Some(2), false);
-        let expected = vec![Hint::MailOverride, Hint::AnotherSmtp];
+        let expected = vec![Hint::OutMailBox, Hint::MailOverride, Hint::AnotherSmtp];
         assert_eq!(hints(&task(&sending, ATTESTED), Some(&lost)), expected);
         // A ShopCtrl that shows no mails says nothing of it.
         let unknown = observed(true, None, false);
@@ -209,6 +215,7 @@ mod tests {
             Hint::OtherAccount,
             Hint::Enable,
             Hint::CheckMail,
+            Hint::TestMailBox,
         ];
         let failed = task(&receiving, Some(HandOverState::Failed));
         assert_eq!(hints(&failed, None), expected);

@@ -39,6 +39,13 @@ impl From<&Attestation> for Statement {
 }
 
 impl Task<'_> {
+    pub fn enters_secret(&self) -> bool {
+        match self.kind {
+            TaskKind::EnterSecret { .. } => true,
+            TaskKind::Authorize { .. } => false,
+        }
+    }
+
     pub fn is_done(&self) -> bool {
         match &self.kind {
             TaskKind::EnterSecret { statement } => {

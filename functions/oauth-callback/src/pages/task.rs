@@ -15,6 +15,7 @@ use crate::hand_over::observation::Observation;
 use crate::hand_over::reveal::NotRevealed;
 use crate::hand_over::statement;
 use crate::hand_over::task::{Task, TaskKind};
+use crate::hand_over::way::{Way, way};
 use crate::route::Route;
 
 /// What stands in the place of the client secret.
@@ -57,27 +58,41 @@ pub(crate) fn page(
             }
         }
         @match &task.kind {
-            TaskKind::EnterSecret { .. } => { (enter(context, connection, secret)) }
+            TaskKind::EnterSecret { .. } => { (enter(context, tasks, at, connection, secret)) }
             TaskKind::Authorize { url, .. } => { (authorize(context, connection, url)) }
         }
     };
     Page::screen(words::title(task), content)
 }
 
-fn enter(context: &HandOverContext, connection: &Connection, secret: &SecretField<'_>) -> Markup {
+fn enter(
+    context: &HandOverContext,
+    tasks: &[Task<'_>],
+    at: usize,
+    connection: &Connection,
+    secret: &SecretField<'_>,
+) -> Markup {
     let document = &context.document;
-    let steps = words::steps(connection, &context.sign_in_name());
+    let way = way(tasks, at);
+    let shopctrl = match way {
+        Way::Link(link) => link.as_str(),
+        Way::Settings | Way::FirstScreen => connection.shopctrl.ui.as_str(),
+    };
+    let steps = words::steps(connection, &context.sign_in_name(), way);
+    let entered = context.session.revealed && tasks.iter().take(at).any(Task::enters_secret);
     html! {
         ol.steps {
             li {
-                (marked(&steps.open)) " "
-                a href=(connection.shopctrl.ui.as_str()) target="_blank" rel="noopener noreferrer" { (words::open_shopctrl(connection)) }
+                (marked(&steps.open.before)) " "
+                a href=(shopctrl) target="_blank" rel="noopener noreferrer" { (steps.open.link) }
+                (marked(&steps.open.behind))
             }
             @for step in &steps.find { li { (marked(step)) } }
             li {
                 (marked(words::ENTER))
                 (copied("tenant-id", TENANT_ID, document.tenant_id.as_str()))
                 (copied("client-id", CLIENT_ID, document.client_id.as_str()))
+                @if entered { p { (marked(words::SAME_SECRET)) } }
                 (secret_field(context, connection, secret))
             }
             @for step in &steps.authorize { li { (marked(step)) } }

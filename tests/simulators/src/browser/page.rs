@@ -28,6 +28,15 @@ pub struct Form {
     pub fields: Vec<(String, String)>,
 }
 
+/// A button of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// The address that its form goes to.
+    pub action: String,
+    /// What it adds to the form's fields.
+    pub field: Option<(String, String)>,
+}
+
 impl Page {
     /// Where a redirect leads.
     #[must_use]
@@ -59,15 +68,52 @@ impl Page {
     fn read_form(&self, form: &str) -> Option<Form> {
         let (tag, rest) = form.split_once('>')?;
         let inner = rest.split("</form>").next()?;
-        let fields = inner.split("<input ").skip(1).filter_map(|input| {
+        let inputs = inner.split("<input ").skip(1).filter_map(|input| {
             let tag = input.split('>').next()?;
-            Some((attribute(tag, "name")?, attribute(tag, "value")?))
+            let is = |kind: &str| tag.contains(&format!("type=\"{kind}\""));
+            let off = (is("checkbox") || is("radio")) && !tag.contains(" checked");
+            let value = attribute(tag, "value").unwrap_or_default();
+            let field = (attribute(tag, "name")?, value);
+            (!off).then_some(field)
+        });
+        let lists = inner.split("<select ").skip(1).filter_map(|list| {
+            let list = list.split("</select>").next()?;
+            let entry = |option: &&str| {
+                option
+                    .split('>')
+                    .next()
+                    .is_some_and(|tag| tag.ends_with(" selected"))
+            };
+            let entries = || list.split("<option ").skip(1);
+            let chosen = entries().find(entry).or_else(|| entries().next())?;
+            Some((attribute(list, "name")?, attribute(chosen, "value")?))
         });
         let action = attribute(tag, "action").unwrap_or_default();
         Some(Form {
             method: attribute(tag, "method").unwrap_or_default(),
             action: self.url.join(&action).ok()?.into(),
-            fields: fields.collect(),
+            fields: inputs.chain(lists).collect(),
+        })
+    }
+
+    /// Where the link with this label leads.
+    #[must_use]
+    pub fn link(&self, label: &str) -> Option<String> {
+        let (before, _) = self.body.split_once(&format!(">{label}</a>"))?;
+        let (_, anchor) = before.rsplit_once("<a ")?;
+        Some(self.url.join(&attribute(anchor, "href")?).ok()?.into())
+    }
+
+    /// The button with this label.
+    #[must_use]
+    pub fn button(&self, label: &str) -> Option<Button> {
+        let (before, _) = self.body.split_once(&format!(">{label}</button>"))?;
+        let (_, tag) = before.rsplit_once("<button")?;
+        let (_, form) = before.rsplit_once("<form ")?;
+        let action = attribute(form.split('>').next()?, "action")?;
+        Some(Button {
+            action: self.url.join(&action).ok()?.into(),
+            field: attribute(tag, "name").zip(attribute(tag, "value")),
         })
     }
 
@@ -121,7 +167,10 @@ mod tests {
     const HTML: &str = r#"<h1>Sign in</h1><a href="on?a=1&amp;b=2">On</a>
 <form method="post" action="/t/login"><input type="hidden" name="flow" value="a&quot;b">
 <input name="login" type="email" value="me"><input name="passwd"></form>
-<form action="/back"><input type="hidden" name="flow" value="c"></form>"#;
+<form action="/back"><input type="hidden" name="flow" value="c">
+<input type="checkbox" name="on" value="1" checked><input type="radio" name="off" value="1">
+<select name="list"><option value="1">One</option><option value="2" selected>Two</option></select>
+<button name="go" value="now">Go</button></form>"#;
 
     #[test]
     fn a_page_is_read_as_far_as_a_person_uses_it() {
@@ -138,11 +187,22 @@ mod tests {
             (form.method.as_str(), form.action.as_str()),
             ("post", "http://localhost/t/login")
         );
-        let fields = [("flow", "a\"b"), ("login", "me")];
+        let fields = [("flow", "a\"b"), ("login", "me"), ("passwd", "")];
         assert_eq!(
             form.fields,
             fields.map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
+        let fields = [("flow", "c"), ("on", "1"), ("list", "2")];
+        assert_eq!(
+            page.form("/back").unwrap().fields,
+            fields.map(|(name, value)| (name.to_owned(), value.to_owned())),
+            "what a browser sends"
+        );
+        assert_eq!(page.link("On").unwrap(), "http://localhost/t/on?a=1&b=2");
+        let go = page.button("Go").unwrap();
+        assert_eq!(go.action, "http://localhost/back");
+        assert_eq!(go.field, Some(("go".to_owned(), "now".to_owned())));
+        assert_eq!((page.link("Off"), page.button("Stop")), (None, None));
         assert!(page.has_form("/back") && !page.has_form("/passwd"));
     }
 }

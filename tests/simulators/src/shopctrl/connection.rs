@@ -15,7 +15,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Receiving => "receiving",
             Self::Sending => "sending",
@@ -129,6 +129,31 @@ pub struct MailServer {
     pub ssl: bool,
 }
 
+/// Auto Reply mail, with the fields that ShopCtrl documents. The expressions and the delay change nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AutoReply {
+    /// The e-mail template; empty where it is off.
+    pub template: String,
+    /// Addresses that get none, with commas between.
+    pub excluded_addresses: String,
+    /// Exclude Subject Expressions: regular expressions.
+    pub excluded_subjects: String,
+    /// Delayed sending: an entry of [`AutoReply::DELAYS`].
+    pub delay: String,
+}
+
+impl AutoReply {
+    /// What delayed sending offers.
+    pub const DELAYS: [&str; 3] = ["No Delay", "Random Minutes", "Random Hours"];
+
+    /// Whether a mail from this address is answered.
+    #[must_use]
+    pub fn answers(&self, from: &str) -> bool {
+        let mut excluded = self.excluded_addresses.split(',').map(str::trim);
+        !self.template.is_empty() && !excluded.any(|one| one.eq_ignore_ascii_case(from))
+    }
+}
+
 /// What Auth Parameters names of the app registration, beside the secret.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuthParameters {
@@ -149,7 +174,8 @@ pub struct Connection {
     pub direction: Direction,
     /// How.
     pub protocol: Protocol,
-    /// The account that it is for.
+    /// The account that it is for: no field of the window (docs/beliefs.md, ShopCtrl), but what it is tested
+    /// with. One that is made in the screens is for whoever authorizes it first.
     pub mailbox: String,
     /// The Enable switch.
     pub enabled: bool,
@@ -159,10 +185,11 @@ pub struct Connection {
     pub priority: i64,
     /// Disable Chunking, of SMTP connections. It changes nothing here.
     pub disable_chunking: bool,
-    /// Auto Reply, of receiving connections: every sender of a mail that comes in gets a mail.
-    pub auto_reply: bool,
-    /// Delete mail from server, of receiving connections. It changes nothing here.
-    pub delete_from_server: bool,
+    /// Auto Reply mail, of receiving connections: every sender of a mail that comes in gets a mail.
+    pub auto_reply: AutoReply,
+    /// After how many days mail is deleted from the server, of receiving connections; empty for never. It
+    /// changes nothing here.
+    pub delete_after_days: String,
     /// Whether it is authorized.
     pub status: Status,
     /// Tenant ID.
@@ -204,8 +231,8 @@ impl Connection {
             server: MailServer::default(),
             priority: 0,
             disable_chunking: false,
-            auto_reply: false,
-            delete_from_server: false,
+            auto_reply: AutoReply::default(),
+            delete_after_days: String::new(),
             status: Status::NotAuthorized,
             tenant_id: parameters.tenant_id,
             client_id: parameters.client_id,

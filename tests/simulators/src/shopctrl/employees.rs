@@ -11,6 +11,7 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use serde::Deserialize;
 
 use super::{ShopCtrl, window};
@@ -131,8 +132,12 @@ impl FromRequestParts<Arc<ShopCtrl>> for LoggedIn {
     ) -> Result<Self, Response> {
         let employee = session(parts).and_then(|session| shopctrl.employee(&session));
         employee.map(Self).ok_or_else(|| {
+            let asked_for = match (shopctrl.habits().login_keeps_link, parts.uri.query()) {
+                (false, Some(_)) => "/",
+                _ => parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
+            };
             let query = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("ReturnUrl", parts.uri.path())
+                .append_pair("ReturnUrl", asked_for)
                 .finish();
             Redirect::to(&format!("/Login?{query}")).into_response()
         })

@@ -40,9 +40,10 @@ impl ShopCtrl {
                                 && one.direction == Direction::Sending
                                 && self.works(one, check).is_some()
                         };
-                        if connection.auto_reply && connections.iter().any(sends) {
+                        if connections.iter().any(sends) {
                             let reply = |to| (shop_id, connection.mailbox.clone(), to, check);
-                            replies.extend(senders.into_iter().map(reply));
+                            let answered = |to: &String| connection.auto_reply.answers(to);
+                            replies.extend(senders.into_iter().filter(answered).map(reply));
                         }
                     }
                     used.push((connection.clone(), check));

@@ -48,8 +48,8 @@ async fn show(
     let shop = shop.ok_or(Closed::NotThere)?;
     let here = address(shop_id, direction);
     let mut rows = String::new();
-    for connection in in_list(&state.connections, shop_id, direction) {
-        let (id, name) = (escape(&connection.id), window::mailbox_name(connection));
+    for (at, connection) in in_list(&state.connections, shop_id, direction).enumerate() {
+        let (id, name) = (escape(&connection.id), window::row(at + 1, connection));
         let _ = write!(
             rows,
             r#"<p><input type="radio" id="mailbox-{id}" name="mailbox" value="{id}"> <label for="mailbox-{id}">{name}</label></p>"#
@@ -199,7 +199,8 @@ mod tests {
         let fixture = shop();
         let mut admin = ScreenUser::admin(&fixture).await;
         let list = admin.open(RECEIVING).await;
-        assert!(list.body.contains(MAILBOX) && list.body.contains("Test MailBox"));
+        assert!(list.body.contains("1 (Microsoft Graph API)"));
+        assert!(list.body.contains("Test MailBox") && !list.body.contains(MAILBOX));
         assert!(!list.body.contains("Send test mail"));
         let nothing = admin.post(RECEIVING, &[("button", "test")]).await;
         assert_eq!(nothing.heading(), "Select a mailbox");

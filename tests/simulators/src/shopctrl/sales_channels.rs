@@ -5,13 +5,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::StatusCode;
 
 use super::employees::{Closed, LoggedIn};
-use super::{Direction, ShopCtrl, mailbox_list, window};
+use super::{Direction, ShopCtrl, deep_link, mailbox_list, window};
 use crate::microsoft::entra::escape;
 
 pub(super) fn screens() -> Router<Arc<ShopCtrl>> {
@@ -22,7 +22,14 @@ pub(super) fn screens() -> Router<Arc<ShopCtrl>> {
         .route("/Shops/{shop_id}/Settings/E-mail", get(e_mail))
 }
 
-async fn panel(State(shopctrl): State<Arc<ShopCtrl>>, employee: LoggedIn) -> Response {
+async fn panel(
+    State(shopctrl): State<Arc<ShopCtrl>>,
+    RawQuery(query): RawQuery,
+    employee: LoggedIn,
+) -> Response {
+    if let Some(screen) = query.as_deref().and_then(deep_link::screen) {
+        return Redirect::to(&screen).into_response();
+    }
     let mut content = format!(
         r#"<p>{} <a href="/Logout">Log out</a></p><section aria-labelledby="panel"><h2 id="panel">Sales Channels</h2><ul>"#,
         escape(employee.name())
@@ -51,7 +58,9 @@ async fn shop(
         true => format!(r#"<li><a href="/Shops/{shop_id}/Settings">Settings</a></li>"#),
         false => String::new(),
     };
-    let content = format!(r#"<ul><li><a href="/">Sales Channels</a></li>{settings}</ul>"#);
+    let content = format!(
+        r#"<ul><li><a href="/">Sales Channels</a></li>{settings}<li><a href="/Shops/{shop_id}/OutMailBox">Out mail box</a></li></ul>"#
+    );
     window::draw(&shop.name, &content).into_response()
 }
 

@@ -108,7 +108,6 @@ impl<'a> ScreenUser<'a> {
         let fields = [
             ("button", button),
             ("enabled", "on"),
-            ("mailbox", MAILBOX),
             ("protocol", "graph"),
             ("tenant_id", &tenant),
             ("client_id", &app),

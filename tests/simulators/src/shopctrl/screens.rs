@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::connections::NewSecret;
-use super::{Connection, ShopCtrl, Status, mailbox_list, window};
+use super::habits::BackTo;
+use super::{Connection, ShopCtrl, Status, mailbox_details, mailbox_list, window};
 use crate::microsoft::directory::denial::Denial;
 use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
 use crate::microsoft::directory::sign_in::{Decision, Step};
@@ -126,15 +127,18 @@ impl ShopCtrl {
         )
     }
 
-    /// The list that Back to Shop Settings leads to.
-    fn list_of_sign_in(&self, query: &BTreeMap<String, String>) -> Option<String> {
+    /// Where Back to Shop Settings leads.
+    fn back_of_sign_in(&self, query: &BTreeMap<String, String>) -> Option<String> {
         let state = self.state();
         let pending = state.sign_ins.get(query.get("state")?)?;
         let connection = state.connection(pending.shop_id, &pending.connection_id)?;
-        Some(mailbox_list::address(
-            connection.shop_id,
-            connection.direction,
-        ))
+        let (shop_id, direction) = (connection.shop_id, connection.direction);
+        Some(match state.habits.back_to {
+            BackTo::MailboxDetails => {
+                mailbox_details::with_open_pane(shop_id, direction, &connection.id)
+            }
+            BackTo::List => mailbox_list::address(shop_id, direction),
+        })
     }
 
     /// The way back from Microsoft: gives the account that access was granted for.
@@ -179,9 +183,11 @@ impl ShopCtrl {
         let account = connection
             .authorized_as
             .and_then(|oid| self.directory.account(oid));
-        Ok(account
-            .map(|account| account.person.upn)
-            .unwrap_or_default())
+        if let Some(account) = account.as_ref().filter(|_| connection.mailbox.is_empty()) {
+            account.person.upn.clone_into(&mut connection.mailbox);
+        }
+        let name = account.map(|account| account.person.upn);
+        Ok(name.unwrap_or_default())
     }
 
     fn redeem(
@@ -220,7 +226,7 @@ pub(super) async fn auth(
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
-    let list = shopctrl.list_of_sign_in(&query);
+    let back = shopctrl.back_of_sign_in(&query);
     let (status, title, text) = match shopctrl.come_back(&query) {
         Ok(account) => (
             StatusCode::OK,
@@ -236,8 +242,8 @@ pub(super) async fn auth(
             ),
         ),
     };
-    let back = list
-        .map(|list| format!(r#"<p><a href="{list}">Back to Shop Settings</a></p>"#))
+    let back = back
+        .map(|back| format!(r#"<p><a href="{back}">Back to Shop Settings</a></p>"#))
         .unwrap_or_default();
     (status, window::draw(title, &format!("{text}{back}"))).into_response()
 }

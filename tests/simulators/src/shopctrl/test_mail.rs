@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::out_mail_box::Unsent;
 use super::{Connection, Direction, Email, ShopCtrl, State};
 
 /// A mail that left ShopCtrl.
@@ -43,7 +44,15 @@ impl ShopCtrl {
                 Err(reason) => refused = refused.or(Some(reason)),
             }
         }
-        Err(refused.unwrap_or_else(|| "No mailbox is enabled".to_owned()))
+        let error = refused.unwrap_or_else(|| "No mailbox is enabled".to_owned());
+        if let Some(shop) = self.state().shop_mut(shop_id) {
+            shop.unsent.push(Unsent {
+                to: to.to_owned(),
+                subject: "Test mail".to_owned(),
+                error: error.clone(),
+            });
+        }
+        Err(error)
     }
 
     /// All mail that left ShopCtrl.
@@ -107,7 +116,7 @@ impl State {
 mod tests {
     use crate::fixture::{MAILBOX, ask};
     use crate::shopctrl::screen_user::{SENDING, ScreenUser, shop};
-    use crate::shopctrl::{Connection, Direction, Protocol};
+    use crate::shopctrl::{AutoReply, Connection, Direction, Protocol};
 
     const REAL: &str = "me@agency.example";
 
@@ -184,7 +193,13 @@ mod tests {
         shopctrl.receive_mail(12, "one@a.example", MAILBOX, "canary");
         fixture.wait(301);
         assert_eq!(shopctrl.sent_mail(), [], "it is off");
-        shopctrl.edit(12, "in", |receiving| receiving.auto_reply = true);
+        let reply = AutoReply {
+            template: "Thank you".to_owned(),
+            excluded_addresses: "boss@a.example".to_owned(),
+            ..AutoReply::default()
+        };
+        shopctrl.edit(12, "in", |receiving| receiving.auto_reply = reply);
+        shopctrl.receive_mail(12, "Boss@a.example", MAILBOX, "canary");
         shopctrl.receive_mail(12, "two@a.example", MAILBOX, "canary");
         fixture.wait(301);
         let replies = shopctrl.sent_mail();

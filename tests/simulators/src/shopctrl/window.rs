@@ -45,12 +45,23 @@ pub(super) fn check_box(label: &str, name: &str, on: bool) -> String {
     )
 }
 
-/// The name of a mailbox in a list. The columns of the real list are not documented.
-pub(super) fn mailbox_name(connection: &Connection) -> String {
-    let enabled = if connection.enabled { "" } else { ", disabled" };
+/// A list to choose one entry of, with its label.
+pub(super) fn choice(label: &str, name: &str, entries: &[(&str, &str)], chosen: &str) -> String {
+    let entries: String = entries
+        .iter()
+        .map(|(value, entry)| {
+            let selected = if *value == chosen { " selected" } else { "" };
+            format!(r#"<option value="{value}"{selected}>{entry}</option>"#)
+        })
+        .collect();
     format!(
-        "{} ({}{enabled})",
-        escape(&connection.mailbox),
-        connection.protocol.label()
+        r#"<p class="field"><label for="{name}">{label}</label><select id="{name}" name="{name}">{entries}</select></p>"#
     )
+}
+
+/// What stands for a mailbox in a list. What the real list shows is not documented, not even whether it names the
+/// mailbox: so here it does not, and nobody can rely on it.
+pub(super) fn row(number: usize, connection: &Connection) -> String {
+    let enabled = if connection.enabled { "" } else { ", disabled" };
+    format!("{number} ({}{enabled})", connection.protocol.label())
 }

@@ -34,6 +34,8 @@ pub struct MailboxPlan {
     pub granted: bool,
     /// Whether the hand-over page may show the owner a pending secret.
     pub reveal_to_owner: bool,
+    /// Whether the document has ShopCtrl's deep links.
+    pub settings_links: bool,
     /// The mailbox whose app registration and first client secret it shares.
     pub beside: Option<Mailbox>,
     /// Changes the document before it is stored.
@@ -83,6 +85,7 @@ impl Default for MailboxPlan {
             ends_in: SignedDuration::from_hours(20 * 24),
             granted: true,
             reveal_to_owner: false,
+            settings_links: false,
             beside: None,
             document: |_| {},
         }
@@ -238,26 +241,39 @@ impl<L: Functions> World<L> {
 
     fn add_secrets(&self, plan: &MailboxPlan, app: &App, oid: Uuid) -> Result<String, String> {
         let [(_, receiving), (_, sending)] = plan.protocols();
-        let connection = |suffix: &str, direction: &str, protocol: Protocol| {
+        let place = |direction| {
+            let mut place = json!({
+                "ui": self.shopctrl_url, "api": format!("{}/v1", self.shopctrl_url),
+                "shop_id": plan.shop_id, "credentials": "shopmail-shopctrl/shop.example",
+            });
+            let link = plan
+                .settings_links
+                .then(|| self.shopctrl.deep_link(plan.shop_id, direction));
+            if let (Some(link), Some(fields)) = (link, place.as_object_mut()) {
+                fields.insert("settings_link".to_owned(), json!(link));
+            }
+            place
+        };
+        let connection = |suffix: &str, direction: Direction, protocol: Protocol| {
             json!({
-                "id": format!("{}-{suffix}", plan.name), "direction": direction,
+                "id": format!("{}-{suffix}", plan.name), "direction": direction.name(),
                 "protocol": protocol.name(),
                 "mailbox": plan.address,
-                "shopctrl": {"ui": self.shopctrl_url, "api": format!("{}/v1", self.shopctrl_url),
-                             "shop_id": plan.shop_id, "credentials": "shopmail-shopctrl/shop.example"},
+                "shopctrl": place(direction),
                 "delivery": plan.delivery, "proof": "probe",
             })
         };
+        let connections = [
+            connection("in", Direction::Receiving, receiving),
+            connection("out", Direction::Sending, sending),
+        ];
         let end = self.clock.now() + plan.ends_in;
         let mut document = json!({
             "version": 1, "tenant_id": self.tenant, "client_id": app.ids.app_id, "cloud": "global",
             "description": "ShopCtrl mail", "lifetime": "P180D",
             "key_id": app.first_key, "client_secret": app.first_secret, "expires_at": end,
             "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
-            "connections": [
-                connection("in", "receiving", receiving),
-                connection("out", "sending", sending),
-            ],
+            "connections": connections,
             "reveal_to": plan.reveal_to_owner.then_some(oid).into_iter().collect::<Vec<_>>(),
         });
         (plan.document)(&mut document);

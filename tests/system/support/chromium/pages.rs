@@ -31,6 +31,7 @@ pub async fn assert_good_page(window: &Window, name: &str) {
     );
     window.picture(name).await;
     window.as_desktop().await;
+    window.picture(&format!("{name}_desktop")).await;
 }
 
 pub async fn sign_in(window: &Window, address: &str, password: &str) {
@@ -44,8 +45,13 @@ pub async fn sign_in_as_owner(window: &Window, mailbox: &Mailbox) {
     sign_in(window, &mailbox.sign_in_name, &mailbox.password).await;
 }
 
-pub async fn log_in(window: &Window, world: &World, (login, password): (&str, &str)) {
+pub async fn log_in(window: &Window, world: &World, login: (&str, &str)) {
     window.open(&world.shopctrl_url).await;
+    fill_in_login(window, login).await;
+}
+
+/// On ShopCtrl's login page.
+pub async fn fill_in_login(window: &Window, (login, password): (&str, &str)) {
     window.until_heading("Log in").await;
     window.fill("Login", login).await;
     window.fill("Password", password).await;

@@ -81,8 +81,14 @@ pub(crate) fn hint(hint: Hint, connection: &Connection, name: &SignInName) -> St
         Hint::ShopInactive => {
             "The shop is not active in ShopCtrl, so its mail is not checked. That is no fault of the connection.".to_owned()
         }
+        Hint::TestMailBox => {
+            "Select the connection in the list and press **Test MailBox**: a popup says whether it works.".to_owned()
+        }
+        Hint::OutMailBox => {
+            "Look into ShopCtrl's **Out mail box**: mail that could not be sent is there, with its error.".to_owned()
+        }
         Hint::AutoReply => {
-            "If **Auto Reply** is on, ShopCtrl answers the test mail too. That is no fault.".to_owned()
+            "If **Auto Reply mail** is set, ShopCtrl answers the test mail too. That is no fault.".to_owned()
         }
         Hint::AnotherSmtp => {
             "If the shop has another SMTP connection of lower priority, mail goes out through that one while this one fails: look at this connection's own **Status**.".to_owned()

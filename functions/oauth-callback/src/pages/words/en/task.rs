@@ -7,6 +7,7 @@ use super::common::host;
 use super::refused;
 use crate::hand_over::reveal::NotRevealed;
 use crate::hand_over::task::{Task, TaskKind};
+use crate::hand_over::way::Way;
 
 pub(crate) fn progress(at: usize, of: usize) -> String {
     format!("Part {} of {of}", at + 1)
@@ -28,74 +29,131 @@ pub(crate) fn title(task: &Task<'_>) -> &'static str {
 /// The steps in ShopCtrl, after its help page, around the values to copy.
 #[derive(Debug)]
 pub(crate) struct Steps {
-    /// Before the link to ShopCtrl.
-    pub open: String,
+    /// To the list of mailboxes.
+    pub open: Open,
     /// To the connection.
     pub find: Vec<String>,
     /// From the values on.
     pub authorize: Vec<String>,
 }
 
-/// The steps for one connection (ShopCtrl's help page on rotating the client secret, steps 11 to 33,
-/// and what its set-up pages add).
-pub(crate) fn steps(connection: &Connection, name: &SignInName) -> Steps {
-    let mailbox = &connection.mailbox;
-    let shop = connection.shopctrl.shop_id;
-    let (list, test) = match connection.direction {
-        Direction::Receiving => (
-            "Receiving email",
-            "Select the mailbox in the list and press **Test MailBox**: a popup says whether the connection works.".to_owned(),
-        ),
-        Direction::Sending => (
-            "Sending email",
-            format!("Press **Send test mail** and enter **{mailbox}** as the address: this page looks for that mail."),
-        ),
+/// The first step: a link, with what is said before and behind it.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub before: String,
+    pub link: String,
+    pub behind: String,
+}
+
+/// The steps for one connection (ShopCtrl's help page on rotating the client secret, steps 11 to 33, and what its
+/// set-up pages add). Not *Test MailBox*: ShopCtrl's next mail check shows the same, and this page looks for it.
+pub(crate) fn steps(connection: &Connection, name: &SignInName, way: Way<'_>) -> Steps {
+    let mut find = match way {
+        Way::FirstScreen => from_first_screen(connection),
+        Way::Link(_) | Way::Settings => Vec::new(),
     };
-    let switches = match connection.direction {
-        Direction::Receiving => {
-            "Press **Back to Shop Settings** and open **Edit** once more: **Status** shows **Authorized**, and **Enable** is on. Press **Ok**. In the list **Check mail** is on. **Save** the shop."
-        }
-        Direction::Sending => {
-            "Press **Back to Shop Settings** and open **Edit** once more: **Status** shows **Authorized**, and **Enable** is on. Press **Ok**, and **Save** the shop."
-        }
-    };
-    let protocol = match connection.protocol {
+    // What a row of the list shows is not documented: the Client ID tells connections apart.
+    find.push(format!(
+        "Select the Microsoft 365 connection and press **Edit**: its **Protocol** is **{}**. Save what you have changed on other tabs of ShopCtrl first: it would be lost.",
+        protocol(connection.protocol)
+    ));
+    let mut authorize = vec![
+        "Press **Save and Authorize** and confirm that unsaved changes on other tabs will be lost."
+            .to_owned(),
+        format!(
+            "Microsoft signs in **{name}**. If it offers accounts, choose this one and not your own; review and approve the permissions if it asks."
+        ),
+        format!(
+            "A **Success** window says that access was granted for **{name}**: press **Back to Shop Settings**. If another window comes, one of the values was wrong: copy them once more, whole, and enter them again."
+        ),
+        STATUS.to_owned(),
+    ];
+    match connection.direction {
+        // Nothing else shows from outside whether mail is sent.
+        Direction::Sending => authorize.push(format!(
+            "Close that window with **Ok**, press **Send test mail** in the list, and enter **{}** as the address: this page looks for that mail.",
+            connection.mailbox
+        )),
+        Direction::Receiving => {}
+    }
+    Steps {
+        open: open(connection, way),
+        find,
+        authorize,
+    }
+}
+
+/// The set-up pages come back to a window with *Status*, the rotation page to the list: these words hold for both.
+const STATUS: &str = "Look at **Status** in the window Mailbox details: it shows **Authorized**. If that window is not open, select the connection, press **Edit** and expand **Auth Parameters**. If **Enable** at its top is off, switch it on and press **Ok**.";
+
+fn open(connection: &Connection, way: Way<'_>) -> Open {
+    let (topic, shop) = (topic(connection.direction), connection.shopctrl.shop_id);
+    match way {
+        Way::FirstScreen => Open {
+            before:
+                "In this private window, log in as a user with **Shop owner admin** permissions:"
+                    .to_owned(),
+            link: open_shopctrl(connection),
+            behind: String::new(),
+        },
+        Way::Settings => Open {
+            before: format!(
+                "In ShopCtrl close **Mailbox details** if it is open, and go on to **Communication** > **E-mail** > **{topic}**. If the shop's settings are not open any more:"
+            ),
+            link: open_shopctrl(connection),
+            behind: format!(
+                " and go to **Sales Channels** > the icon of shop **{shop}** > **Settings**."
+            ),
+        },
+        Way::Link(_) => Open {
+            before: "In this private window:".to_owned(),
+            link: format!("open {topic} at {}", host(connection)),
+            behind: format!(
+                ". If ShopCtrl asks for it, log in as a user with **Shop owner admin** permissions. If something else than **{topic}** of shop **{shop}** is open then, press this link once more."
+            ),
+        },
+    }
+}
+
+fn from_first_screen(connection: &Connection) -> Vec<String> {
+    vec![
+        format!(
+            "Go to **Sales Channels** > the icon of shop **{}** > **Settings**.",
+            connection.shopctrl.shop_id
+        ),
+        format!(
+            "Go to **Communication** > **E-mail** > **{}**.",
+            topic(connection.direction)
+        ),
+    ]
+}
+
+/// ShopCtrl's name for it in the shop's settings.
+fn topic(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Receiving => "Receiving email",
+        Direction::Sending => "Sending email",
+    }
+}
+
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
         Protocol::Graph => "Microsoft Graph API",
         Protocol::Imap => "IMAP",
         Protocol::Pop3 => "POP3",
         Protocol::Smtp => "SMTP",
-    };
-    Steps {
-        open: "In this private window, log in as a user with **Shop owner admin** permissions:"
-            .to_owned(),
-        find: vec![
-            format!("Go to **Sales Channels** > the icon of shop **{shop}** > **Settings**."),
-            format!("Go to **Communication** > **E-mail** > **{list}**."),
-            format!(
-                "Select the Microsoft 365 connection of **{mailbox}** (protocol **{protocol}**) and press **Edit**. Save what you have changed on other tabs first: it would be lost in step 6."
-            ),
-        ],
-        authorize: vec![
-            "Press **Save and Authorize** and confirm that unsaved changes on other tabs will be lost.".to_owned(),
-            format!(
-                "Microsoft signs in **{name}**. If it offers accounts, choose this one and not your own; review and approve the permissions if it asks."
-            ),
-            format!(
-                "A **Success** window says that access was granted for **{name}**. If another window comes, one of the values was wrong: copy them once more, whole, and go on from step 5."
-            ),
-            switches.to_owned(),
-            test,
-        ],
     }
 }
 
 /// On the link to ShopCtrl.
-pub(crate) fn open_shopctrl(connection: &Connection) -> String {
+fn open_shopctrl(connection: &Connection) -> String {
     format!("open ShopCtrl at {}", host(connection))
 }
 
 /// Over the values.
-pub(crate) const ENTER: &str = "Expand **Auth Parameters** and enter these values; **Tenant ID** and **Client ID** stand there already and should be the same. **Status** changes to **Not authorized**, and this direction rests until you have authorized it: go on at once.";
+pub(crate) const ENTER: &str = "Expand **Auth Parameters** and enter these values; **Tenant ID** and **Client ID** stand there already. If they are others, it is another connection: leave it as it is, and look for the one that has these. **Status** changes to **Not authorized**, and this direction rests until you have authorized it: go on at once.";
+/// Where it was shown for the other direction: nothing has to be shown and copied twice.
+pub(crate) const SAME_SECRET: &str = "The **Client Secret** is the one that you have just entered for the other direction. If you have copied nothing else since then, paste it; if you have, show it once more:";
 /// On the button that shows the secret.
 pub(crate) const SHOW_SECRET: &str = "Show";
 /// Below the secret.
@@ -138,7 +196,7 @@ pub(crate) const HAS_AUTHORIZED: &str = "ShopCtrl says that access was granted";
 pub(crate) fn evidence(state: HandOverState, direction: Direction) -> &'static str {
     match (state, direction) {
         (HandOverState::Attested, Direction::Receiving) => {
-            "the person says that Status shows Authorized after the new client secret was entered, Success window and Test MailBox included"
+            "the person says that Status shows Authorized after the new client secret was entered, Success window included"
         }
         (HandOverState::Attested, Direction::Sending) => {
             "the person says that Status shows Authorized after the new client secret was entered, Success window and Send test mail included"
