@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod a_persons_steps;
 mod actions;
 mod answers;
 mod attacks;

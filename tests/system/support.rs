@@ -10,6 +10,7 @@ mod grants;
 pub mod hand_over;
 pub mod in_process;
 pub mod left_out;
+pub mod person;
 pub mod picture;
 pub mod scenario;
 pub mod steps;
