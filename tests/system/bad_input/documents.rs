@@ -144,6 +144,16 @@ fn wrong_documents() -> Vec<Wrong> {
             "client_secret",
         ),
         (
+            "a deep link to elsewhere",
+            |d| {
+                with(d, |d| {
+                    let place = &mut d["connections"][1]["shopctrl"];
+                    place["settings_link"] = json!(format!("https://{WRONG}.example?tab=x"));
+                })
+            },
+            "connections[1].shopctrl.settings_link",
+        ),
+        (
             "an address with a password",
             |d| {
                 set(
