@@ -18,6 +18,7 @@ mod found;
 mod furnish;
 mod log;
 mod moved;
+mod open;
 mod owner;
 mod pairs;
 mod person;

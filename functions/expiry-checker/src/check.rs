@@ -1,10 +1,11 @@
 //! One check: every secret in its turn, side by side, and the report at the end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, MailFlow, MailboxSubject, Subject};
+use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
@@ -13,7 +14,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
-use crate::closing::{Checked, Closing, closing};
+use crate::closing::{Checked, closing};
 use crate::look::look;
 use crate::news::{self, News};
 use crate::perform::{Progress, perform};
@@ -162,7 +163,9 @@ async fn check_secret(
         let noted = news.tags.iter();
         let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
         progress.tags.extend(noted);
-        note_what_is_over(&found, check, &mut progress);
+        if check.only.is_none() && !check.dry_run {
+            note_what_is_over(clients, &found, &outcome, &mut progress, check).await;
+        }
         Some((outcome, progress.news))
     };
     Box::pin(work).instrument(span).await
@@ -213,20 +216,42 @@ async fn act(
 }
 
 /// What people were told is wrong and is over: they hear of that too, once.
-fn note_what_is_over(found: &Found, check: &Check, progress: &mut Progress) {
-    if check.only.is_some() {
-        return;
-    }
-    let checked = Checked {
-        secret: &found.secret,
-        probe: found.probe.as_ref(),
-        tags: &progress.tags,
-        drift: &progress.drift,
+async fn note_what_is_over(
+    clients: &Clients,
+    found: &Found,
+    outcome: &Outcome,
+    progress: &mut Progress,
+    check: &Check,
+) {
+    let closing = |secret: &SecretMetadata, tags: &BTreeMap<String, String>| {
+        let checked = Checked {
+            secret,
+            probe: found.probe.as_ref(),
+            tags,
+            drift: &progress.drift,
+            at_rest: outcome.state() == FleetState::Healthy,
+        };
+        closing(&checked, check.now)
     };
-    let Closing { events, tag } = closing(&checked, check.now);
-    progress.news.events.extend(events);
-    let tag = tag.map(|tag| (tags::OPEN, tag));
-    progress.news.tags.extend(tag);
+    let mut closed = closing(&found.secret, &progress.tags);
+    if !closed.events.is_empty() {
+        // Only what still stands so: a rotation may have gone on meanwhile, and says itself what it closes.
+        match clients.store.describe(&found.secret.arn).await {
+            Ok(secret) if secret.versions.current() == found.secret.versions.current() => {
+                let mut tags = secret.tags.clone();
+                let noted = progress.news.tags.iter();
+                tags.extend(noted.map(|(key, value)| ((*key).to_owned(), value.clone())));
+                closed = closing(&secret, &tags);
+            }
+            Ok(_) => return,
+            Err(error) => {
+                warn!(failure = %error.failure, "what is over is looked at by the next check");
+                return;
+            }
+        }
+    }
+    progress.news.events.extend(closed.events);
+    progress.news.tags.extend(closed.tags);
 }
 
 /// A mailbox that has not been in order for a day reaches a person, whatever the cause.

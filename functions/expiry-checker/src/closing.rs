@@ -8,6 +8,7 @@ use shared::rotation::Probe;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::open_troubles::{OpenTroubles, published};
+use shared::tags::published_failures::PublishedFailures;
 use shared::tags::seen_drift::SeenDrift;
 
 /// What a check has seen and done.
@@ -19,13 +20,24 @@ pub(crate) struct Checked<'a> {
     pub(crate) tags: &'a BTreeMap<String, String>,
     /// The drift that this check published and did not put right.
     pub(crate) drift: &'a BTreeSet<Trouble>,
+    /// Nothing is due, under way, or fails.
+    pub(crate) at_rest: bool,
 }
 
 /// What is to be published and noted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Closing {
     pub(crate) events: Vec<EventKind>,
-    pub(crate) tag: Option<String>,
+    pub(crate) tags: Vec<(&'static str, String)>,
+}
+
+impl Closing {
+    fn none() -> Self {
+        Self {
+            events: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
 }
 
 pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
@@ -34,6 +46,7 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         probe,
         tags,
         drift,
+        at_rest,
     } = checked;
     let tag = |key: &str| tags.get(key).map(String::as_str);
     let mut before = OpenTroubles::read(tag(tags::OPEN));
@@ -46,17 +59,20 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
             before = before.promoted(current);
         } else if probe.is_none_or(|probe| probe.issued_here) {
             // It will, or nobody knows.
-            return Closing {
-                events: Vec::new(),
-                tag: None,
-            };
+            return Closing::none();
         } else {
             by_hand = true;
         }
     }
     let connections = probe.map_or(&[][..], |probe| probe.connections.as_slice());
     let seen = SeenDrift::read(tag(tags::DRIFT));
-    let mut open = published(tags, &secret.versions, current);
+    let mut tags: BTreeMap<String, String> = (*tags).clone();
+    let mut noted = Vec::new();
+    if *at_rest && let Some(failures) = failures_that_stand(&tags, current) {
+        tags.insert(tags::PUBLISHED_FAILURES.to_owned(), failures.clone());
+        noted.push((tags::PUBLISHED_FAILURES, failures));
+    }
+    let mut open = published(&tags, &secret.versions, current);
     open.extend(before.drift_still_seen(&seen, connections));
     open.extend(drift.iter().cloned());
     let next = before.next(current, now, &open);
@@ -66,12 +82,22 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         closes,
         at: now,
     });
-    let noted = next.to_string();
     let nothing = before == OpenTroubles::default() && open.is_empty();
+    let next = next.to_string();
+    let changed = !nothing && tags.get(tags::OPEN) != Some(&next);
+    noted.extend(changed.then_some((tags::OPEN, next)));
     Closing {
         events: events.collect(),
-        tag: (!nothing && tag(tags::OPEN) != Some(&noted)).then_some(noted),
+        tags: noted,
     }
+}
+
+/// Without those of a rotation that has ended, should that leave less: a failure of another one is another.
+fn failures_that_stand(tags: &BTreeMap<String, String>, current: &str) -> Option<String> {
+    let tag = tags.get(tags::PUBLISHED_FAILURES).map(String::as_str);
+    let published = PublishedFailures::read(tag, current);
+    let of_tests = published.clone().of_tests();
+    (of_tests != published).then(|| of_tests.to_string())
 }
 
 /// What the check saw of it.
@@ -85,7 +111,9 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
             "Another client secret was put into the mailbox document by hand, and Entra knows it."
         }
         Trouble::Expiring | Trouble::Expired => "Another client secret is the current one.",
-        Trouble::RotationFailed => "The test of the configuration passed.",
+        Trouble::RotationFailed => {
+            "No renewal is due and none is under way, or the test of the configuration passed since."
+        }
         Trouble::Stalled => "All could be looked at, and nothing stands still.",
         Trouble::Drift { what, .. } => what.seen_over(),
     }
@@ -109,6 +137,7 @@ mod tests {
         secret: SecretMetadata,
         probe: Option<Probe>,
         drift: BTreeSet<Trouble>,
+        at_rest: bool,
     }
 
     impl Case {
@@ -143,6 +172,7 @@ mod tests {
                     problems: Vec::new(),
                 }),
                 drift: BTreeSet::new(),
+                at_rest: false,
             }
         }
 
@@ -152,8 +182,16 @@ mod tests {
                 probe: self.probe.as_ref(),
                 tags: &self.secret.tags,
                 drift: &self.drift,
+                at_rest: self.at_rest,
             };
             closing(&checked, at(5000))
+        }
+
+        /// What is left in the tag.
+        fn open(&self) -> Option<String> {
+            let tags = self.closing().tags.into_iter();
+            let mut open = tags.filter(|(key, _)| *key == tags::OPEN);
+            open.next().map(|(_, value)| value)
         }
     }
 
@@ -167,32 +205,21 @@ mod tests {
 
     #[test]
     fn a_healthy_mailbox_has_nothing_noted_and_nothing_published() {
-        let nothing = Closing {
-            events: Vec::new(),
-            tag: None,
-        };
-        assert_eq!(Case::new(&[]).closing(), nothing);
+        assert_eq!(Case::new(&[]).closing(), Closing::none());
         let well = Case::new(&[(tags::OPEN, "c:"), (tags::STALLED, tags::NONE)]);
-        assert_eq!(well.closing(), nothing);
+        assert_eq!(well.closing(), Closing::none());
     }
 
     #[test]
     fn what_was_published_is_noted_once_and_told_to_be_over_once() {
         let stalled = Case::new(&[(tags::STALLED, "1000:2000/")]);
-        let opened = stalled.closing();
-        assert_eq!(
-            (opened.events.len(), opened.tag.as_deref()),
-            (0, Some("c:s@5000"))
-        );
+        assert_eq!(over(&stalled.closing()), []);
+        assert_eq!(stalled.open().as_deref(), Some("c:s@5000"));
         let stands = Case::new(&[(tags::STALLED, "1000:2000/"), (tags::OPEN, "c:s@3000")]);
-        assert_eq!(
-            (stands.closing().events.len(), stands.closing().tag),
-            (0, None)
-        );
+        assert_eq!(stands.closing(), Closing::none());
         let well = Case::new(&[(tags::STALLED, tags::NONE), (tags::OPEN, "c:s@3000")]);
-        let closed = well.closing();
-        assert_eq!(over(&closed), [Trouble::Stalled]);
-        assert_eq!(closed.tag.as_deref(), Some("c:"));
+        assert_eq!(over(&well.closing()), [Trouble::Stalled]);
+        assert_eq!(well.open().as_deref(), Some("c:"));
     }
 
     #[test]
@@ -200,7 +227,7 @@ mod tests {
         let what = DriftKind::SecretRefused;
         let mut case = Case::new(&[]);
         case.drift.insert(Trouble::of(what.into()));
-        let opened = case.closing().tag.unwrap();
+        let opened = case.open().unwrap();
         let seen = SeenDrift::default().next(at(5000), &[Drift::from(what)], &[], true);
         let stands = Case::new(&[(tags::OPEN, &opened), (tags::DRIFT, &seen.to_string())]);
         assert_eq!(over(&stands.closing()), []);
@@ -225,18 +252,33 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_that_failed_is_over_when_none_is_wanted_and_a_test_that_failed_is_not() {
+        let failed = |failures: &str, at_rest: bool| {
+            let tags = [
+                (tags::PUBLISHED_FAILURES, failures),
+                (tags::OPEN, "c:f@3000"),
+            ];
+            let mut case = Case::new(&tags);
+            case.at_rest = at_rest;
+            over(&case.closing())
+        };
+        assert_eq!(failed("c:0badcafe", false), []);
+        assert_eq!(failed("c:0badcafe", true), [Trouble::RotationFailed]);
+        assert_eq!(failed("c:0badcafe.t0badcafe", true), []);
+        assert_eq!(failed("c:", true), [Trouble::RotationFailed]);
+    }
+
+    #[test]
     fn what_a_promotion_closed_is_not_closed_again_and_nothing_before_that_is_known() {
         let noted = (tags::OPEN, "older:w@3000.e@3000");
-        let rotated = Case::new(&[noted, (tags::ROTATED_VERSION, "c")]).closing();
-        assert_eq!(
-            (over(&rotated), rotated.tag.as_deref()),
-            (vec![], Some("c:"))
-        );
+        let rotated = Case::new(&[noted, (tags::ROTATED_VERSION, "c")]);
+        assert_eq!(over(&rotated.closing()), []);
+        assert_eq!(rotated.open().as_deref(), Some("c:"));
         let mut unpublished = Case::new(&[noted]);
         unpublished.probe.as_mut().unwrap().issued_here = true;
-        assert_eq!(unpublished.closing().tag, None);
+        assert_eq!(unpublished.closing(), Closing::none());
         unpublished.probe = None;
-        assert_eq!(unpublished.closing().tag, None);
+        assert_eq!(unpublished.closing(), Closing::none());
         let by_hand = Case::new(&[noted]).closing();
         assert_eq!(
             over(&by_hand),

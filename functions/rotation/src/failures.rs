@@ -12,7 +12,7 @@ use shared::rotation::{Step, StepCall, secret_name};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
-use shared::tags::published_failures::PublishedFailures;
+use shared::tags::published_failures::{FailedBy, PublishedFailures};
 use tracing::warn;
 
 use crate::clients::Clients;
@@ -92,7 +92,15 @@ pub(crate) async fn publish_failure(
         .get(tags::PUBLISHED_FAILURES)
         .map(String::as_str);
     let mut published = PublishedFailures::read(tag, current);
-    if !published.add(failed.step.name(), failed.failure) {
+    // A version that a rotation tests has the label of its credential.
+    let issued = !secret.versions.keys_of(failed.token).is_empty();
+    let by = match failed.step {
+        Step::TestSecret if !issued => FailedBy::ConfigurationTest,
+        Step::CreateSecret | Step::SetSecret | Step::TestSecret | Step::FinishSecret => {
+            FailedBy::Rotation
+        }
+    };
+    if !published.add(by, failed.step.name(), failed.failure) {
         return Ok(());
     }
     let end = secret.tags.get(tags::EXPIRES_AT);

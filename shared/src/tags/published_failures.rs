@@ -1,5 +1,5 @@
 //! [`super::PUBLISHED_FAILURES`]: the failures that were published while a version was current,
-//! `<version>:<hash>.<hash>…`.
+//! `<version>:<hash>.<hash>…`. A `t` before a hash: by a configuration test, which nothing repeats by itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,8 +16,19 @@ pub struct PublishedFailures {
     hashes: BTreeSet<String>,
 }
 
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedBy {
+    /// A rotation.
+    Rotation,
+    /// A test of the configuration.
+    ConfigurationTest,
+}
+
 /// So many fit into a tag's 256 characters. What is beyond this is published at each attempt.
-const MOST: usize = 20;
+const MOST: usize = 18;
+
+const TEST: char = 't';
 
 impl PublishedFailures {
     /// Those of `version`, AWSCURRENT's; those of another one are history.
@@ -36,14 +47,25 @@ impl PublishedFailures {
         self.hashes.is_empty()
     }
 
+    /// Without those of rotations, which have ended and are not tried again.
+    #[must_use]
+    pub fn of_tests(mut self) -> Self {
+        self.hashes.retain(|hash| hash.starts_with(TEST));
+        self
+    }
+
     /// Adds a failure of a step; whether it is new. The next step may say what was seen at that moment, and does
     /// not make it another one.
-    pub fn add(&mut self, step: &str, failure: &Failure) -> bool {
+    pub fn add(&mut self, by: FailedBy, step: &str, failure: &Failure) -> bool {
         let Failure {
             kind, what, code, ..
         } = failure;
         let (kind, code) = (kind.error_type(), code.as_deref().unwrap_or_default());
         let hash = short_hash(&format!("{step} {kind} {what} {code}"));
+        let hash = match by {
+            FailedBy::Rotation => hash,
+            FailedBy::ConfigurationTest => format!("{TEST}{hash}"),
+        };
         if self.hashes.contains(&hash) {
             return false;
         }
@@ -84,7 +106,7 @@ mod tests {
         #[test]
         fn what_is_written_reads_back(
             version in "[a-zA-Z0-9:-]{0,64}",
-            hashes in prop::collection::btree_set("[0-9a-f]{8}", 0..=MOST),
+            hashes in prop::collection::btree_set("t?[0-9a-f]{8}", 0..=MOST),
         ) {
             let published = PublishedFailures { version, hashes };
             prop_assert!(published.to_string().len() <= 256);
@@ -96,16 +118,27 @@ mod tests {
     fn a_failure_is_new_once_for_each_version() {
         let failure = Failure::new(Kind::Misconfigured, "adding: answered 403").code("X");
         let mut published = PublishedFailures::read(None, "v-1");
-        assert!(published.add("createSecret", &failure));
+        let by = FailedBy::Rotation;
+        assert!(published.add(by, "createSecret", &failure));
         let said_otherwise = failure.clone().next_step("Another one.");
-        assert!(!published.add("createSecret", &said_otherwise));
-        assert!(published.add("setSecret", &failure));
+        assert!(!published.add(by, "createSecret", &said_otherwise));
+        assert!(published.add(by, "setSecret", &failure));
         let tag = published.to_string();
         assert_eq!(PublishedFailures::read(Some(&tag), "v-1"), published);
-        assert!(PublishedFailures::read(Some(&tag), "v-2").add("setSecret", &failure));
+        assert!(PublishedFailures::read(Some(&tag), "v-2").add(by, "setSecret", &failure));
         for edited in ["", "v-1", "nonsense"] {
             let mut read = PublishedFailures::read(Some(edited), "v-1");
-            assert!(read.add("setSecret", &failure), "{edited}");
+            assert!(read.add(by, "setSecret", &failure), "{edited}");
         }
+    }
+
+    #[test]
+    fn a_failed_test_stands_when_the_failed_rotations_are_over() {
+        let failure = Failure::new(Kind::Misconfigured, "adding: answered 403");
+        let mut published = PublishedFailures::read(None, "v");
+        published.add(FailedBy::Rotation, "createSecret", &failure);
+        assert!(published.clone().of_tests().is_empty());
+        published.add(FailedBy::ConfigurationTest, "testSecret", &failure);
+        assert!(!published.of_tests().is_empty());
     }
 }

@@ -28,7 +28,7 @@ use super::standing::{
     is_replica, keys, labels_of, named_keys, orphans, rotating, stored_value_signs_in,
 };
 use super::watch::{LONGEST_STEP, Watch};
-use super::{ModelWorld, owner, person, telling};
+use super::{ModelWorld, open, owner, person, telling};
 
 /// Runs a schedule; `Err` says what is wrong.
 pub fn run(schedule: &Schedule) -> Result<(), String> {
@@ -425,6 +425,8 @@ impl Run {
         });
         let wrong = telling::wrong(self.world(), &self.mailbox, &self.watch());
         self.wrong.extend(wrong);
+        let unclosed = open::wrong(self.world(), &self.mailbox, &self.watch());
+        self.wrong.extend(unclosed);
         self.is_wrong();
     }
 

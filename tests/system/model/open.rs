@@ -1,0 +1,94 @@
+//! What people were told is wrong is told to be over, once, and nothing else is.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+use simulators::world::Mailbox;
+
+use super::ModelWorld;
+use super::schedule::{Deed, Tag};
+use super::watch::Watch;
+
+/// What a person hears of, as it begins and as it ends: that they were asked for something is one thing, whether a
+/// rotation waits for it or not.
+fn trouble(of: &Json, trouble: &str) -> String {
+    match trouble {
+        "waiting_for_person" | "permission_ending" => "asked".to_owned(),
+        "drift" => format!("drift {} {}", of["what"], of["connection"]),
+        other => other.to_owned(),
+    }
+}
+
+/// What an event says begins.
+fn begins(event: &Json) -> Option<String> {
+    let detail = &event["detail"];
+    let begins = match event["detail-type"].as_str()? {
+        "Authorization Required" | "Hand-over Required" | "Grant Expiring" => "waiting_for_person",
+        "Rotation Failed" => "rotation_failed",
+        "Rotation Stalled" => "stalled",
+        "Client Secret Expiring" => "expiring",
+        "Client Secret Expired" => "expired",
+        "Drift Found" if detail["mended"] != true => "drift",
+        _ => return None,
+    };
+    Some(trouble(detail, begins))
+}
+
+/// What an event says is over.
+fn ends(event: &Json) -> Vec<String> {
+    let detail = &event["detail"];
+    let one = |of: &Json| trouble(of, of["trouble"].as_str().unwrap_or_default());
+    match event["detail-type"].as_str() {
+        Some("Mailbox Recovered") => vec![one(detail)],
+        Some("Client Secret Rotated") => {
+            let closes = detail["closes"].as_array().into_iter().flatten();
+            closes.map(one).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is wrong with that, at the end of a run after which all is whole.
+pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
+    // Who edits what the system notes hears of it again, or not.
+    if watch.deeds.iter().any(edits_a_note) {
+        return Vec::new();
+    }
+    let mut open: BTreeSet<String> = BTreeSet::new();
+    let mut closed_by: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for event in world.event_bridge.events() {
+        let detail = &event["detail"];
+        let id = detail["id"].as_str().unwrap_or_default().to_owned();
+        if detail["secret"] != mailbox.secret.as_str() || !seen.insert(id) {
+            continue;
+        }
+        open.extend(begins(&event));
+        let token = detail["token"].as_str().unwrap_or_default();
+        for ended in ends(&event) {
+            // Told again by the same promotion, after a kill.
+            let again = !closed_by.insert((token.to_owned(), ended.clone())) && !token.is_empty();
+            if !open.remove(&ended) && !again {
+                wrong.push(format!(
+                    "told to be over, and was not told to be so: {ended}"
+                ));
+            }
+        }
+    }
+    wrong.extend(
+        open.into_iter()
+            .map(|trouble| format!("never told to be over: {trouble}")),
+    );
+    wrong
+}
+
+fn edits_a_note(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::EditTag(
+            Tag::State | Tag::RotatedVersion | Tag::Reminded | Tag::Drift,
+            _
+        )
+    )
+}
