@@ -1,8 +1,9 @@
 //! Microsoft Graph: the requests to it, and what its refusals mean. What is asked of it has a module each: the
-//! app registration, the account that signed in, the reports.
+//! app registration, its policies, the account that signed in, the reports.
 
 pub mod account;
 pub mod application;
+pub mod policies;
 pub mod reports;
 
 use bytes::Bytes;

@@ -37,8 +37,10 @@ pub struct MailboxSecret {
     /// What the portal shows behind our marker.
     #[serde(default)]
     pub description: String,
-    /// How long a new client secret is valid.
-    pub lifetime: Period,
+    /// How long a new client secret is valid, where that is not as the delivery has it:
+    /// [`MailboxSecret::lifetime`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Period>,
     /// The current credential's id (Secret ID in the portal).
     pub key_id: KeyId,
     /// The current client secret.
@@ -192,7 +194,8 @@ impl MailboxSecret {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        if self.lifetime < Period::days(1) || self.lifetime > Period::days(2 * 366) {
+        let allowed = Period::days(1)..=Period::days(2 * 366);
+        if !allowed.contains(&self.lifetime()) {
             return Err(invalid("field lifetime: not between P1D and P732D"));
         }
         if self.connections.is_empty() {
@@ -303,6 +306,18 @@ impl MailboxSecret {
             }
         }
         own
+    }
+
+    /// How long a new client secret is valid. Unless the document says it, a person who delivers is asked as
+    /// seldom as Entra allows, two years at most (entra-docs, how-to-add-credentials.md); a delivery that costs
+    /// nobody anything is as often as a baseline asks.
+    #[must_use]
+    pub fn lifetime(&self) -> Period {
+        let by_delivery = match self.has_attended() {
+            true => Period::days(730),
+            false => Period::days(180),
+        };
+        self.lifetime.unwrap_or(by_delivery)
     }
 
     /// Whether a person delivers to some connection.

@@ -128,6 +128,76 @@ async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_
     assert_eq!(told[0]["code"], "CredentialTypeNotAllowedAsPerAppPolicy");
 }
 
+/// A mailbox whose document leaves the lifetime to the delivery.
+fn without_lifetime(delivery: &str) -> MailboxPlan {
+    MailboxPlan {
+        delivery: delivery.to_owned(),
+        document: |document| {
+            document.as_object_mut().unwrap().remove("lifetime");
+        },
+        ..MailboxPlan::default()
+    }
+}
+
+/// For how many days the secret that a rotation issued is valid, begun days included.
+fn lifetime_in_days(scenario: &Scenario) -> i64 {
+    let known = [scenario.mailbox.first_key, scenario.mailbox.foreign_key];
+    let mut credentials = scenario.credentials().into_iter();
+    let issued = credentials.find(|c| !known.contains(&c.key_id)).unwrap();
+    let hours = issued.end.duration_since(issued.start).as_hours();
+    hours / 24 + 1
+}
+
+fn graph_calls(scenario: &Scenario, operation: &str) -> usize {
+    let calls = scenario.world.gate.calls().into_iter();
+    calls.filter(|call| call.operation == operation).count()
+}
+
+const DEFAULT_POLICY: &str = "GET defaultAppManagementPolicy";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_without_lifetime_gets_the_longest_where_a_person_delivers_and_half_a_year_else()
+{
+    for (delivery, wanted) in [("attended", 730), ("api", 180)] {
+        let scenario = Scenario::with(&without_lifetime(delivery)).await;
+        scenario.rotate().await;
+        assert_eq!(lifetime_in_days(&scenario), wanted, "{delivery}");
+        assert_eq!(graph_calls(&scenario, "POST addPassword"), 1);
+        assert_eq!(graph_calls(&scenario, DEFAULT_POLICY), 0, "not asked for");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_longest_lifetime_is_taken_to_the_day_where_the_rotator_may_read_the_policy() {
+    let (by_ladder, to_the_day) = (270, 300);
+    for (permissions, own_policy, wanted) in [
+        (&[][..], false, by_ladder),
+        (&["Policy.Read.All"], false, to_the_day),
+        (&["Policy.Read.All"], true, by_ladder),
+        (
+            &["Policy.Read.All", "Application.Read.All"],
+            true,
+            to_the_day,
+        ),
+    ] {
+        let scenario = Scenario::with(&without_lifetime("attended")).await;
+        let directory = &scenario.world.directory;
+        let longest = Some(jiff::SignedDuration::from_hours(24 * to_the_day));
+        match own_policy {
+            true => scenario.change_app(|app| app.max_secret_lifetime = longest),
+            false => directory.set_longest_secret(scenario.world.tenant(), longest),
+        }
+        directory.change(scenario.world.rotator().app_id, |rotator| {
+            let permissions = permissions.iter().map(|name| (*name).to_owned());
+            rotator.app_roles.extend(permissions);
+        });
+        scenario.rotate().await;
+        let case = format!("{permissions:?}, own policy: {own_policy}");
+        assert_eq!(lifetime_in_days(&scenario), wanted, "{case}");
+        assert_eq!(graph_calls(&scenario, DEFAULT_POLICY), 1, "{case}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_limit_of_two_nothing_foreign_current_or_in_quarantine_is_removed() {
     let scenario = Scenario::begin().await;

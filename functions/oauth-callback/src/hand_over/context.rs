@@ -59,7 +59,7 @@ impl HandOverContext {
     pub fn renewal(&self, policy: &Policy) -> Result<Timestamp, Failure> {
         let tag = self.secret.tags.get(policy::TAG).map(String::as_str);
         let policy = policy.clone().with_tag(tag)?;
-        Ok(policy.renewal(self.document.lifetime.signed(), self.document.expires_at))
+        Ok(policy.renewal(self.document.lifetime().signed(), self.document.expires_at))
     }
 
     pub fn event(&self, kind: EventKind) -> Event {

@@ -6,7 +6,7 @@ use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Issued, Registration};
 use shared::period::Period;
 use shared::retry::{CallError, Deadline, Effect, Retry, backoff, out_of_time, with_retries};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::removal::remove_credential;
 use crate::context::Context;
@@ -18,38 +18,21 @@ const LOOKS: u32 = 4;
 /// allows must not be too long for the second between them.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
+/// A policy that says less would have a rotation in each check.
+const SHORTEST: Period = Period::days(1);
+
 /// Graph's code where the tenant's policy forbids a lifetime.
 const LIFETIME_FORBIDDEN: &str = "CredentialInvalidLifetimeAsPerAppPolicy";
 
-/// Adds a credential; where the tenant's policy forbids the lifetime, a shorter one.
+/// Adds a credential; where the tenant's policy forbids the lifetime, the longest shorter one that it does not.
 pub(crate) async fn add_password(
     context: &Context<'_>,
     registration: &Registration,
 ) -> Result<Issued, Failure> {
-    let Context {
-        document, deadline, ..
-    } = context;
-    let name = context.marker().display_name(&document.description);
-    for lifetime in lifetimes(document.lifetime) {
-        let lifetime = lifetime.signed() - CLOCKS_DIFFER;
-        let end = registration.now().checked_add(lifetime);
-        let end = end.unwrap_or(Timestamp::MAX);
-        // What is issued has to be stored, too.
-        if !deadline.leaves_time_for(2) {
-            return Err(out_of_time().failure);
-        }
-        let answer = with_retries(*deadline, async || {
-            let answer = registration.add_password(&name, end).await;
-            // Only where nothing can have been added may it be asked again.
-            answer.map_err(|error| match error.effect {
-                Effect::None => error,
-                Effect::Unknown => CallError {
-                    retry: Retry::No,
-                    ..error
-                },
-            })
-        });
-        match answer.await {
+    let mut lifetime = context.document.lifetime();
+    let mut shorter: Option<Vec<Period>> = None;
+    loop {
+        match add_with_lifetime(context, registration, lifetime).await {
             Ok(issued) => return refuse_unmarked(context, registration, issued).await,
             Err(error) if error.has_code(LIFETIME_FORBIDDEN) => {
                 warn!(%lifetime, "the tenant's policy forbids this lifetime; a shorter one is tried");
@@ -58,13 +41,73 @@ pub(crate) async fn add_password(
             // have left once it has stored its own.
             Err(error) => return Err(error.failure),
         }
+        let rungs = match &mut shorter {
+            Some(rungs) => rungs,
+            None => {
+                let allowed = allowed_by_policy(registration, context.deadline).await;
+                shorter.insert(ladder(lifetime, &allowed))
+            }
+        };
+        lifetime = rungs.pop().ok_or_else(all_forbidden)?;
     }
-    Err(Failure::new(
+}
+
+async fn add_with_lifetime(
+    context: &Context<'_>,
+    registration: &Registration,
+    lifetime: Period,
+) -> Result<Issued, CallError> {
+    let Context {
+        document, deadline, ..
+    } = context;
+    let name = context.marker().display_name(&document.description);
+    let end = registration
+        .now()
+        .checked_add(lifetime.signed() - CLOCKS_DIFFER);
+    let end = end.unwrap_or(Timestamp::MAX);
+    // What is issued has to be stored, too.
+    if !deadline.leaves_time_for(2) {
+        return Err(out_of_time());
+    }
+    let issued = with_retries(*deadline, async || {
+        let answer = registration.add_password(&name, end).await;
+        // Only where nothing can have been added may it be asked again.
+        answer.map_err(|error| match error.effect {
+            Effect::None => error,
+            Effect::Unknown => CallError {
+                retry: Retry::No,
+                ..error
+            },
+        })
+    });
+    issued.await
+}
+
+/// The longest lifetimes of the policies that may hold for the app registration, where the rotator may read them.
+async fn allowed_by_policy(registration: &Registration, deadline: Deadline) -> Vec<Period> {
+    let (of_tenant, of_app) = tokio::join!(
+        with_retries(deadline, async || registration
+            .lifetimes_of_the_tenant()
+            .await),
+        with_retries(deadline, async || registration.lifetimes_of_the_app().await),
+    );
+    let mut allowed = Vec::new();
+    for lifetimes in [of_tenant, of_app] {
+        match lifetimes {
+            Ok(lifetimes) => allowed.extend(lifetimes),
+            Err(error) => info!(failure = %error.failure, "the usual lifetimes are tried alone"),
+        }
+    }
+    allowed
+}
+
+fn all_forbidden() -> Failure {
+    Failure::new(
         Kind::Misconfigured,
         "adding a client secret in Entra: the tenant's policy forbids every lifetime that was tried",
     )
     .code(LIFETIME_FORBIDDEN)
-    .next_step("An Entra administrator has to allow client secrets of 7 days or more for this app registration."))
+    .next_step("An Entra administrator has to allow client secrets of 7 days or more for this app registration.")
 }
 
 /// Where Entra allows two credentials, a refusal may come of a list that did not show the second one
@@ -120,24 +163,39 @@ async fn refuse_unmarked(
     ))
 }
 
-/// The lifetime that is wanted, then the usual limits of tenants' policies below it.
-fn lifetimes(wanted: Period) -> Vec<Period> {
-    let usual = [365, 180, 90, 60, 30, 14, 7].map(Period::days);
-    let shorter = usual.into_iter().filter(|period| *period < wanted);
-    std::iter::once(wanted).chain(shorter).collect()
+/// What is shorter than a lifetime that was refused, the longest last: the usual limits of tenants' policies, and
+/// what this tenant's say.
+fn ladder(refused: Period, allowed: &[Period]) -> Vec<Period> {
+    let usual = [730, 545, 365, 270, 180, 120, 90, 60, 30, 14, 7].map(Period::days);
+    let all = usual.iter().chain(allowed).copied();
+    let mut shorter: Vec<Period> = all
+        .filter(|lifetime| *lifetime < refused && *lifetime >= SHORTEST)
+        .collect();
+    shorter.sort();
+    shorter.dedup();
+    shorter
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn days(days: &[u64]) -> Vec<Period> {
+        days.iter().map(|d| Period::days(*d)).collect()
+    }
+
     #[test]
-    fn shorter_lifetimes_are_tried_in_falling_order() {
-        let days = |days: &[u64]| days.iter().map(|d| Period::days(*d)).collect::<Vec<_>>();
-        assert_eq!(
-            lifetimes(Period::days(180)),
-            days(&[180, 90, 60, 30, 14, 7])
-        );
-        assert_eq!(lifetimes(Period::days(5)), days(&[5]));
+    fn the_longest_lifetime_below_the_refused_one_comes_last() {
+        let from = |refused| ladder(Period::days(refused), &[]);
+        assert_eq!(from(180), days(&[7, 14, 30, 60, 90, 120]));
+        assert_eq!(from(730).last(), days(&[545]).last());
+        assert_eq!(from(5), days(&[]));
+    }
+
+    #[test]
+    fn what_the_policy_says_is_a_rung_of_its_own() {
+        let policy = days(&[300, 730, 90, 0]);
+        let rungs = ladder(Period::days(545), &policy);
+        assert_eq!(rungs, days(&[7, 14, 30, 60, 90, 120, 180, 270, 300, 365]));
     }
 }

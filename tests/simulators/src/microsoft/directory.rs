@@ -160,6 +160,7 @@ impl Directory {
             id,
             domain: domain.to_owned(),
             consent_policy: ConsentPolicy::default(),
+            longest_secret: None,
         });
         id
     }
@@ -169,6 +170,14 @@ impl Directory {
         let mut records = self.records();
         if let Some(tenant) = records.tenants.iter_mut().find(|known| known.id == tenant) {
             tenant.consent_policy = policy;
+        }
+    }
+
+    /// Sets `passwordLifetime` of a tenant's default app management policy.
+    pub fn set_longest_secret(&self, tenant: Uuid, longest: Option<SignedDuration>) {
+        let mut records = self.records();
+        if let Some(tenant) = records.tenants.iter_mut().find(|known| known.id == tenant) {
+            tenant.longest_secret = longest;
         }
     }
 

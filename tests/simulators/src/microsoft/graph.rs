@@ -1,9 +1,10 @@
-//! Graph on the wire: app registrations with addPassword and removePassword, the signed-in person and
-//! the mailbox, and the report of credential use. Held to docs/beliefs.md, Graph and Exchange.
+//! Graph on the wire: app registrations with addPassword and removePassword, the policies that limit them, the
+//! signed-in person and the mailbox, and the report of credential use. Held to docs/beliefs.md, Graph and Exchange.
 
 mod applications;
 mod error;
 mod mailbox;
+mod policies;
 mod reports;
 
 use std::sync::Arc;
@@ -52,6 +53,8 @@ enum Route {
     AddPassword(AppKey),
     RemovePassword(AppKey),
     Owners(AppKey),
+    PoliciesOfApp(AppKey),
+    DefaultPolicy,
     ServicePrincipal(AppKey),
     Me,
     Folder { of: Option<String>, folder: String },
@@ -85,6 +88,7 @@ impl Route {
             return match (method, rest) {
                 (&Method::GET, []) => Self::Application(key),
                 (&Method::GET, ["owners"]) => Self::Owners(key),
+                (&Method::GET, ["appManagementPolicies"]) => Self::PoliciesOfApp(key),
                 (&Method::POST, ["addPassword" | "microsoft.graph.addPassword"]) => {
                     Self::AddPassword(key)
                 }
@@ -101,6 +105,7 @@ impl Route {
             };
         }
         match (method, rest) {
+            (&Method::GET, ["policies", "defaultAppManagementPolicy"]) => Self::DefaultPolicy,
             (&Method::GET, ["me"]) => Self::Me,
             (&Method::GET, ["me", rest @ ..]) => match folder_of(rest) {
                 Some(folder) => Self::Folder { of: None, folder },
@@ -125,6 +130,8 @@ impl Route {
             Self::AddPassword(_) => "POST addPassword".to_owned(),
             Self::RemovePassword(_) => "POST removePassword".to_owned(),
             Self::Owners(_) => "GET owners".to_owned(),
+            Self::PoliciesOfApp(_) => "GET application/appManagementPolicies".to_owned(),
+            Self::DefaultPolicy => "GET defaultAppManagementPolicy".to_owned(),
             Self::ServicePrincipal(_) => "GET servicePrincipal".to_owned(),
             Self::Me => "GET me".to_owned(),
             Self::Folder { of: None, folder } => format!("GET me/mailFolders/{folder}"),
@@ -259,6 +266,8 @@ async fn perform(
         Route::AddPassword(key) => applications::add_password(directory, caller, key).await,
         Route::RemovePassword(key) => applications::remove_password(directory, caller, key).await,
         Route::Owners(key) => applications::owners(directory, caller, key),
+        Route::PoliciesOfApp(key) => policies::of_the_app(directory, caller, key),
+        Route::DefaultPolicy => policies::of_the_tenant(directory, caller),
         Route::ServicePrincipal(key) => applications::service_principal(directory, caller, key),
         Route::Me => mailbox::me(directory, caller),
         Route::Folder { of, folder } => mailbox::folder(directory, caller, of.as_deref(), folder),

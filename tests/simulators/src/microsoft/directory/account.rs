@@ -1,5 +1,6 @@
 //! Tenants and the people in them.
 
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 /// The tenant of personal Microsoft accounts (entra-docs, id-token-claims-reference).
@@ -26,6 +27,8 @@ pub struct Tenant {
     pub domain: String,
     /// Who may consent.
     pub consent_policy: ConsentPolicy,
+    /// `passwordLifetime` of the default app management policy (facts, 1.7).
+    pub longest_secret: Option<SignedDuration>,
 }
 
 /// What kind of account somebody has.

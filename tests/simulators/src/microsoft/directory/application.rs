@@ -68,7 +68,7 @@ pub struct Registration {
     pub disabled: bool,
     /// Whether the app is deleted.
     pub deleted: bool,
-    /// `passwordLifetime` of the app management policy that holds (facts, 1.7).
+    /// `passwordLifetime` of an app management policy of its own, which takes the place of the tenant's (facts, 1.7).
     pub max_secret_lifetime: Option<SignedDuration>,
     /// `passwordAddition` of that policy: no new secrets.
     pub secrets_blocked: bool,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
@@ -46,6 +46,7 @@ impl Records {
                 id: PERSONAL_TENANT,
                 domain: "live.com".to_owned(),
                 consent_policy: ConsentPolicy::Users,
+                longest_secret: None,
             }],
             applications: Vec::new(),
             deleted_applications: Vec::new(),
@@ -121,6 +122,12 @@ impl Records {
             tenant.domain.eq_ignore_ascii_case(name)
                 || Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
         })
+    }
+
+    /// What the tenant's default policy allows.
+    pub(crate) fn longest_secret(&self, tenant: Uuid) -> Option<SignedDuration> {
+        let tenant = self.tenants.iter().find(|known| known.id == tenant);
+        tenant.and_then(|tenant| tenant.longest_secret)
     }
 
     pub(crate) fn granted(&self, oid: Uuid, app: &Application) -> BTreeSet<Scope> {

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::microsoft::directory::application::{Application, Credential, NewSecre
 use crate::microsoft::directory::replication::{Door, Moment, View};
 use crate::microsoft::directory::{Directory, GraphHabits, Records, two_years_after};
 
-const READ_ALL: [&str; 4] = [
+pub(super) const READ_ALL: [&str; 4] = [
     "Application.Read.All",
     "Application.ReadWrite.All",
     "Directory.Read.All",
@@ -151,7 +151,8 @@ pub(super) async fn add_password(
     let secret = read_new_secret(asked, now)?;
     let mut records = directory.records();
     let app = records.app(app_id).ok_or_else(|| not_found(key))?;
-    check_rules(app, &secret, now)?;
+    let by_default = records.longest_secret(app.tenant_id);
+    check_rules(app, by_default, &secret, now)?;
     let credential = records.new_credential(app_id, now, secret);
     let answer = show_new(&credential);
     if let Some(app) = records.app_mut(app_id) {
@@ -254,7 +255,7 @@ impl Drop for Write<'_> {
 }
 
 /// The app under the key, if the caller may have it: all apps with one of `all`, its own with `OwnedBy`.
-fn find_app(
+pub(super) fn find_app(
     records: &Records,
     caller: &Caller,
     key: &AppKey,
@@ -380,7 +381,13 @@ fn read_new_secret(asked: &Value, now: Timestamp) -> Result<NewSecret, GraphErro
     })
 }
 
-fn check_rules(app: &Application, secret: &NewSecret, now: Timestamp) -> Result<(), GraphError> {
+/// `by_default` is what the tenant's default policy allows, which an app's own takes the place of.
+fn check_rules(
+    app: &Application,
+    by_default: Option<SignedDuration>,
+    secret: &NewSecret,
+    now: Timestamp,
+) -> Result<(), GraphError> {
     let registration = &app.registration;
     if registration.secrets_blocked {
         return Err(GraphError::new(
@@ -394,6 +401,7 @@ fn check_rules(app: &Application, secret: &NewSecret, now: Timestamp) -> Result<
     let lifetime = secret.end.map(|end| end.duration_since(start));
     if registration
         .max_secret_lifetime
+        .or(by_default)
         .is_some_and(|longest| lifetime > Some(longest))
     {
         return Err(GraphError::new(

@@ -1,0 +1,78 @@
+//! App management policies: the tenant's default one, and one that an app has of its own (docs/beliefs.md, Graph).
+
+use axum::response::Response;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::error::GraphError;
+use super::{AppKey, Caller, applications, json};
+use crate::microsoft::directory::Directory;
+
+const READ_POLICIES: [&str; 2] = [
+    "Policy.Read.All",
+    "Policy.ReadWrite.ApplicationConfiguration",
+];
+
+/// Always there, and disabled unless somebody set it.
+pub(super) fn of_the_tenant(
+    directory: &Directory,
+    caller: &Caller,
+) -> Result<Response, GraphError> {
+    if !caller.may(&READ_POLICIES) {
+        return Err(GraphError::not_allowed());
+    }
+    let records = directory.records();
+    let tenant = records.app(caller.token.app_id).map(|app| app.tenant_id);
+    let longest = tenant.and_then(|tenant| records.longest_secret(tenant));
+    Ok(json(json!({
+        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#policies/defaultAppManagementPolicy/$entity",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "displayName": "Default app management tenant policy",
+        "isEnabled": longest.is_some(),
+        "applicationRestrictions": restrictions(longest),
+        "servicePrincipalRestrictions": restrictions(None),
+    })))
+}
+
+/// Wants to read apps beside policies, as listing what a policy applies to does.
+pub(super) fn of_the_app(
+    directory: &Directory,
+    caller: &Caller,
+    key: &AppKey,
+) -> Result<Response, GraphError> {
+    if !caller.may(&READ_POLICIES) || !caller.may(&applications::READ_ALL) {
+        return Err(GraphError::not_allowed());
+    }
+    let records = directory.records();
+    let app_id = applications::find_app(&records, caller, key, &applications::READ_ALL)?;
+    let longest = records
+        .app(app_id)
+        .and_then(|app| app.registration.max_secret_lifetime);
+    let policy = longest.map(|longest| {
+        json!({
+            "id": "db9d58b5-35f3-4a0c-9d1b-0c9e3a6a1c00",
+            "displayName": "Credential management policy",
+            "isEnabled": true,
+            "restrictions": restrictions(Some(longest)),
+        })
+    });
+    Ok(json(json!({
+        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#policies/appManagementPolicies",
+        "value": policy.into_iter().collect::<Vec<_>>(),
+    })))
+}
+
+fn restrictions(longest: Option<SignedDuration>) -> Value {
+    let lifetime = longest.map(|longest| {
+        json!({
+            "restrictionType": "passwordLifetime",
+            "state": "enabled",
+            "maxLifetime": format!("P{}D", longest.as_hours() / 24),
+            "restrictForAppsCreatedAfterDateTime": "2019-01-01T10:37:00Z",
+        })
+    });
+    json!({
+        "passwordCredentials": lifetime.into_iter().collect::<Vec<_>>(),
+        "keyCredentials": [],
+    })
+}
