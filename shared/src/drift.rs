@@ -63,6 +63,10 @@ pub enum DriftKind {
     ConnectionHoldsAnotherSecret,
     /// Rotation was switched off though one is wanted or under way.
     RotationOff,
+    /// Secrets Manager rotates by itself before the secret is due, and would ask a person for nothing.
+    BackstopEarly,
+    /// Secrets Manager rotates by itself so late that a person has no week left.
+    BackstopLate,
     /// A credential that leaked is kept in Entra.
     LeakedSecretStillValid,
     /// Somebody signs in with a superseded client secret.
@@ -111,6 +115,8 @@ impl DriftKind {
             Self::ConnectionDisabled => "connection_disabled",
             Self::ConnectionHoldsAnotherSecret => "connection_holds_another_secret",
             Self::RotationOff => "rotation_off",
+            Self::BackstopEarly => "backstop_early",
+            Self::BackstopLate => "backstop_late",
             Self::LeakedSecretStillValid => "leaked_secret_still_valid",
             Self::SupersededSecretInUse => "superseded_secret_in_use",
         }
@@ -132,6 +138,8 @@ impl DriftKind {
             | Self::ClientSecretEndsInLineBreak
             | Self::ConnectionHoldsAnotherSecret
             | Self::RotationOff
+            | Self::BackstopEarly
+            | Self::BackstopLate
             | Self::LeakedSecretStillValid
             | Self::SupersededSecretInUse => false,
         }

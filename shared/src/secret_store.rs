@@ -32,6 +32,8 @@ pub struct SecretMetadata {
     pub tags: BTreeMap<String, String>,
     /// When the last rotation succeeded, by AWS's clock.
     pub last_rotated: Option<Timestamp>,
+    /// Until when Secrets Manager rotates by itself: the latest moment of that day's window.
+    pub next_rotation: Option<Timestamp>,
     /// Whether it is marked for deletion.
     pub deleted: bool,
     /// The region in which it can be written.
@@ -121,6 +123,7 @@ impl SecretStore {
             versions: versions(answer.version_ids_to_stages()),
             tags: tags(answer.tags()),
             last_rotated: answer.last_rotated_date().and_then(timestamp),
+            next_rotation: answer.next_rotation_date().and_then(timestamp),
             deleted: answer.deleted_date().is_some(),
             primary_region: answer.primary_region().map(str::to_owned),
         })
@@ -340,6 +343,7 @@ fn listed(entry: &SecretListEntry) -> Option<SecretMetadata> {
         versions: versions(entry.secret_versions_to_stages()),
         tags: tags(entry.tags()),
         last_rotated: entry.last_rotated_date().and_then(timestamp),
+        next_rotation: entry.next_rotation_date().and_then(timestamp),
         deleted: entry.deleted_date().is_some(),
         primary_region: entry.primary_region().map(str::to_owned),
     })

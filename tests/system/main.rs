@@ -12,6 +12,7 @@ mod actions;
 mod answers;
 mod attacks;
 mod attended;
+mod backstop;
 mod bad_input;
 mod calls;
 mod configuration_test;

@@ -1,6 +1,7 @@
 //! What a check decides: from what was found about one mailbox secret to what is to be done. Pure.
 
 pub mod action;
+mod backstop;
 mod drift;
 pub mod found;
 mod reminder;
@@ -83,7 +84,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         plan.actions.extend(publish_rotated(found, probe, current));
         plan.actions.extend(cache(found, probe));
     }
-    if let Some(drift) = drift::drift_now(found, probe, wanted) {
+    if let Some(drift) = drift::drift_now(found, probe, wanted, now) {
         let all_seen = probe.is_some_and(|probe| probe.problems.is_empty());
         plan.add_drift(found, drift, all_seen, now);
     }
@@ -189,12 +190,12 @@ mod tests {
     const APP: &str = "11111111-1111-4111-8111-111111111111";
     const OLD: &str = "key-33333333-3333-4333-8333-000000000000";
 
-    fn at(text: &str) -> Timestamp {
+    pub(super) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     /// A healthy secret that ends on 2027-01-31.
-    fn found(labels: &[(&str, &[&str])]) -> Found {
+    pub(super) fn found(labels: &[(&str, &[&str])]) -> Found {
         let versions = labels.iter().map(|(version, labels)| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             ((*version).to_owned(), labels)
@@ -213,6 +214,7 @@ mod tests {
                     (tags::APP.to_owned(), APP.to_owned()),
                 ]),
                 last_rotated: None,
+                next_rotation: None,
                 deleted: false,
                 primary_region: None,
             },

@@ -134,6 +134,7 @@ mod tests {
             versions: Versions(versions.collect()),
             tags: tags.collect(),
             last_rotated: None,
+            next_rotation: None,
             deleted: false,
             primary_region: None,
         }

@@ -22,8 +22,13 @@ pub struct SeenDrift {
 /// So many fit into a tag's 256 characters. What is beyond this is published again by each check that finds a change.
 const MOST: usize = 24;
 
-/// Drift that rests on Graph's list alone, which may be a late replica's: published when a second check sees it too.
-const BY_THE_LIST_ALONE: [DriftKind; 1] = [DriftKind::CredentialMissing];
+/// Drift that rests on what may be late: Graph's list alone, or the dates of a schedule, which Secrets Manager moves
+/// on by itself after a rotation. Published when a second check sees it too.
+const SEEN_TWICE: [DriftKind; 3] = [
+    DriftKind::CredentialMissing,
+    DriftKind::BackstopEarly,
+    DriftKind::BackstopLate,
+];
 
 impl SeenDrift {
     /// What the tag says.
@@ -95,8 +100,8 @@ impl SeenDrift {
     /// Whether it needs no second look.
     #[must_use]
     pub fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
-        let by_the_list = BY_THE_LIST_ALONE.contains(&drift.what);
-        !by_the_list || self.published(drift) || self.before(now, drift)
+        let seen_twice = SEEN_TWICE.contains(&drift.what);
+        !seen_twice || self.published(drift) || self.before(now, drift)
     }
 }
 

@@ -8,6 +8,7 @@ use shared::tags;
 use shared::tags::seen_drift::SeenDrift;
 
 use super::action::PlannedAction;
+use super::backstop;
 use super::found::Found;
 
 /// What is not as it was left, all in all; `None` when that could not be looked at.
@@ -15,6 +16,7 @@ pub(super) fn drift_now(
     found: &Found,
     probe: Option<&Probe>,
     wanted: Option<DueReason>,
+    now: Timestamp,
 ) -> Option<Vec<Drift>> {
     let secret = &found.secret;
     let rotating = secret.versions.in_progress().is_some();
@@ -31,6 +33,10 @@ pub(super) fn drift_now(
     if !secret.rotation_enabled && (rotating || wanted.is_some()) {
         drift.push(DriftKind::RotationOff.into());
     }
+    // What is due now is asked for now, and the schedule counts anew.
+    let fresh = probe.filter(|_| wanted.is_none());
+    let backstop = fresh.and_then(|probe| backstop::misplaced(found, probe, now));
+    drift.extend(backstop.map(Drift::from));
     Some(drift)
 }
 

@@ -100,6 +100,7 @@ mod tests {
             versions: Versions(versions.collect()),
             tags: BTreeMap::new(),
             last_rotated: None,
+            next_rotation: None,
             deleted: false,
             primary_region: None,
         }

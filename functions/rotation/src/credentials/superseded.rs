@@ -181,6 +181,7 @@ pub(super) mod tests {
             versions: Versions::default(),
             tags: tags.collect(),
             last_rotated: None,
+            next_rotation: None,
             deleted: false,
             primary_region: None,
         }

@@ -93,6 +93,7 @@ mod tests {
             versions: Versions(versions.collect()),
             tags: BTreeMap::new(),
             last_rotated: None,
+            next_rotation: None,
             deleted: false,
             primary_region: Some("eu-west-1".into()),
         }
