@@ -83,8 +83,8 @@ impl From<Slip> for DriftKind {
 }
 
 impl DriftKind {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
+    /// All of them; a new one at the end, for its place is its letter in a tag.
+    pub const ALL: [Self; 15] = [
         Self::NoCurrentVersion,
         Self::RegistrationMissing,
         Self::SecretRefused,
@@ -98,6 +98,8 @@ impl DriftKind {
         Self::RotationOff,
         Self::LeakedSecretStillValid,
         Self::SupersededSecretInUse,
+        Self::BackstopEarly,
+        Self::BackstopLate,
     ];
 
     /// The code.
@@ -161,6 +163,8 @@ impl DriftKind {
             | Self::KeyIdIsAnothers
             | Self::ConnectionHoldsAnotherSecret
             | Self::RotationOff
+            | Self::BackstopEarly
+            | Self::BackstopLate
             | Self::LeakedSecretStillValid
             | Self::SupersededSecretInUse => MailFlow::Flows,
         }
@@ -181,7 +185,9 @@ impl DriftKind {
             | Self::ConnectionNotAuthorized
             | Self::ConnectionDisabled
             | Self::ConnectionHoldsAnotherSecret
-            | Self::RotationOff => false,
+            | Self::RotationOff
+            | Self::BackstopEarly
+            | Self::BackstopLate => false,
         }
     }
 
@@ -217,6 +223,12 @@ impl DriftKind {
             }
             Self::RotationOff => {
                 "a renewal is due or under way, and the rotation of the secret is switched off in AWS"
+            }
+            Self::BackstopEarly => {
+                "Secrets Manager's own schedule renews it before it is due, and would ask a person for nothing"
+            }
+            Self::BackstopLate => {
+                "Secrets Manager's own schedule comes in the last week of the client secret, or after it"
             }
             Self::LeakedSecretStillValid => {
                 "a client secret that leaked was replaced and still works in Entra"
@@ -261,6 +273,9 @@ impl DriftKind {
             Self::RotationOff => {
                 "Ask who switched it off, and switch it on again: runbook, Stop and go on."
             }
+            Self::BackstopEarly | Self::BackstopLate => {
+                "Set BackstopSchedule of the mailbox's stack past the due point and before the last week: runbook, Drift codes."
+            }
             Self::LeakedSecretStillValid => {
                 "See which other mailbox still uses it, or remove it in Entra: runbook, Drift codes."
             }
@@ -292,6 +307,9 @@ impl DriftKind {
                 "ShopCtrl holds the current client secret for the connection again."
             }
             Self::RotationOff => "The rotation is switched on again, or nothing is due any more.",
+            Self::BackstopEarly | Self::BackstopLate => {
+                "Secrets Manager's own schedule comes past the due point and before the last week."
+            }
             Self::LeakedSecretStillValid => "The client secret that leaked is gone from Entra.",
             Self::SupersededSecretInUse => "The replaced client secret is gone from Entra.",
         }

@@ -1,29 +1,29 @@
 //! The document that a mailbox secret holds, `shopmail/<name>`.
 
+mod credential;
 mod settings_link;
 mod sign_in_name;
+mod wire;
 
 use std::fmt;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::cloud::Cloud;
 use crate::config::BaseUrl;
-use crate::credential::ClientSecret;
 use crate::failure::{Failure, Kind};
-use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
-use crate::json::{self, FormVersion};
+use crate::ids::{ConnectionId, DirectoryId, MailboxAddress};
+use crate::json::FormVersion;
 use crate::period::Period;
 
+pub use credential::{DocumentCredential, StoredCredential, UnknownCredential};
 pub use settings_link::SettingsLink;
 pub use sign_in_name::{RestsOn, SignInName};
 
-/// One app registration's client secret and the connections that use it. Only `key_id`,
-/// `client_secret` and `expires_at` change in a rotation.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// One app registration's client secret and the connections that use it. Only the credential changes in a
+/// rotation.
+#[derive(Debug, Clone)]
 pub struct MailboxSecret {
     /// Version of this document's form.
     pub version: FormVersion,
@@ -32,34 +32,20 @@ pub struct MailboxSecret {
     /// Application (client) id of the app registration that ShopCtrl uses.
     pub client_id: DirectoryId,
     /// The Microsoft cloud.
-    #[serde(default)]
     pub cloud: Cloud,
     /// What the portal shows behind our marker.
-    #[serde(default)]
     pub description: String,
     /// How long a new client secret is valid, where that is not as the delivery has it:
     /// [`MailboxSecret::lifetime`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Period>,
-    /// The current credential's id (Secret ID in the portal).
-    pub key_id: KeyId,
-    /// The current client secret.
-    #[serde(serialize_with = "exposed")]
-    pub client_secret: ClientSecret,
-    /// When the current client secret stops working.
-    pub expires_at: Timestamp,
+    /// The credential of this version.
+    pub credential: DocumentCredential,
     /// The identity that issues and removes credentials.
     pub rotator: Rotator,
     /// Who uses the client secret.
     pub connections: Vec<Connection>,
     /// The accounts (`oid`) that may see a pending client secret on the hand-over page.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reveal_to: Vec<DirectoryId>,
-}
-
-/// The only place where a document with its secret becomes text: [`MailboxSecret::write`].
-fn exposed<S: Serializer>(secret: &ClientSecret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose())
 }
 
 /// The identity that may add and remove credentials of the app registration.
@@ -188,7 +174,7 @@ impl MailboxSecret {
     /// # Errors
     /// [`Kind::Misconfigured`], naming the field and never its value.
     pub fn read(text: &SecretString) -> Result<Self, Failure> {
-        let document: Self = json::read_whole(text).map_err(|problem| invalid(&problem))?;
+        let document = wire::read(text).map_err(|problem| invalid(&problem))?;
         document.check()?;
         Ok(document)
     }
@@ -197,6 +183,11 @@ impl MailboxSecret {
         let allowed = Period::days(1)..=Period::days(2 * 366);
         if !allowed.contains(&self.lifetime()) {
             return Err(invalid("field lifetime: not between P1D and P732D"));
+        }
+        if self.rotator == (Rotator::Itself {}) && self.credential.stored().is_none() {
+            return Err(invalid(
+                "field client_secret: empty, and the rotator `self` signs in with it",
+            ));
         }
         if self.connections.is_empty() {
             return Err(invalid("field connections: there is none"));
@@ -223,11 +214,9 @@ impl MailboxSecret {
 
     /// The document after a rotation: another credential, all else as it was.
     #[must_use]
-    pub fn with_credential(&self, key_id: KeyId, secret: ClientSecret, end: Timestamp) -> Self {
+    pub fn with_credential(&self, credential: StoredCredential) -> Self {
         Self {
-            key_id,
-            client_secret: secret,
-            expires_at: end,
+            credential: DocumentCredential::Stored(credential),
             ..self.clone()
         }
     }
@@ -243,9 +232,7 @@ impl MailboxSecret {
             cloud,
             description,
             lifetime,
-            key_id: _,
-            client_secret: _,
-            expires_at: _,
+            credential: _,
             rotator,
             connections,
             reveal_to,
@@ -274,9 +261,7 @@ impl MailboxSecret {
     /// # Errors
     /// [`Kind::Misconfigured`]; cannot happen with a document that was read.
     pub fn write(&self) -> Result<SecretString, Failure> {
-        serde_json::to_string(self)
-            .map(SecretString::from)
-            .map_err(|_| invalid("it cannot be written"))
+        wire::write(self).map_err(|_| invalid("it cannot be written"))
     }
 
     /// The mailboxes whose grants are used for proofs, each once.
@@ -372,7 +357,8 @@ mod tests {
     fn the_documents_example_reads_and_writes_back() {
         let mailbox = read(&document()).unwrap();
         let again = MailboxSecret::read(&mailbox.write().unwrap()).unwrap();
-        assert_eq!(again.client_secret.expose(), "Zx8Q~hunter2");
+        let stored = again.credential.stored().unwrap();
+        assert_eq!(stored.client_secret.expose(), "Zx8Q~hunter2");
         assert_eq!(again.connections, mailbox.connections);
     }
 
@@ -434,6 +420,87 @@ mod tests {
         assert!(error.contains("unknown field `conections`"), "{error}");
         let error = MailboxSecret::read(&"hunter2".to_owned().into()).unwrap_err();
         assert!(error.to_string().contains("not JSON"), "{error}");
+    }
+
+    #[test]
+    fn a_first_document_may_leave_out_what_nobody_has() {
+        let with = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+            let mut first = document();
+            change(first.as_object_mut().unwrap());
+            read(&first)
+        };
+        let key_id = "33333333-3333-4333-8333-333333333333".parse().ok();
+        let unknown = |key_id, expires_at| UnknownCredential { key_id, expires_at };
+        let held = |read: Result<MailboxSecret, Failure>| {
+            let mailbox = read.unwrap();
+            let again = MailboxSecret::read(&mailbox.write().unwrap()).unwrap();
+            assert!(again.credential.is_the_same_as(&mailbox.credential));
+            match mailbox.credential {
+                DocumentCredential::Stored(_) => panic!("there is none"),
+                DocumentCredential::NotStored(unknown) => unknown,
+            }
+        };
+        let emptied = with(&|first| {
+            for field in ["key_id", "client_secret", "expires_at"] {
+                first.insert(field.to_owned(), json!(""));
+            }
+        });
+        assert_eq!(held(emptied), unknown(None, None));
+        let without = with(&|first| {
+            for field in ["key_id", "client_secret", "expires_at"] {
+                first.remove(field);
+            }
+        });
+        assert_eq!(held(without), unknown(None, None));
+        let named = with(&|first| {
+            first.remove("client_secret");
+            first.remove("expires_at");
+        });
+        assert_eq!(held(named), unknown(key_id, None));
+    }
+
+    #[test]
+    fn a_value_without_its_id_or_its_end_or_a_rotator_without_a_value_is_named() {
+        for field in ["key_id", "expires_at"] {
+            for empty in [json!(""), Value::Null] {
+                let mut half = document();
+                match empty.is_null() {
+                    true => half.as_object_mut().unwrap().remove(field),
+                    false => half
+                        .as_object_mut()
+                        .unwrap()
+                        .insert(field.to_owned(), empty),
+                };
+                let error = read(&half).unwrap_err().to_string();
+                assert!(
+                    error.contains(&format!("missing field `{field}`")),
+                    "{error}"
+                );
+            }
+        }
+        let mut own = document();
+        own["rotator"] = json!({"kind": "self"});
+        assert!(read(&own).is_ok());
+        own["client_secret"] = json!("");
+        let error = read(&own).unwrap_err().to_string();
+        assert!(error.contains("field client_secret: empty"), "{error}");
+        assert!(error.contains("rotator `self`"), "{error}");
+    }
+
+    #[test]
+    fn the_lifetime_follows_the_delivery_unless_it_is_written() {
+        let lifetime = |delivery: &str, written: Option<&str>| {
+            let mut document = document();
+            document["connections"][0]["delivery"] = json!(delivery);
+            match written {
+                Some(written) => document["lifetime"] = json!(written),
+                None => drop(document.as_object_mut().unwrap().remove("lifetime")),
+            }
+            read(&document).unwrap().lifetime()
+        };
+        assert_eq!(lifetime("attended", None), Period::days(730));
+        assert_eq!(lifetime("api", None), Period::days(180));
+        assert_eq!(lifetime("attended", Some("P90D")), Period::days(90));
     }
 
     #[test]

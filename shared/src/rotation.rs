@@ -256,16 +256,19 @@ pub struct Probe {
     pub tenant_id: DirectoryId,
     /// Its client id.
     pub client_id: DirectoryId,
-    /// The current credential.
-    pub key_id: KeyId,
+    /// The current document has no value yet: the first rotation issues one.
+    #[serde(default)]
+    pub without_value: bool,
+    /// The current credential, where it is named.
+    pub key_id: Option<KeyId>,
     /// Whether a rotation of this secret issued it, as version `version`.
     pub issued_here: bool,
     /// Entra's clock; absent when Entra could not be asked.
     pub now: Option<Timestamp>,
     /// When Entra made the credential.
     pub start: Option<Timestamp>,
-    /// When it ends: Entra's word, or else the document's.
-    pub expires_at: Timestamp,
+    /// When it ends: Entra's word, or else the document's; `None` where neither says it.
+    pub expires_at: Option<Timestamp>,
     /// The accounts whose mail may stand still.
     pub mailboxes: Vec<MailboxAddress>,
     /// The connections.

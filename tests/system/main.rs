@@ -20,6 +20,7 @@ mod deletions;
 mod delivery;
 mod documents;
 mod expiry_checker;
+mod first_secret;
 mod foreign_secrets_manager;
 mod hand_over;
 mod id_tokens;

@@ -57,7 +57,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
     let probe = probe.as_ref().filter(|probe| probe.version == current);
     plan.expires_at = match probe {
-        Some(probe) => Some(probe.expires_at),
+        Some(probe) => probe.expires_at,
         // The cache, where nothing better can be had.
         None => found
             .tag(tags::EXPIRES_AT)
@@ -137,7 +137,10 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
         (tags::MAILBOXES, mailboxes(probe)),
         (tags::APP, Some(apps.to_string())),
         (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
-        (tags::EXPIRES_AT, Some(probe.expires_at.to_string())),
+        (
+            tags::EXPIRES_AT,
+            probe.expires_at.map(|end| end.to_string()),
+        ),
     ];
     let changed = cached.into_iter().filter_map(|(key, value)| {
         let value = value.filter(|value| found.tag(key) != Some(value))?;
@@ -180,7 +183,7 @@ mod tests {
 
     use std::collections::BTreeSet;
 
-    use shared::events::EventKind;
+    use shared::events::{DueReason, EventKind};
     use shared::policy::Policy;
     use shared::rotation::Step;
 
@@ -225,11 +228,12 @@ mod tests {
                 version: "c".into(),
                 tenant_id: DirectoryId::read(APP).unwrap(),
                 client_id: DirectoryId::read(APP).unwrap(),
-                key_id: APP.parse().unwrap(),
+                without_value: false,
+                key_id: APP.parse().ok(),
                 issued_here: false,
                 now: None,
                 start: None,
-                expires_at: at(end),
+                expires_at: Some(at(end)),
                 mailboxes: Vec::new(),
                 connections: Vec::new(),
                 attended: true,
@@ -287,6 +291,39 @@ mod tests {
             .collect();
         assert_eq!(published, vec!["Client Secret Expiring", "Rotation Due"]);
         assert!(actions.last().is_some_and(starts));
+    }
+
+    #[test]
+    fn a_document_without_a_value_is_due_at_once_and_reminds_nobody_of_an_end_that_is_not_known() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        let probe = found.probe.as_mut().unwrap();
+        (probe.without_value, probe.key_id, probe.expires_at) = (true, None, None);
+        let now = "2026-11-23T00:00:00Z";
+        let actions_now = actions(&found, now);
+        let due = PlannedAction::Publish(EventKind::RotationDue {
+            expires_at: None,
+            reason: DueReason::Due,
+        });
+        let rotate = PlannedAction::Rotate {
+            reason: DueReason::Due,
+        };
+        assert_eq!(actions_now, vec![PlannedAction::Sweep, due, rotate]);
+        let frozen = found.policy.clone();
+        let frozen = frozen.with_tag(Some("freeze=2026-11-01/2026-12-28"));
+        let frozen = Found {
+            policy: frozen.unwrap(),
+            ..found.clone()
+        };
+        assert!(!actions(&frozen, now).iter().any(starts), "a freeze holds");
+        // The named one ends in the freeze.
+        let ends = |end: &str| {
+            let mut found = frozen.clone();
+            found.probe.as_mut().unwrap().expires_at = Some(at(end));
+            actions(&found, now).iter().any(starts)
+        };
+        assert!(!ends("2027-01-31T00:00:00Z"));
+        assert!(ends("2026-11-25T00:00:00Z"), "the hard stop");
+        assert!(ends("2026-11-01T00:00:00Z"), "it has ended");
     }
 
     #[test]
@@ -555,7 +592,7 @@ mod tests {
     #[test]
     fn what_was_probed_of_another_version_decides_nothing() {
         let mut found = found(&[("c", &[PREVIOUS, OLD]), ("t", &[CURRENT, KEY])]);
-        found.probe.as_mut().unwrap().expires_at = at("2026-11-24T00:00:00Z");
+        found.probe.as_mut().unwrap().expires_at = Some(at("2026-11-24T00:00:00Z"));
         let actions = actions(&found, "2026-11-23T00:00:00Z");
         assert_eq!(actions, vec![PlannedAction::Retire]);
     }

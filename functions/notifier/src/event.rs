@@ -69,7 +69,7 @@ pub(crate) struct SignInNeeded {
     pub(crate) reason: String,
     pub(crate) purpose: Purpose,
     pub(crate) mail: MailFlow,
-    pub(crate) due_by: Timestamp,
+    pub(crate) due_by: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -80,7 +80,7 @@ pub(crate) struct HandOverNeeded {
     pub(crate) link: Link,
     pub(crate) purpose: Purpose,
     pub(crate) mail: MailFlow,
-    pub(crate) due_by: Timestamp,
+    pub(crate) due_by: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -95,7 +95,7 @@ pub(crate) struct PermissionEnding {
     #[serde(flatten)]
     pub(crate) link: Link,
     pub(crate) mail: MailFlow,
-    pub(crate) due_by: Timestamp,
+    pub(crate) due_by: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -75,7 +75,7 @@ fn hand_over(n: u32, delivery: Delivery, purpose: Purpose, mail: MailFlow) -> Va
             asked: AskedBefore::default(),
             purpose,
             mail,
-            due_by: at(DUE),
+            due_by: Some(at(DUE)),
         },
     )
 }
@@ -91,7 +91,7 @@ fn sign_in(purpose: Purpose, reason: &str, mail: MailFlow) -> Value {
             reason: reason.to_owned(),
             purpose,
             mail,
-            due_by: at(DUE),
+            due_by: Some(at(DUE)),
         },
     )
 }
@@ -234,7 +234,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("authorize_in_shopctrl_again", vec![hand_over(0, Delivery::Api, Purpose::Connect, NotKnown)]),
         ("permission_ending", vec![event(0, EventKind::GrantExpiring {
             mailbox: mailbox("orders0@shop.example"), link: LINK.replace("start", "authorize"), link_expires_at: at("2027-01-12T06:00:00Z"),
-            asked: AskedBefore::default(), reason: "AADSTS50173".to_owned(), redeemed_at: None, mail: Flows, due_by: at(DUE),
+            asked: AskedBefore::default(), reason: "AADSTS50173".to_owned(), redeemed_at: None, mail: Flows, due_by: Some(at(DUE)),
         })]),
         ("expiring_in_14_days", vec![expiring(0, 14)]),
         ("expiring_in_1_day", vec![expiring(0, 1)]),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::failure::{Failure, Kind};
 use shared::grants::GrantsStore;
-use shared::mailbox_secret::MailboxSecret;
+use shared::mailbox_secret::{MailboxSecret, StoredCredential};
 use shared::retry::CallError;
 use shared::secret_store::versions::CURRENT;
 use shared::secret_store::{SecretMetadata, SecretValue};
@@ -36,12 +36,18 @@ pub(crate) fn session_ticket(
     }
 }
 
-/// The secret that a ticket names and the document of the version that it is bound to, if what
-/// it was for still has to be done.
+/// The version that a ticket is bound to.
+pub(crate) struct BoundVersion {
+    pub secret: SecretMetadata,
+    pub document: MailboxSecret,
+    pub credential: StoredCredential,
+}
+
+/// The version, if what the ticket was for still has to be done.
 pub(crate) async fn bound_version(
     clients: &Clients,
     ticket: &Ticket,
-) -> Result<(SecretMetadata, MailboxSecret), Message> {
+) -> Result<BoundVersion, Message> {
     let (secret, value) = secret_and_value(clients, ticket).await;
     let secret = secret?;
     if secret.is_replica() {
@@ -55,14 +61,23 @@ pub(crate) async fn bound_version(
         Purpose::Connect if current => {}
         Purpose::Rotate | Purpose::Connect => return Err(Outcome::Superseded.into()),
     }
-    match value? {
-        Some(value) => Ok((secret, MailboxSecret::read(&value.text)?)),
-        None => Err(Failure::new(
-            Kind::Temporary,
-            "reading the link's version: it has no value",
-        )
-        .into()),
-    }
+    let Some(value) = value? else {
+        let what = "reading the link's version: it has no value";
+        return Err(Failure::new(Kind::Temporary, what).into());
+    };
+    let document = MailboxSecret::read(&value.text)?;
+    Ok(BoundVersion {
+        credential: stored(&document)?,
+        secret,
+        document,
+    })
+}
+
+/// No link is sent for a version whose document has no client secret yet: a code could not be redeemed.
+fn stored(document: &MailboxSecret) -> Result<StoredCredential, Failure> {
+    let stored = document.credential.stored().cloned();
+    let what = "reading the link's version: its client secret is not issued yet";
+    stored.ok_or_else(|| Failure::new(Kind::Temporary, what))
 }
 
 /// The hand-over that a session is about, unless the session is over, or its account is not the mailbox's any
@@ -108,6 +123,7 @@ pub(crate) async fn hand_over_of_any_account(
         session,
         ticket,
         secret,
+        credential: stored(&document)?,
         document,
         grants_document,
     })

@@ -114,7 +114,8 @@ impl Need {
         let Request {
             purpose, due_by, ..
         } = request;
-        let mail = MailFlow::until(due_by, request.now);
+        let until = |due_by| MailFlow::until(due_by, request.now);
+        let mail = due_by.map_or(MailFlow::NotKnown, until);
         match self {
             Self::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
                 mailbox,
@@ -179,7 +180,8 @@ pub(crate) async fn ask(
     let now = clock::machine();
     let ends = expiry(now, clients.settings.ticket_lifetime.signed());
     // 0 when mail has stopped already.
-    let threshold = policy::urgency(request.now, request.due_by);
+    let due_by = request.due_by;
+    let threshold = due_by.and_then(|due_by| policy::urgency(request.now, due_by));
     let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
     let before = state
         .as_ref()
@@ -264,6 +266,6 @@ pub(crate) struct Request {
     pub purpose: Purpose,
     /// Entra's clock.
     pub now: Timestamp,
-    /// When mail stops.
-    pub due_by: Timestamp,
+    /// When mail stops, where that is known.
+    pub due_by: Option<Timestamp>,
 }

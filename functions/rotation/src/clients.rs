@@ -1,6 +1,7 @@
 //! The settings and the clients of every outside service, and what is had from the two together.
 
 use jiff::Timestamp;
+use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::rotator::Rotators;
 use shared::entra::token::{ClientProof, TokenEndpoint};
@@ -77,9 +78,13 @@ impl Clients {
         Ok(Registration::new(http, app, tokens))
     }
 
-    /// The token endpoint, as the app with this document's client secret.
-    pub(crate) fn token_endpoint(&self, mailbox: &MailboxSecret) -> TokenEndpoint {
-        let proof = ClientProof::Secret(mailbox.client_secret.clone());
+    /// The token endpoint, as the document's app with this client secret.
+    pub(crate) fn token_endpoint(
+        &self,
+        mailbox: &MailboxSecret,
+        secret: &ClientSecret,
+    ) -> TokenEndpoint {
+        let proof = ClientProof::Secret(secret.clone());
         TokenEndpoint::new(self.http.clone(), self.app(mailbox), proof)
     }
 

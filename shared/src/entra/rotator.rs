@@ -70,10 +70,7 @@ impl Rotators {
                 client_id,
                 ClientProof::Secret(self.own_secret(secret).await?),
             ),
-            Rotator::Itself {} => (
-                &mailbox.client_id,
-                ClientProof::Secret(mailbox.client_secret.clone()),
-            ),
+            Rotator::Itself {} => (&mailbox.client_id, ClientProof::Secret(own_value(mailbox)?)),
         };
         let app = App {
             endpoints: self.microsoft.endpoints(mailbox.cloud),
@@ -140,6 +137,18 @@ impl Rotators {
         })?;
         Ok(own.client_secret)
     }
+}
+
+/// The value with which an app that is its own rotator signs in. A document without one is not read.
+fn own_value(mailbox: &MailboxSecret) -> Result<ClientSecret, Failure> {
+    let stored = mailbox.credential.stored();
+    let value = stored.map(|stored| stored.client_secret.clone());
+    value.ok_or_else(|| {
+        Failure::new(
+            Kind::Misconfigured,
+            "signing in as the rotator: the mailbox document has no client secret",
+        )
+    })
 }
 
 fn advice(rotator: &Rotator) -> &'static str {

@@ -19,8 +19,9 @@ use crate::ticket::Purpose;
 pub enum EventKind {
     /// A client secret has to be renewed.
     RotationDue {
-        /// When it stops working.
-        expires_at: Timestamp,
+        /// When it stops working, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
         /// Why now.
         reason: DueReason,
     },
@@ -48,8 +49,9 @@ pub enum EventKind {
         purpose: Purpose,
         /// Whether mail flows until then.
         mail: MailFlow,
-        /// When mail stops.
-        due_by: Timestamp,
+        /// When mail stops, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_by: Option<Timestamp>,
     },
     /// A mailbox's grant is dead or dying while no rotation needs it: its owner should sign in long
     /// before one does.
@@ -70,8 +72,9 @@ pub enum EventKind {
         redeemed_at: Option<Timestamp>,
         /// Whether mail flows until then.
         mail: MailFlow,
-        /// When mail stops if nobody signs in.
-        due_by: Timestamp,
+        /// When mail stops if nobody signs in, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_by: Option<Timestamp>,
     },
     /// A person has to hand the new secret to ShopCtrl.
     HandOverRequired {
@@ -90,8 +93,9 @@ pub enum EventKind {
         purpose: Purpose,
         /// Whether mail flows until then.
         mail: MailFlow,
-        /// When mail stops.
-        due_by: Timestamp,
+        /// When mail stops, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_by: Option<Timestamp>,
     },
     /// The page behind a person's link showed a pending client secret.
     ClientSecretRevealed {

@@ -27,7 +27,10 @@ impl EventKind {
     /// What sets two events of one kind, secret and rotation apart.
     fn deduplication_key(&self) -> String {
         match self {
-            Self::RotationDue { expires_at, reason } => format!("{expires_at} {reason:?}"),
+            Self::RotationDue { expires_at, reason } => {
+                let expires_at = expires_at.map(|end| end.to_string());
+                format!("{} {reason:?}", expires_at.unwrap_or_default())
+            }
             Self::ClientSecretExpired { expires_at, .. } => expires_at.to_string(),
             Self::RotationStarted { key_id, .. } => key_id.to_string(),
             // What it closes is a look at that moment, too.

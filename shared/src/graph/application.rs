@@ -14,7 +14,7 @@ use crate::entra::App;
 use crate::entra::token::Tokens;
 use crate::http::Client;
 use crate::ids::KeyId;
-use crate::mailbox_secret::MailboxSecret;
+use crate::mailbox_secret::{DocumentCredential, MailboxSecret};
 use crate::retry::{CallError, Retry};
 
 /// What Graph shows of an app registration.
@@ -44,13 +44,19 @@ impl Application {
     }
 
     /// When the document's client secret ends, by Entra's word; `None` where Entra does not list its
-    /// credential. Where the id that a person typed is another credential's, any of those may be the
+    /// credential, or the document names none. Where the id that a person typed is another credential's, any of those may be the
     /// secret that fit the value, so the first end counts.
     #[must_use]
     pub fn end_of(&self, mailbox: &MailboxSecret) -> Option<Timestamp> {
-        let named = self.credential(mailbox.key_id)?;
-        let end = named.end.unwrap_or(mailbox.expires_at);
-        let value = &mailbox.client_secret;
+        let stored = match &mailbox.credential {
+            DocumentCredential::Stored(stored) => stored,
+            DocumentCredential::NotStored(unknown) => {
+                return self.credential(unknown.key_id?)?.end;
+            }
+        };
+        let named = self.credential(stored.key_id)?;
+        let end = named.end.unwrap_or(stored.expires_at);
+        let value = &stored.client_secret;
         if named.fits(value) != Fit::No {
             return Some(end);
         }
@@ -59,7 +65,7 @@ impl Application {
             .iter()
             .filter(|c| c.fits(value) == Fit::Yes);
         let ends = fitting.filter_map(|credential| credential.end);
-        ends.chain([end, mailbox.expires_at]).min()
+        ends.chain([end, stored.expires_at]).min()
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Call, ShopCtrl, error_code, parsed, refusal};
 use crate::failure::{Failure, Kind};
 use crate::ids::KeyId;
-use crate::mailbox_secret::{Connection, MailboxSecret};
+use crate::mailbox_secret::{Connection, MailboxSecret, StoredCredential};
 use crate::retry::{CallError, Retry};
 
 /// A connection as ShopCtrl holds it.
@@ -96,7 +96,8 @@ impl ShopCtrl {
         held(&what, &response)
     }
 
-    /// Replaces a connection's client secret by that of `mailbox`, if the connection is still as `held` says.
+    /// Replaces a connection's client secret by this credential of the app of `mailbox`, if the connection is still
+    /// as `was` says.
     ///
     /// # Errors
     /// [`CallError`]; after [`crate::retry::Effect::Unknown`] reading the connection tells.
@@ -105,6 +106,7 @@ impl ShopCtrl {
         connection: &Connection,
         was: &Held,
         mailbox: &MailboxSecret,
+        credential: &StoredCredential,
     ) -> Result<Replaced, CallError> {
         let what = format!("delivering to connection {} in ShopCtrl", connection.id);
         // Without the version this could overwrite what somebody just changed by hand.
@@ -120,8 +122,8 @@ impl ShopCtrl {
         let body = json!({
             "tenant_id": mailbox.tenant_id,
             "client_id": mailbox.client_id,
-            "key_id": mailbox.key_id,
-            "client_secret": mailbox.client_secret.expose(),
+            "key_id": credential.key_id,
+            "client_secret": credential.client_secret.expose(),
         });
         let call = Call {
             method: Method::PUT,

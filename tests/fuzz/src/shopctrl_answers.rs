@@ -4,7 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use shared::config::{BaseUrl, Reader};
-use shared::mailbox_secret::MailboxSecret;
+use shared::mailbox_secret::{MailboxSecret, StoredCredential};
 use shared::retry::{CallError, Effect};
 use shared::shopctrl::connections::{Replaced, Tested};
 use shared::shopctrl::{Login, ShopCtrl, ShopCtrlPaths};
@@ -43,10 +43,10 @@ fn read(answer: &Canned) -> Result<(), CallError> {
     let held = at_once(shopctrl(answer.clone()).connection(&mailbox.connections[0]))?;
     assert_eq!(answer.status, 200);
     if let Some(body) = seen(answer)
-        && held.has(mailbox.key_id)
+        && held.has(credential(&mailbox).key_id)
     {
         let key = body["key_id"].as_str().unwrap();
-        assert_eq!(key.parse().ok(), Some(mailbox.key_id));
+        assert_eq!(key.parse().ok(), mailbox.credential.key_id());
         let status = body["status"].as_str().unwrap();
         assert!(status.eq_ignore_ascii_case("Authorized"));
     }
@@ -58,11 +58,12 @@ fn swap(answer: &Canned) -> Result<(), CallError> {
     let shopctrl = shopctrl_that_was_read(answer.clone());
     let connection = &mailbox.connections[0];
     let was = at_once(shopctrl.connection(connection))?;
-    let status = match at_once(shopctrl.replace_secret(connection, &was, &mailbox))? {
-        Replaced::Authorized(_) => 200,
-        Replaced::PersonNeeded { .. } => 409,
-        Replaced::ChangedMeanwhile => 412,
-    };
+    let status =
+        match at_once(shopctrl.replace_secret(connection, &was, &mailbox, credential(&mailbox)))? {
+            Replaced::Authorized(_) => 200,
+            Replaced::PersonNeeded { .. } => 409,
+            Replaced::ChangedMeanwhile => 412,
+        };
     assert_eq!(answer.status, status);
     Ok(())
 }
@@ -118,6 +119,10 @@ fn over(answer: impl Fn(&Method) -> Canned + Send + Sync + 'static) -> ShopCtrl 
         "https://shop.example/v1".parse::<BaseUrl>().unwrap(),
         Login::read(&login.into()).unwrap(),
     )
+}
+
+fn credential(mailbox: &MailboxSecret) -> &StoredCredential {
+    mailbox.credential.stored().unwrap()
 }
 
 fn mailbox() -> MailboxSecret {

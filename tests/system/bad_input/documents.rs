@@ -41,7 +41,22 @@ fn wrong_documents() -> Vec<Wrong> {
             "a field lacking",
             |d| {
                 with(d, |d| {
-                    d.as_object_mut().unwrap().remove("client_secret");
+                    d.as_object_mut().unwrap().remove("tenant_id");
+                })
+            },
+            "tenant_id",
+        ),
+        (
+            "a value without its id",
+            |d| set(d, "/key_id", json!("")),
+            "key_id",
+        ),
+        (
+            "a rotator of its own without a value",
+            |d| {
+                with(d, |d| {
+                    d["rotator"] = json!({"kind": "self"});
+                    d["client_secret"] = json!("");
                 })
             },
             "client_secret",

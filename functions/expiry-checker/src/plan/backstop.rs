@@ -21,7 +21,7 @@ pub(super) fn misplaced(found: &Found, probe: &Probe, now: Timestamp) -> Option<
     if !settled || stale || next <= now {
         return None;
     }
-    let end = probe.expires_at;
+    let end = probe.expires_at?;
     let lifetime = end.duration_since(start);
     let renewal = found.policy.renewal(lifetime, end);
     // "On or before this date": the latest moment of a window, which is within a day (Secrets Manager API,
@@ -54,7 +54,7 @@ mod tests {
         let mut found = found(&[("c", &[CURRENT])]);
         let probe = found.probe.as_mut().unwrap();
         probe.start = Some(at("2026-11-22T23:00:00Z"));
-        probe.expires_at = at(END);
+        probe.expires_at = Some(at(END));
         probe.issued_here = true;
         found.secret.last_rotated = Some(at("2026-11-22T23:30:00Z"));
         found.secret.next_rotation = Some(at(NOW) + DAY * i32::try_from(days).unwrap());
@@ -115,7 +115,7 @@ mod tests {
         // Promoted 29 days after it was issued.
         let mut slow = scheduled_in(710);
         slow.probe.as_mut().unwrap().start = Some(at("2026-10-25T00:00:00Z"));
-        slow.probe.as_mut().unwrap().expires_at = at("2028-10-23T00:00:00Z");
+        slow.probe.as_mut().unwrap().expires_at = Some(at("2028-10-23T00:00:00Z"));
         assert_eq!(judged(&slow), None);
     }
 
@@ -124,7 +124,7 @@ mod tests {
         for (lifetime, days) in [(180, 160), (7, 5), (14, 11)] {
             let mut found = scheduled_in(days);
             let start = found.probe.as_ref().unwrap().start.unwrap();
-            found.probe.as_mut().unwrap().expires_at = start + DAY * lifetime;
+            found.probe.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);
             assert_eq!(judged(&found), None, "{lifetime} days");
         }
     }

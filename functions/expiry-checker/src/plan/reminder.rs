@@ -63,8 +63,9 @@ pub(super) fn renews_itself(
     let stands = stalled.is_some_and(|stalled| stalled.for_a_day(now));
     let on_its_way = match wanted {
         None => probe.is_some_and(|probe| {
-            let verdict = found.policy.verdict(now, probe.start, probe.expires_at);
-            verdict == Verdict::Fresh
+            let end = probe.expires_at;
+            let verdict = end.map(|end| found.policy.verdict(now, probe.start, end));
+            verdict == Some(Verdict::Fresh)
         }),
         Some(DueReason::Due | DueReason::Emergency) => true,
         Some(DueReason::Expired) => false,

@@ -99,7 +99,7 @@ pub(super) fn next_of_rotation(
 }
 
 fn start(found: &Found, wanted: Option<DueReason>, expires_at: Option<Timestamp>) -> Next {
-    let (Some(reason), Some(expires_at)) = (wanted, expires_at) else {
+    let Some(reason) = wanted else {
         return Next::of(Standing::Healthy, Vec::new());
     };
     if !found.secret.rotation_enabled {

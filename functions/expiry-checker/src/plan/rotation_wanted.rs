@@ -29,6 +29,9 @@ pub(super) fn wanted(
     if found.tag(tags::EMERGENCY) == Some(current) || found.shares_a_leaked_secret {
         return Some(DueReason::Emergency);
     }
+    if probe.is_some_and(|probe| probe.without_value) {
+        return first(found, now, expires_at);
+    }
     // Entra refuses it, and not by a replica that lags: somebody deleted it, or it was typed wrong.
     let confirmed = [
         DriftKind::CredentialMissing,
@@ -60,5 +63,16 @@ pub(super) fn wanted(
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
         Verdict::Fresh | Verdict::Frozen => None,
+    }
+}
+
+/// The first secret of a document that came without one is due at once, unless a freeze holds. When the one that
+/// ShopCtrl uses ends may not be known.
+fn first(found: &Found, now: Timestamp, expires_at: Option<Timestamp>) -> Option<DueReason> {
+    match expires_at {
+        Some(end) if end <= now => Some(DueReason::Expired),
+        Some(end) if found.policy.holds_back(now, end) => None,
+        None if found.policy.is_frozen(now) => None,
+        Some(_) | None => Some(DueReason::Due),
     }
 }

@@ -62,7 +62,9 @@ pub(super) fn mail_until(mail: MailFlow, end: Option<Timestamp>) -> String {
         (MailFlow::NotKnown, Some(end)) => format!(
             "Whether mail works now could not be seen. The client secret in use ends on {end}."
         ),
-        (MailFlow::NotKnown, None) => "Whether mail works now could not be seen.".to_owned(),
+        (MailFlow::NotKnown, None) => {
+            "Whether mail works now, and until when, could not be seen.".to_owned()
+        }
     }
 }
 
@@ -94,6 +96,8 @@ pub(super) fn drift(what: DriftKind) -> &'static str {
         DriftKind::ConnectionDisabled => "switched off in ShopCtrl",
         DriftKind::ConnectionHoldsAnotherSecret => "ShopCtrl holds another client secret",
         DriftKind::RotationOff => "the rotation is switched off in AWS",
+        DriftKind::BackstopEarly => "AWS's own schedule comes too early",
+        DriftKind::BackstopLate => "AWS's own schedule comes too late",
         DriftKind::LeakedSecretStillValid => "a leaked client secret still works",
         DriftKind::SupersededSecretInUse => "a replaced client secret is still used",
     }

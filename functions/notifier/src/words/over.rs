@@ -91,6 +91,8 @@ fn had_been(trouble: &Trouble) -> &'static str {
             DriftKind::ConnectionDisabled => "it had been switched off in ShopCtrl",
             DriftKind::ConnectionHoldsAnotherSecret => "ShopCtrl had held another client secret",
             DriftKind::RotationOff => "the rotation had been switched off in AWS",
+            DriftKind::BackstopEarly => "AWS's own schedule had come too early",
+            DriftKind::BackstopLate => "AWS's own schedule had come too late",
             DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
             DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
         },

@@ -14,10 +14,11 @@ const SIGN_IN: &str =
     "Open the link in a private browser window and sign in at Microsoft. It takes a minute.";
 
 /// Until when, as a subject says it.
-fn by(mail: MailFlow, due: Timestamp) -> String {
-    match mail {
-        MailFlow::StandsStill => "now".to_owned(),
-        MailFlow::Flows | MailFlow::NotKnown => format!("by {}", day(due)),
+fn by(mail: MailFlow, due: Option<Timestamp>) -> String {
+    match (mail, due) {
+        (MailFlow::StandsStill, _) => "now".to_owned(),
+        (MailFlow::Flows | MailFlow::NotKnown, Some(due)) => format!("by {}", day(due)),
+        (MailFlow::Flows | MailFlow::NotKnown, None) => "soon".to_owned(),
     }
 }
 
@@ -67,7 +68,7 @@ pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
         headline,
         of_many,
         general: vec![format!("{WHAT_IT_IS} {why}")],
-        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
         link: Some(link(&needed.link)),
     }
@@ -87,7 +88,7 @@ pub(super) fn permission(ending: &PermissionEnding) -> Message {
         general: vec![format!(
             "{WHAT_IT_IS} The permission with which it is renewed is over: Microsoft wants the mailbox's owner to sign in again. Done now, no renewal has to wait for it."
         )],
-        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
         link: Some(link(&ending.link)),
     }
@@ -140,7 +141,7 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
         headline,
         of_many,
         general: vec![format!("{WHAT_IT_IS} {why}")],
-        particular: vec![mail_until(*mail, Some(*due_by)), as_the_mailbox(mailbox)],
+        particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: to_do.to_owned(),
         link: Some(link(&needed.link)),
     }

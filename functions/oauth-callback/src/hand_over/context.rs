@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::events::{Event, EventKind, MailboxSubject, Subject};
 use shared::failure::Failure;
 use shared::grants::GrantsDocument;
-use shared::mailbox_secret::{Delivery, MailboxSecret, SignInName};
+use shared::mailbox_secret::{Delivery, MailboxSecret, SignInName, StoredCredential};
 use shared::policy::{self, Policy};
 use shared::secret_store::SecretMetadata;
 use shared::ticket::{Purpose, Ticket};
@@ -19,6 +19,8 @@ pub(crate) struct HandOverContext {
     pub secret: SecretMetadata,
     /// The document of the version that the link is bound to.
     pub document: MailboxSecret,
+    /// Its credential.
+    pub credential: StoredCredential,
     pub grants_document: GrantsDocument,
 }
 
@@ -59,7 +61,10 @@ impl HandOverContext {
     pub fn renewal(&self, policy: &Policy) -> Result<Timestamp, Failure> {
         let tag = self.secret.tags.get(policy::TAG).map(String::as_str);
         let policy = policy.clone().with_tag(tag)?;
-        Ok(policy.renewal(self.document.lifetime().signed(), self.document.expires_at))
+        Ok(policy.renewal(
+            self.document.lifetime().signed(),
+            self.credential.expires_at,
+        ))
     }
 
     pub fn event(&self, kind: EventKind) -> Event {

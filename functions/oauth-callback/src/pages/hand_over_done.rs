@@ -21,7 +21,7 @@ pub(crate) fn page(
     let content = html! {
         p { (words::what_is_done(&context.ticket.mailbox)) }
         (standing::list(&lines, None))
-        dl.dates { @for (term, what) in words::next_dates(context.document.expires_at, renewal) { dt { (term) } dd { (what) } } }
+        dl.dates { @for (term, what) in words::next_dates(context.credential.expires_at, renewal) { dt { (term) } dd { (what) } } }
         p { (words::NOTHING_LEFT) }
         p { a href=(Route::Calendar.href()) { (words::CALENDAR) } }
     };

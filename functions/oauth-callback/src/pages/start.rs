@@ -16,8 +16,8 @@ pub(crate) struct Start<'a> {
     /// The ticket as text.
     pub text: &'a str,
     pub document: &'a MailboxSecret,
-    /// When the current secret ends.
-    pub ends: Timestamp,
+    /// When the current secret ends, where that is known.
+    pub ends: Option<Timestamp>,
     pub ended: bool,
     pub callback_url: &'a str,
 }

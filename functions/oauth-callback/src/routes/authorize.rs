@@ -13,7 +13,7 @@ use crate::session::sign_in::SignInSession;
 
 pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp) -> RouteResult {
     let Link { text, key, ticket } = link::open(clients, request, now).await?;
-    let (_, mailbox) = load::bound_version(clients, &ticket).await?;
+    let mailbox = load::bound_version(clients, &ticket).await?.document;
     let app = clients.settings.app(&mailbox);
     let session = SignInSession::begin(text)?;
     let location = authorize_url(&AuthorizationRequest {

@@ -19,7 +19,7 @@ pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp
         return Err(Outcome::NotDone.into());
     }
     let renewal = context.renewal(&clients.settings.policy)?;
-    let ends = context.document.expires_at;
+    let ends = context.credential.expires_at;
     let entries = words::calendar::entries(&context.ticket, ends, renewal);
     Ok(Response::calendar(calendar::file(&entries, now)))
 }

@@ -2,7 +2,6 @@
 //! a sign-in, and publishes an event each time, and of each refusal.
 
 use jiff::Timestamp;
-use shared::credential::ClientSecret;
 use shared::entra::refusal::OAuthEndpoint;
 use shared::entra::token::{ClientProof, TokenEndpoint, TokenError};
 use shared::events::EventKind;
@@ -57,7 +56,7 @@ pub(crate) async fn respond(
     } else {
         Vec::new()
     };
-    let secret = SecretField::Shown(&context.document.client_secret);
+    let secret = SecretField::Shown(&context.credential.client_secret);
     let page = task::page(&context, &tasks, at, &observations, &secret);
     Ok(Response::page(page).with_cookie(cookie))
 }
@@ -96,7 +95,7 @@ async fn publish_reveal(
     connection: ConnectionId,
     now: Timestamp,
 ) -> Result<(), Message> {
-    let key_id = context.document.key_id;
+    let key_id = context.credential.key_id;
     let event = context.event(EventKind::ClientSecretRevealed {
         key_id,
         connection: connection.clone(),
@@ -121,7 +120,7 @@ async fn publish_refusal(
         info!(reason = name, "the secret is not shown");
     }
     let event = context.event(EventKind::RevealRefused {
-        key_id: context.document.key_id,
+        key_id: context.credential.key_id,
         by: context.session.oid.clone(),
         at: now,
         reason: name.to_owned(),
@@ -137,7 +136,7 @@ async fn application_permissions(
     clients: &Clients,
     context: &HandOverContext,
 ) -> Result<Option<NotRevealed>, Message> {
-    let secret = ClientSecret::new(context.document.client_secret.expose().to_owned());
+    let secret = context.credential.client_secret.clone();
     let app = clients.settings.app(&context.document);
     let exchange = app.endpoints.outlook_scope(".default");
     let endpoint = TokenEndpoint::new(clients.http.clone(), app, ClientProof::Secret(secret));

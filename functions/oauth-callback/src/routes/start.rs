@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use shared::mailbox_secret::MailboxSecret;
 use shared::secret_store::versions::CURRENT;
+use shared::tags;
 
 use crate::clients::Clients;
 use crate::link::{self, Link};
-use crate::load;
+use crate::load::{self, BoundVersion};
 use crate::pages::start::{Start, page};
 use crate::request::Request;
 use crate::response::{Response, RouteResult};
@@ -17,14 +18,17 @@ pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp
         load::bound_version(clients, &ticket),
         clients.store.value_with_label(&ticket.secret, CURRENT),
     );
-    let (_, document) = bound?;
+    let BoundVersion {
+        secret, document, ..
+    } = bound?;
     let current = MailboxSecret::read(&current?.text)?;
+    let ends = current.credential.end(secret.tags.get(tags::EXPIRES_AT));
     Ok(Response::page(page(&Start {
         ticket: &ticket,
         text: &text,
         document: &document,
-        ends: current.expires_at,
-        ended: current.expires_at <= now,
+        ends,
+        ended: ends.is_some_and(|ends| ends <= now),
         callback_url: clients.settings.callback_url.as_str(),
     })))
 }

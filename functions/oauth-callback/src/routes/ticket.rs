@@ -25,7 +25,7 @@ pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp
             return Err(Message::from(Outcome::GoodTicket).with_button(button));
         }
     };
-    let (secret, _) = load::bound_version(clients, &ticket).await?;
+    let secret = load::bound_version(clients, &ticket).await?.secret;
     if !secret.rotation_enabled {
         return Err(Outcome::RotationOff.into());
     }

@@ -2,7 +2,7 @@
 //! checker learns of what it may not read itself.
 
 use jiff::Timestamp;
-use shared::credential::{Fit, Marker};
+use shared::credential::{Fit, Marker, Slip};
 use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
 use shared::graph::application::Application;
@@ -28,34 +28,39 @@ pub(super) async fn run(
     let mailbox = MailboxSecret::read(&current.text)?;
     let (entra, signs_in, connections) = tokio::join!(
         look_at_entra(clients, &mailbox, deadline),
-        signs_in(clients, &mailbox, deadline),
+        try_sign_in(clients, &mailbox, deadline),
         look_at_connections(clients, &mailbox, deadline),
     );
     let mut probe = Probe {
         version: current.version,
         tenant_id: mailbox.tenant_id.clone(),
         client_id: mailbox.client_id.clone(),
-        key_id: mailbox.key_id,
+        without_value: mailbox.credential.stored().is_none(),
+        key_id: mailbox.credential.key_id(),
         issued_here: false,
         now: None,
         start: None,
-        expires_at: mailbox.expires_at,
+        expires_at: mailbox.credential.end(None),
         mailboxes: mailbox.own_addresses(),
         connections: mailbox.connections.iter().map(|c| c.id.clone()).collect(),
         attended: mailbox.has_attended(),
         drift: Vec::new(),
         problems: Vec::new(),
     };
-    if entra.as_ref().err().is_some_and(says_no_such_app)
-        && signs_in.as_ref().err().is_some_and(says_no_such_app)
-    {
+    // Where there is no value to sign in with, Graph's word is all that there is.
+    let sign_in_agrees = match &signs_in {
+        Ok(SignIn::NotTried) => true,
+        Ok(SignIn::Accepted | SignIn::Refused(_)) => false,
+        Err(failure) => says_no_such_app(failure),
+    };
+    if entra.as_ref().err().is_some_and(says_no_such_app) && sign_in_agrees {
         probe.drift.push(DriftKind::RegistrationMissing.into());
     }
     match signs_in {
-        Ok(true) => {}
-        Ok(false) => {
+        Ok(SignIn::Accepted | SignIn::NotTried) => {}
+        Ok(SignIn::Refused(slip)) => {
             probe.drift.push(DriftKind::SecretRefused.into());
-            let slip = mailbox.client_secret.slip().map(DriftKind::from);
+            let slip = slip.map(DriftKind::from);
             probe.drift.extend(slip.map(Drift::from));
         }
         Err(failure) => probe.problems.push(failure.to_string()),
@@ -75,6 +80,30 @@ pub(super) async fn run(
     Ok(probe)
 }
 
+/// What Entra says to the document's client secret.
+enum SignIn {
+    Accepted,
+    /// And what whoever typed it may have typed wrong.
+    Refused(Option<Slip>),
+    /// The document has none yet.
+    NotTried,
+}
+
+async fn try_sign_in(
+    clients: &Clients,
+    mailbox: &MailboxSecret,
+    deadline: Deadline,
+) -> Result<SignIn, Failure> {
+    let Some(stored) = mailbox.credential.stored() else {
+        return Ok(SignIn::NotTried);
+    };
+    let secret = &stored.client_secret;
+    Ok(match signs_in(clients, mailbox, secret, deadline).await? {
+        true => SignIn::Accepted,
+        false => SignIn::Refused(secret.slip()),
+    })
+}
+
 /// The app registration, and Entra's clock.
 struct Seen {
     now: Timestamp,
@@ -83,21 +112,26 @@ struct Seen {
 
 fn add_credential(probe: &mut Probe, mailbox: &MailboxSecret, seen: &Seen) {
     probe.now = Some(seen.now);
-    match seen.application.credential(mailbox.key_id) {
-        Some(credential) => {
+    let named = mailbox.credential.key_id();
+    let credential = named.map(|key_id| seen.application.credential(key_id));
+    match credential {
+        // Nobody said which one is in use.
+        None => {}
+        Some(Some(credential)) => {
             // Whose start it is that counts is not known where the id is another's.
             probe.start = credential.start;
-            if credential.fits(&mailbox.client_secret) == Fit::No {
+            let stored = mailbox.credential.stored();
+            if stored.is_some_and(|stored| credential.fits(&stored.client_secret) == Fit::No) {
                 probe.drift.push(DriftKind::KeyIdIsAnothers.into());
                 probe.start = None;
             }
             let of_version = |marker: Marker| marker.token == probe.version;
             probe.issued_here = credential.marker().is_some_and(of_version);
         }
-        None => probe.drift.push(DriftKind::CredentialMissing.into()),
+        Some(None) => probe.drift.push(DriftKind::CredentialMissing.into()),
     }
     let end = seen.application.end_of(mailbox);
-    probe.expires_at = end.unwrap_or(mailbox.expires_at);
+    probe.expires_at = end.or(mailbox.credential.end(None));
 }
 
 async fn look_at_entra(
@@ -108,9 +142,11 @@ async fn look_at_entra(
     let registration = clients.registration(mailbox, deadline).await?;
     let read = async || registration.read().await;
     let mut application = with_retries(deadline, read).await?;
-    if application.credential(mailbox.key_id).is_none() {
+    if let Some(key_id) = mailbox.credential.key_id()
+        && application.credential(key_id).is_none()
+    {
         // Graph's reads lag its writes: what one look does not find is looked for again.
-        let found = find_credential(clients, &registration, mailbox.key_id, deadline);
+        let found = find_credential(clients, &registration, key_id, deadline);
         application.credentials.extend(found.await?);
     }
     Ok(Seen {
@@ -137,10 +173,14 @@ async fn look_at_connections(
             DriftKind::ConnectionNotAuthorized
         } else if !held.enabled {
             DriftKind::ConnectionDisabled
-        } else if held.key_id != Some(mailbox.key_id) {
-            DriftKind::ConnectionHoldsAnotherSecret
         } else {
-            return Ok(None);
+            match mailbox.credential.stored() {
+                Some(stored) if held.key_id != Some(stored.key_id) => {
+                    DriftKind::ConnectionHoldsAnotherSecret
+                }
+                // Before the first secret is issued, whatever works is as it should be.
+                Some(_) | None => return Ok(None),
+            }
         };
         Ok(Some(Drift {
             what,

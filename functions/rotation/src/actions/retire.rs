@@ -147,11 +147,14 @@ async fn retire(
         return Ok(Outcome::LetGo);
     }
     let now = known.registration.now();
-    let superseded = what_is_known(run, old, &known, credential).await?;
+    let superseded = what_is_known(run, old, &known, credential, owner).await?;
     let quarantine = clients.settings.quarantine.signed();
     let Some(reason) = verdict(superseded, now, quarantine) else {
-        if owner == Owner::Us && old.claim != Claim::Released {
-            publish_warning(run, superseded, now, published).await?;
+        match owner {
+            Owner::Us | Owner::NamedOnly if old.claim != Claim::Released => {
+                publish_warning(run, superseded, now, published).await?;
+            }
+            Owner::Us | Owner::NamedOnly | Owner::SomebodyElse | Owner::NotKnown => {}
         }
         return Ok(Outcome::Kept);
     };
@@ -198,7 +201,13 @@ async fn without_registration(
     let Some(document) = old.document.as_ref().filter(|_| says_no_such_app(&failure)) else {
         return Err(failure);
     };
-    match signs_in(run.context.clients, document, run.context.deadline).await {
+    let Some(stored) = document.credential.stored() else {
+        // Whether its value signs in nobody can try, and it was never to be removed here.
+        old.forget(&run.context).await?;
+        return Ok(Outcome::LetGo);
+    };
+    let secret = &stored.client_secret;
+    match signs_in(run.context.clients, document, secret, run.context.deadline).await {
         Err(refused) if says_no_such_app(&refused) => {
             if old.claim != Claim::Retired {
                 let reason = RetiredReason::AlreadyGone;
@@ -232,10 +241,16 @@ async fn gone(run: &Retirement<'_>, old: &Old<'_>, known: &Known) -> Result<Outc
             return Ok(Outcome::Kept);
         }
         let leaked = run.leaked(old.version);
-        let reason = match (&old.document, old.claim) {
+        let stored = old
+            .document
+            .as_ref()
+            .map(|document| (document, document.credential.stored()));
+        let reason = match (stored, old.claim) {
             // Without its document nobody can tell whether its value signs in.
             (None, Claim::Holds | Claim::Superseded(_)) => return Ok(Outcome::Kept),
-            (Some(document), _) if signs_in(clients, document, *deadline).await? => {
+            (Some((document, Some(stored))), _)
+                if signs_in(clients, document, &stored.client_secret, *deadline).await? =>
+            {
                 warn!(%key_id, "the app registration does not list this credential, and its value signs in; it is kept");
                 return Ok(Outcome::Kept);
             }
@@ -254,6 +269,7 @@ async fn what_is_known<'c>(
     old: &mut Old<'_>,
     known: &Known,
     credential: &'c Credential,
+    owner: Owner,
 ) -> Result<Superseded<'c>, Failure> {
     let now = known.registration.now();
     let leaked = run.leaked(old.version);
@@ -281,6 +297,7 @@ async fn what_is_known<'c>(
         held: old.has_the_value_of(document)
             || run.held.iter().any(|held| held.may_hold(old.key_id)),
         attended: document.has_attended(),
+        owner,
         used,
         frozen: run.context.clients.is_frozen(&run.context.secret, now),
     })

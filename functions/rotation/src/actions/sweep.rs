@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::credential::Credential;
+use shared::credential::{ClientSecret, Credential};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration};
 use shared::ids::{ConnectionId, KeyId, MailboxAddress};
@@ -63,7 +63,7 @@ pub(super) async fn run(
         let request = Request {
             purpose: Purpose::Connect,
             now: world.registration.now(),
-            due_by: context.document.expires_at,
+            due_by: context.document.credential.end(None),
         };
         failures.push(ask(context, needs, request).await?);
     }
@@ -142,15 +142,19 @@ async fn mend(world: &World<'_>, failures: &mut Vec<Failure>) -> (Vec<Need>, Vec
         application,
     } = world;
     let (mut needs, mut delivered) = (Vec::new(), Vec::new());
+    // Before the first secret is issued there is nothing to give to a connection, and no grant can be redeemed.
+    let Some(stored) = context.document.credential.stored() else {
+        return (needs, delivered);
+    };
     let mends = Mends::AllBut(issued_by_a_twin(application, &context.secret));
-    match put_back(context, registration.now(), None, &mends).await {
+    match put_back(context, stored, registration.now(), None, &mends).await {
         Ok(done) => {
             needs.extend(done.needs);
             delivered = done.delivered;
         }
         Err(failure) => failures.push(failure),
     }
-    match redeem_idle_grants(context, registration.now()).await {
+    match redeem_idle_grants(context, &stored.client_secret, registration.now()).await {
         Ok(found) => needs.extend(found),
         Err(failure) => failures.push(failure),
     }
@@ -190,7 +194,11 @@ async fn forget_what_was_asked(context: &Context<'_>) -> Result<bool, Failure> {
 
 /// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh
 /// token die, and the next rotation would need its owner.
-async fn redeem_idle_grants(context: &Context<'_>, now: Timestamp) -> Result<Vec<Need>, Failure> {
+async fn redeem_idle_grants(
+    context: &Context<'_>,
+    client_secret: &ClientSecret,
+    now: Timestamp,
+) -> Result<Vec<Need>, Failure> {
     let Context {
         clients, secret, ..
     } = context;
@@ -204,7 +212,7 @@ async fn redeem_idle_grants(context: &Context<'_>, now: Timestamp) -> Result<Vec
         if !idle.contains(address) {
             continue;
         }
-        match prove_mailbox(context, &grants, address).await {
+        match prove_mailbox(context, client_secret, &grants, address).await {
             Ok(()) => info!(mailbox = %address, "redeemed an idle grant"),
             Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::Renewal {
                 mailbox: address.clone(),
@@ -260,7 +268,7 @@ async fn remove_lost(
         return Vec::new();
     };
     let settled = settled(clients, registration.now());
-    let mut orphans = orphans(application, secret, mailbox.key_id, settled);
+    let mut orphans = orphans(application, secret, mailbox.credential.key_id(), settled);
     orphans.retain(|orphan| !named.contains(&orphan.key_id));
     match lost_for_good(clients, secret, mailbox, orphans, deadline).await {
         Ok(lost) => {

@@ -1,7 +1,7 @@
 //! Labelling the current version with the credential that its document names, so that an imported
 //! credential is retired after its successor's promotion as one of ours.
 
-use shared::credential::Fit;
+use shared::credential::{Credential, Fit};
 use shared::failure::Failure;
 use shared::graph::application::{Application, Registration};
 use shared::secret_store::versions::key_label;
@@ -26,14 +26,21 @@ pub(crate) async fn adopt_current(
         ..
     } = context;
     let versions = &secret.versions;
-    let label = key_label(mailbox.key_id);
-    let holder = versions.with_label(&label);
     let Some(current) = versions.current() else {
         return Ok(());
     };
+    let Some(key_id) = mailbox.credential.key_id() else {
+        return drop_other_labels(clients, secret, current, "").await;
+    };
+    // The value may not be known: then the id is all that there is to go by.
+    let is_anothers = |credential: &Credential| {
+        let stored = mailbox.credential.stored();
+        stored.is_some_and(|stored| credential.fits(&stored.client_secret) == Fit::No)
+    };
+    let label = key_label(key_id);
+    let holder = versions.with_label(&label);
     if holder == Some(current) {
-        let named = application.credential(mailbox.key_id);
-        let anothers = named.is_some_and(|c| c.fits(&mailbox.client_secret) == Fit::No);
+        let anothers = application.credential(key_id).is_some_and(is_anothers);
         let keep = if anothers { "" } else { &label };
         return drop_other_labels(clients, secret, current, keep).await;
     }
@@ -42,13 +49,12 @@ pub(crate) async fn adopt_current(
     }
     // One look that does not show it proves nothing; and if this version is superseded without
     // its label, its credential is never retired.
-    let seen = match application.credential(mailbox.key_id) {
+    let seen = match application.credential(key_id) {
         Some(credential) => Some(credential.clone()),
-        None => find_credential(clients, registration, mailbox.key_id, context.deadline).await?,
+        None => find_credential(clients, registration, key_id, context.deadline).await?,
     };
-    let fit = seen.map(|credential| credential.fits(&mailbox.client_secret));
-    if fit.is_none_or(|fit| fit == Fit::No) {
-        warn!(key_id = %mailbox.key_id, "Entra shows no credential with the document's key_id, or its hint is another value's");
+    if seen.as_ref().is_none_or(is_anothers) {
+        warn!(%key_id, "Entra shows no credential with the document's key_id, or its hint is another value's");
         return drop_other_labels(clients, secret, current, "").await;
     }
     let adopt = MoveLabel {

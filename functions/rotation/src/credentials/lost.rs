@@ -42,9 +42,10 @@ pub(crate) async fn lost_for_good(
             continue;
         }
         let stored = clients.store.value_of(&secret.arn, &version).await?;
-        let stored = stored.map(|value| MailboxSecret::read(&value.text).map(|m| m.key_id));
+        let stored =
+            stored.map(|value| MailboxSecret::read(&value.text).map(|m| m.credential.key_id()));
         match stored {
-            Some(Ok(stored)) if stored == key_id => {
+            Some(Ok(stored)) if stored == Some(key_id) => {
                 warn!(%key_id, version, "a version's key label was taken away; it gets it back");
                 let label = key_label(key_id);
                 clients

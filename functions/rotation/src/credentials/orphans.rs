@@ -29,11 +29,12 @@ pub(crate) struct Orphan {
 pub(crate) fn orphans(
     application: &Application,
     secret: &SecretMetadata,
-    current: KeyId,
+    current: Option<KeyId>,
     settled: Timestamp,
 ) -> Vec<Orphan> {
     let claims = secret.versions.claims();
-    let named = |key_id| key_id == current || claims.keys().any(|(named, _)| *named == key_id);
+    let named =
+        |key_id| Some(key_id) == current || claims.keys().any(|(named, _)| *named == key_id);
     let orphans = application.credentials.iter().filter_map(|credential| {
         let marker = credential.marker()?;
         let issuer = marker.issued_by(&secret.arn);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn keys_of(application: &Application, secret: &SecretMetadata, current: KeyId) -> Vec<KeyId> {
-        let orphans = orphans(application, secret, current, at(60));
+        let orphans = orphans(application, secret, Some(current), at(60));
         orphans.into_iter().map(|orphan| orphan.key_id).collect()
     }
 

@@ -32,7 +32,7 @@ pub(crate) async fn make_room(
     // Labels may have been set since the secret was described.
     let secret = clients.store.describe(&context.secret.arn).await?;
     let before = settled(clients, registration.now());
-    let orphans = orphans(application, &secret, current.key_id, before);
+    let orphans = orphans(application, &secret, current.credential.key_id(), before);
     let may_go_yet = !orphans.is_empty();
     let mut lost = lost_for_good(clients, &secret, current, orphans, *deadline).await?;
     let own = own_lost(context, &secret, application, before);

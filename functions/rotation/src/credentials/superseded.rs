@@ -19,7 +19,7 @@ pub(crate) fn superseded<'a>(
     let versions = &secret.versions;
     let claims = versions.claims();
     let in_use = |key_id: KeyId| {
-        key_id == mailbox.key_id
+        Some(key_id) == mailbox.credential.key_id()
             || claims
                 .keys()
                 .any(|(named, version)| *named == key_id && versions.in_use(version))
@@ -37,6 +37,8 @@ pub(crate) enum Owner {
     Us,
     /// Somebody else's: another secret's by its marker, or the id that was typed is another's.
     SomebodyElse,
+    /// Somebody's who named its id and not its value: in use when the mailbox began, and kept to its end.
+    NamedOnly,
     /// Graph shows no hint, or the version no document.
     NotKnown,
 }
@@ -60,10 +62,13 @@ pub(crate) fn owner(
     let Some(document) = document else {
         return Owner::NotKnown;
     };
-    if document.key_id != credential.key_id {
+    if document.credential.key_id() != Some(credential.key_id) {
         return Owner::SomebodyElse;
     }
-    match credential.fits(&document.client_secret) {
+    let Some(stored) = document.credential.stored() else {
+        return Owner::NamedOnly;
+    };
+    match credential.fits(&stored.client_secret) {
         Fit::Yes => Owner::Us,
         Fit::No => Owner::SomebodyElse,
         Fit::CannotTell => Owner::NotKnown,
@@ -90,6 +95,8 @@ pub(crate) struct Superseded<'a> {
     /// A person delivers its successor to some connection, and flowing mail does not prove which
     /// secret ShopCtrl uses: then it may end, but is not ended.
     pub(crate) attended: bool,
+    /// Whose it is.
+    pub(crate) owner: Owner,
     /// What Entra reports of its use.
     pub(crate) used: Use,
     /// A freeze holds: nothing that works is taken away.
@@ -194,6 +201,7 @@ pub(super) mod tests {
             leaked: false,
             held: false,
             attended: false,
+            owner: Owner::Us,
             used: Use::Unknown,
             frozen: false,
         }

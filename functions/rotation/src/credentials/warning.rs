@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::policy;
 use shared::tags::superseded::{Warned, Why};
 
-use super::superseded::{Superseded, Use};
+use super::superseded::{Owner, Superseded, Use};
 
 /// The last of an end's thresholds, in days.
 const LAST_WEEK: i64 = 7;
@@ -20,7 +20,8 @@ pub(crate) struct Warning {
 
 impl Warning {
     pub(crate) fn of(of: Superseded<'_>, now: Timestamp) -> Option<Self> {
-        let by_hand = of.credential.marker().is_none();
+        // One that is known by its id alone is not taken away.
+        let by_hand = of.credential.marker().is_none() && of.owner != Owner::NamedOnly;
         let why = match of.used {
             Use::Since => Why::Used,
             Use::Unknown | Use::NotSince => Why::EndOnly,

@@ -1,9 +1,10 @@
-//! Delivering a document's credential to one `api` connection: read, replace if it is still as read.
+//! Delivering a credential of a document's app to one `api` connection: read, replace if it is still as read.
 
 use jiff::Timestamp;
 use shared::events::{Event, EventKind};
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::{Connection, MailboxSecret};
+use shared::ids::KeyId;
+use shared::mailbox_secret::{Connection, MailboxSecret, StoredCredential};
 use shared::retry::{CallError, Deadline, Retry, backoff, out_of_time, with_retries};
 use shared::shopctrl::ShopCtrl;
 use shared::shopctrl::connections::Replaced;
@@ -27,12 +28,13 @@ pub(crate) async fn deliver(
     shopctrl: &ShopCtrl,
     connection: &Connection,
     document: &MailboxSecret,
+    credential: &StoredCredential,
     deadline: Deadline,
 ) -> Result<Delivered, Failure> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let error = match deliver_once(shopctrl, connection, document, deadline).await {
+        let error = match deliver_once(shopctrl, connection, document, credential, deadline).await {
             Ok(Some(delivered)) => return Ok(delivered),
             Ok(None) => None,
             Err(error) if error.retry != Retry::No => Some(error),
@@ -51,18 +53,19 @@ async fn deliver_once(
     shopctrl: &ShopCtrl,
     connection: &Connection,
     document: &MailboxSecret,
+    credential: &StoredCredential,
     deadline: Deadline,
 ) -> Result<Option<Delivered>, CallError> {
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
-    if held.has(document.key_id) {
+    if held.has(credential.key_id) {
         return Ok(Some(Delivered::Yes));
     }
     if !deadline.leaves_time_for(1) {
         return Err(out_of_time());
     }
-    let swapped = shopctrl.replace_secret(connection, &held, document).await?;
-    Ok(match swapped {
-        Replaced::Authorized(held) if held.has(document.key_id) => Some(Delivered::Yes),
+    let swapped = shopctrl.replace_secret(connection, &held, document, credential);
+    Ok(match swapped.await? {
+        Replaced::Authorized(held) if held.has(credential.key_id) => Some(Delivered::Yes),
         // 200, and yet not what was asked for: look again.
         Replaced::Authorized(_) | Replaced::ChangedMeanwhile => None,
         Replaced::PersonNeeded { .. } => Some(Delivered::PersonNeeded),
@@ -77,13 +80,13 @@ fn changed_meanwhile(connection: &Connection) -> Failure {
     Failure::new(Kind::Temporary, what)
 }
 
-/// The event that a connection holds the context's secret; `put_back_at` where that is no rotation's.
+/// The event that a connection holds the context's credential; `put_back_at` where that is no rotation's.
 pub(crate) fn delivered_event(
     context: &Context<'_>,
+    key_id: KeyId,
     connection: &Connection,
     put_back_at: Option<Timestamp>,
 ) -> Event {
-    let key_id = context.document.key_id;
     info!(connection = %connection.id, %key_id, "the connection holds the secret now");
     context.event(EventKind::ConnectionDelivered {
         connection: connection.id.clone(),

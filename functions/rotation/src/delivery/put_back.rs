@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use shared::failure::Failure;
 use shared::ids::ConnectionId;
 use shared::ids::KeyId;
-use shared::mailbox_secret::{Connection, Delivery};
+use shared::mailbox_secret::{Connection, Delivery, StoredCredential};
 use shared::retry::with_retries;
 use shared::tags;
 use shared::tags::redelivery::Redelivery;
@@ -40,6 +40,7 @@ impl Mends {
 struct Round<'a> {
     /// Of the current version.
     context: &'a Context<'a>,
+    credential: &'a StoredCredential,
     logins: Logins<'a>,
     /// The rotation that may be in progress.
     beside: Option<&'a str>,
@@ -57,10 +58,11 @@ pub(crate) struct PutBack {
     pub(crate) needs: Vec<Need>,
 }
 
-/// The context is of the current version. A rotation in progress has its own deliveries, so nothing is
+/// The context is of the current version, and the credential is its. A rotation in progress has its own deliveries, so nothing is
 /// done beside it, other than beside the one that gives up.
 pub(crate) async fn put_back(
     context: &Context<'_>,
+    credential: &StoredCredential,
     now: Timestamp,
     beside: Option<&str>,
     mends: &Mends,
@@ -78,6 +80,7 @@ pub(crate) async fn put_back(
     let tag = secret.tags.get(tags::REDELIVERY).map(String::as_str);
     let mut round = Round {
         context,
+        credential,
         logins: Logins::read(clients, document).await,
         beside,
         mends,
@@ -118,7 +121,7 @@ impl Round<'_> {
         let shopctrl = self.logins.shopctrl(connection)?;
         let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
         let held = held.await?;
-        if held.has(document.key_id) {
+        if held.has(self.credential.key_id) {
             if self.begun.has(&connection.id) {
                 self.publish(connection).await?;
             }
@@ -138,7 +141,8 @@ impl Round<'_> {
             self.begun.begin(&connection.id, self.now);
             self.note().await?;
         }
-        let delivered = deliver(&shopctrl, connection, document, *deadline).await?;
+        let delivered =
+            deliver(&shopctrl, connection, document, self.credential, *deadline).await?;
         if delivered == Delivered::Yes {
             self.publish(connection).await?;
         }
@@ -146,7 +150,8 @@ impl Round<'_> {
     }
 
     async fn publish(&mut self, connection: &Connection) -> Result<(), Failure> {
-        let delivered = delivered_event(self.context, connection, self.begun.begun());
+        let key_id = self.credential.key_id;
+        let delivered = delivered_event(self.context, key_id, connection, self.begun.begun());
         self.context.clients.events.publish(&[delivered]).await?;
         self.begun.published(&connection.id);
         self.note().await

@@ -5,7 +5,7 @@ use shared::drift::{Drift, DriftKind};
 use shared::events::{EventKind, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::grants::attestations::Attestations;
-use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, StoredCredential};
 use shared::retry::{backoff, with_retries};
 use shared::rotation::Step;
 use shared::secret_store::versions::CURRENT;
@@ -24,8 +24,10 @@ use crate::failures::{Failed, publish_failure};
 /// ShopCtrl's test is asked for this often before a connection is put back.
 const TESTS: u32 = 2;
 
+/// They hold this credential, which is the context's version's, and work with it.
 pub(crate) async fn prove_connections(
     context: &Context<'_>,
+    credential: &StoredCredential,
     logins: &Logins<'_>,
     attestations: &Attestations,
     now: Timestamp,
@@ -33,7 +35,7 @@ pub(crate) async fn prove_connections(
     let proofs = context.document.connections.iter().map(async |connection| {
         let shopctrl = logins.shopctrl(connection)?;
         let since = match connection.delivery {
-            Delivery::Api => prove_api(context, &shopctrl, connection, now).await?,
+            Delivery::Api => prove_api(context, credential, &shopctrl, connection, now).await?,
             Delivery::Attended => attested_at(attestations, &context.version, connection)?,
         };
         match connection.direction {
@@ -53,9 +55,10 @@ pub(crate) async fn prove_connections(
 
 /// An `api` connection holds the new secret, is switched on and passes ShopCtrl's own test.
 /// Returns when it took the secret, by ShopCtrl's clock. Where it took it and fails its test, it
-/// is put back to the current secret, which still works.
+/// is put back to the current secret, which still works, where that is known.
 async fn prove_api(
     context: &Context<'_>,
+    credential: &StoredCredential,
     shopctrl: &ShopCtrl,
     connection: &Connection,
     now: Timestamp,
@@ -69,7 +72,7 @@ async fn prove_api(
     let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
     let held = held.await?;
     let id = &connection.id;
-    if !held.has(context.document.key_id) {
+    if !held.has(credential.key_id) {
         let what = format!("proving connection {id}: it does not hold the new secret");
         return Err(Failure::new(Kind::Temporary, what));
     }
@@ -84,12 +87,15 @@ async fn prove_api(
         format!("testing connection {id} in ShopCtrl: it took the new secret, and its test failed");
     let current = clients.store.value_with_label(&secret.arn, CURRENT).await?;
     let current = MailboxSecret::read(&current.text)?;
-    if current.expires_at <= now {
-        return Err(Failure::new(Kind::Temporary, what));
-    }
-    let outcome = match deliver(shopctrl, connection, &current, *deadline).await? {
-        Delivered::Yes => "it was put back to the current one",
-        Delivered::PersonNeeded => "putting it back needs a person",
+    let outcome = match current.credential.stored() {
+        Some(before) if before.expires_at <= now => {
+            return Err(Failure::new(Kind::Temporary, what));
+        }
+        Some(before) => match deliver(shopctrl, connection, &current, before, *deadline).await? {
+            Delivered::Yes => "it was put back to the current one",
+            Delivered::PersonNeeded => "putting it back needs a person",
+        },
+        None => "the one before is not known, and cannot be put back",
     };
     warn!(connection = %id, outcome, "ShopCtrl cannot use the new secret");
     let failure = Failure::new(Kind::Temporary, format!("{what}; {outcome}"))

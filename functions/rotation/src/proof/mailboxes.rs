@@ -1,5 +1,6 @@
 //! The mailboxes of a document, proved with their owners' stored grants.
 
+use shared::credential::ClientSecret;
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
 use shared::failure::{Failure, Kind};
@@ -21,14 +22,15 @@ pub(crate) enum Unproved {
     Failed(Failure),
 }
 
-/// Proves every mailbox; returns the sign-ins that only an owner can make.
+/// Proves every mailbox with this client secret of its app; returns the sign-ins that only an owner can make.
 pub(crate) async fn prove_mailboxes(
     context: &Context<'_>,
+    secret: &ClientSecret,
     grants: &Grants,
 ) -> Result<Vec<Need>, Failure> {
     let proofs = context.document.probed_mailboxes().into_iter();
     let proofs = proofs.map(async |mailbox| {
-        let proof = prove_mailbox(context, grants, mailbox).await;
+        let proof = prove_mailbox(context, secret, grants, mailbox).await;
         (mailbox, proof)
     });
     let mut needs = Vec::new();
@@ -51,6 +53,7 @@ pub(crate) async fn prove_mailboxes(
 
 pub(crate) async fn prove_mailbox(
     context: &Context<'_>,
+    secret: &ClientSecret,
     grants: &Grants,
     mailbox: &MailboxAddress,
 ) -> Result<(), Unproved> {
@@ -67,7 +70,7 @@ pub(crate) async fn prove_mailbox(
     // One token request names one resource: Graph's scopes and the mail protocols' apart.
     for connections in [by_graph, by_protocol] {
         if !connections.is_empty() {
-            prove_with_grant(context, mailbox, grant, &connections).await?;
+            prove_with_grant(context, secret, mailbox, grant, &connections).await?;
         }
     }
     Ok(())
@@ -75,6 +78,7 @@ pub(crate) async fn prove_mailbox(
 
 async fn prove_with_grant(
     context: &Context<'_>,
+    secret: &ClientSecret,
     mailbox: &MailboxAddress,
     grant: &Grant,
     connections: &[&Connection],
@@ -88,7 +92,7 @@ async fn prove_with_grant(
             scopes.push(scope);
         }
     }
-    let tokens = redeem(context, mailbox, grant, &scopes).await?;
+    let tokens = redeem(context, secret, mailbox, grant, &scopes).await?;
     for connection in connections {
         let scope = connection_scope(&app, connection);
         if !tokens.grants(&scope) {
@@ -110,11 +114,12 @@ async fn prove_with_grant(
 /// Redeems a stored grant and stores its replacement.
 async fn redeem(
     context: &Context<'_>,
+    secret: &ClientSecret,
     mailbox: &MailboxAddress,
     grant: &Grant,
     scopes: &[String],
 ) -> Result<Tokens, Unproved> {
-    let endpoint = context.clients.token_endpoint(&context.document);
+    let endpoint = context.clients.token_endpoint(&context.document, secret);
     let mut owner_needed = None;
     let tokens = with_retries(context.deadline, async || {
         let tokens = endpoint.refresh(&grant.refresh_token, scopes).await;

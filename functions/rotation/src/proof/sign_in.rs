@@ -1,6 +1,7 @@
 //! Does a client secret sign in? The proof without side effects: an app-only token, never cached.
 
 use jiff::Timestamp;
+use shared::credential::ClientSecret;
 use shared::entra::token::TokenError;
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
@@ -18,11 +19,12 @@ use crate::clients::Clients;
 pub(crate) async fn wait_until_signs_in(
     clients: &Clients,
     mailbox: &MailboxSecret,
+    secret: &ClientSecret,
     deadline: Deadline,
 ) -> Result<Timestamp, Refused> {
     let settings = &clients.settings;
     let deadline = deadline.at_most(settings.propagation_wait.duration());
-    let endpoint = clients.token_endpoint(mailbox);
+    let endpoint = clients.token_endpoint(mailbox, secret);
     let (mut successes, mut refusals) = (0, 0);
     loop {
         let (pause, failure) = match endpoint.client_credentials().await {
@@ -56,16 +58,17 @@ pub(crate) async fn wait_until_signs_in(
     }
 }
 
-/// Whether Entra takes the document's client secret.
+/// Whether Entra takes this client secret of the document's app.
 ///
 /// # Errors
 /// [`Failure`] where it refuses for another reason than the secret.
 pub(crate) async fn signs_in(
     clients: &Clients,
     mailbox: &MailboxSecret,
+    secret: &ClientSecret,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
-    let endpoint = clients.token_endpoint(mailbox);
+    let endpoint = clients.token_endpoint(mailbox, secret);
     let mut refused = false;
     let tokens = with_retries(deadline, async || {
         endpoint.client_credentials().await.map_err(|error| {

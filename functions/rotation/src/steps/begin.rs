@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::MailboxSecret;
+use shared::mailbox_secret::{MailboxSecret, StoredCredential};
 use shared::retry::{Deadline, backoff};
 use shared::rotation::{Step, StepCall};
 use shared::secret_store::versions::CURRENT;
@@ -23,6 +23,8 @@ use crate::context::Context;
 pub(super) struct Stored<'a> {
     /// Of the pending version.
     pub(super) context: Context<'a>,
+    /// Its credential.
+    pub(super) credential: StoredCredential,
     /// The document that consumers use now.
     pub(super) current: Box<MailboxSecret>,
     /// When it was stored, by AWS's clock.
@@ -53,6 +55,7 @@ pub(super) enum FinishSecret<'a> {
     /// Promoted by a run that died before that was published, or by hand.
     Unpublished {
         context: Context<'a>,
+        credential: StoredCredential,
         stored_at: Option<Timestamp>,
     },
     /// Promoted, and published.
@@ -119,14 +122,20 @@ pub(super) async fn finish_secret<'a>(
                 let what = "reading the current version: it shows no value yet";
                 Failure::new(Kind::Temporary, what)
             })?;
+            let document = MailboxSecret::read(&value.text)?;
+            let Some(credential) = document.credential.stored().cloned() else {
+                // No rotation made it.
+                return Ok(FinishSecret::Done);
+            };
             Ok(FinishSecret::Unpublished {
                 context: Context {
                     clients,
                     secret,
                     version: call.token.clone(),
-                    document: MailboxSecret::read(&value.text)?,
+                    document,
                     deadline,
                 },
+                credential,
                 stored_at: value.created,
             })
         }
@@ -186,13 +195,15 @@ async fn find<'a>(
     };
     let pending = MailboxSecret::read(&value.text)?;
     if stored {
+        let credential = pending.credential.stored().cloned();
         return Ok(Found::Stored(Stored {
+            credential: credential.ok_or_else(nothing_issued)?,
             context: context(call.token.clone(), pending),
             current: Box::new(current),
             stored_at: value.created,
         }));
     }
-    match pending.key_id == current.key_id {
+    match pending.credential.is_the_same_as(&current.credential) {
         true => Ok(Found::HoldsCurrent(context(current_value.version, current))),
         false => Err(not_shown("key- label")),
     }
@@ -260,9 +271,20 @@ impl Look {
 
     /// A version with the current secret waits for no label.
     fn holds_the_current_secret(&self) -> bool {
-        let key_id = |value: &SecretValue| MailboxSecret::read(&value.text).ok().map(|m| m.key_id);
-        let pending = self.value.as_ref().and_then(key_id);
-        pending.is_some() && pending == self.current.as_ref().ok().and_then(key_id)
+        let read = |value: &SecretValue| MailboxSecret::read(&value.text).ok();
+        let pending = self.value.as_ref().and_then(read);
+        let current = self.current.as_ref().ok().and_then(read);
+        pending.zip(current).is_some_and(|(pending, current)| {
+            pending.credential.is_the_same_as(&current.credential)
+        })
+    }
+}
+
+impl Stored<'_> {
+    /// When mail stops unless the pending credential takes the current one's place, where that is known.
+    pub(super) fn mail_stops(&self) -> Option<Timestamp> {
+        let cached = self.context.secret.tags.get(tags::EXPIRES_AT);
+        self.current.credential.end(cached)
     }
 }
 

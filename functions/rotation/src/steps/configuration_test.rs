@@ -1,10 +1,12 @@
 //! The configuration test: is everything there that a rotation will need? Tried with the current
-//! secret, changing nothing but the stored grants, which are redeemed.
+//! secret, changing nothing but the stored grants, which are redeemed. Before the first secret is issued, all else
+//! is tried: nobody can sign in yet, and nobody is asked to.
 
-use shared::credential::{Credential, Fit, Slip};
+use jiff::Timestamp;
+use shared::credential::{ClientSecret, Credential, Fit, Slip};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::Registration;
-use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator};
+use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator, StoredCredential};
 use shared::retry::with_retries;
 use shared::tags;
 use shared::tags::published_failures::PublishedFailures;
@@ -41,43 +43,45 @@ async fn forget_failures(context: &Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A sign-in with the current secret.
+struct SignedIn<'a> {
+    with: &'a StoredCredential,
+    /// Entra's clock.
+    now: Timestamp,
+}
+
 async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
-    let Context {
-        clients,
-        document: mailbox,
-        ..
-    } = context;
-    let store = clients.grants(&context.secret);
+    let store = context.clients.grants(&context.secret);
     let (entra, signs_in, shopctrl, grants_document) = tokio::join!(
         try_entra(context),
-        wait_until_signs_in(clients, mailbox, context.deadline),
+        try_sign_in(context),
         try_shopctrl(context),
         store.read(),
     );
     let mut problems: Vec<Failure> = shopctrl;
     problems.extend(entra.err());
-    let now = match signs_in {
-        Ok(now) => Some(now),
-        Err(refused) => {
-            problems.push(does_not_sign_in(mailbox, refused));
-            None
+    let signed_in = signs_in.unwrap_or_else(|failure| {
+        problems.push(failure);
+        None
+    });
+    let signed_in = signed_in.filter(|_| problems.is_empty());
+    let needs = match (grants_document, &signed_in) {
+        (Ok(grants_document), Some(signed_in)) => {
+            let secret = &signed_in.with.client_secret;
+            prove_mailboxes(context, secret, &grants_document.grants).await
         }
-    };
-    let good = problems.is_empty();
-    let needs = match grants_document {
-        Ok(grants_document) if good => prove_mailboxes(context, &grants_document.grants).await,
-        Ok(_) => Ok(Vec::new()),
-        Err(failure) => Err(failure),
+        (Ok(_), None) => Ok(Vec::new()),
+        (Err(failure), _) => Err(failure),
     };
     let needs = needs.unwrap_or_else(|failure| {
         problems.push(failure);
         Vec::new()
     });
-    if let Some(now) = now.filter(|_| !needs.is_empty()) {
+    if let Some(signed_in) = signed_in.filter(|_| !needs.is_empty()) {
         let request = Request {
             purpose: Purpose::Connect,
-            now,
-            due_by: mailbox.expires_at,
+            now: signed_in.now,
+            due_by: Some(signed_in.with.expires_at),
         };
         let waiting = ask(context, needs, request).await?;
         info!(%waiting, "asked for the first grants");
@@ -85,14 +89,28 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
     together(problems)
 }
 
-fn does_not_sign_in(mailbox: &MailboxSecret, refused: Refused) -> Failure {
+/// `None` where there is nothing to sign in with yet.
+async fn try_sign_in<'a>(context: &'a Context<'_>) -> Result<Option<SignedIn<'a>>, Failure> {
+    let document = &context.document;
+    let Some(with) = document.credential.stored() else {
+        info!("the first client secret is not issued yet; sign-ins and grants are not tried");
+        return Ok(None);
+    };
+    let secret = &with.client_secret;
+    match wait_until_signs_in(context.clients, document, secret, context.deadline).await {
+        Ok(now) => Ok(Some(SignedIn { with, now })),
+        Err(refused) => Err(does_not_sign_in(secret, refused)),
+    }
+}
+
+fn does_not_sign_in(secret: &ClientSecret, refused: Refused) -> Failure {
     match refused {
         Refused::Client(failure) => Failure::new(
             Kind::Misconfigured,
             "signing in with the current client secret: Entra refuses it",
         )
         .code(failure.code.unwrap_or_default())
-        .next_step(mailbox.client_secret.slip().map_or(
+        .next_step(secret.slip().map_or(
             "Check that client_secret holds the Value, not the Secret ID.",
             Slip::next_step,
         )),
@@ -109,11 +127,13 @@ async fn try_entra(context: &Context<'_>) -> Result<(), Failure> {
     } = context;
     let registration = clients.registration(mailbox, *deadline).await?;
     let application = with_retries(*deadline, async || registration.read().await).await?;
-    let credential = match application.credential(mailbox.key_id) {
-        Some(credential) => Some(credential.clone()),
-        None => find_credential(clients, &registration, mailbox.key_id, *deadline).await?,
-    };
-    refuse_anothers_id(mailbox, credential.as_ref())?;
+    if let Some(key_id) = mailbox.credential.key_id() {
+        let credential = match application.credential(key_id) {
+            Some(credential) => Some(credential.clone()),
+            None => find_credential(clients, &registration, key_id, *deadline).await?,
+        };
+        refuse_anothers_id(mailbox, credential.as_ref())?;
+    }
     if application.most_credentials().is_some() {
         refuse_a_second_secret(context).await?;
     }
@@ -125,7 +145,12 @@ fn refuse_anothers_id(
     mailbox: &MailboxSecret,
     credential: Option<&Credential>,
 ) -> Result<(), Failure> {
-    match credential.map(|credential| credential.fits(&mailbox.client_secret)) {
+    let stored = mailbox.credential.stored();
+    let fit = |credential: &Credential| match stored {
+        Some(stored) => credential.fits(&stored.client_secret),
+        None => Fit::CannotTell,
+    };
+    match credential.map(fit) {
         Some(Fit::Yes | Fit::CannotTell) => Ok(()),
         Some(Fit::No) => Err(Failure::new(
             Kind::Misconfigured,
@@ -138,7 +163,10 @@ fn refuse_anothers_id(
             Kind::Misconfigured,
             "reading the app registration in Entra: it has no client secret with this key_id",
         )
-        .next_step("Set key_id to the Secret ID that the portal shows beside the client secret.")),
+        .next_step(match stored {
+            Some(_) => "Set key_id to the Secret ID that the portal shows beside the client secret.",
+            None => "Set key_id to the Secret ID that the portal shows beside the client secret in use, or leave it empty.",
+        })),
     }
 }
 

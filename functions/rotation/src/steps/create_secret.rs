@@ -12,7 +12,7 @@ use shared::events::EventKind;
 use shared::failure::{Failure, Kind, sanitized_code};
 use shared::graph::application::{Issued, Registration};
 use shared::ids::KeyId;
-use shared::mailbox_secret::MailboxSecret;
+use shared::mailbox_secret::{DocumentCredential, MailboxSecret, StoredCredential};
 use shared::retry::{Deadline, Effect, with_retries};
 use shared::rotation::StepCall;
 use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
@@ -38,7 +38,7 @@ pub(super) async fn run(
         CreateSecret::Issue(context) => issue(&context, call.rotation_token.as_deref()).await,
         CreateSecret::Stored(stored) => {
             info!("the pending version holds a credential already");
-            publish_started(&stored.context, &stored.context.document).await
+            publish_started(&stored.context, &stored.credential).await
         }
         CreateSecret::AlreadyCurrent => Ok(()),
     }
@@ -57,8 +57,14 @@ async fn issue(context: &Context<'_>, rotation_token: Option<&str>) -> Result<()
     // The look at what is there also opens the connection on which addPassword goes out: a
     // socket that a frozen function left behind must not make its outcome unknown.
     let before = with_retries(deadline, async || registration.read().await).await?;
-    // Entra's end counts and not the document's; and what is gone from Entra cannot wait.
-    if let Some(end) = before.end_of(current) {
+    // Entra's end counts and not the document's; what is gone from Entra cannot wait, and what is not known can.
+    let end = match &current.credential {
+        DocumentCredential::Stored(_) => before.end_of(current).map(Some),
+        DocumentCredential::NotStored(unknown) => {
+            Some(before.end_of(current).or(unknown.expires_at))
+        }
+    };
+    if let Some(end) = end {
         refuse_in_a_freeze(context, registration.now(), end).await?;
     }
     refuse_without_labels(&secret.versions)?;
@@ -94,7 +100,7 @@ async fn issue(context: &Context<'_>, rotation_token: Option<&str>) -> Result<()
     removal.await.1.map_or(Ok(()), Err)
 }
 
-async fn publish_started(context: &Context<'_>, stored: &MailboxSecret) -> Result<(), Failure> {
+async fn publish_started(context: &Context<'_>, stored: &StoredCredential) -> Result<(), Failure> {
     let started = context.event(EventKind::RotationStarted {
         key_id: stored.key_id,
         expires_at: stored.expires_at,
@@ -105,7 +111,7 @@ async fn publish_started(context: &Context<'_>, stored: &MailboxSecret) -> Resul
 async fn refuse_in_a_freeze(
     context: &Context<'_>,
     now: Timestamp,
-    end: Timestamp,
+    end: Option<Timestamp>,
 ) -> Result<(), Failure> {
     let Context {
         clients, secret, ..
@@ -115,7 +121,12 @@ async fn refuse_in_a_freeze(
         let emergency = secret.tags.get(tags::EMERGENCY).map(String::as_str);
         current.is_some() && emergency == current
     };
-    if leaked(secret) || !clients.policy(secret)?.holds_back(now, end) {
+    let policy = clients.policy(secret)?;
+    let held_back = match end {
+        Some(end) => policy.holds_back(now, end),
+        None => policy.is_frozen(now),
+    };
+    if leaked(secret) || !held_back {
         return Ok(());
     }
     // The tag may have been set moments ago, as this rotation was asked for.
@@ -154,19 +165,23 @@ fn refuse_without_labels(versions: &Versions) -> Result<(), Failure> {
     )))
 }
 
-/// Stores the issued credential. Returns the document that the version holds in the end: this
-/// one's, or that of a twin of this invocation that was quicker.
+/// Stores the issued credential. Returns the one that the version holds in the end: this
+/// one, or that of a twin of this invocation that was quicker.
 async fn store_issued(
     context: &Context<'_>,
     registration: &Registration,
     issued: &Issued,
     rotation_token: Option<&str>,
-) -> Result<MailboxSecret, Failure> {
+) -> Result<StoredCredential, Failure> {
     let Context {
         clients, secret, ..
     } = context;
-    let current = &context.document;
-    let document = current.with_credential(issued.key_id, issued.secret.clone(), issued.end);
+    let credential = StoredCredential {
+        key_id: issued.key_id,
+        client_secret: issued.secret.clone(),
+        expires_at: issued.end,
+    };
+    let document = context.document.with_credential(credential.clone());
     let text = document.write()?;
     let put = clients.store.put(Put {
         secret: &secret.arn,
@@ -176,7 +191,7 @@ async fn store_issued(
         rotation_token,
     });
     let failure = match put.await {
-        Ok(Stored::Done) => return Ok(document),
+        Ok(Stored::Done) => return Ok(credential),
         Ok(Stored::HasAnother) => None,
         Err(error) => Some(error),
     };
@@ -187,7 +202,10 @@ async fn store_issued(
         .as_ref()
         .is_none_or(|error| error.effect == Effect::Unknown);
     let held = match stored_value(context, unknown).await? {
-        Some(value) => Some(MailboxSecret::read(&value.text)?),
+        Some(value) => MailboxSecret::read(&value.text)?
+            .credential
+            .stored()
+            .cloned(),
         None => None,
     };
     match held {

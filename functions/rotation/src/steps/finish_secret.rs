@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::events::{EventKind, OpenTrouble, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::ids::KeyId;
-use shared::mailbox_secret::{Delivery, MailboxSecret};
+use shared::mailbox_secret::{Delivery, MailboxSecret, StoredCredential};
 use shared::retry::{Deadline, backoff, with_retries};
 use shared::rotation::StepCall;
 use shared::secret_store::versions::{CURRENT, PREVIOUS, PROVED, key_label};
@@ -29,14 +29,24 @@ pub(super) async fn run(
         FinishSecret::Stored(stored) => {
             let context = &stored.context;
             refuse_unproved(context).await?;
-            refuse_undelivered(context).await?;
+            refuse_undelivered(context, stored.credential.key_id).await?;
             let was = promote(context).await?;
-            publish_rotated(context, stored.stored_at, was.as_deref()).await
+            publish_rotated(
+                context,
+                &stored.credential,
+                stored.stored_at,
+                was.as_deref(),
+            )
+            .await
         }
         // By hand it was perhaps delivered to nobody: then it is published once it was.
-        FinishSecret::Unpublished { context, stored_at } => {
-            refuse_undelivered(&context).await?;
-            publish_rotated(&context, stored_at, None).await
+        FinishSecret::Unpublished {
+            context,
+            credential,
+            stored_at,
+        } => {
+            refuse_undelivered(&context, credential.key_id).await?;
+            publish_rotated(&context, &credential, stored_at, None).await
         }
         FinishSecret::Done => Ok(()),
     }
@@ -71,7 +81,7 @@ async fn refuse_unproved(context: &Context<'_>) -> Result<(), Failure> {
 
 /// The last look before the promotion: what was proved in an earlier invocation may have been
 /// changed since, and a direction that holds another secret must never turn green.
-async fn refuse_undelivered(context: &Context<'_>) -> Result<(), Failure> {
+async fn refuse_undelivered(context: &Context<'_>, key_id: KeyId) -> Result<(), Failure> {
     let Context {
         clients,
         document,
@@ -92,7 +102,7 @@ async fn refuse_undelivered(context: &Context<'_>) -> Result<(), Failure> {
             Delivery::Api => {
                 let shopctrl = logins.shopctrl(connection)?;
                 let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
-                held.await?.has(document.key_id)
+                held.await?.has(key_id)
             }
             Delivery::Attended => grants_document.as_ref().is_some_and(|grants_document| {
                 grants_document.attestations.attested(&context.version, id)
@@ -143,6 +153,7 @@ async fn promote(context: &Context<'_>) -> Result<Option<String>, Failure> {
 /// Events first, the tag that says so last: what a kill swallows is published by the next run.
 async fn publish_rotated(
     context: &Context<'_>,
+    credential: &StoredCredential,
     stored_at: Option<Timestamp>,
     was: Option<&str>,
 ) -> Result<(), Failure> {
@@ -163,9 +174,9 @@ async fn publish_rotated(
         }
     }
     let rotated = context.event(EventKind::ClientSecretRotated {
-        key_id: document.key_id,
+        key_id: credential.key_id,
         previous_key_id,
-        expires_at: document.expires_at,
+        expires_at: credential.expires_at,
         closes: closes(context, previous),
     });
     // The promotion stands, and is published, whatever becomes of a label; without the tag both are done again.
@@ -180,7 +191,7 @@ async fn publish_rotated(
     }
     let open = OpenTroubles::read(secret.tags.get(tags::OPEN).map(String::as_str));
     let mut green = vec![
-        (tags::EXPIRES_AT, document.expires_at.to_string()),
+        (tags::EXPIRES_AT, credential.expires_at.to_string()),
         (tags::STATE, State::Rotated.to_string()),
         (tags::ROTATED_VERSION, version.clone()),
         (tags::OPEN, open.promoted(version).to_string()),
@@ -191,7 +202,7 @@ async fn publish_rotated(
         green.push((tags::DRIFT, SeenDrift::none_since(version).to_string()));
     }
     clients.store.tag(&secret.arn, &green).await?;
-    info!(key_id = %document.key_id, expires_at = %document.expires_at, "the new client secret is the current one");
+    info!(key_id = %credential.key_id, expires_at = %credential.expires_at, "the new client secret is the current one");
     Ok(())
 }
 
@@ -240,7 +251,7 @@ async fn key_of(context: &Context<'_>, previous: &str) -> Result<Option<KeyId>, 
     }
     let value = clients.store.value_of(&secret.arn, previous).await?;
     let document = value.and_then(|value| MailboxSecret::read(&value.text).ok());
-    Ok(document.map(|document| document.key_id))
+    Ok(document.and_then(|document| document.credential.key_id()))
 }
 
 /// Keeps the label by which the version before is retired. That it stays there as AWSCURRENT moves away

@@ -7,6 +7,7 @@ use shared::rotation::Step;
 use shared::secret_store::versions::{CURRENT, PENDING};
 use tracing::warn;
 
+use super::begin::Stored;
 use crate::context::Context;
 use crate::credentials::removal::is_gone;
 use crate::delivery::put_back::{Mends, put_back};
@@ -15,18 +16,19 @@ use crate::failures::{Failed, publish_failure};
 /// A secret that Entra refuses to the end of the wait has not arrived yet, or it is gone (somebody
 /// deleted the credential), or it has ended while a person was waited for. In the last two cases
 /// the version can never be promoted, and gives up. Returns what there is to say of it.
-pub(super) async fn give_up_if_dead(context: &Context<'_>, refused: Failure) -> Failure {
+pub(super) async fn give_up_if_dead(stored: &Stored<'_>, refused: Failure) -> Failure {
+    let context = &stored.context;
     let look = async {
         let value = context
             .clients
             .store
             .value_with_label(&context.secret.arn, CURRENT);
         let current = MailboxSecret::read(&value.await?.text)?;
-        is_dead(context, &current).await
+        is_dead(stored, &current).await
     };
     match look.await {
         Ok(None) => refused,
-        Ok(Some(now)) => match give_up(context, now).await {
+        Ok(Some(now)) => match give_up(stored, now).await {
             Ok(failure) | Err(failure) => failure,
         },
         Err(looking) => {
@@ -38,7 +40,7 @@ pub(super) async fn give_up_if_dead(context: &Context<'_>, refused: Failure) -> 
 
 /// Entra's clock, where the pending credential is dead.
 async fn is_dead(
-    context: &Context<'_>,
+    stored: &Stored<'_>,
     current: &MailboxSecret,
 ) -> Result<Option<Timestamp>, Failure> {
     let Context {
@@ -46,26 +48,28 @@ async fn is_dead(
         document: pending,
         deadline,
         ..
-    } = context;
+    } = &stored.context;
+    let credential = &stored.credential;
     let registration = clients.registration_through(pending, current, *deadline);
     let registration = registration.await?;
     let now = registration.now();
-    if pending.expires_at <= now {
+    if credential.expires_at <= now {
         return Ok(Some(now));
     }
-    let gone = is_gone(clients, &registration, pending.key_id, *deadline).await?;
+    let gone = is_gone(clients, &registration, credential.key_id, *deadline).await?;
     Ok(gone.then_some(now))
 }
 
 /// Connections that took the dead secret get the current one back; then the version gives up
 /// AWSPENDING, and the next check starts a new rotation.
-async fn give_up(context: &Context<'_>, now: Timestamp) -> Result<Failure, Failure> {
+async fn give_up(stored: &Stored<'_>, now: Timestamp) -> Result<Failure, Failure> {
+    let context = &stored.context;
     let Context {
         clients,
         secret,
         version: pending,
-        document,
         deadline,
+        ..
     } = context;
     let current = clients.store.value_with_label(&secret.arn, CURRENT).await?;
     let of_current = Context {
@@ -76,11 +80,13 @@ async fn give_up(context: &Context<'_>, now: Timestamp) -> Result<Failure, Failu
         deadline: *deadline,
     };
     // What cannot be put back now is delivered again by the next rotation or sweep.
-    let mends = Mends::Only(document.key_id);
-    match put_back(&of_current, now, Some(pending), &mends).await {
-        Ok(done) if done.needs.is_empty() => {}
-        Ok(_) => warn!("a connection was not put back: it wants a person's sign-in"),
-        Err(failure) => warn!(%failure, "a connection was not put back"),
+    let mends = Mends::Only(stored.credential.key_id);
+    if let Some(before) = of_current.document.credential.stored() {
+        match put_back(&of_current, before, now, Some(pending), &mends).await {
+            Ok(done) if done.needs.is_empty() => {}
+            Ok(_) => warn!("a connection was not put back: it wants a person's sign-in"),
+            Err(failure) => warn!(%failure, "a connection was not put back"),
+        }
     }
     let gone = Failure::new(
         Kind::Temporary,

@@ -25,16 +25,19 @@ pub(super) async fn run(
         return Ok(());
     };
     let context = &stored.context;
-    match wait_until_signs_in(clients, &context.document, deadline).await {
+    let secret = &stored.credential.client_secret;
+    match wait_until_signs_in(clients, &context.document, secret, deadline).await {
         Ok(now) => deliver_all(&stored, now).await,
-        Err(Refused::Client(refused)) => Err(give_up_if_dead(context, refused).await),
+        Err(Refused::Client(refused)) => Err(give_up_if_dead(&stored, refused).await),
         Err(Refused::Other(failure)) => Err(failure),
     }
 }
 
 async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure> {
     let Stored {
-        context, current, ..
+        context,
+        credential,
+        ..
     } = stored;
     let Context {
         clients,
@@ -50,7 +53,7 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
     let deliveries = api.map(async |connection| {
         let delivered = async {
             let shopctrl = logins.shopctrl(connection)?;
-            deliver(&shopctrl, connection, pending, *deadline).await
+            deliver(&shopctrl, connection, pending, credential, *deadline).await
         };
         (connection, delivered.await)
     });
@@ -59,13 +62,19 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
     let (mut delivered, mut for_person, mut failure) = (Vec::new(), Vec::new(), None);
     for (connection, delivery) in deliveries {
         match delivery {
-            Ok(Delivered::Yes) => delivered.push(delivered_event(context, connection, None)),
+            Ok(Delivered::Yes) => delivered.push(delivered_event(
+                context,
+                credential.key_id,
+                connection,
+                None,
+            )),
             Ok(Delivered::PersonNeeded) => for_person.push(connection),
             Err(error) => failure = Some(error),
         }
     }
     let (attested, open) = attended(context).await?;
-    delivered.extend(attested.iter().map(|c| delivered_event(context, c, None)));
+    let attested = attested.iter();
+    delivered.extend(attested.map(|c| delivered_event(context, credential.key_id, c, None)));
     for_person.extend(open);
     clients.events.publish(&delivered).await?;
     // What a person has to do is asked for before what only has to be tried again.
@@ -73,7 +82,7 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
         let request = Request {
             purpose: Purpose::Rotate,
             now,
-            due_by: current.expires_at,
+            due_by: stored.mail_stops(),
         };
         return Err(ask(context, Need::hand_overs(for_person), request).await?);
     }

@@ -32,21 +32,30 @@ pub(super) async fn run(
 
 async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
     let Stored {
-        context, current, ..
+        context,
+        credential,
+        ..
     } = stored;
+    let client_secret = &credential.client_secret;
     let Context {
         clients,
         secret,
         document: pending,
         ..
     } = context;
-    let now = wait_until_signs_in(clients, pending, context.deadline).await?;
+    let now = wait_until_signs_in(clients, pending, client_secret, context.deadline).await?;
     let store = clients.grants(secret);
     let (logins, grants_document) = tokio::join!(Logins::read(clients, pending), store.read());
     let grants_document = grants_document?;
     let (connections, mailboxes) = tokio::join!(
-        prove_connections(context, &logins, &grants_document.attestations, now),
-        prove_mailboxes(context, &grants_document.grants),
+        prove_connections(
+            context,
+            credential,
+            &logins,
+            &grants_document.attestations,
+            now
+        ),
+        prove_mailboxes(context, client_secret, &grants_document.grants),
     );
     // A person is asked at once, whatever the connections say, and the connections' failure
     // comes before the waiting: it is what has to be looked at.
@@ -57,7 +66,7 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
         let request = Request {
             purpose: Purpose::Rotate,
             now,
-            due_by: current.expires_at,
+            due_by: stored.mail_stops(),
         };
         Some(ask(context, needs, request).await?)
     };

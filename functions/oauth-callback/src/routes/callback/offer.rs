@@ -82,11 +82,11 @@ async fn offer_one(
 ) -> Result<Option<String>, Failure> {
     let shopctrl = shopctrl::client(clients, connection).await?;
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
-    if held.has(sign_in.mailbox.key_id) {
+    if held.has(sign_in.credential.key_id) {
         return Ok(None);
     }
     match shopctrl
-        .replace_secret(connection, &held, &sign_in.mailbox)
+        .replace_secret(connection, &held, &sign_in.mailbox, &sign_in.credential)
         .await?
     {
         Replaced::Authorized(_) | Replaced::ChangedMeanwhile => Ok(None),

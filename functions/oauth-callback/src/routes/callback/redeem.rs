@@ -1,7 +1,6 @@
 //! Redeems the authorization code, and makes sure whose account it is.
 
 use secrecy::SecretString;
-use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::id_token::{self, Account, Issuer};
 use shared::entra::refusal::OAuthEndpoint;
@@ -20,11 +19,10 @@ pub(crate) async fn redeem(
     sign_in: &SignIn,
     code: SecretString,
 ) -> Result<Tokens, Message> {
-    let secret = ClientSecret::new(sign_in.mailbox.client_secret.expose().to_owned());
     let endpoint = TokenEndpoint::new(
         clients.http.clone(),
         sign_in.app.clone(),
-        ClientProof::Secret(secret),
+        ClientProof::Secret(sign_in.credential.client_secret.clone()),
     );
     let redeemed = endpoint
         .code(Code {

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use shared::entra::App;
 use shared::entra::refusal::{OAuthEndpoint, OAuthError, RefusalReason};
 use shared::entra::sign_in::{admin_consent_url, scopes};
-use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, SignInName};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, SignInName, StoredCredential};
 use shared::secret_store::SecretMetadata;
 use shared::ticket::{Purpose, Ticket, TicketKey};
 
 use crate::clients::Clients;
-use crate::load;
+use crate::load::{self, BoundVersion};
 use crate::message::{Button, Message};
 use crate::outcome::Outcome;
 use crate::session::sign_in::SignInSession;
@@ -21,6 +21,8 @@ pub(crate) struct SignIn {
     pub ticket: Ticket,
     pub secret: SecretMetadata,
     pub mailbox: MailboxSecret,
+    /// The one of the version that the link is bound to.
+    pub credential: StoredCredential,
     pub app: App,
     /// When it came back.
     pub now: Timestamp,
@@ -34,7 +36,11 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Self, Message> {
         let ticket = load::session_ticket(&key, &session.ticket, now)?;
-        let (secret, mailbox) = load::bound_version(clients, &ticket).await?;
+        let BoundVersion {
+            secret,
+            document: mailbox,
+            credential,
+        } = load::bound_version(clients, &ticket).await?;
         let app = clients.settings.app(&mailbox);
         Ok(Self {
             session,
@@ -42,6 +48,7 @@ impl SignIn {
             ticket,
             secret,
             mailbox,
+            credential,
             app,
             now,
         })

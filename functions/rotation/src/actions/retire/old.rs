@@ -52,10 +52,11 @@ impl<'a> Old<'a> {
     /// Whether the current document holds this version's value too, under an id that is another's: then
     /// ShopCtrl uses it, whatever id the connections show.
     pub(super) fn has_the_value_of(&self, current: &MailboxSecret) -> bool {
-        let value = |document: &MailboxSecret| {
-            document.client_secret.expose() == current.client_secret.expose()
-        };
-        self.document.as_ref().is_some_and(value)
+        let stored = |document: &MailboxSecret| document.credential.stored().cloned();
+        let both = self.document.as_ref().and_then(stored).zip(stored(current));
+        both.is_some_and(|(own, current)| {
+            own.client_secret.expose() == current.client_secret.expose()
+        })
     }
 
     pub(super) async fn is_in_use_by_now(&self, context: &Context<'_>) -> Result<bool, Failure> {

@@ -190,6 +190,53 @@ async fn the_role_alone_and_the_ownership_alone_are_nothing() {
 }
 
 #[tokio::test]
+async fn policies_are_read_with_permissions_of_their_own_and_an_apps_takes_the_tenants_place() {
+    let fixture = Fixture::new();
+    let days = |days: i64| Some(jiff::SignedDuration::from_hours(days * 24));
+    fixture
+        .directory
+        .set_longest_secret(fixture.tenant, days(90));
+    let default = async |bearer: &str| {
+        let headers = [("authorization", bearer)];
+        let uri = "/v1.0/policies/defaultAppManagementPolicy";
+        ask(&fixture.graph, "GET", uri, &headers, "").await
+    };
+    let own = async |bearer: &str| {
+        let below = "/appManagementPolicies";
+        fixture.about_app(bearer, "GET", below, Value::Null).await
+    };
+    let bearer = fixture.rotator_bearer().await;
+    assert_eq!(default(&bearer).await.status, 403);
+    assert_eq!(own(&bearer).await.status, 403);
+    let permit = |permission: &str| {
+        fixture.directory.change(fixture.rotator.app_id, |app| {
+            app.app_roles.insert(permission.to_owned());
+        });
+    };
+    permit("Policy.Read.All");
+    let bearer = fixture.rotator_bearer().await;
+    let shown = default(&bearer).await.json();
+    assert_eq!(shown["isEnabled"], true);
+    let restriction = &shown["applicationRestrictions"]["passwordCredentials"][0];
+    assert_eq!(restriction["restrictionType"], "passwordLifetime");
+    assert_eq!(restriction["maxLifetime"], "P90D");
+    assert_eq!(own(&bearer).await.status, 403, "apps are read with another");
+    permit("Application.Read.All");
+    let bearer = fixture.rotator_bearer().await;
+    assert_eq!(own(&bearer).await.json()["value"], json!([]));
+    // Two years are too long for the default policy, and not for the app's own.
+    assert_eq!(fixture.add_password(&bearer, "a").await.status, 400);
+    fixture.directory.change(fixture.app.app_id, |app| {
+        app.max_secret_lifetime = days(740);
+    });
+    let policy = own(&bearer).await.json();
+    let policy = &policy["value"][0];
+    let restriction = &policy["restrictions"]["passwordCredentials"][0];
+    assert_eq!(restriction["maxLifetime"], "P740D");
+    assert_eq!(fixture.add_password(&bearer, "a").await.status, 200);
+}
+
+#[tokio::test]
 async fn policies_and_limits_refuse_new_secrets_only() {
     let fixture = Fixture::new();
     let bearer = fixture.rotator_bearer().await;

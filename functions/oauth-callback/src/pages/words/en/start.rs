@@ -14,10 +14,13 @@ pub(crate) fn title(ended: bool) -> &'static str {
     }
 }
 
-pub(crate) fn why_now(purpose: Purpose, ends: Timestamp, ended: bool) -> String {
+pub(crate) fn why_now(purpose: Purpose, ends: Option<Timestamp>, ended: bool) -> String {
     if purpose == Purpose::Connect {
         return "ShopCtrl shows that it is not authorized for this mailbox, and wants the sign-in of its owner. Until then no mail flows where it does.".to_owned();
     }
+    let Some(ends) = ends else {
+        return "A new client secret, with which ShopCtrl reaches this mailbox, is ready. Until you have handed it over, mail goes on with the old one. Nobody knows when that one ends, so please do not wait.".to_owned();
+    };
     if ended {
         return format!(
             "The client secret with which ShopCtrl reaches this mailbox ended on {}, and mail has stood still since then. A new one is ready.",
