@@ -233,3 +233,30 @@ async fn a_leaked_secret_of_which_only_the_id_is_known_is_replaced_and_a_person_
     let drift = scenario.details("Drift Found");
     assert_eq!(drift[0]["what"], "leaked_secret_still_valid");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fails_its_test_with_the_first_secret_cannot_be_put_back_and_a_person_is_told()
+ {
+    let plan = MailboxPlan {
+        granted: true,
+        ..first("api", named)
+    };
+    let scenario = Scenario::with(&plan).await;
+    scenario.world.shopctrl.fail_tests_with_next_secret(
+        scenario.mailbox.shop_id,
+        "orders-in",
+        "no connection",
+    );
+    scenario.check().await;
+    let told = scenario.details("Rotation Failed").remove(0);
+    let what = told["what"].as_str().unwrap();
+    assert!(
+        what.contains("is not known, and cannot be put back"),
+        "{what}"
+    );
+    assert!(
+        scenario.secret().labelled("AWSPENDING").is_some(),
+        "not promoted"
+    );
+    assert!(first_is_in_entra(&scenario));
+}
