@@ -2,7 +2,6 @@
 //! for ten years.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use shared::config::Reader;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy::Policy;
@@ -22,8 +21,8 @@ const TEN_YEARS: i64 = 3652;
 fn plan(settings_links: bool) -> MailboxPlan {
     MailboxPlan {
         settings_links,
-        // The longest that Entra's own pages offer.
-        document: |document| document["lifetime"] = json!("P730D"),
+        // The default.
+        document: |document| drop(document.as_object_mut().unwrap().remove("lifetime")),
         ..attended()
     }
 }
@@ -50,9 +49,11 @@ fn hand_overs(scenario: &Scenario) -> usize {
     let text = secret.labelled(CURRENT).and_then(|version| version.text());
     let document = MailboxSecret::read(&text.unwrap().to_owned().into()).unwrap();
     let issued = scenario.world.clock.now();
-    let lives = document.expires_at.duration_since(issued);
+    let end = document.credential.end(None).unwrap();
+    let lives = end.duration_since(issued);
     assert!(lives > days(729), "{lives:#}");
-    let renewal = |issued: &Timestamp| policy.renewal(document.lifetime.signed(), *issued + lives);
+    let renewal =
+        |issued: &Timestamp| policy.renewal(document.lifetime().signed(), *issued + lives);
     let until = issued + SignedDuration::from_hours(24 * TEN_YEARS);
     std::iter::successors(Some(renewal(&issued)), |issued| Some(renewal(issued)))
         .take_while(|at| *at < until)
