@@ -170,27 +170,6 @@ impl DriftKind {
         }
     }
 
-    /// Whether it is about a client secret that was replaced.
-    #[must_use]
-    pub fn is_of_a_superseded_secret(self) -> bool {
-        match self {
-            Self::LeakedSecretStillValid | Self::SupersededSecretInUse => true,
-            Self::NoCurrentVersion
-            | Self::RegistrationMissing
-            | Self::SecretRefused
-            | Self::CredentialMissing
-            | Self::KeyIdIsAnothers
-            | Self::ClientSecretIsAnId
-            | Self::ClientSecretEndsInLineBreak
-            | Self::ConnectionNotAuthorized
-            | Self::ConnectionDisabled
-            | Self::ConnectionHoldsAnotherSecret
-            | Self::RotationOff
-            | Self::BackstopEarly
-            | Self::BackstopLate => false,
-        }
-    }
-
     /// What it means.
     #[must_use]
     pub fn meaning(self) -> &'static str {

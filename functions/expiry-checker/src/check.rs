@@ -14,7 +14,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
-use crate::closing::{Checked, closing};
+use crate::closing::{Checked, closing, only_begun};
 use crate::look::look;
 use crate::news::{self, News};
 use crate::perform::{Progress, perform};
@@ -234,16 +234,22 @@ async fn note_what_is_over(
         closing(&checked, check.now)
     };
     let mut closed = closing(&found.secret, &progress.tags);
-    if !closed.events.is_empty() {
+    if !closed.tags.is_empty() {
         // Only what still stands so: a rotation may have gone on meanwhile, and says itself what it closes.
         match clients.store.describe(&found.secret.arn).await {
             Ok(secret) if secret.versions.current() == found.secret.versions.current() => {
-                let mut tags = secret.tags.clone();
+                let mut tags = secret.tags;
                 let noted = progress.news.tags.iter();
                 tags.extend(noted.map(|(key, value)| ((*key).to_owned(), value.clone())));
-                closed = closing(&secret, &tags);
+                let versions = secret.versions;
+                let before = SecretMetadata {
+                    versions,
+                    ..found.secret.clone()
+                };
+                closed = closing(&before, &tags);
             }
-            Ok(_) => return,
+            // What this check publishes stands beside what was noted meanwhile.
+            Ok(secret) => closed = only_begun(&secret, &progress.news.events, check.now),
             Err(error) => {
                 warn!(failure = %error.failure, "what is over is looked at by the next check");
                 return;

@@ -10,6 +10,7 @@ use shared::tags;
 use shared::tags::open_troubles::{OpenTroubles, published};
 use shared::tags::published_failures::PublishedFailures;
 use shared::tags::seen_drift::SeenDrift;
+use shared::tags::state::State;
 
 /// What a check has seen and done.
 pub(crate) struct Checked<'a> {
@@ -46,38 +47,35 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         probe,
         tags,
         drift,
-        at_rest,
+        ..
     } = checked;
     let tag = |key: &str| tags.get(key).map(String::as_str);
-    let mut before = OpenTroubles::read(tag(tags::OPEN));
-    let was = before.version().to_owned();
-    let current = secret.versions.current().unwrap_or(&was);
-    let mut by_hand = false;
-    if was != current && !was.is_empty() {
-        if tag(tags::ROTATED_VERSION) == Some(current) {
-            // `Client Secret Rotated` said so.
-            before = before.promoted(current);
-        } else if probe.is_none_or(|probe| probe.issued_here) {
-            // It will, or nobody knows.
-            return Closing::none();
-        } else {
-            by_hand = true;
-        }
+    let before = OpenTroubles::read(tag(tags::OPEN));
+    let current = secret.versions.current().unwrap_or(before.version());
+    let promoted = probe.is_none_or(|probe| probe.issued_here);
+    if promoted && tag(tags::ROTATED_VERSION) != Some(current) {
+        // `Client Secret Rotated` will say what is over by it, or nobody knows.
+        return Closing::none();
     }
+    let by_hand = before.version() != current && !before.version().is_empty();
     let connections = probe.map_or(&[][..], |probe| probe.connections.as_slice());
     let seen = SeenDrift::read(tag(tags::DRIFT));
-    let mut tags: BTreeMap<String, String> = (*tags).clone();
-    let mut noted = Vec::new();
-    if *at_rest && let Some(failures) = failures_that_stand(&tags, current) {
-        tags.insert(tags::PUBLISHED_FAILURES.to_owned(), failures.clone());
-        noted.push((tags::PUBLISHED_FAILURES, failures));
-    }
-    let mut open = published(&tags, &secret.versions, current);
+    let ended = ended(checked, current);
+    let mut as_noted: BTreeMap<String, String> = (*tags).clone();
+    let noted = ended
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()));
+    as_noted.extend(noted);
+    let mut open = published(&as_noted, &secret.versions, current);
     open.extend(before.drift_still_seen(&seen, connections));
     open.extend(drift.iter().cloned());
     let next = before.next(current, now, &open);
-    let over = before.over(&next, connections).into_iter();
-    let events = over.map(|closes| EventKind::MailboxRecovered {
+    let mut over = before.over(&next, connections);
+    over.extend(begun_and_over(checked, current, &before, &open));
+    // What ended is past nearing its end, and not over.
+    let ended_since = open.contains(&Trouble::Expired);
+    over.retain(|closes| !(ended_since && closes.trouble == Trouble::Expiring));
+    let events = over.into_iter().map(|closes| EventKind::MailboxRecovered {
         seen: seen_over(&closes, by_hand).to_owned(),
         closes,
         at: now,
@@ -85,19 +83,106 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
     let nothing = before == OpenTroubles::default() && open.is_empty();
     let next = next.to_string();
     let changed = !nothing && tags.get(tags::OPEN) != Some(&next);
-    noted.extend(changed.then_some((tags::OPEN, next)));
+    let noted = changed.then_some((tags::OPEN, next));
     Closing {
         events: events.collect(),
-        tags: noted,
+        tags: ended.into_iter().chain(noted).collect(),
     }
 }
 
-/// Without those of a rotation that has ended, should that leave less: a failure of another one is another.
-fn failures_that_stand(tags: &BTreeMap<String, String>, current: &str) -> Option<String> {
-    let tag = tags.get(tags::PUBLISHED_FAILURES).map(String::as_str);
-    let published = PublishedFailures::read(tag, current);
-    let of_tests = published.clone().of_tests();
-    (of_tests != published).then(|| of_tests.to_string())
+/// Where another version is current now than was looked at: only what is being published is noted beside the rest.
+pub(crate) fn only_begun(
+    secret: &SecretMetadata,
+    publishing: &[EventKind],
+    now: Timestamp,
+) -> Closing {
+    let begun = publishing.iter().filter_map(|kind| match kind {
+        EventKind::DriftFound {
+            what,
+            connection,
+            mended: false,
+            ..
+        } => Some(Trouble::Drift {
+            what: *what,
+            connection: connection.clone(),
+        }),
+        EventKind::ClientSecretExpired { .. } => Some(Trouble::Expired),
+        EventKind::ClientSecretExpiring { .. } => Some(Trouble::Expiring),
+        EventKind::RotationStalled { .. } => Some(Trouble::Stalled),
+        _ => None,
+    });
+    let tag = secret.tags.get(tags::OPEN).map(String::as_str);
+    let before = OpenTroubles::read(tag);
+    let current = secret.versions.current().unwrap_or_default();
+    let next = begun.fold(before.clone(), |open, trouble| {
+        open.with(current, now, &trouble)
+    });
+    let changed = (next != before).then(|| (tags::OPEN, next.to_string()));
+    Closing {
+        events: Vec::new(),
+        tags: changed.into_iter().collect(),
+    }
+}
+
+/// What rotations noted that have ended: should it come again, it is another time.
+fn ended(checked: &Checked<'_>, current: &str) -> Vec<(&'static str, String)> {
+    let tag = |key: &str| checked.tags.get(key).map(String::as_str);
+    let mut ended = Vec::new();
+    if failed_before_another_was_put(checked.tags, current) {
+        let none = PublishedFailures::read(None, current);
+        ended.push((tags::PUBLISHED_FAILURES, none.to_string()));
+    } else if checked.at_rest {
+        let published = PublishedFailures::read(tag(tags::PUBLISHED_FAILURES), current);
+        let stand = published.clone().of_tests();
+        let changed = stand != published;
+        ended.extend(changed.then(|| (tags::PUBLISHED_FAILURES, stand.to_string())));
+    }
+    if waited_in_vain(checked.secret, checked.tags, current) {
+        ended.push((tags::STATE, State::Rotated.to_string()));
+    }
+    ended
+}
+
+/// Whether a rotation failed while a version was current in whose place a person put another one.
+fn failed_before_another_was_put(tags: &BTreeMap<String, String>, current: &str) -> bool {
+    let tag = |key: &str| tags.get(key).map(String::as_str);
+    // What failed before a promotion is closed by it.
+    let promoted = tag(tags::ROTATED_VERSION) == Some(current);
+    !promoted && PublishedFailures::of_another_version(tag(tags::PUBLISHED_FAILURES), current)
+}
+
+/// Whether a rotation asked a person for something, and was ended.
+fn waited_in_vain(secret: &SecretMetadata, tags: &BTreeMap<String, String>, current: &str) -> bool {
+    match State::read(tags.get(tags::STATE).map(String::as_str)) {
+        Some(State::Waiting { token, .. }) => {
+            token != current && secret.versions.in_progress() != Some(&token)
+        }
+        Some(State::Rotated | State::Stalled { .. }) | None => false,
+    }
+}
+
+/// What was published since the last check, and is over already.
+fn begun_and_over(
+    checked: &Checked<'_>,
+    current: &str,
+    before: &OpenTroubles,
+    open: &BTreeSet<Trouble>,
+) -> Vec<OpenTrouble> {
+    let secret = checked.secret;
+    let mut begun = published(&secret.tags, &secret.versions, current);
+    if waited_in_vain(secret, &secret.tags, current) {
+        begun.insert(Trouble::WaitingForPerson);
+    }
+    if failed_before_another_was_put(&secret.tags, current) {
+        begun.insert(Trouble::RotationFailed);
+    }
+    let begun = begun.into_iter();
+    let over = begun.filter(|trouble| !open.contains(trouble) && !before.has(trouble));
+    over.map(|trouble| OpenTrouble {
+        trouble,
+        since: None,
+    })
+    .collect()
 }
 
 /// What the check saw of it.
@@ -254,6 +339,25 @@ mod tests {
     }
 
     #[test]
+    fn what_began_and_ended_between_two_checks_is_over_once() {
+        let mut asked = Case::new(&[(tags::STATE, "waiting:t:9000/:ab")]);
+        let closed = asked.closing();
+        assert_eq!(over(&closed), [Trouble::WaitingForPerson]);
+        asked.secret.tags.extend(
+            closed
+                .tags
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+        assert_eq!(asked.closing(), Closing::none());
+        let replaced = Case::new(&[(tags::PUBLISHED_FAILURES, "older:0badcafe")]);
+        assert_eq!(over(&replaced.closing()), [Trouble::RotationFailed]);
+        let mut failed = Case::new(&[(tags::PUBLISHED_FAILURES, "c:0badcafe")]);
+        failed.at_rest = true;
+        assert_eq!(over(&failed.closing()), [Trouble::RotationFailed]);
+    }
+
+    #[test]
     fn a_rotation_that_failed_is_over_when_none_is_wanted_and_a_test_that_failed_is_not() {
         let failed = |failures: &str, at_rest: bool| {
             let tags = [
@@ -273,9 +377,8 @@ mod tests {
     #[test]
     fn what_a_promotion_closed_is_not_closed_again_and_nothing_before_that_is_known() {
         let noted = (tags::OPEN, "older:w@3000.e@3000");
-        let rotated = Case::new(&[noted, (tags::ROTATED_VERSION, "c")]);
-        assert_eq!(over(&rotated.closing()), []);
-        assert_eq!(rotated.open().as_deref(), Some("c:"));
+        let rotated = Case::new(&[(tags::OPEN, "c:"), (tags::ROTATED_VERSION, "c")]);
+        assert_eq!(rotated.closing(), Closing::none());
         let mut unpublished = Case::new(&[noted]);
         unpublished.probe.as_mut().unwrap().issued_here = true;
         assert_eq!(unpublished.closing(), Closing::none());

@@ -121,20 +121,6 @@ impl Trouble {
         let Drift { what, connection } = drift;
         Self::Drift { what, connection }
     }
-
-    /// Whether it stands also when a new client secret is the current one: it is about one that was replaced.
-    #[must_use]
-    pub fn outlives_a_promotion(&self) -> bool {
-        match self {
-            Self::Drift { what, .. } => what.is_of_a_superseded_secret(),
-            Self::WaitingForPerson
-            | Self::PermissionEnding
-            | Self::RotationFailed
-            | Self::Stalled
-            | Self::Expiring
-            | Self::Expired => false,
-        }
-    }
 }
 
 /// A trouble that was published.

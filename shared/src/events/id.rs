@@ -38,7 +38,10 @@ impl EventKind {
                 [] => key_id.to_string(),
                 closes => format!("{key_id} {closes:?}"),
             },
-            Self::MailboxRecovered { closes, at, .. } => format!("{closes:?} {at}"),
+            Self::MailboxRecovered { closes, at, .. } => match closes.since {
+                Some(_) => format!("{closes:?}"),
+                None => format!("{closes:?} {at}"),
+            },
             // What stops is a look at that moment; published again, it may be another one.
             Self::CredentialRetired {
                 key_id,

@@ -14,7 +14,6 @@ use super::reminded::Reminded;
 use super::seen_drift::SeenDrift;
 use super::stalled::Stalled;
 use super::state::State;
-use super::superseded::{SupersededWarnings, Why};
 use crate::drift::{Drift, DriftKind};
 use crate::events::{OpenTrouble, Trouble};
 use crate::ids::ConnectionId;
@@ -41,15 +40,13 @@ impl OpenTroubles {
         tag.and_then(|tag| tag.parse().ok()).unwrap_or_default()
     }
 
-    /// What stands also when a promotion has made this version current.
+    /// Nothing, with this version current.
     #[must_use]
-    pub fn promoted(mut self, version: &str) -> Self {
-        version.clone_into(&mut self.version);
-        self.since.retain(|key, _| {
-            let trouble = trouble(key, &[]);
-            trouble.is_some_and(|trouble| trouble.outlives_a_promotion())
-        });
-        self
+    pub fn none(version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            since: BTreeMap::new(),
+        }
     }
 
     /// The version that was current; empty where nothing was ever noted, or none was.
@@ -95,6 +92,12 @@ impl OpenTroubles {
         all.collect()
     }
 
+    /// Whether it has this one.
+    #[must_use]
+    pub fn has(&self, trouble: &Trouble) -> bool {
+        self.since.contains_key(&key(trouble))
+    }
+
     /// What of it is not in what a later look leaves.
     #[must_use]
     pub fn over(&self, next: &Self, connections: &[ConnectionId]) -> Vec<OpenTrouble> {
@@ -108,8 +111,7 @@ impl OpenTroubles {
     }
 }
 
-/// What the other tags say was published while `current` had AWSCURRENT, and is not over; of drift that of
-/// superseded credentials only.
+/// What the other tags say was published while `current` had AWSCURRENT, and is not over; of drift they do not tell.
 #[must_use]
 pub fn published(
     tags: &BTreeMap<String, String>,
@@ -132,23 +134,10 @@ pub fn published(
     if Stalled::read(tag(super::STALLED)).is_some_and(Stalled::was_published) {
         open.insert(Trouble::Stalled);
     }
-    if Reminded::covers(tag(super::REMINDED), current, i64::MAX) {
-        open.insert(Trouble::Expiring);
-    }
     if Reminded::covers(tag(super::REMINDED), current, 0) {
         open.insert(Trouble::Expired);
-    }
-    let superseded = versions.claims().into_keys();
-    let superseded = superseded.filter(|(_, version)| !versions.in_use(version));
-    let keys: Vec<_> = superseded.map(|(key_id, _)| key_id).collect();
-    let warnings = SupersededWarnings::read(tag(super::SUPERSEDED), keys.iter().copied());
-    for key_id in keys {
-        let what = match warnings.of(key_id).map(|warned| warned.why) {
-            Some(Why::Used) => DriftKind::SupersededSecretInUse,
-            Some(Why::Leaked) => DriftKind::LeakedSecretStillValid,
-            Some(Why::EndOnly) | None => continue,
-        };
-        open.insert(Trouble::of(what.into()));
+    } else if Reminded::covers(tag(super::REMINDED), current, i64::MAX) {
+        open.insert(Trouble::Expiring);
     }
     open
 }

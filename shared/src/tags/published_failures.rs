@@ -41,6 +41,13 @@ impl PublishedFailures {
         })
     }
 
+    /// Whether the tag has some of a version that is current no more.
+    #[must_use]
+    pub fn of_another_version(tag: Option<&str>, version: &str) -> bool {
+        let read: Option<Self> = tag.and_then(|tag| tag.parse().ok());
+        read.is_some_and(|read| read.version != version && !read.hashes.is_empty())
+    }
+
     /// Whether none was.
     #[must_use]
     pub fn is_empty(&self) -> bool {

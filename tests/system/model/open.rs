@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
+use simulators::aws::secrets_manager::CURRENT;
 use simulators::world::Mailbox;
 
-use super::ModelWorld;
 use super::schedule::{Deed, Tag};
 use super::watch::Watch;
+use super::{ModelWorld, telling};
 
 /// What a person hears of, as it begins and as it ends: that they were asked for something is one thing, whether a
 /// rotation waits for it or not.
 fn trouble(of: &Json, trouble: &str) -> String {
     match trouble {
         "waiting_for_person" | "permission_ending" => "asked".to_owned(),
+        "expiring" | "expired" => "its end".to_owned(),
         "drift" => format!("drift {} {}", of["what"], of["connection"]),
         other => other.to_owned(),
     }
@@ -50,8 +52,9 @@ fn ends(event: &Json) -> Vec<String> {
 
 /// What is wrong with that, at the end of a run after which all is whole.
 pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
-    // Who edits what the system notes hears of it again, or not.
-    if watch.deeds.iter().any(edits_a_note) {
+    // Who edits what the system notes hears of it again, or not; and a promotion by hand, of what was perhaps
+    // delivered to nobody, is not published until it was.
+    if watch.deeds.iter().any(edits_a_note) || promoted_by_hand(world, mailbox) {
         return Vec::new();
     }
     let mut open: BTreeSet<String> = BTreeSet::new();
@@ -65,6 +68,10 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
             continue;
         }
         open.extend(begins(&event));
+        // Told to be put right: the beginning and the end in one.
+        if detail["mended"] == true {
+            open.remove(&trouble(detail, "drift"));
+        }
         let token = detail["token"].as_str().unwrap_or_default();
         for ended in ends(&event) {
             // Told again by the same promotion, after a kill.
@@ -76,11 +83,46 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
             }
         }
     }
+    // Such as a policy that nobody corrected.
+    if telling::reported_as_failed(world, mailbox) {
+        return wrong;
+    }
+    // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
+    let stands = ["backstop", "leaked_secret_still_valid"];
+    open.retain(|trouble| !stands.iter().any(|what| trouble.contains(what)));
+    if std::env::var("DEBUG_OPEN").is_ok() && !(open.is_empty() && wrong.is_empty()) {
+        let mut text = String::new();
+        for event in world.event_bridge.events() {
+            let d = &event["detail"];
+            text += &format!(
+                "EV {} {} tok={} what={} conn={} closes={} trouble={} since={}\n",
+                event["time"],
+                event["detail-type"],
+                d["token"],
+                d["what"],
+                d["connection"],
+                d["closes"],
+                d["trouble"],
+                d["since"]
+            );
+        }
+        wrong.push(text);
+    }
     wrong.extend(
         open.into_iter()
             .map(|trouble| format!("never told to be over: {trouble}")),
     );
     wrong
+}
+
+fn promoted_by_hand(world: &ModelWorld, mailbox: &Mailbox) -> bool {
+    let secret = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+    let current = secret.labelled(CURRENT).map(|version| version.id.clone());
+    let rotated = world.event_bridge.details("Client Secret Rotated");
+    let published = |id: &String| rotated.iter().any(|detail| detail["token"] == id.as_str());
+    let started = world.event_bridge.details("Rotation Started");
+    let issued = |id: &String| started.iter().any(|detail| detail["token"] == id.as_str());
+    current.is_some_and(|id| issued(&id) && !published(&id))
 }
 
 fn edits_a_note(deed: &Deed) -> bool {

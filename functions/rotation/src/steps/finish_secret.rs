@@ -189,13 +189,15 @@ async fn publish_rotated(
         let requested = context.event(EventKind::CheckRequested { time });
         clients.events.publish(&[requested]).await?;
     }
-    let open = OpenTroubles::read(secret.tags.get(tags::OPEN).map(String::as_str));
     let mut green = vec![
         (tags::EXPIRES_AT, credential.expires_at.to_string()),
         (tags::STATE, State::Rotated.to_string()),
         (tags::ROTATED_VERSION, version.clone()),
-        (tags::OPEN, open.promoted(version).to_string()),
+        (tags::OPEN, OpenTroubles::none(version).to_string()),
     ];
+    // It is said to be over, and begins anew.
+    let stalled = secret.tags.contains_key(tags::STALLED);
+    green.extend(stalled.then(|| (tags::STALLED, tags::NONE.to_owned())));
     green.extend(stored_at.map(|at| (tags::ISSUED_AT, at.to_string())));
     if was.is_some() {
         // A promotion mends whatever was found: should it come back, it is published again.
@@ -221,18 +223,13 @@ fn closes(context: &Context<'_>, previous: Option<&str>) -> Vec<OpenTrouble> {
         return Vec::new();
     }
     let mut closes = open.all(&ids);
-    // Of a superseded credential, which a promotion does not end.
-    closes.retain(|open| !open.trouble.outlives_a_promotion());
     let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
     let waited = state.is_some_and(|state| state.asked(version).is_some());
     let mut noted = published(&secret.tags, &secret.versions, previous.unwrap_or_default());
     if waited {
         noted.insert(Trouble::WaitingForPerson);
     }
-    noted.retain(|trouble| {
-        let known = closes.iter().any(|open| open.trouble == *trouble);
-        !known && !trouble.outlives_a_promotion()
-    });
+    noted.retain(|trouble| !open.has(trouble));
     let noted = noted.into_iter().map(|trouble| OpenTrouble {
         trouble,
         since: None,

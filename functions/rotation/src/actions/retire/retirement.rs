@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::events::{EventKind, RetiredReason};
+use shared::clock;
+use shared::drift::DriftKind;
+use shared::events::{Event, EventKind, OpenTrouble, RetiredReason, Trouble};
 use shared::failure::Failure;
 use shared::ids::KeyId;
 use shared::tags;
+use shared::tags::superseded::{SupersededWarnings, Why};
 
 use crate::context::{Context, event};
 use crate::delivery::held::{Held, stops};
@@ -50,9 +53,29 @@ impl Retirement<'_> {
             reason,
             stops: emergency.then(|| stops(document, self.held, key_id)),
         };
-        clients
-            .events
-            .publish(&[event(secret, None, retired)])
-            .await
+        let mut events = vec![event(secret, None, retired)];
+        events.extend(self.what_is_over(key_id));
+        clients.events.publish(&events).await
+    }
+
+    /// What people were told of a credential that is gone.
+    fn what_is_over(&self, key_id: KeyId) -> Option<Event> {
+        let secret = &self.context.secret;
+        let tag = secret.tags.get(tags::SUPERSEDED).map(String::as_str);
+        let told = SupersededWarnings::read(tag, std::iter::once(key_id)).of(key_id)?;
+        let what = match told.why {
+            Why::Used => DriftKind::SupersededSecretInUse,
+            Why::Leaked => DriftKind::LeakedSecretStillValid,
+            Why::EndOnly => return None,
+        };
+        let over = EventKind::MailboxRecovered {
+            closes: OpenTrouble {
+                trouble: Trouble::of(what.into()),
+                since: None,
+            },
+            at: clock::machine(),
+            seen: what.seen_over().to_owned(),
+        };
+        Some(event(secret, None, over))
     }
 }
