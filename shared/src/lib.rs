@@ -25,6 +25,7 @@ pub mod period;
 pub mod policy;
 pub mod retry;
 pub mod rotation;
+pub mod rotation_function;
 pub mod secret_store;
 pub mod shopctrl;
 pub mod short_hash;

@@ -44,7 +44,8 @@ pub struct MailboxSecret {
     pub rotator: Rotator,
     /// Who uses the client secret.
     pub connections: Vec<Connection>,
-    /// The accounts (`oid`) that may see a pending client secret on the hand-over page.
+    /// The mailboxes' own accounts (`oid`) that may see a pending client secret on the hand-over page, where no other
+    /// account can sign in.
     pub reveal_to: Vec<DirectoryId>,
 }
 

@@ -66,7 +66,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// What the checker asks for.
+/// What the checker asks for, or the sign-in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Look, and say what there is: a [`Probe`].
@@ -75,10 +75,12 @@ pub enum Action {
     Sweep,
     /// Remove superseded credentials whose quarantine is over.
     Retire,
+    /// Send the link anew of what a person is waited for: [`AskedAgain`].
+    Ask,
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Probe, Self::Sweep, Self::Retire];
+    const ALL: [Self; 4] = [Self::Probe, Self::Sweep, Self::Retire, Self::Ask];
 
     /// Its name in the event.
     #[must_use]
@@ -87,6 +89,7 @@ impl Action {
             Self::Probe => "probe",
             Self::Sweep => "sweep",
             Self::Retire => "retire",
+            Self::Ask => "ask",
         }
     }
 }
@@ -164,7 +167,7 @@ impl Call {
                 ),
             };
             return Ok(Self::Action(ActionCall {
-                action: action.ok_or_else(|| wrong("Action is not probe, sweep or retire"))?,
+                action: action.ok_or_else(|| wrong("Action is not probe, sweep, retire or ask"))?,
                 secret,
                 named_by_others,
             }));
@@ -299,6 +302,18 @@ pub struct Retired {
     pub removed: Vec<KeyId>,
     /// Those that are kept for now.
     pub kept: Vec<KeyId>,
+}
+
+/// What [`Action::Ask`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedAgain {
+    /// So many links were sent.
+    Sent(usize),
+    /// They were sent a short while ago; they may be sent again from then on.
+    NotBefore(Timestamp),
+    /// Nobody is waited for.
+    NobodyWaitedFor,
 }
 
 #[cfg(test)]

@@ -138,9 +138,21 @@ impl SecretStore {
         secret: &str,
         label: &str,
     ) -> Result<SecretValue, CallError> {
+        let value = self.value_if_labelled(secret, label).await?;
+        value.ok_or_else(|| absent(secret, label))
+    }
+
+    /// The value with this label; `None` when no version has the label.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn value_if_labelled(
+        &self,
+        secret: &str,
+        label: &str,
+    ) -> Result<Option<SecretValue>, CallError> {
         let request = self.0.get_secret_value().secret_id(secret);
-        value(secret, request.version_stage(label).send().await)?
-            .ok_or_else(|| absent(secret, label))
+        value(secret, request.version_stage(label).send().await)
     }
 
     /// The value of this version; `None` when it has none (yet).
@@ -306,16 +318,6 @@ impl SecretStore {
         let request = self.0.rotate_secret().secret_id(secret);
         let request = request.set_client_request_token(token.map(str::to_owned));
         started(request.send().await)
-    }
-
-    /// Asks Secrets Manager to test the rotation's configuration. While a rotation is unfinished, that
-    /// one is reattempted instead, and that is success too.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn test_rotation(&self, secret: &str) -> Result<(), CallError> {
-        let request = self.0.rotate_secret().secret_id(secret);
-        started(request.rotate_immediately(false).send().await)
     }
 }
 

@@ -1,7 +1,11 @@
 //! The ticket in a person's link: it names a request, and reveals nothing without the right sign-in.
 
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -40,7 +44,9 @@ pub struct Ticket {
 pub enum Refused {
     /// It was one of ours, and it says for what.
     Expired(Ticket),
-    /// It is not ours, or was altered.
+    /// Another key signed it, or seems to have.
+    OtherKey,
+    /// It is no ticket, or was altered.
     Invalid,
 }
 
@@ -55,6 +61,25 @@ struct Claims {
 }
 
 const AUDIENCE: &str = "shopmail-ticket";
+/// The longest ticket has some 600 characters.
+const LONGEST: usize = 2048;
+
+/// When a text that has a ticket's form says that it ends, whoever signed it; `None` where it cannot be one of ours.
+/// For strangers' requests: it needs no key.
+#[must_use]
+pub fn claimed_expiry(text: &str) -> Option<Timestamp> {
+    let mut parts = text.splitn(4, '.');
+    let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if text.len() > LONGEST || parts.next().is_some() {
+        return None;
+    }
+    let decode = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).ok();
+    let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
+    let claims: Claims = serde_json::from_slice(&decode(claims)?).ok()?;
+    let signed = header.alg == Algorithm::HS256 && decode(signature)?.len() == 32;
+    let ours = signed && claims.aud == AUDIENCE;
+    ours.then(|| Timestamp::from_second(claims.exp).ok())?
+}
 
 /// The key that signs tickets. The callback derives the key of its cookies from it too.
 #[derive(Debug, Clone)]
@@ -101,6 +126,14 @@ impl TicketKey {
         key
     }
 
+    /// Which key it is. No secret: it stands in the tickets that it signs.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let id = self.derive("kid");
+        let (front, _) = id.split_at(4);
+        HEXLOWER.encode(front)
+    }
+
     /// Signs a ticket.
     ///
     /// # Errors
@@ -116,7 +149,11 @@ impl TicketKey {
             exp: ticket.expires_at.as_second(),
         };
         let key = EncodingKey::from_secret(&self.derive("ticket"));
-        encode(&Header::new(Algorithm::HS256), &claims, &key)
+        let header = Header {
+            kid: Some(self.id()),
+            ..Header::new(Algorithm::HS256)
+        };
+        encode(&header, &claims, &key)
             .map_err(|_| Failure::new(Kind::Misconfigured, "signing a ticket"))
     }
 
@@ -131,9 +168,16 @@ impl TicketKey {
         checks.set_required_spec_claims(&["exp", "aud"]);
         checks.validate_exp = false;
         let key = DecodingKey::from_secret(&self.derive("ticket"));
-        let claims: Claims = decode(text, &key, &checks)
-            .map_err(|_| Refused::Invalid)?
-            .claims;
+        let kid = decode_header(text).map_err(|_| Refused::Invalid)?.kid;
+        if kid.as_ref().is_some_and(|kid| *kid != self.id()) {
+            return Err(Refused::OtherKey);
+        }
+        let claims = decode(text, &key, &checks).map_err(|error| match (error.kind(), kid) {
+            // Releases before wrote no key's id.
+            (ErrorKind::InvalidSignature, None) => Refused::OtherKey,
+            _ => Refused::Invalid,
+        });
+        let claims: Claims = claims?.claims;
         let ticket = Ticket {
             purpose: claims.purpose,
             secret: claims.secret,
@@ -159,6 +203,7 @@ pub fn expiry(now: Timestamp, lifetime: SignedDuration) -> Timestamp {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn key() -> TicketKey {
         TicketKey::new("0123456789abcdef0123456789abcdef".to_owned().into()).unwrap()
@@ -192,11 +237,9 @@ mod tests {
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             let altered = String::from_utf8(altered).unwrap();
             // The last character's spare bits are refused too (strict base64).
-            assert_eq!(
-                key().verify(&altered, now),
-                Err(Refused::Invalid),
-                "at {at}"
-            );
+            let verified = key().verify(&altered, now);
+            let refused = matches!(verified, Err(Refused::Invalid | Refused::OtherKey));
+            assert!(refused, "at {at}: {verified:?}");
         }
     }
 
@@ -205,8 +248,9 @@ mod tests {
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let text = key().sign(&ticket()).unwrap();
         let other = TicketKey::new("fedcba9876543210fedcba9876543210".to_owned().into()).unwrap();
-        assert_eq!(other.verify(&text, now), Err(Refused::Invalid));
-        let none = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#);
+        assert_eq!(other.verify(&text, now), Err(Refused::OtherKey));
+        assert_ne!(other.id(), key().id());
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#);
         let payload = text.split('.').nth(1).unwrap();
         assert_eq!(
             key().verify(&format!("{none}.{payload}."), now),
@@ -214,9 +258,50 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_ticket_of_a_release_before_has_no_key_id_and_is_taken() {
+        let claims = json!({
+            "aud": AUDIENCE, "purpose": "connect", "secret": "s", "version": "v",
+            "mailbox": "orders@shop.example", "exp": 2_000_000_000,
+        });
+        jwt::use_ring();
+        let with = |key: &TicketKey| {
+            let key = EncodingKey::from_secret(&key.derive("ticket"));
+            encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
+        };
+        let other = TicketKey::new("fedcba9876543210fedcba9876543210".to_owned().into()).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(key().verify(&with(&key()), now).is_ok());
+        assert_eq!(key().verify(&with(&other), now), Err(Refused::OtherKey));
+    }
+
+    #[test]
+    fn what_has_no_tickets_form_is_known_without_the_key() {
+        let text = key().sign(&ticket()).unwrap();
+        assert_eq!(claimed_expiry(&text), Some(ticket().expires_at));
+        let [header, claims, signature] = text.split('.').collect::<Vec<_>>()[..] else {
+            panic!("{text}")
+        };
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#);
+        for odd in [
+            String::new(),
+            "a.b.c".to_owned(),
+            format!("{header}.{claims}"),
+            format!("{header}.{claims}."),
+            format!("{header}.{claims}.{signature}.{signature}"),
+            format!("{none}.{claims}.{signature}"),
+            format!("{header}.{header}.{signature}"),
+            format!("{header}.{claims}.{}", &signature[1..]),
+            "A.".repeat(3000),
+        ] {
+            assert_eq!(claimed_expiry(&odd), None, "{odd}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in ".*") {
+            let _ = claimed_expiry(&text);
             let _ = key().verify(&text, Timestamp::UNIX_EPOCH);
         }
     }

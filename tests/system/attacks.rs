@@ -5,6 +5,7 @@
 
 mod floods_and_failures;
 mod foreign_words;
+mod fresh_sign_in;
 mod right_person;
 mod session;
 mod visit;

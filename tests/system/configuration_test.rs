@@ -52,3 +52,28 @@ async fn all_that_is_wrong_is_told_in_one_message() {
     let secret = scenario.secret();
     assert!(secret.labelled(PENDING).is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_the_secret_can_never_be_shown_to_is_named() {
+    const COLLEAGUE: &str = "44444444-0000-4000-8000-000000000000";
+    let plan = MailboxPlan {
+        document: |document| document["reveal_to"] = vec![COLLEAGUE].into(),
+        ..MailboxPlan::default()
+    };
+    let scenario = Scenario::with(&plan).await;
+    let ended = scenario.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
+    let told = scenario.details("Rotation Failed").remove(0);
+    assert!(told["what"].as_str().unwrap().contains(COLLEAGUE), "{told}");
+    // The mailbox's own account is none such; and as long as nobody has signed in, it is not known.
+    for (reveal_to_owner, granted) in [(true, true), (false, false)] {
+        let plan = MailboxPlan {
+            reveal_to_owner,
+            granted,
+            ..MailboxPlan::default()
+        };
+        let scenario = Scenario::with(&plan).await;
+        let ended = scenario.test_configuration().await;
+        assert_eq!(ended.as_deref(), Some("TestRotationSucceeded"));
+    }
+}

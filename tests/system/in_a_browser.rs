@@ -87,7 +87,9 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
     let Some(window) = chromium::session_or_say(test).await else {
         return;
     };
-    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let at_once = [("ASK_AGAIN_AFTER", "PT0S")];
+    let scenario = Scenario::with_settings(&at_once, &without_grant()).await;
+    scenario.start_to_wait().await;
     let ended = Forged::like(&scenario.link_in(ASKED)).ending_in(-60);
     window.open(&ended.link(&scenario.world)).await;
     assert_eq!(window.heading().await, "This link has ended");
@@ -96,13 +98,65 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
     window.press(Key::Tab).await;
     assert_eq!(window.focused().await, "Send a new link");
     window.press(Key::Enter).await;
-    window.until_heading("A new link was asked for").await;
+    window.until_heading("A new link was sent").await;
+    assert_good_page(&window, "link_sent").await;
 
     window.open(&scenario.link_in(ASKED)).await;
     sign_in_as_owner(&window, &scenario.mailbox).await;
     assert_eq!(window.heading().await, "Thank you, that was all");
     scenario.settled().await;
     scenario.assert_granted();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_an_end_is_that_end_and_dead_links_say_what_to_do() {
+    let test = "a_reload_of_an_end_is_that_end_and_dead_links_say_what_to_do";
+    let Some(window) = chromium::session_or_say(test).await else {
+        return;
+    };
+    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
+    let link = scenario.link_in(ASKED);
+    let forged = Forged::like(&link);
+    let reload = async |heading: &str| {
+        window
+            .evaluate("document.querySelector('h1').remove()")
+            .await;
+        window.evaluate("location.reload()").await;
+        window.until_heading(heading).await;
+        assert!(!window.url().await.contains('?'), "{}", window.url().await);
+    };
+    let ended = forged.clone().ending_in(-60).link(&scenario.world);
+    window.open(&ended).await;
+    window.click("Send a new link").await;
+    let shortly_before = "A link was sent a short while ago";
+    window.until_heading(shortly_before).await;
+    assert_good_page(&window, "asked_shortly_before").await;
+    reload(shortly_before).await;
+
+    let others = forged
+        .clone()
+        .signed_with("another-key-of-more-than-32-characters");
+    let old = forged.ending_in(-31 * 86_400);
+    for (dead, heading, name) in [
+        (
+            others,
+            "This link does not work any more",
+            "link_of_another_key",
+        ),
+        (old, "This link is too old", "link_of_long_ago"),
+    ] {
+        window.open(&dead.link(&scenario.world)).await;
+        assert_eq!(window.heading().await, heading);
+        assert_good_page(&window, name).await;
+    }
+
+    window.open(&link).await;
+    sign_in_as_owner(&window, &scenario.mailbox).await;
+    assert_eq!(window.heading().await, "Thank you, that was all");
+    reload("Thank you, that was all").await;
+    scenario.settled().await;
+    scenario.assert_granted();
+    assert_eq!(scenario.details("Client Secret Rotated").len(), 1);
 }
 
 /// Opens a list of mailboxes on the way that ShopCtrl's help pages describe.

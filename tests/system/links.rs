@@ -3,6 +3,7 @@
 
 mod account;
 mod foreign_words;
+mod sent_anew;
 mod tickets;
 mod way_back;
 

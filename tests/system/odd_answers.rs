@@ -203,7 +203,7 @@ async fn comes_back_with(scenario: &Scenario, link: &str, error: &str) -> Page {
     let Step::Redirect(back) = signed_in else {
         panic!("{signed_in:?}");
     };
-    visitor.get(&back.replace("code=", error)).await
+    visitor.open(&back.replace("code=", error)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,56 +80,6 @@ async fn a_rotation_without_grant_waits_for_the_owner_and_ends_whole_after_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_link_has_a_new_one_sent_once_and_only_to_the_contact() {
-    let settings = [("TICKET_LIFETIME", "PT1S")];
-    let scenario = Scenario::with_settings(&settings, &without_grant()).await;
-    scenario.start_to_wait().await;
-    let old = scenario.link_in(ASKED);
-    until_ended(&scenario).await;
-
-    let mut visitor = scenario.visitor();
-    let page = visitor.open(&old).await;
-    assert_eq!((page.status, page.heading()), (410, "This link has ended"));
-    assert_eq!(asked(&scenario), 1, "opening it asks for nothing");
-    let sent = visitor.press(&page, "/ticket", &[]).await;
-    assert_eq!(sent.status, 202, "{}", sent.body);
-    assert!(!sent.body.contains("ticket="), "it gets none itself");
-    scenario.settled().await;
-    assert_eq!(asked(&scenario), 2);
-    assert_ne!(scenario.link_in(ASKED), old);
-
-    // It has ended too by now or not: a reattempt asks anew when it has, and only then.
-    until_ended(&scenario).await;
-    scenario.reattempt().await;
-    assert_eq!(asked(&scenario), 3);
-}
-
-/// Waits until the last link is over: a whole second at most.
-async fn until_ended(scenario: &Scenario) {
-    let asks = scenario.details(ASKED);
-    let ends = asks.last().unwrap()["link_expires_at"].as_str().unwrap();
-    let ends: jiff::Timestamp = ends.parse().unwrap();
-    while shared::clock::machine() <= ends {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_requests_for_a_new_link_brings_one() {
-    let scenario = Scenario::waiting_for_owner(&without_grant()).await;
-    // The contact's link is good; this one, of the same rotation, has ended long ago.
-    let ended = crate::support::tickets::Forged::like(&scenario.link_in(ASKED)).ending_in(-60);
-    let mut visitor = scenario.visitor();
-    for _ in 0..5 {
-        let page = visitor.open(&ended.link(&scenario.world)).await;
-        let sent = visitor.press(&page, "/ticket", &[]).await;
-        assert_eq!(sent.status, 202, "{}", sent.body);
-        scenario.settled().await;
-    }
-    assert_eq!(asked(&scenario), 1, "the link that was sent is good yet");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_grant_is_kept_until_its_owner_gives_another() {
     let scenario = Scenario::begin().await;
     let colleague = Person::with_mailbox("colleague@shop.example", "Pa55~colleague");
@@ -237,23 +187,6 @@ async fn at_onboarding_the_configuration_test_asks_for_the_first_grant_and_no_ro
     scenario.rotate().await;
     scenario.assert_whole();
     assert_eq!(asked(&scenario), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_ended_first_link_has_a_new_one_sent_too() {
-    let scenario = Scenario::with(&without_grant()).await;
-    let ended = crate::support::tickets::Forged::connect(&scenario).ending_in(-60);
-    let mut visitor = scenario.visitor();
-    let page = visitor.open(&ended.link(&scenario.world)).await;
-    let sent = visitor.press(&page, "/ticket", &[]).await;
-    assert_eq!(sent.status, 202, "{}", sent.body);
-    scenario.settled().await;
-    assert_eq!(asked(&scenario), 1, "the page said that one is on its way");
-    assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
-    let page = visitor
-        .sign_in_as_owner(&scenario.link_in(ASKED), &scenario.mailbox)
-        .await;
-    assert_eq!(page.heading(), "The mailbox is connected");
 }
 
 #[tokio::test(flavor = "multi_thread")]

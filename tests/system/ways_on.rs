@@ -5,10 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
+use jiff::SignedDuration;
 use oauth_callback::OAuthCallback;
 use serde_json::{Value, json};
+use shared::clock;
+use shared::ids::MailboxAddress;
+use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
 use simulators::gate::{Calls, Fault};
-use simulators::world::MailboxPlan;
+use simulators::world::{MailboxPlan, TICKET_KEY};
 
 use crate::support::Scenario;
 use crate::support::faults::answer;
@@ -76,7 +80,16 @@ fn a_service_that_hangs_ends_on_a_page_before_lambda_ends_the_request() {
             hangs,
         );
         let begun = tokio::time::Instant::now();
-        let event = request("/start", "ticket=t", "$default");
+        let key = TicketKey::new(TICKET_KEY.to_owned().into()).unwrap();
+        let ticket = key.sign(&Ticket {
+            purpose: Purpose::Rotate,
+            secret: "shopmail/orders".to_owned(),
+            version: "v".to_owned(),
+            mailbox: MailboxAddress::read("orders@shop.example").unwrap(),
+            expires_at: expiry(clock::machine(), SignedDuration::from_hours(1)),
+        });
+        let query = format!("ticket={}", ticket.unwrap());
+        let event = request("/start", &query, "$default");
         let (status, body) = text_of(&door, event, Duration::from_secs(29)).await;
         assert_eq!(status, 503);
         assert!(body.contains("This took too long"), "{body}");

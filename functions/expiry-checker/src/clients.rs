@@ -2,10 +2,10 @@
 
 use shared::event_bus::EventBus;
 use shared::http::Client;
+use shared::rotation_function::RotationFunction;
 use shared::secret_store::SecretStore;
 
 use crate::Settings;
-use crate::rotation_function::RotationFunction;
 
 /// Made once in init, and lent to each check.
 #[derive(Debug)]

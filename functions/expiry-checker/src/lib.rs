@@ -12,7 +12,6 @@ mod news;
 mod perform;
 mod plan;
 mod report;
-mod rotation_function;
 mod settings;
 mod shared_apps;
 mod standstill;

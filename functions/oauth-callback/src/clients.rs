@@ -2,6 +2,7 @@
 
 use shared::event_bus::EventBus;
 use shared::http::Client;
+use shared::rotation_function::RotationFunction;
 use shared::secret_store::SecretStore;
 
 use crate::settings::Settings;
@@ -12,17 +13,21 @@ pub(crate) struct Clients {
     pub http: Client,
     pub store: SecretStore,
     pub events: EventBus,
+    pub rotation: RotationFunction,
 }
 
 impl Clients {
     pub fn over(settings: Settings, http: Client) -> Self {
         let store = SecretStore::new(&settings.aws, &http);
         let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
+        let function = settings.rotation_function.clone();
+        let rotation = RotationFunction::new(&settings.aws, &http, function);
         Self {
             settings,
             http,
             store,
             events,
+            rotation,
         }
     }
 }

@@ -38,7 +38,7 @@ use message::Message;
 use outcome::Outcome;
 use request::Request;
 use response::Response;
-pub use route::Route;
+pub use route::{NoRoute, Route};
 pub use settings::Settings;
 
 /// The function, with its clients made.
@@ -90,6 +90,7 @@ impl OAuthCallback {
         })?;
         let base = Url::parse(clients.settings.callback_url.as_str());
         let request = request.below(base.as_ref().map_or("", Url::path));
+        let request = request.known_as(reference);
         let span = info_span!(
             "request",
             reference,
@@ -108,7 +109,7 @@ impl OAuthCallback {
                 .await
                 .unwrap_or_else(|_| Err(Outcome::OutOfTime.into()));
             let response = result.unwrap_or_else(|message| respond_with(&message));
-            response.into_api_gateway(reference)
+            response.into_api_gateway(&request)
         };
         Ok(work.instrument(span).await)
     }
@@ -116,15 +117,16 @@ impl OAuthCallback {
 
 fn respond_with(message: &Message) -> Response {
     let outcome = &message.outcome;
-    info!(
-        outcome = outcome.name(),
-        status = outcome.status(),
-        "answered with a message page"
-    );
+    log(outcome);
     let response = Response::page(pages::outcome::page(message));
-    if message.ends_sign_in {
-        response.with_cookie(session::sign_in::COOKIE.end())
-    } else {
-        response
+    match outcome {
+        Outcome::WrongMethod { allow } => response.allowing(allow.clone()),
+        _ if message.ends_sign_in => response.with_cookie(session::sign_in::COOKIE.end()),
+        _ => response,
     }
+}
+
+fn log(outcome: &Outcome) {
+    let (outcome, status) = (outcome.name(), outcome.status());
+    info!(outcome, status, "answered with a message page");
 }

@@ -1,7 +1,7 @@
 //! The link that a person opened: its ticket, if it is good.
 
-use jiff::Timestamp;
-use shared::ticket::{Refused, Ticket, TicketKey};
+use jiff::{SignedDuration, Timestamp};
+use shared::ticket::{Refused, Ticket, TicketKey, claimed_expiry};
 
 use crate::clients::Clients;
 use crate::load;
@@ -26,14 +26,28 @@ pub(crate) async fn open(
 ) -> Result<Link, Message> {
     let text = request.query("ticket").ok_or(Outcome::NoTicket)?;
     let text = without_what_mail_adds(&text);
+    may_be_ours(&text, now)?;
     let key = load::ticket_key(clients).await?;
-    match key.verify(&text, now) {
+    match load::verify(clients, &key, &text, now).await? {
         Ok(ticket) => Ok(Link { text, key, ticket }),
         Err(Refused::Expired(_)) => {
             let button = Button::NewLink { ticket: text };
             Err(Message::from(Outcome::ExpiredTicket).with_button(button))
         }
+        Err(Refused::OtherKey) => Err(Outcome::OtherKey.into()),
         Err(Refused::Invalid) => Err(Outcome::InvalidTicket.into()),
+    }
+}
+
+/// So long after its end a link does nothing any more.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What can be seen without the key, which costs a call: whether it has a ticket's form, and is not too old.
+pub(crate) fn may_be_ours(text: &str, now: Timestamp) -> Result<(), Outcome> {
+    let ends = claimed_expiry(text).ok_or(Outcome::InvalidTicket)?;
+    match now.duration_since(ends) > KEPT {
+        true => Err(Outcome::TooOld),
+        false => Ok(()),
     }
 }
 

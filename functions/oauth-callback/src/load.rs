@@ -5,7 +5,7 @@ use shared::failure::{Failure, Kind};
 use shared::grants::GrantsStore;
 use shared::mailbox_secret::{MailboxSecret, StoredCredential};
 use shared::retry::CallError;
-use shared::secret_store::versions::CURRENT;
+use shared::secret_store::versions::{CURRENT, PREVIOUS};
 use shared::secret_store::{SecretMetadata, SecretValue};
 use shared::ticket::{Purpose, Refused, Ticket, TicketKey};
 
@@ -24,15 +24,38 @@ pub(crate) async fn ticket_key(clients: &Clients) -> Result<TicketKey, Failure> 
     TicketKey::new(key.text)
 }
 
-/// The ticket of a session. The link may expire while the session is open; the session ends soon after.
-pub(crate) fn session_ticket(
+/// Checks a ticket with the key, and, where another one signed it, with the key before: after a planned change the
+/// links that are under way go on. After a leak the key before is not AWSPREVIOUS any more (docs/runbook.md).
+pub(crate) async fn verify(
+    clients: &Clients,
     key: &TicketKey,
     text: &str,
     now: Timestamp,
-) -> Result<Ticket, Outcome> {
-    match key.verify(text, now) {
+) -> Result<Result<Ticket, Refused>, Failure> {
+    let verified = key.verify(text, now);
+    if verified != Err(Refused::OtherKey) {
+        return Ok(verified);
+    }
+    let previous = clients
+        .store
+        .value_if_labelled(&clients.settings.ticket_key_secret, PREVIOUS)
+        .await
+        .map_err(|error| error.failure.while_doing("reading the ticket key before"))?;
+    let previous = previous.and_then(|value| TicketKey::new(value.text).ok());
+    Ok(previous.map_or(verified, |previous| previous.verify(text, now)))
+}
+
+/// The ticket of a session. The link may expire while the session is open; the session ends soon after.
+pub(crate) async fn session_ticket(
+    clients: &Clients,
+    key: &TicketKey,
+    text: &str,
+    now: Timestamp,
+) -> Result<Ticket, Message> {
+    match verify(clients, key, text, now).await? {
         Ok(ticket) | Err(Refused::Expired(ticket)) => Ok(ticket),
-        Err(Refused::Invalid) => Err(Outcome::InvalidTicket),
+        Err(Refused::OtherKey) => Err(Outcome::OtherKey.into()),
+        Err(Refused::Invalid) => Err(Outcome::InvalidTicket.into()),
     }
 }
 
@@ -43,24 +66,36 @@ pub(crate) struct BoundVersion {
     pub credential: StoredCredential,
 }
 
-/// The version, if what the ticket was for still has to be done.
-pub(crate) async fn bound_version(
-    clients: &Clients,
-    ticket: &Ticket,
-) -> Result<BoundVersion, Message> {
-    let (secret, value) = secret_and_value(clients, ticket).await;
-    let secret = secret?;
+/// Whether what a ticket was for still has to be done.
+pub(crate) fn still_to_do(secret: &SecretMetadata, ticket: &Ticket) -> Result<(), Outcome> {
     if secret.is_replica() {
-        return Err(Outcome::Replica.into());
+        return Err(Outcome::Replica);
     }
     let current = secret.versions.current() == Some(&ticket.version);
     let pending = secret.versions.in_progress() == Some(&ticket.version);
     match ticket.purpose {
-        Purpose::Rotate if current => return Err(Outcome::AlreadyDone.into()),
-        Purpose::Rotate if pending => {}
-        Purpose::Connect if current => {}
-        Purpose::Rotate | Purpose::Connect => return Err(Outcome::Superseded.into()),
+        Purpose::Rotate if current => Err(Outcome::AlreadyDone),
+        Purpose::Rotate if pending => Ok(()),
+        Purpose::Connect if current => Ok(()),
+        Purpose::Rotate | Purpose::Connect => Err(Outcome::Superseded),
     }
+}
+
+/// The version, if what the ticket was for still has to be done. `text` is the ticket as text.
+pub(crate) async fn bound_version(
+    clients: &Clients,
+    ticket: &Ticket,
+    text: &str,
+) -> Result<BoundVersion, Message> {
+    let (secret, value) = secret_and_value(clients, ticket).await;
+    let secret = secret?;
+    still_to_do(&secret, ticket).map_err(|outcome| match outcome {
+        // It was good once: whoever has it may have the newer one sent.
+        Outcome::Superseded => Message::from(outcome).with_button(Button::NewLink {
+            ticket: text.to_owned(),
+        }),
+        outcome => outcome.into(),
+    })?;
     let Some(value) = value? else {
         let what = "reading the link's version: it has no value";
         return Err(Failure::new(Kind::Temporary, what).into());
@@ -107,7 +142,7 @@ pub(crate) async fn hand_over_of_any_account(
     now: Timestamp,
 ) -> Result<HandOverContext, Message> {
     let session = session.ok_or(Outcome::SessionOver)?;
-    let ticket = session_ticket(key, &session.ticket, now)?;
+    let ticket = session_ticket(clients, key, &session.ticket, now).await?;
     let (secret, value) = secret_and_value(clients, &ticket).await;
     let (secret, value) = (secret?, value?);
     if secret.is_replica() {

@@ -1,5 +1,6 @@
 //! A message: the outcome of a request and what the person can do next. Its page is made in `pages`.
 
+use serde::{Deserialize, Serialize};
 use shared::entra::refusal::{OAuthEndpoint, OAuthError, RefusalReason};
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::SignInName;
@@ -8,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::outcome::Outcome;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub outcome: Outcome,
     pub button: Option<Button>,
@@ -18,7 +19,7 @@ pub(crate) struct Message {
     pub ends_sign_in: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Button {
     /// To sign in with this link's ticket. `enter_credentials`: Microsoft would sign in the same account again
     /// without asking.

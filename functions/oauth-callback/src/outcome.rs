@@ -1,5 +1,7 @@
 //! How a request ends that is answered with neither a redirect nor a screen of the hand-over.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use shared::entra::refusal::RefusalReason;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::SignInName;
@@ -8,9 +10,13 @@ use shared::ticket::Purpose;
 use crate::hand_over::reveal::NotRevealed;
 
 /// The outcome, with what its page says of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     NoSuchPage,
+    /// The page is there for other methods, which `allow` names (RFC 9110, 10.2.1).
+    WrongMethod {
+        allow: String,
+    },
     /// Lambda would have ended the request.
     OutOfTime,
     /// Something on our side that passes.
@@ -19,11 +25,22 @@ pub(crate) enum Outcome {
     Misconfigured,
 
     NoTicket,
+    /// It has not the form of a ticket, or was altered.
     InvalidTicket,
+    /// Neither the key nor the one before signed it.
+    OtherKey,
     ExpiredTicket,
+    /// It ended so long ago that nothing can be had by it.
+    TooOld,
     /// A new link was wanted in place of one that is good.
     GoodTicket,
     NewLink,
+    /// The link was sent a short while ago, and may be asked for again from then on.
+    AskedShortlyBefore {
+        again: Timestamp,
+    },
+    /// A new link was wanted, and nobody is waited for.
+    NobodyWaitedFor,
     /// No new link while the mailbox's rotation is switched off.
     RotationOff,
     /// The secret is another region's, whose links lead to that region's `oauth-callback`.
@@ -112,14 +129,19 @@ impl Outcome {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NoSuchPage => "no-such-page",
+            Self::WrongMethod { .. } => "wrong-method",
             Self::OutOfTime => "out-of-time",
             Self::Temporary => "temporary",
             Self::Misconfigured => "misconfigured",
             Self::NoTicket => "no-ticket",
             Self::InvalidTicket => "invalid-ticket",
+            Self::OtherKey => "other-key",
             Self::ExpiredTicket => "expired-ticket",
+            Self::TooOld => "old-ticket",
             Self::GoodTicket => "good-ticket",
             Self::NewLink => "new-link",
+            Self::AskedShortlyBefore { .. } => "asked-shortly-before",
+            Self::NobodyWaitedFor => "nobody-waited-for",
             Self::RotationOff | Self::StoredWhileOff { .. } => "rotation-off",
             Self::Replica => "replica",
             Self::Superseded => "superseded",
@@ -150,6 +172,8 @@ impl Outcome {
     pub fn status(&self) -> i64 {
         match self {
             Self::AlreadyDone
+            | Self::NobodyWaitedFor
+            | Self::AskedShortlyBefore { .. }
             | Self::Connected { .. }
             | Self::StoredWhileOff { .. }
             | Self::RotationGoesOn { .. }
@@ -158,6 +182,7 @@ impl Outcome {
             Self::NewLink => 202,
             Self::NoTicket
             | Self::InvalidTicket
+            | Self::OtherKey
             | Self::GoodTicket
             | Self::NoSignIn
             | Self::NoCode
@@ -171,8 +196,9 @@ impl Outcome {
             | Self::AdminDeclined { .. }
             | Self::SessionOver => 403,
             Self::NoSuchPage | Self::NotDone => 404,
+            Self::WrongMethod { .. } => 405,
             Self::RotationOff | Self::CurrentSecretRefused => 409,
-            Self::ExpiredTicket | Self::Replica | Self::Superseded => 410,
+            Self::ExpiredTicket | Self::TooOld | Self::Replica | Self::Superseded => 410,
             Self::Misconfigured | Self::IdTokenRefused => 500,
             Self::OutOfTime | Self::Temporary | Self::AuthorizeRemains { .. } => 503,
             Self::Refused { reason, .. } => match reason {

@@ -15,6 +15,8 @@ pub(crate) struct Request {
     pub method: String,
     /// Without the stage.
     pub path: String,
+    /// What is on its page and in its log lines.
+    pub reference: String,
     /// `name=value`, each.
     pub cookies: Vec<String>,
     query: String,
@@ -73,6 +75,7 @@ impl Request {
         Ok(Self {
             method: method.to_ascii_uppercase(),
             path: below.unwrap_or(&path).to_owned(),
+            reference: String::new(),
             cookies,
             query: text(event, "rawQueryString")?.unwrap_or_default(),
             form: if body.len() > LONGEST_FORM {
@@ -93,6 +96,12 @@ impl Request {
             },
             None => self,
         }
+    }
+
+    /// The request with the reference that Lambda has for it.
+    pub fn known_as(self, reference: &str) -> Self {
+        let reference = reference.to_owned();
+        Self { reference, ..self }
     }
 
     /// The step's name in the log: that of the path, whatever the method.

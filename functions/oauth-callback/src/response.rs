@@ -6,6 +6,7 @@ use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::message::Message;
 use crate::pages::frame::{self, Page};
+use crate::request::Request;
 
 /// What a route gives.
 pub(crate) type RouteResult = Result<Response, Message>;
@@ -13,6 +14,10 @@ pub(crate) type RouteResult = Result<Response, Message>;
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     content: Content,
+    /// Of an earlier request, whose page it is.
+    reference: Option<String>,
+    /// `Allow`.
+    allow: Option<String>,
     /// `Set-Cookie` values.
     cookies: Vec<String>,
 }
@@ -40,8 +45,24 @@ impl Response {
     fn of(content: Content) -> Self {
         Self {
             content,
+            reference: None,
+            allow: None,
             cookies: Vec::new(),
         }
+    }
+
+    /// The page of an earlier request, with its reference.
+    #[must_use]
+    pub fn of_request(mut self, reference: String) -> Self {
+        self.reference = Some(reference);
+        self
+    }
+
+    /// With the methods that the address has.
+    #[must_use]
+    pub fn allowing(mut self, methods: String) -> Self {
+        self.allow = Some(methods);
+        self
     }
 
     #[must_use]
@@ -50,8 +71,9 @@ impl Response {
         self
     }
 
-    /// As API Gateway takes it. `reference` is on the page and in the log.
-    pub fn into_api_gateway(self, reference: &str) -> ApiGatewayV2httpResponse {
+    /// As API Gateway takes it.
+    pub fn into_api_gateway(self, request: &Request) -> ApiGatewayV2httpResponse {
+        let reference = self.reference.as_deref().unwrap_or(&request.reference);
         let (status, policy, headers, body) = match self.content {
             Content::Redirect(location) => {
                 let location = HeaderValue::try_from(location).ok();
@@ -82,7 +104,13 @@ impl Response {
         response.status_code = status;
         response.headers = common_headers(policy);
         response.headers.extend(headers);
+        let allow = self
+            .allow
+            .and_then(|allow| HeaderValue::try_from(allow).ok());
+        let allow = allow.map(|allow| (header::ALLOW, allow));
+        response.headers.extend(allow);
         response.cookies = self.cookies;
+        let body = body.filter(|_| request.method != "HEAD");
         response.body = body.map(Body::Text);
         response
     }

@@ -1,5 +1,5 @@
-//! The routes of the HTTP API, each once: dispatch, the links on the pages and the check of `template.yaml` go by
-//! this list. It needs nothing else of this crate.
+//! The routes, each once: dispatch and the links on the pages go by this list. It needs nothing else of this crate.
+//! API Gateway hands all requests on: what is no route has a page of ours too.
 
 /// A method and a path that something answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +22,27 @@ pub enum Route {
     ReopenedAttest,
     /// The dates of a finished hand-over as a file.
     Calendar,
-    /// Has a new link sent in place of an expired one.
+    /// Has a new link sent in place of one that does not work any more.
     Ticket,
+    /// How a sign-in or a request for a link ended.
+    Ended,
+}
+
+/// Why a request has no route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRoute {
+    /// Nothing has this path.
+    Path,
+    /// The path has these methods only.
+    Method {
+        /// As `Allow` lists them (RFC 9110, 10.2.1).
+        allow: String,
+    },
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Authorize,
         Self::Callback,
@@ -39,13 +53,28 @@ impl Route {
         Self::ReopenedAttest,
         Self::Calendar,
         Self::Ticket,
+        Self::Ended,
     ];
 
-    /// The route of a request.
-    #[must_use]
-    pub fn of(method: &str, path: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|route| route.method() == method && route.path() == path)
+    /// The route of a request. HEAD is GET without a body (RFC 9110, 9.3.2).
+    ///
+    /// # Errors
+    /// [`NoRoute`].
+    pub fn of(method: &str, path: &str) -> Result<Self, NoRoute> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        let at_path = || Self::ALL.into_iter().filter(|route| route.path() == path);
+        if let Some(route) = at_path().find(|route| route.method() == method) {
+            return Ok(route);
+        }
+        let methods = at_path().map(|route| match route.method() {
+            "GET" => "GET, HEAD",
+            other => other,
+        });
+        let allow = methods.collect::<Vec<_>>().join(", ");
+        Err(match allow.is_empty() {
+            true => NoRoute::Path,
+            false => NoRoute::Method { allow },
+        })
     }
 
     /// Its method, in capitals.
@@ -58,7 +87,8 @@ impl Route {
             | Self::Attestation
             | Self::ReopenedReveal
             | Self::ReopenedAttest
-            | Self::Calendar => "GET",
+            | Self::Calendar
+            | Self::Ended => "GET",
             Self::Reveal | Self::Attest | Self::Ticket => "POST",
         }
     }
@@ -75,6 +105,7 @@ impl Route {
             Self::Attest | Self::ReopenedAttest => "/attest",
             Self::Calendar => "/calendar",
             Self::Ticket => "/ticket",
+            Self::Ended => "/ended",
         }
     }
 
@@ -99,26 +130,26 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    #[test]
-    fn template_yaml_has_these_routes_and_no_other() {
-        let template = include_str!("../../../template.yaml");
-        let keys = template
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("RouteKey: "));
-        let keys: BTreeSet<String> = keys.map(str::to_owned).collect();
-        assert_eq!(keys, Route::ALL.into_iter().map(Route::key).collect());
-    }
 
     #[test]
     fn each_route_is_found_by_its_own_method_and_path() {
         for route in Route::ALL {
-            assert_eq!(Route::of(route.method(), route.path()), Some(route));
+            assert_eq!(Route::of(route.method(), route.path()), Ok(route));
         }
-        assert_eq!(Route::of("HEAD", "/start"), None);
-        assert_eq!(Route::of("GET", "/start/"), None);
+        assert_eq!(Route::of("HEAD", "/start"), Ok(Route::Start));
+        assert_eq!(Route::of("GET", "/start/"), Err(NoRoute::Path));
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_which_are_right() {
+        for (method, path, allow) in [
+            ("POST", "/start", "GET, HEAD"),
+            ("HEAD", "/ticket", "POST"),
+            ("OPTIONS", "/reveal", "POST, GET, HEAD"),
+        ] {
+            let allow = allow.to_owned();
+            assert_eq!(Route::of(method, path), Err(NoRoute::Method { allow }));
+        }
     }
 }

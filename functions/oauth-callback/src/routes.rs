@@ -4,6 +4,7 @@ mod attest;
 mod authorize;
 mod calendar;
 mod callback;
+mod ended;
 mod handover;
 mod reveal;
 mod start;
@@ -16,7 +17,7 @@ use crate::clients::Clients;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::response::{Response, RouteResult};
-use crate::route::Route;
+use crate::route::{NoRoute, Route};
 
 pub(crate) async fn respond(
     clients: &Clients,
@@ -24,7 +25,10 @@ pub(crate) async fn respond(
     deadline: Deadline,
     now: Timestamp,
 ) -> RouteResult {
-    let route = Route::of(&request.method, &request.path).ok_or(Outcome::NoSuchPage)?;
+    let route = Route::of(&request.method, &request.path).map_err(|none| match none {
+        NoRoute::Path => Outcome::NoSuchPage,
+        NoRoute::Method { allow } => Outcome::WrongMethod { allow },
+    })?;
     match route {
         Route::Start => start::respond(clients, request, now).await,
         Route::Authorize => authorize::respond(clients, request, now).await,
@@ -38,6 +42,7 @@ pub(crate) async fn respond(
             Ok(Response::redirect(hand_over))
         }
         Route::Calendar => calendar::respond(clients, request, now).await,
+        Route::Ended => ended::respond(clients, request, now).await,
         Route::Ticket => ticket::respond(clients, request, now).await,
     }
 }

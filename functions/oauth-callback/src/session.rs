@@ -1,6 +1,7 @@
 //! What the browser carries between requests, sealed, and whose it is.
 
+pub(crate) mod ended;
 pub(crate) mod owner;
-mod sealed_cookie;
+pub(crate) mod sealed_cookie;
 pub(crate) mod sign_in;
 pub(crate) mod signed_in;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub callback_url: BaseUrl,
     /// `TICKET_KEY_SECRET`: the secret that signs links (default `shopmail-ticket-key`).
     pub ticket_key_secret: String,
+    /// `ROTATION_FUNCTION`: name or ARN of the rotation function, which sends links anew (required).
+    pub rotation_function: String,
     /// `EVENT_BUS`: name or ARN of the bus (default `default`).
     pub event_bus: String,
     /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
@@ -44,6 +46,7 @@ impl Settings {
             shopctrl_paths: ShopCtrlPaths::read(&mut reader),
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
+            rotation_function: reader.required("ROTATION_FUNCTION"),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),
             policy: Policy::read(&mut reader),
         };

@@ -1,5 +1,6 @@
-//! The actions that the checker asks for.
+//! The actions that the checker asks for, and the sign-in pages.
 
+mod ask;
 mod probe;
 mod retire;
 mod sweep;
@@ -21,6 +22,7 @@ pub(crate) async fn run(
     match call.action {
         Action::Probe => answer(Box::pin(probe::run(clients, call, deadline)).await?),
         Action::Sweep => answer(Box::pin(sweep::run(clients, call, deadline)).await?),
+        Action::Ask => answer(Box::pin(ask::run(clients, call, deadline)).await?),
         Action::Retire => answer(Box::pin(retire::run(clients, call, deadline)).await?),
     }
 }

@@ -13,10 +13,11 @@ use shared::policy;
 use shared::secret_store::versions::CURRENT;
 use shared::short_hash::short_hash;
 use shared::tags;
-use shared::tags::state::{Asked, State};
+use shared::tags::state::{Asked, Sending, State};
 use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
 use tracing::info;
 
+use crate::clients::Clients;
 use crate::context::Context;
 
 /// What only a person can do.
@@ -55,6 +56,7 @@ struct Link {
     ends: Timestamp,
     asked: AskedBefore,
     request: Request,
+    now: Timestamp,
 }
 
 impl Need {
@@ -78,7 +80,7 @@ impl Need {
     }
 
     /// The account whose owner is asked.
-    fn mailbox(&self) -> &MailboxAddress {
+    pub(crate) fn mailbox(&self) -> &MailboxAddress {
         match self {
             Self::SignIn { mailbox, .. }
             | Self::Renewal { mailbox, .. }
@@ -104,17 +106,20 @@ impl Need {
         }
     }
 
+    /// By which it is known in what was asked.
+    pub(crate) fn hash(&self) -> String {
+        short_hash(&self.what())
+    }
+
     fn into_event(self, link: Link) -> EventKind {
         let Link {
             address: link,
             ends: link_expires_at,
             asked,
-            request,
+            request: Request { purpose, due_by },
+            now,
         } = link;
-        let Request {
-            purpose, due_by, ..
-        } = request;
-        let until = |due_by| MailFlow::until(due_by, request.now);
+        let until = |due_by| MailFlow::until(due_by, now);
         let mail = due_by.map_or(MailFlow::NotKnown, until);
         match self {
             Self::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
@@ -163,89 +168,149 @@ impl Need {
 }
 
 /// Asks, unless the same was asked in this rotation at this threshold with a link that is still good, and
-/// returns the failure with which the step ends. The links are bound to the context's version.
+/// returns the failure with which the step ends. The links are bound to the context's version. `now` is Entra's clock.
 pub(crate) async fn ask(
     context: &Context<'_>,
     needs: Vec<Need>,
     request: Request,
+    now: Timestamp,
 ) -> Result<Failure, Failure> {
-    let Context {
-        clients, secret, ..
-    } = context;
     let waiting = Failure::new(
         Kind::WaitingForPerson,
         needs.iter().map(Need::what).collect::<Vec<_>>().join(", "),
     );
-    // The machine's clock, which also ends the tickets.
-    let now = clock::machine();
-    let ends = expiry(now, clients.settings.ticket_lifetime.signed());
+    let signing = Signing::begin(context.clients).await?;
     // 0 when mail has stopped already.
     let due_by = request.due_by;
-    let threshold = due_by.and_then(|due_by| policy::urgency(request.now, due_by));
-    let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
+    let threshold = due_by.and_then(|due_by| policy::urgency(now, due_by));
+    let state = State::read(context.secret.tags.get(tags::STATE).map(String::as_str));
     let before = state
         .as_ref()
         .and_then(|state| state.asked(&context.version));
     let open = before.filter(|asked| {
-        asked.until > now.as_second() && !policy::tightened(asked.threshold, threshold)
+        asked.until > signing.now.as_second()
+            && asked.is_signed_with(&signing.key_id)
+            && !policy::tightened(asked.threshold, threshold)
     });
-    let mut asked = open.cloned().unwrap_or_else(|| Asked::new(ends, threshold));
-    let before = AskedBefore {
-        until: before.map(|asked| asked.until),
-        threshold: asked.threshold,
-    };
-    let mut events = Vec::new();
+    let fresh = || Asked::new(signing.sending(), threshold);
+    let mut asked = open.cloned().unwrap_or_else(fresh);
+    let mut new = Vec::new();
     for need in needs {
-        if !asked.add(short_hash(&need.what())) {
+        if asked.add(need.hash()) {
+            new.push(need);
+        } else {
             info!(
                 need = need.what(),
                 "the person was asked before, and is not asked again"
             );
-            continue;
         }
-        let ticket = sign_ticket(context, request.purpose, need.mailbox().clone(), ends).await?;
-        let page = need.page();
-        let link = Link {
-            address: format!("{}/{page}?ticket={ticket}", clients.settings.callback_url),
-            ends,
-            asked: before,
-            request,
-        };
-        events.push(context.event(need.into_event(link)));
     }
-    if !events.is_empty() {
-        clients.events.publish(&events).await?;
-        let state = State::Waiting {
-            token: context.version.clone(),
-            asked,
-        };
-        let tag = (tags::STATE, state.to_string());
-        clients.store.tag(&secret.arn, &[tag]).await?;
+    if !new.is_empty() {
+        let until = before.map(|asked| asked.until);
+        send(context, &signing, new, request, until, asked).await?;
     }
     Ok(waiting)
 }
 
-async fn sign_ticket(
+/// Sends the links anew because somebody asked for them.
+pub(crate) async fn ask_again(
     context: &Context<'_>,
-    purpose: Purpose,
-    mailbox: MailboxAddress,
-    expires_at: Timestamp,
-) -> Result<String, Failure> {
+    signing: &Signing,
+    needs: Vec<Need>,
+    request: Request,
+    before: Option<&Asked>,
+) -> Result<(), Failure> {
+    let due_by = request.due_by;
+    let threshold = due_by.and_then(|due_by| policy::urgency(signing.now, due_by));
+    let fresh = || Asked::new(signing.sending(), threshold);
+    let mut asked = before.map_or_else(fresh, |asked| asked.again(signing.sending()));
+    for need in &needs {
+        asked.add(need.hash());
+    }
+    let until = before.map(|asked| asked.until);
+    send(context, signing, needs, request, until, asked).await
+}
+
+/// The key that signs links now, and what all of them have.
+pub(crate) struct Signing {
+    key: TicketKey,
+    pub(crate) key_id: String,
+    /// By the machine's clock, which also ends the tickets.
+    pub(crate) now: Timestamp,
+    ends: Timestamp,
+}
+
+impl Signing {
+    pub(crate) async fn begin(clients: &Clients) -> Result<Self, Failure> {
+        let Clients {
+            store, settings, ..
+        } = clients;
+        let key = store
+            .value_with_label(&settings.ticket_key_secret, CURRENT)
+            .await
+            .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
+        let key = TicketKey::new(key.text)?;
+        let now = clock::machine();
+        Ok(Self {
+            key_id: key.id(),
+            key,
+            now,
+            ends: expiry(now, settings.ticket_lifetime.signed()),
+        })
+    }
+
+    fn sending(&self) -> Sending<'_> {
+        Sending {
+            at: self.now,
+            until: self.ends,
+            key: &self.key_id,
+        }
+    }
+}
+
+/// Publishes the links and notes what was asked, in this order: a kill between the two repeats it, and never
+/// swallows it. `until`: when the links before ended.
+async fn send(
+    context: &Context<'_>,
+    signing: &Signing,
+    needs: Vec<Need>,
+    request: Request,
+    until: Option<i64>,
+    asked: Asked,
+) -> Result<(), Failure> {
     let Context {
         clients, secret, ..
     } = context;
-    let key = clients
-        .store
-        .value_with_label(&clients.settings.ticket_key_secret, CURRENT)
-        .await
-        .map_err(|error| error.failure.while_doing("reading the ticket key"))?;
-    TicketKey::new(key.text)?.sign(&Ticket {
-        purpose,
-        secret: secret.arn.clone(),
-        version: context.version.clone(),
-        mailbox,
-        expires_at,
-    })
+    let mut events = Vec::new();
+    for need in needs {
+        let ticket = signing.key.sign(&Ticket {
+            purpose: request.purpose,
+            secret: secret.arn.clone(),
+            version: context.version.clone(),
+            mailbox: need.mailbox().clone(),
+            expires_at: signing.ends,
+        })?;
+        let page = need.page();
+        let link = Link {
+            address: format!("{}/{page}?ticket={ticket}", clients.settings.callback_url),
+            ends: signing.ends,
+            asked: AskedBefore {
+                until,
+                threshold: asked.threshold,
+                times: asked.times,
+            },
+            request,
+            now: signing.now,
+        };
+        events.push(context.event(need.into_event(link)));
+    }
+    clients.events.publish(&events).await?;
+    let state = State::Waiting {
+        token: context.version.clone(),
+        asked,
+    };
+    let tag = (tags::STATE, state.to_string());
+    Ok(clients.store.tag(&secret.arn, &[tag]).await?)
 }
 
 /// A connection, as events describe it.
@@ -264,8 +329,6 @@ pub(crate) fn hand_over(connection: &Connection) -> HandOverConnection {
 pub(crate) struct Request {
     /// What the links are for.
     pub purpose: Purpose,
-    /// Entra's clock.
-    pub now: Timestamp,
     /// When mail stops, where that is known.
     pub due_by: Option<Timestamp>,
 }

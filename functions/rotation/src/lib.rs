@@ -1,4 +1,4 @@
-//! `rotation`: the four steps that Secrets Manager calls, and the three actions that the checker asks for.
+//! `rotation`: the four steps that Secrets Manager calls, and the actions that the checker asks for, and the sign-in pages.
 //!
 //! Each step may die anywhere and is safe to run again: what to do next is always read from the
 //! labels, from Entra and from ShopCtrl, never remembered.

@@ -25,6 +25,9 @@ pub struct Settings {
     pub ticket_key_secret: String,
     /// `TICKET_LIFETIME`: how long a link is good (default `P7D`).
     pub ticket_lifetime: Period,
+    /// `ASK_AGAIN_AFTER`: the pause before a link is sent anew on request, which doubles each time up to a day
+    /// (default `PT15M`).
+    pub ask_again_after: Period,
     /// `SIGN_IN_SUCCESSES`: so many sign-ins in a row prove a new secret: Entra's replicas may
     /// disagree for a while (default 3).
     pub sign_in_successes: u32,
@@ -68,6 +71,7 @@ impl Settings {
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
             ticket_lifetime: reader.or("TICKET_LIFETIME", Period::days(7)),
+            ask_again_after: reader.or("ASK_AGAIN_AFTER", Period::seconds(15 * 60)),
             sign_in_successes: reader.or("SIGN_IN_SUCCESSES", 3),
             sign_in_interval: reader.or("SIGN_IN_INTERVAL", Period::seconds(2)),
             propagation_wait: reader.or("PROPAGATION_WAIT", Period::seconds(180)),

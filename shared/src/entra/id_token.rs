@@ -29,6 +29,9 @@ pub struct Account {
     pub tid: DirectoryId,
     /// The account's name: mutable, so for display and for the first match only.
     pub preferred_username: Option<String>,
+    /// How long ago the person gave credentials, where the app's registration asks for the optional claim `auth_time`
+    /// (entra-docs, optional-claims-reference.md: "Time when the user last authenticated").
+    pub authenticated_before: Option<SignedDuration>,
 }
 
 /// The check that fails where the token's key is not among the issuer's: these may have changed.
@@ -46,6 +49,7 @@ struct Claims {
     tid: Option<DirectoryId>,
     nonce: Option<String>,
     preferred_username: Option<String>,
+    auth_time: Option<i64>,
     exp: i64,
     nbf: Option<i64>,
 }
@@ -197,6 +201,7 @@ pub fn account(
     if begins.is_some_and(|begins| begins.duration_since(now) > LEEWAY) {
         return Err("start");
     }
+    let authenticated = claims.auth_time.map(time).transpose()?;
     let same = claims.nonce.as_deref().is_some_and(|given| {
         given
             .as_bytes()
@@ -211,6 +216,7 @@ pub fn account(
             oid,
             tid,
             preferred_username: claims.preferred_username,
+            authenticated_before: authenticated.map(|at| now.duration_since(at)),
         }),
         _ => Err("oid or tid"),
     }

@@ -4,6 +4,8 @@
 //! (entra-docs, reference-error-codes.md). So `error` says what a refusal can be at all, `suberror` and the
 //! number say it better, and a number that nobody knows never makes it something cheerful.
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::sanitized_code;
 
 /// An OAuth error response of Entra's (RFC 6749, 5.2), without its free text.
@@ -51,7 +53,7 @@ pub enum OAuthEndpoint {
 }
 
 /// What a refusal means, in the terms of what can be done about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefusalReason {
     /// Transient: it passes by itself.
     Transient,

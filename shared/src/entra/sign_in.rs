@@ -34,7 +34,9 @@ pub struct AuthorizationRequest<'a> {
     pub name: &'a SignInName,
     /// What ties the answer to this sign-in.
     pub secrets: &'a Secrets,
-    /// Has the person enter credentials though somebody is signed in. No other `prompt`:
+    /// Has the person enter credentials though somebody is signed in (entra-docs, v2-oauth2-auth-code-flow.md: `prompt`).
+    /// `max_age` would do so after a time, and is not in Microsoft's documents; it changes when the id token ends
+    /// (microsoft-authentication-library-for-python#444). No other `prompt`:
     /// `select_account` beside `login_hint` is an error (microsoft-authentication-library-for-js#3315), and
     /// `consent` would ask again for what the tenant may no longer let users grant (entra-docs,
     /// manage-app-consent-policies.md).

@@ -141,6 +141,23 @@ pub struct AskedBefore {
     pub until: Option<i64>,
     /// The threshold at which it is asked now: [`crate::policy::urgency`].
     pub threshold: Option<i64>,
+    /// How often the link was sent anew on request, this time included.
+    pub times: u32,
+}
+
+impl AskedBefore {
+    /// What is sent on request is an event of its own, and the same one where a kill has it sent twice.
+    pub(super) fn deduplication_key(&self) -> String {
+        let Self {
+            until,
+            threshold,
+            times,
+        } = self;
+        match times {
+            0 => format!("{until:?} {threshold:?}"),
+            times => format!("{until:?} {threshold:?} {times}"),
+        }
+    }
 }
 
 /// What stops working by the removal of a credential that leaked.

@@ -53,14 +53,14 @@ impl EventKind {
             }
             Self::AuthorizationRequired { mailbox, asked, .. }
             | Self::GrantExpiring { mailbox, asked, .. } => {
-                format!("{} {:?} {:?}", mailbox.key(), asked.until, asked.threshold)
+                format!("{} {}", mailbox.key(), asked.deduplication_key())
             }
             Self::HandOverRequired {
                 connections, asked, ..
             } => {
                 let ids = connections.iter().map(|c| c.id.as_str());
                 let ids = ids.collect::<Vec<_>>().join(" ");
-                format!("{ids} {:?} {:?}", asked.until, asked.threshold)
+                format!("{ids} {}", asked.deduplication_key())
             }
             Self::ClientSecretRevealed {
                 connection, by, at, ..

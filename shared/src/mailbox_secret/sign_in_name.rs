@@ -2,20 +2,22 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Connection, MailboxSecret, Protocol, invalid};
 use crate::failure::Failure;
 use crate::ids::MailboxAddress;
 
 /// The name that a mailbox's account signs in with at Microsoft, its user principal name. It need not be
 /// one of the mailbox's addresses (osTicket/osTicket-plugins#248, glpi-project/glpi#18796).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignInName {
     name: MailboxAddress,
     rests_on: RestsOn,
 }
 
 /// By what a sign-in name is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RestsOn {
     /// It is the address, and Microsoft Graph tells all names and addresses of the account.
     Addresses,

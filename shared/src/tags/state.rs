@@ -1,10 +1,11 @@
-//! [`super::STATE`]: where a rotation stands: `rotated`, `waiting:<token>:<until>/<threshold>:<hash>.<hash>…`, or
-//! `stalled:<token>:<check>`; times in Unix seconds.
+//! [`super::STATE`]: where a rotation stands: `rotated`,
+//! `waiting:<token>:<until>/<threshold>/<key>/<at>x<times>:<hash>.<hash>…`, or `stalled:<token>:<check>`; times in Unix
+//! seconds.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Unreadable;
 
@@ -36,26 +37,78 @@ pub struct Asked {
     pub until: i64,
     /// The threshold at which it was asked, in days before mail stops: [`crate::policy::urgency`].
     pub threshold: Option<i64>,
+    /// The key that signed the links: [`crate::ticket::TicketKey::id`]. Releases before did not note it.
+    key: Option<String>,
+    /// When the links were last sent, in Unix seconds. Releases before did not note it.
+    pub at: Option<i64>,
+    /// How often they were sent anew because somebody asked for them.
+    pub times: u32,
     /// A hash of each thing.
     hashes: Vec<String>,
 }
+
+/// When the links of a request are sent, with which key, and until when they are good.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending<'a> {
+    /// Now.
+    pub at: Timestamp,
+    /// When they end.
+    pub until: Timestamp,
+    /// The id of the key that signs them.
+    pub key: &'a str,
+}
+
+/// A whole day has no more than some ten of them.
+const MOST_TIMES: u32 = 9;
 
 /// So many fit into a tag's 256 characters, of which a token takes up to 64. What is beyond this is asked for
 /// again in each attempt.
 const MOST: usize = 16;
 
 impl Asked {
-    /// Nothing yet, with links that end at `ends`.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(ends: Timestamp, threshold: Option<i64>) -> Self {
+    pub fn new(sending: Sending<'_>, threshold: Option<i64>) -> Self {
         Self {
-            until: ends.as_second(),
+            until: sending.until.as_second(),
             threshold,
+            key: Some(sending.key.to_owned()),
+            at: Some(sending.at.as_second()),
+            times: 0,
             hashes: Vec::new(),
         }
     }
 
-    /// Whether the thing with this hash was asked for.
+    /// The same, sent once more. What was asked with another key was not asked.
+    #[must_use]
+    pub fn again(&self, sending: Sending<'_>) -> Self {
+        let fresh = Self::new(sending, self.threshold);
+        if !self.is_signed_with(sending.key) {
+            return fresh;
+        }
+        Self {
+            times: (self.times + 1).min(MOST_TIMES),
+            hashes: self.hashes.clone(),
+            ..fresh
+        }
+    }
+
+    /// Whether the links were signed with this key, as far as that is known: what another key signed may open
+    /// nothing.
+    #[must_use]
+    pub fn is_signed_with(&self, key: &str) -> bool {
+        self.key.as_deref().is_none_or(|signed| signed == key)
+    }
+
+    /// From when on they may be sent anew on request: after a pause that doubles each time, up to a day.
+    #[must_use]
+    pub fn not_before(&self, pause: SignedDuration) -> Option<Timestamp> {
+        let pause = pause.as_secs().checked_shl(self.times)?;
+        let pause = pause.min(SignedDuration::from_hours(24).as_secs());
+        Timestamp::from_second(self.at?.checked_add(pause)?).ok()
+    }
+
+    /// Whether this was asked for.
     #[must_use]
     pub fn has(&self, hash: &str) -> bool {
         self.hashes.iter().any(|asked| asked == hash)
@@ -63,7 +116,7 @@ impl Asked {
 
     /// Adds the hash of something; whether it was not asked before.
     pub fn add(&mut self, hash: String) -> bool {
-        let new = !self.hashes.contains(&hash);
+        let new = !self.has(&hash);
         if new && self.hashes.len() < MOST {
             self.hashes.push(hash);
         }
@@ -139,11 +192,17 @@ impl FromStr for Asked {
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
         let (when, hashes) = text.split_once(':').ok_or(Unreadable)?;
-        let (until, threshold) = when.split_once('/').unwrap_or((when, ""));
+        let mut when = when.split('/');
+        let mut part = || when.next().unwrap_or_default();
+        let (until, threshold, key, sent) = (part(), part(), part(), part());
+        let (at, times) = sent.split_once('x').unwrap_or_default();
         let hashes = hashes.split('.').filter(|hash| !hash.is_empty());
         Ok(Self {
             until: until.parse().map_err(|_| Unreadable)?,
             threshold: threshold.parse().ok(),
+            key: (!key.is_empty()).then(|| key.to_owned()),
+            at: at.parse().ok(),
+            times: times.parse().unwrap_or_default(),
             hashes: hashes.map(str::to_owned).collect(),
         })
     }
@@ -151,9 +210,11 @@ impl FromStr for Asked {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let threshold = self.threshold.map(|days| days.to_string());
-        let (until, threshold) = (self.until, threshold.unwrap_or_default());
-        write!(f, "{until}/{threshold}:{}", self.hashes.join("."))
+        let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
+        let (until, threshold, at) = (self.until, number(self.threshold), number(self.at));
+        let (key, times) = (self.key.as_deref().unwrap_or_default(), self.times);
+        let hashes = self.hashes.join(".");
+        write!(f, "{until}/{threshold}/{key}/{at}x{times}:{hashes}")
     }
 }
 
@@ -165,10 +226,16 @@ mod tests {
     fn states() -> impl Strategy<Value = State> {
         let token = "[a-zA-Z0-9:-]{1,64}";
         let hashes = prop::collection::vec("[0-9a-f]{8}", 0..=MOST);
-        let asked = (any::<i64>(), prop::option::of(0..=30_i64), hashes);
-        let asked = asked.prop_map(|(until, threshold, hashes)| Asked {
+        let threshold = prop::option::of(0..=30_i64);
+        let key = prop::option::of("[0-9a-f]{8}");
+        let sent = (prop::option::of(any::<i64>()), 0..=MOST_TIMES);
+        let asked = (any::<i64>(), threshold, key, sent, hashes);
+        let asked = asked.prop_map(|(until, threshold, key, (at, times), hashes)| Asked {
             until,
             threshold,
+            key,
+            at,
+            times,
             hashes,
         });
         prop_oneof![
@@ -176,6 +243,14 @@ mod tests {
             (token, asked).prop_map(|(token, asked)| State::Waiting { token, asked }),
             (token, any::<i64>()).prop_map(|(token, check)| State::Stalled { token, check }),
         ]
+    }
+
+    fn sending(at: i64, until: i64) -> Sending<'static> {
+        Sending {
+            at: Timestamp::from_second(at).unwrap(),
+            until: Timestamp::from_second(until).unwrap(),
+            key: "k",
+        }
     }
 
     proptest! {
@@ -192,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_is_known_to_its_own_rotation_only() {
-        let mut asked = Asked::new(Timestamp::from_second(1000).unwrap(), Some(14));
+        let mut asked = Asked::new(sending(900, 1000), Some(14));
         assert!(asked.add("abcd".into()));
         assert!(asked.add("ef01".into()));
         assert!(!asked.add("abcd".into()));
@@ -200,14 +275,32 @@ mod tests {
             token: "t".into(),
             asked: asked.clone(),
         };
-        assert_eq!(state.to_string(), "waiting:t:1000/14:abcd.ef01");
-        let read = State::read(Some("waiting:t:1000/14:abcd.ef01")).unwrap();
+        assert_eq!(state.to_string(), "waiting:t:1000/14/k/900x0:abcd.ef01");
+        let read = State::read(Some("waiting:t:1000/14/k/900x0:abcd.ef01")).unwrap();
         assert_eq!(read.asked("t"), Some(&asked));
         assert_eq!(read.asked("u"), None);
         assert_eq!(State::Rotated.asked("t"), None);
-        // Releases before knew no thresholds.
-        let before = State::read(Some("waiting:t:1000:abcd")).unwrap();
-        assert_eq!(before.asked("t").unwrap().threshold, None);
+        // Releases before knew no thresholds, and then no keys.
+        for before in ["waiting:t:1000:abcd", "waiting:t:1000/14:abcd"] {
+            let before = State::read(Some(before)).unwrap();
+            let asked = before.asked("t").unwrap();
+            assert!(asked.has("abcd") && asked.is_signed_with("k"));
+            assert_eq!(asked.not_before(SignedDuration::from_mins(15)), None);
+        }
+    }
+
+    #[test]
+    fn links_are_sent_anew_after_a_pause_that_doubles_up_to_a_day() {
+        let quarter = SignedDuration::from_mins(15);
+        let mut asked = Asked::new(sending(0, 1000), None);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            pauses.push(asked.not_before(quarter).unwrap().as_second() / 60);
+            asked = asked.again(sending(0, 2000));
+        }
+        assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 960, 1440, 1440]);
+        assert!(asked.is_signed_with("k") && !asked.is_signed_with("l"));
+        assert_eq!(asked.until, 2000);
     }
 
     #[test]
@@ -229,7 +322,12 @@ mod tests {
 
     #[test]
     fn the_longest_state_fits_into_a_tag() {
-        let mut asked = Asked::new(Timestamp::MAX, Some(30));
+        let sending = Sending {
+            at: Timestamp::MAX,
+            until: Timestamp::MAX,
+            key: "01234567",
+        };
+        let mut asked = Asked::new(sending, Some(30)).again(sending);
         for n in 0..100 {
             asked.add(crate::short_hash::short_hash(&n.to_string()));
         }

@@ -41,10 +41,18 @@ pub fn property(data: &[u8]) {
     };
 
     let begun = ask("/authorize", &format!("ticket={}", ticket()), &[]);
-    let (state, cookie) = (state_of(&begun), cookie_of(&begun));
+    let (state, cookies) = (state_of(&begun), cookies_of(&begun));
     let query = query.replace(STATE, &state);
-    let ended = ask("/callback", &query, &[cookie]);
+    let ended = ask("/callback", &query, &cookies);
     assert_says_nothing_of_the_query(&ended);
+    assert_eq!(ended["statusCode"], 303, "{ended}");
+    assert_eq!(
+        ended["headers"]["location"],
+        "https://callback.example/ended"
+    );
+    let page = ask("/ended", "", &cookies_of(&ended));
+    assert_says_nothing_of_the_query(&page);
+    assert_eq!(page["headers"].get("location"), None, "{page}");
     let codes = redeemed.lock().unwrap();
     if let Some(code) = codes.first() {
         assert_eq!(codes.len(), 1);
@@ -60,6 +68,7 @@ pub fn property(data: &[u8]) {
     // No link of ours is made up of what a stranger says.
     let answer = ask("/authorize", &query, &[]);
     assert_ne!(answer["statusCode"], 303, "{answer}");
+    assert_eq!(answer["headers"].get("location"), None, "nobody is sent on");
     assert_says_nothing_of_the_query(&answer);
 }
 
@@ -81,7 +90,6 @@ fn assert_says_nothing_of_the_query(answer: &Value) {
         assert!(!value.contains('~'), "{name}: {value}");
         assert!(!value.chars().any(char::is_control), "{name}: {value:?}");
     }
-    assert_eq!(answer["headers"].get("location"), None, "nobody is sent on");
 }
 
 fn values(query: &str, name: &str) -> Vec<String> {
@@ -100,9 +108,10 @@ fn state_of(begun: &Value) -> String {
     state.unwrap().1.into_owned()
 }
 
-fn cookie_of(begun: &Value) -> String {
-    let cookie = begun["cookies"][0].as_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
+fn cookies_of(answer: &Value) -> Vec<String> {
+    let set = answer["cookies"].as_array().into_iter().flatten();
+    let pairs = set.map(|cookie| cookie.as_str().unwrap().split(';').next().unwrap());
+    pairs.map(str::to_owned).collect()
 }
 
 fn event(path: &str, query: &str, cookies: &[String]) -> Value {
@@ -134,6 +143,7 @@ fn callback(redeemed: Arc<Mutex<Vec<String>>>) -> OAuthCallback {
             "AWS_REGION" => "eu-central-1",
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "nobody's",
             "CALLBACK_URL" => "https://callback.example",
+            "ROTATION_FUNCTION" => "rotation",
             _ => return None,
         };
         Some(value.to_owned())

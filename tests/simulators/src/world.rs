@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::api_gateway::ApiGateway;
 use crate::aws::event_bridge::{EventBridge, UnsupportedPattern};
+use crate::aws::iam::{Iam, KEYS};
 use crate::aws::lambda::in_process::{InProcessHost, kill_caller};
 use crate::aws::lambda::{
     self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
@@ -70,6 +71,10 @@ pub struct World<L: Functions = LambdaHost> {
     pub sns: Arc<Sns>,
     /// The mail service.
     pub ses: Arc<Ses>,
+    /// What the functions may do.
+    pub iam: Arc<Iam>,
+    /// The HTTP API before `oauth-callback`.
+    pub api_gateway: Arc<ApiGateway>,
     /// The functions.
     pub lambda: Arc<L>,
     /// The address of the HTTP API before `oauth-callback`.
@@ -139,8 +144,9 @@ impl World {
         for (name, binary) in binaries {
             let mut function = Function::new(name, binary).timeout(FUNCTION_TIMEOUT);
             function.env.extend(env.clone());
-            if name == "rotation" {
-                function = function.env("AWS_ACCESS_KEY_ID", ROTATION_KEY);
+            let key = KEYS.into_iter().find(|(function, ..)| function == name);
+            if let Some((_, key, _)) = key {
+                function = function.env("AWS_ACCESS_KEY_ID", key);
             }
             world.lambda.register(function);
         }
@@ -220,10 +226,15 @@ impl<L: Functions> World<L> {
         let sts = Sts::new(Arc::clone(&clock), 4).map_err(|error| error.to_string())?;
         let tenant = directory.add_tenant("shop.example");
         let rotator = federated_rotator(&directory, &sts, tenant);
+        let secrets_manager = SecretsManager::new(Arc::clone(&clock), 2);
+        let functions = Arc::clone(&lambda) as Arc<dyn Functions>;
+        let api_gateway = ApiGateway::new(functions, "oauth-callback", Arc::clone(&clock))?;
         let world = Self {
+            api_gateway,
             gate: Arc::new(Gate::default()),
             shopctrl: ShopCtrl::new(Arc::clone(&directory), Arc::clone(&clock)),
-            secrets_manager: SecretsManager::new(Arc::clone(&clock), 2),
+            iam: Iam::new(Arc::clone(&secrets_manager))?,
+            secrets_manager,
             event_bridge: EventBridge::new(Arc::clone(&clock), 3),
             directory,
             sns: Sns::new(Arc::clone(&clock)),
@@ -269,22 +280,22 @@ impl<L: Functions> World<L> {
         let (gate, clock) = (|| Arc::clone(&self.gate), || Arc::clone(&self.clock));
         let functions = || Arc::clone(&self.lambda) as Arc<dyn Functions>;
         let directory = || Arc::clone(&self.directory);
-        let gateway = ApiGateway::new(functions(), "oauth-callback", clock());
+        let guarded = |service: Service| self.iam.before(service);
         [
             (
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-                self.secrets_manager.service(gate()),
+                guarded(self.secrets_manager.service(gate())),
             ),
             (
                 "AWS_ENDPOINT_URL_EVENTBRIDGE",
-                self.event_bridge.service(gate()),
+                guarded(self.event_bridge.service(gate())),
             ),
-            ("AWS_ENDPOINT_URL_STS", self.sts.service(gate())),
-            ("AWS_ENDPOINT_URL_SNS", self.sns.service(gate())),
-            ("AWS_ENDPOINT_URL_SESV2", self.ses.service(gate())),
+            ("AWS_ENDPOINT_URL_STS", guarded(self.sts.service(gate()))),
+            ("AWS_ENDPOINT_URL_SNS", guarded(self.sns.service(gate()))),
+            ("AWS_ENDPOINT_URL_SESV2", guarded(self.ses.service(gate()))),
             (
                 "AWS_ENDPOINT_URL_LAMBDA",
-                lambda::service(functions(), gate(), clock()),
+                guarded(lambda::service(functions(), gate(), clock())),
             ),
             ("ENTRA_URL", entra::service(directory(), gate(), clock())),
             ("GRAPH_URL", graph::service(directory(), gate(), clock())),
@@ -292,7 +303,7 @@ impl<L: Functions> World<L> {
                 SHOPCTRL,
                 shopctrl::service(Arc::clone(&self.shopctrl), gate(), clock()),
             ),
-            (CALLBACK, gateway.service(gate())),
+            (CALLBACK, self.api_gateway.service(gate())),
         ]
     }
 

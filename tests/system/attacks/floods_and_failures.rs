@@ -4,6 +4,7 @@ use http::Method;
 use simulators::gate::{Calls, Fault};
 
 use super::visit::{FORM, RECEIVING, SENDING, Visit, assert_only_looked, down, encoded, with};
+use crate::support::Scenario;
 use crate::support::hand_over::{attended, field, reveal, say};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +75,7 @@ async fn a_flood_of_callbacks_reaches_neither_microsoft_nor_the_store() {
     visit.scenario.world.gate.clear();
     for n in 0..40 {
         let back = visit.url(&format!("/callback?code=1.AQ{n}&state={n}"));
-        let page = visit.visitor.get(&back).await;
+        let page = visit.visitor.open(&back).await;
         assert_eq!((page.status, page.heading()), (400, "Please start again"));
     }
     assert_eq!(visit.standing(), before);
@@ -82,6 +83,41 @@ async fn a_flood_of_callbacks_reaches_neither_microsoft_nor_the_store() {
     // Neither the sign-in under way nor the hand-over was ended by it.
     assert!(visit.visitor.session().is_some());
     let page = visit.visitor.get(&visit.url("/handover")).await;
+    assert_eq!(page.heading(), RECEIVING);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_what_is_no_link_costs_no_call_and_keeps_nobody_out() {
+    let scenario = Scenario::waiting_for_hand_over(&attended()).await;
+    let mut flood = scenario.visitor();
+    let at = |path: &str| format!("{}{path}", scenario.world.callback_url);
+    scenario.world.gate.clear();
+    for n in 0..50 {
+        for path in [
+            "/start?ticket=",
+            "/authorize?ticket=a.b.",
+            "/callback?code=c&state=",
+        ] {
+            flood.get(&at(&format!("{path}{n}"))).await;
+        }
+    }
+    let mut throttled = None;
+    for _ in 0..50 {
+        let body = "ticket=e30.e30.e30";
+        let page = flood.send(Method::POST, &at("/ticket"), body, &FORM).await;
+        throttled = Some(page).filter(|page| page.status == 429).or(throttled);
+    }
+    let asked = scenario.world.gate.operations();
+    let only_pages = asked
+        .iter()
+        .all(|operation| operation.starts_with("api-gateway"));
+    assert!(only_pages, "not even the key is read: {asked:?}");
+    // What API Gateway refuses it refuses in its own words: no page of ours, no header of ours.
+    let throttled = throttled.expect("the limit of template.yaml");
+    assert_eq!(throttled.body, r#"{"message":"Too Many Requests"}"#);
+    assert_eq!(throttled.headers.get("content-security-policy"), None);
+    // The person comes in all the same.
+    let page = scenario.come_in(&mut scenario.visitor()).await;
     assert_eq!(page.heading(), RECEIVING);
 }
 

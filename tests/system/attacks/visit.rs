@@ -44,6 +44,7 @@ impl Visit {
     }
 
     pub async fn of(scenario: Scenario) -> Self {
+        scenario.world.api_gateway.lift_limits();
         let mut visitor = scenario.visitor();
         let page = scenario.come_in(&mut visitor).await;
         assert_eq!(page.heading(), RECEIVING, "{}", page.body);
@@ -83,8 +84,10 @@ impl Visit {
     /// The session as it would be if the sign-in had been so long ago.
     pub fn aged(&self, by: SignedDuration) -> String {
         self.crafted(|session| {
-            let at = session["at"].as_i64().unwrap() - by.as_secs();
-            session["at"] = json!(at);
+            for time in ["at", "authenticated"] {
+                let at = session[time].as_i64().unwrap() - by.as_secs();
+                session[time] = json!(at);
+            }
         })
     }
 

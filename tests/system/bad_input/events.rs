@@ -123,7 +123,8 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
         .unwrap();
     // A secret that nobody switched rotation on for, with a pending version.
     let document = scenario.current_text(&scenario.mailbox.secret);
-    let off = store.create("shopmail/off", &document, &[]).unwrap();
+    let managed = [("shopmail:managed", "mailbox")];
+    let off = store.create("shopmail/off", &document, &managed).unwrap();
     let pending = "00000000-0000-4000-8000-00000000000b";
     store
         .place_version(&off, pending, None, &[PENDING])
@@ -200,7 +201,10 @@ async fn where_rotation_is_off_the_checker_says_so_and_starts_nothing() {
     let grants = scenario.current_text(&format!("{}/grants", scenario.mailbox.secret));
     let tags = [("shopmail:managed", "mailbox")];
     store.create("shopmail/off", &document, &tags).unwrap();
-    store.create("shopmail/off/grants", &grants, &[]).unwrap();
+    let managed = [("shopmail:managed", "grants")];
+    store
+        .create("shopmail/off/grants", &grants, &managed)
+        .unwrap();
     // Only that one is looked at.
     store
         .put_tags(&scenario.mailbox.secret, &[("shopmail:managed", "no")])

@@ -118,9 +118,9 @@ impl Run {
             .gate
             .fail_next("entra", "POST token authorization_code", quote);
         visitor.set_session(&cookie);
-        visitor.get(&back).await;
+        visitor.open(&back).await;
         // Without its session; with the ticket in the wrong place; ended.
-        visitor.get(&back).await;
+        visitor.open(&back).await;
         visitor
             .get(&format!("{}/{}", world.callback_url, ticket_of(&link)))
             .await;

@@ -27,7 +27,7 @@ async fn every_sign_in_that_is_not_the_owners_ends_on_a_page_that_says_so_and_ch
             let directory = &scenario.world.directory;
             let step = directory.sign_in_as(&authorize, attempt.address, attempt.decision);
             let back = taken_back(&scenario.world, step);
-            let page = visitor.get(&back).await;
+            let page = visitor.open(&back).await;
             let (status, name) = attempt.expected;
             assert_eq!(scenario.outcome(&page).await, name, "{what}: {}", page.body);
             assert_eq!(page.status, status, "{what}");
@@ -91,7 +91,7 @@ async fn a_sign_in_without_every_permission_that_shopctrl_uses_is_not_stored() {
         .world
         .directory
         .withdraw_consent(scenario.mailbox.oid, scenario.mailbox.app.app_id);
-    let page = visitor.get(&back).await;
+    let page = visitor.open(&back).await;
     assert_eq!(scenario.outcome(&page).await, "declined", "{}", page.body);
     assert_eq!(scenario.picture(), before);
     // However the scopes are spelt, all of them are enough.

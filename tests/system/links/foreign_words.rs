@@ -57,7 +57,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             if field == "error" {
                 url = with_parameter(&url, "error", word);
             }
-            assert_silent(&scenario, &visitor.get(&url).await, word).await;
+            assert_silent(&scenario, &visitor.open(&url).await, word).await;
         }
         let base = &scenario.world.callback_url;
         let encoded: String = url::form_urlencoded::byte_serialize(word.as_bytes()).collect();
@@ -67,7 +67,7 @@ async fn no_word_of_somebody_elses_gets_onto_a_page_into_a_header_or_into_the_lo
             format!("{base}/callback?code={encoded}&state={encoded}"),
             format!("{base}/authorize?{encoded}={encoded}"),
         ] {
-            assert_silent(&scenario, &scenario.visitor().get(&url).await, word).await;
+            assert_silent(&scenario, &scenario.visitor().open(&url).await, word).await;
         }
     }
     assert_eq!(scenario.picture(), before);
@@ -223,18 +223,21 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
     let before = scenario.picture();
     let ticket = ticket_of(&scenario.link_in(ASKED));
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    for (method, path) in [
-        (Method::GET, "/"),
-        (Method::GET, "/authorize/"),
-        (Method::GET, "/Authorize"),
-        (Method::GET, "/authorize/../callback/x"),
-        (Method::GET, "//evil.example/authorize"),
-        (Method::GET, "/ticket"),
-        (Method::POST, "/authorize"),
-        (Method::POST, "/callback"),
-        (Method::PUT, "/ticket"),
-        (Method::DELETE, "/ticket"),
-        (Method::GET, "/.well-known/security.txt"),
+    for (method, path, allow) in [
+        (Method::GET, "/", None),
+        (Method::GET, "/authorize/", None),
+        (Method::GET, "/Authorize", None),
+        (Method::GET, "/authorize/../callback/x", None),
+        (Method::GET, "//evil.example/authorize", None),
+        (Method::POST, "/no/such/page", None),
+        (Method::HEAD, "/favicon.ico", None),
+        (Method::GET, "/.well-known/security.txt", None),
+        (Method::GET, "/ticket", Some("POST")),
+        (Method::POST, "/authorize", Some("GET, HEAD")),
+        (Method::POST, "/callback", Some("GET, HEAD")),
+        (Method::PUT, "/ticket", Some("POST")),
+        (Method::DELETE, "/ticket", Some("POST")),
+        (Method::OPTIONS, "/reveal", Some("POST, GET, HEAD")),
     ] {
         let url = format!("{}{path}?ticket={ticket}", scenario.world.callback_url);
         let body = format!("ticket={ticket}");
@@ -242,13 +245,25 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
             .visitor()
             .send(method.clone(), &url, &body, &form)
             .await;
-        assert_eq!(
-            (page.status, page.heading()),
-            (404, "There is nothing here"),
-            "{method} {path}"
-        );
-        assert_eq!(scenario.outcome(&page).await, "no-such-page");
+        let status = if allow.is_some() { 405 } else { 404 };
+        assert_eq!(page.status, status, "{method} {path}");
+        let told = page
+            .headers
+            .get("allow")
+            .map(|methods| methods.to_str().unwrap());
+        assert_eq!(told, allow, "{method} {path}");
         assert!(!page.body.contains(&ticket));
+        if method == Method::HEAD {
+            assert_eq!(page.body, "");
+            continue;
+        }
+        assert_eq!(page.heading(), "There is nothing here", "{method} {path}");
+        let outcome = if allow.is_some() {
+            "wrong-method"
+        } else {
+            "no-such-page"
+        };
+        assert_eq!(scenario.outcome(&page).await, outcome);
     }
     // A good ticket asks for no new one; a form that is none says so.
     let post = format!("{}/ticket", scenario.world.callback_url);
@@ -259,10 +274,11 @@ async fn an_address_or_method_that_is_not_ours_has_a_page_that_says_so() {
         ("\u{fffd}=%ff%fe&ticket=%00".to_owned(), 400),
         (format!("a={}", "b".repeat(100_000)), 400),
     ] {
-        let page = scenario
-            .visitor()
-            .send(Method::POST, &post, &body, &form)
-            .await;
+        let mut visitor = scenario.visitor();
+        let mut page = visitor.send(Method::POST, &post, &body, &form).await;
+        if let Some(ended) = page.location() {
+            page = visitor.open(&ended).await;
+        }
         assert_eq!(page.status, status, "{}", page.body);
     }
     assert_eq!(scenario.picture(), before);

@@ -17,6 +17,7 @@ impl Scenario {
 
     /// All is as a rotation leaves it, and nothing foreign was touched.
     pub fn assert_whole(&self) {
+        assert_eq!(self.world.iam.refused(), Vec::<String>::new());
         self.assert_one_secret_everywhere();
         self.assert_foreign_is_untouched();
     }

@@ -23,7 +23,7 @@ impl Forged {
     pub fn like(link: &str) -> Self {
         let ticket = match key(TICKET_KEY).verify(&ticket_of(link), clock::machine()) {
             Ok(ticket) | Err(Refused::Expired(ticket)) => ticket,
-            Err(Refused::Invalid) => panic!("no ticket of ours: {link}"),
+            Err(Refused::Invalid | Refused::OtherKey) => panic!("no ticket of ours: {link}"),
         };
         Self {
             ticket,

@@ -153,9 +153,11 @@ impl Visitor {
     }
 }
 
-/// API Gateway's own answer, where the function gave none.
-fn is_of_gateway(page: &Page) -> bool {
-    page.status == 500 && page.body.contains("Internal Server Error")
+/// API Gateway's own answer, where the function gave none or was not asked.
+pub fn is_of_gateway(page: &Page) -> bool {
+    let own = ["Internal Server Error", "Too Many Requests"];
+    let own = own.map(|text| format!(r#"{{"message":"{text}"}}"#));
+    page.status >= 429 && own.contains(&page.body)
 }
 
 /// What to give to support.

@@ -30,6 +30,7 @@ fn as_the_mailbox(mailbox: &impl ToString) -> String {
 fn because(reason: &str) -> String {
     match reason {
         "no_grant" => "Nobody has given the permission for it yet.".to_owned(),
+        "asked_again" => "The link is sent again because somebody asked for it.".to_owned(),
         code => format!("Microsoft has ended the permission that was given before ({code})."),
     }
 }

@@ -1,13 +1,15 @@
 //! Whether the new client secret may be shown, as far as that can be seen without asking Entra.
 
 use jiff::Timestamp;
-use shared::mailbox_secret::Rotator;
-use shared::ticket::Purpose;
+use serde::{Deserialize, Serialize};
+use shared::grants::consents::Grant;
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret, Rotator};
+use shared::ticket::{Purpose, Ticket};
 
 use super::context::HandOverContext;
 
 /// Why a secret is not shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NotRevealed {
     /// The mailbox has got another owner since the sign-in.
     AnotherAccount,
@@ -49,6 +51,20 @@ impl NotRevealed {
             | Self::NotChecked => false,
         }
     }
+}
+
+/// Whether the secret may be shown after a sign-in by this link: then the account's owner has to enter the password,
+/// and a session of Microsoft's in that browser is not enough.
+pub(crate) fn may_follow(ticket: &Ticket, document: &MailboxSecret, known: Option<&Grant>) -> bool {
+    let named = |grant: &Grant| document.reveal_to.contains(&grant.oid);
+    let attended = |connection: &Connection| {
+        connection.delivery == Delivery::Attended && connection.mailbox == ticket.mailbox
+    };
+    ticket.purpose == Purpose::Rotate
+        && document.rotator != (Rotator::Itself {})
+        // Whose account it is may be known by the sign-in only.
+        && known.map_or(!document.reveal_to.is_empty(), named)
+        && document.connections.iter().any(attended)
 }
 
 /// Why the secret may not be shown in this session, if it may not.

@@ -1,5 +1,5 @@
 //! `GET /callback`: redeems the code, makes sure who it was, stores the grant, and leads on: to the
-//! hand-over where one is left, else by resuming the rotation.
+//! hand-over where one is left, else by resuming the rotation. It ends at another address, which can be loaded again.
 
 mod admin_consent;
 mod checks;
@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use shared::entra::id_token::Account;
 use shared::entra::refusal::{OAuthEndpoint, OAuthError, number_in};
 use shared::grants::GrantsStore;
 use shared::grants::attestations::Attestations;
 use shared::grants::consents::Grant;
-use shared::ids::DirectoryId;
 use shared::mailbox_secret::Connection;
 use shared::retry::Deadline;
 use shared::ticket::Purpose;
@@ -29,7 +29,9 @@ use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::response::{Response, RouteResult};
 use crate::route::Route;
+use crate::session::ended::{self, Ended};
 use crate::session::owner::GrantHolder;
+use crate::session::sealed_cookie::Cookie;
 use crate::session::sign_in::{self as session, SignInSession};
 use crate::session::signed_in::SignedIn;
 use crate::{load, rotation};
@@ -41,22 +43,46 @@ pub(crate) async fn respond(
     deadline: Deadline,
     now: Timestamp,
 ) -> RouteResult {
-    if admin_consent::is_redirect(request) {
-        return Err(admin_consent::outcome(request).into());
+    let of_an_administrator = admin_consent::is_redirect(request);
+    let has_cookie = |cookie: Cookie| cookie.is_among(&request.cookies);
+    if !of_an_administrator && !has_cookie(session::COOKIE) && !has_cookie(ended::COOKIE) {
+        // Anybody can send a browser here: the key is not read for it.
+        return Ok(nothing_under_way(clients));
     }
+    // Where the key cannot be read, nothing was done by this address, and loading it again is right.
     let key = load::ticket_key(clients).await?;
+    if of_an_administrator {
+        let outcome = admin_consent::outcome(request);
+        return Ok(ended::redirect(
+            clients,
+            Err(outcome.into()),
+            request,
+            &key,
+            now,
+        )?);
+    }
     let session = SignInSession::open(&request.cookies, &key, now);
     let Some(session) = session.filter(|session| same_state(session, request)) else {
-        // What is not this session's own way back does not end it: anybody can send a browser here.
-        return Err(Outcome::NoSignIn.into());
+        // What is not this session's own way back does not end it. The same way back once more has ended as it did.
+        let response = nothing_under_way(clients);
+        let ended = Ended::open(request, &key, now);
+        return Ok(match ended.is_some_and(|ended| ended.is_of(request)) {
+            true => response,
+            false => response.with_cookie(ended::COOKIE.end()),
+        });
     };
-    let result = match SignIn::load(clients, session, key, now).await {
+    let result = match SignIn::load(clients, session, key.clone(), now).await {
         Ok(sign_in) => complete(clients, &sign_in, request, deadline)
             .await
             .map_err(|message| sign_in.with_retry(message)),
         Err(message) => Err(message),
     };
-    result.map_err(Message::ending_sign_in)
+    let result = result.map_err(Message::ending_sign_in);
+    Ok(ended::redirect(clients, result, request, &key, now)?)
+}
+
+fn nothing_under_way(clients: &Clients) -> Response {
+    Response::redirect(clients.settings.url(Route::Ended))
 }
 
 fn same_state(session: &SignInSession, request: &Request) -> bool {
@@ -90,8 +116,8 @@ async fn complete(
     }
     let refresh_token = checks::refuse_incomplete_consent(sign_in, &tokens)?;
     let grant = Grant {
-        oid: account.oid,
-        tid: account.tid,
+        oid: account.oid.clone(),
+        tid: account.tid.clone(),
         scopes: tokens.scopes().clone(),
         refresh_token,
         redeemed_at: tokens.now,
@@ -100,9 +126,9 @@ async fn complete(
     info!(mailbox = %sign_in.ticket.mailbox, "stored a grant");
     let offers = offer::offer(clients, sign_in, deadline).await;
     match hand_over_work(sign_in, &grants_document.attestations, &offers.addresses) {
-        HandOverWork::Open => redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses),
+        HandOverWork::Open => redirect_to_hand_over(clients, sign_in, &account, offers.addresses),
         HandOverWork::Done => {
-            let response = redirect_to_hand_over(clients, sign_in, grant.oid, offers.addresses)?;
+            let response = redirect_to_hand_over(clients, sign_in, &account, offers.addresses)?;
             resume_rotation(clients, sign_in).await;
             Ok(response)
         }
@@ -180,15 +206,26 @@ fn hand_over_work(
 fn redirect_to_hand_over(
     clients: &Clients,
     sign_in: &SignIn,
-    oid: DirectoryId,
+    account: &Account,
     authorize: BTreeMap<String, String>,
 ) -> RouteResult {
     let ticket = sign_in.session.ticket.clone();
-    let signed_in = SignedIn::begin(ticket, oid, authorize, sign_in.now)?;
+    let authenticated = authenticated_at(sign_in, account);
+    let oid = account.oid.clone();
+    let signed_in = SignedIn::begin(ticket, oid, authorize, authenticated, sign_in.now)?;
     info!("the person is led on to the hand-over");
     Ok(Response::redirect(clients.settings.url(Route::Attestation))
         .with_cookie(session::COOKIE.end())
         .with_cookie(signed_in.cookie(&sign_in.key)?))
+}
+
+/// When the person gave their credentials, by our clock. Microsoft says so where the app asks for the optional claim
+/// `auth_time`; else it is now where credentials were asked for, and not known where a session of theirs was enough.
+fn authenticated_at(sign_in: &SignIn, account: &Account) -> Option<Timestamp> {
+    match account.authenticated_before {
+        Some(before) => sign_in.now.checked_sub(before).ok(),
+        None => sign_in.session.anew.then_some(sign_in.now),
+    }
 }
 
 /// Has the rotation go on that waits, and says how the sign-in ends by that.

@@ -15,7 +15,7 @@ use crate::response::{Response, RouteResult};
 pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp) -> RouteResult {
     let Link { text, ticket, .. } = link::open(clients, request, now).await?;
     let (bound, current) = tokio::join!(
-        load::bound_version(clients, &ticket),
+        load::bound_version(clients, &ticket, &text),
         clients.store.value_with_label(&ticket.secret, CURRENT),
     );
     let BoundVersion {

@@ -1,42 +1,59 @@
-//! `POST /ticket`: an expired link has a new one sent to the contact; it never gets one itself.
+//! `POST /ticket`: has the link sent anew to the contact in place of one that does not work any more. Whoever asks never
+//! gets one itself, and `rotation` limits how often it is sent.
 
 use jiff::Timestamp;
-use shared::ticket::{Purpose, Refused};
+use shared::rotation::AskedAgain;
+use shared::ticket::{Refused, TicketKey};
 use tracing::info;
 
 use crate::clients::Clients;
-use crate::load;
 use crate::message::{Button, Message};
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::response::RouteResult;
+use crate::session::ended;
+use crate::{link, load};
 
-/// What asked before is run again: the rotation that waits, or the configuration test. It stops at
-/// the person again and asks anew, which it does once for each link that has expired. So a flood of
-/// requests brings one message.
 pub(crate) async fn respond(clients: &Clients, request: &Request, now: Timestamp) -> RouteResult {
     let text = request.form("ticket").unwrap_or_default();
+    // No page of ours posts what this refuses.
+    link::may_be_ours(&text, now)?;
     let key = load::ticket_key(clients).await?;
-    let ticket = match key.verify(&text, now) {
-        Err(Refused::Expired(ticket)) => ticket,
+    let result = ask(clients, &text, &key, now)
+        .await
+        .map_or_else(Err, |o| Err(o.into()));
+    Ok(ended::redirect(clients, result, request, &key, now)?)
+}
+
+async fn ask(
+    clients: &Clients,
+    text: &str,
+    key: &TicketKey,
+    now: Timestamp,
+) -> Result<Outcome, Message> {
+    let (ticket, ended) = match load::verify(clients, key, text, now).await? {
+        Ok(ticket) => (ticket, false),
+        Err(Refused::Expired(ticket)) => (ticket, true),
+        Err(Refused::OtherKey) => return Err(Outcome::OtherKey.into()),
         Err(Refused::Invalid) => return Err(Outcome::InvalidTicket.into()),
-        Ok(_) => {
-            let button = Button::sign_in(&text);
+    };
+    let secret = clients.store.describe(&ticket.secret).await?;
+    match load::still_to_do(&secret, &ticket) {
+        Ok(()) if !ended => {
+            let button = Button::sign_in(text);
             return Err(Message::from(Outcome::GoodTicket).with_button(button));
         }
-    };
-    let secret = load::bound_version(clients, &ticket).await?.secret;
+        // Another rotation may wait by now.
+        Ok(()) | Err(Outcome::Superseded) => {}
+        Err(outcome) => return Err(outcome.into()),
+    }
     if !secret.rotation_enabled {
         return Err(Outcome::RotationOff.into());
     }
-    match ticket.purpose {
-        Purpose::Rotate => {
-            let token = Some(ticket.version.as_str());
-            clients.store.rotate(&secret.arn, token).await?;
-        }
-        // The configuration test asks for a grant that is missing, as it did at onboarding.
-        Purpose::Connect => clients.store.test_rotation(&secret.arn).await?,
-    }
-    info!("a new link was asked for");
-    Err(Outcome::NewLink.into())
+    info!(ended, "a new link is asked for");
+    Ok(match clients.rotation.ask(&secret.arn).await? {
+        AskedAgain::Sent(_) => Outcome::NewLink,
+        AskedAgain::NotBefore(at) => Outcome::AskedShortlyBefore { again: at },
+        AskedAgain::NobodyWaitedFor => Outcome::NobodyWaitedFor,
+    })
 }

@@ -41,10 +41,7 @@ impl Cookie {
 
     /// What the request's cookie of this name carries; `None` when there is none that is ours.
     pub fn open<T: DeserializeOwned>(self, cookies: &[String], key: &TicketKey) -> Option<T> {
-        let value = cookies.iter().find_map(|cookie| {
-            let (name, value) = cookie.trim().split_once('=')?;
-            (name == self.name).then_some(value)
-        })?;
+        let value = self.value_among(cookies)?;
         let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -54,6 +51,19 @@ impl Cookie {
             .open_in_place(nonce, self.aad(), &mut text)
             .ok()?;
         serde_json::from_slice(text).ok()
+    }
+
+    /// Whether the request has one of this name, whoever made it.
+    #[must_use]
+    pub fn is_among(self, cookies: &[String]) -> bool {
+        self.value_among(cookies).is_some()
+    }
+
+    fn value_among(self, cookies: &[String]) -> Option<&str> {
+        cookies.iter().find_map(|cookie| {
+            let (name, value) = cookie.trim().split_once('=')?;
+            (name == self.name).then_some(value)
+        })
     }
 
     /// The `Set-Cookie` value that ends it.

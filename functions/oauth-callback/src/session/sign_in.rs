@@ -24,6 +24,8 @@ pub(crate) struct SignInSession {
     pub secrets: Secrets,
     /// The link's ticket, as text.
     pub ticket: String,
+    /// Whether Microsoft was asked to have credentials entered, whoever is signed in there.
+    pub anew: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +34,7 @@ struct Sealed {
     nonce: String,
     verifier: String,
     ticket: String,
+    anew: bool,
     ends: i64,
 }
 
@@ -40,7 +43,7 @@ impl SignInSession {
     ///
     /// # Errors
     /// When the system has no randomness.
-    pub fn begin(ticket: String) -> Result<Self, Failure> {
+    pub fn begin(ticket: String, anew: bool) -> Result<Self, Failure> {
         Ok(Self {
             secrets: Secrets {
                 state: random()?,
@@ -48,6 +51,7 @@ impl SignInSession {
                 verifier: random()?,
             },
             ticket,
+            anew,
         })
     }
 
@@ -61,6 +65,7 @@ impl SignInSession {
             nonce: self.secrets.nonce.expose_secret().to_owned(),
             verifier: self.secrets.verifier.expose_secret().to_owned(),
             ticket: self.ticket.clone(),
+            anew: self.anew,
             ends: now.as_second() + LIFETIME.as_secs(),
         };
         COOKIE.seal(key, &sealed)
@@ -78,6 +83,7 @@ impl SignInSession {
                 verifier: sealed.verifier.into(),
             },
             ticket: sealed.ticket,
+            anew: sealed.anew,
         })
     }
 }
@@ -92,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_session_opens_for_ten_minutes_and_shows_nothing() {
-        let session = SignInSession::begin("ticket".into()).unwrap();
+        let session = SignInSession::begin("ticket".into(), false).unwrap();
         let now = "2026-11-23T09:00:00Z".parse().unwrap();
         let cookie = session.cookie(&key(), now).unwrap();
         let pair = cookie.split(';').next().unwrap().to_owned();

@@ -16,7 +16,7 @@ use super::sealed_cookie::{Cookie, random};
 use crate::request::Request;
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// A sign-in older than this shows nothing secret.
+/// Credentials that were given longer ago than this show nothing secret.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// The form field that ties a form to the session that it was made in.
 pub(crate) const FORM: &str = "form";
@@ -42,6 +42,8 @@ pub(crate) struct SignedIn {
     pub authorized: Vec<String>,
     /// Whether the secret was shown in it.
     pub revealed: bool,
+    /// When credentials were given, in Unix seconds, where that is known.
+    authenticated: Option<i64>,
     /// When the sign-in was, in Unix seconds.
     at: i64,
 }
@@ -55,6 +57,7 @@ impl SignedIn {
         ticket: String,
         oid: DirectoryId,
         authorize: BTreeMap<String, String>,
+        authenticated: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Self, Failure> {
         Ok(Self {
@@ -64,6 +67,7 @@ impl SignedIn {
             authorize,
             authorized: Vec::new(),
             revealed: false,
+            authenticated: authenticated.map(Timestamp::as_second),
             at: now.as_second(),
         })
     }
@@ -92,10 +96,12 @@ impl SignedIn {
         same.then_some(session)
     }
 
-    /// Whether the sign-in is young enough for the secret to be shown.
+    /// Whether credentials were given so lately that the secret may be shown. A sign-in that a session of
+    /// Microsoft's was enough for is not fresh, however young it is.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.at + FRESH.as_secs() > now.as_second()
+        let is_fresh = |at: i64| at.saturating_add(FRESH.as_secs()) > now.as_second();
+        self.authenticated.is_some_and(is_fresh)
     }
 
     /// Whether the person said that this connection is authorized at ShopCtrl.
@@ -122,11 +128,16 @@ mod tests {
     }
 
     fn begin() -> SignedIn {
+        begin_authenticated(Some(at("2026-11-23T09:00:00Z")))
+    }
+
+    fn begin_authenticated(authenticated: Option<Timestamp>) -> SignedIn {
         let oid = DirectoryId::read("55555555-5555-4555-8555-555555555555").unwrap();
         SignedIn::begin(
             "ticket".into(),
             oid,
             BTreeMap::new(),
+            authenticated,
             at("2026-11-23T09:00:00Z"),
         )
         .unwrap()
@@ -148,6 +159,10 @@ mod tests {
         let session = begin();
         assert!(session.is_fresh(at("2026-11-23T09:09:59Z")));
         assert!(!session.is_fresh(at("2026-11-23T09:10:00Z")));
+        for unknown_or_old in [None, Some(at("2026-11-23T04:00:00Z"))] {
+            let session = begin_authenticated(unknown_or_old);
+            assert!(!session.is_fresh(at("2026-11-23T09:00:01Z")));
+        }
         let request = post(&session, "");
         assert!(SignedIn::open(&request, &key(), at("2026-11-23T09:59:59Z")).is_some());
         assert!(SignedIn::open(&request, &key(), at("2026-11-23T10:00:00Z")).is_none());

@@ -62,10 +62,10 @@ pub(super) async fn run(
     } else {
         let request = Request {
             purpose: Purpose::Connect,
-            now: world.registration.now(),
             due_by: context.document.credential.end(None),
         };
-        failures.push(ask(context, needs, request).await?);
+        let now = world.registration.now();
+        failures.push(ask(context, needs, request, now).await?);
     }
     match failures.into_iter().next() {
         Some(failure) => Err(failure),
@@ -174,7 +174,8 @@ async fn forget_what_was_asked(context: &Context<'_>) -> Result<bool, Failure> {
     let Some(asked) = state.as_ref().and_then(|state| state.asked(version)) else {
         return Ok(false);
     };
-    let asked_at = asked.until - clients.settings.ticket_lifetime.signed().as_secs();
+    let lifetime = clients.settings.ticket_lifetime.signed().as_secs();
+    let asked_at = asked.at.unwrap_or(asked.until - lifetime);
     let grants = clients.grants(secret).read().await?.grants;
     // Who was asked to sign in has, since.
     let granted = |mailbox: &&MailboxAddress| {

@@ -5,7 +5,9 @@
 use jiff::Timestamp;
 use shared::credential::{ClientSecret, Credential, Fit, Slip};
 use shared::failure::{Failure, Kind};
+use shared::grants::consents::{Grant, Grants};
 use shared::graph::application::Registration;
+use shared::ids::DirectoryId;
 use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator, StoredCredential};
 use shared::retry::with_retries;
 use shared::tags;
@@ -64,6 +66,10 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         problems.push(failure);
         None
     });
+    if let Ok(grants_document) = &grants_document {
+        let grants = &grants_document.grants;
+        problems.extend(refuse_to_reveal_in_vain(&context.document, grants).err());
+    }
     let signed_in = signed_in.filter(|_| problems.is_empty());
     let needs = match (grants_document, &signed_in) {
         (Ok(grants_document), Some(signed_in)) => {
@@ -80,10 +86,9 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
     if let Some(signed_in) = signed_in.filter(|_| !needs.is_empty()) {
         let request = Request {
             purpose: Purpose::Connect,
-            now: signed_in.now,
             due_by: Some(signed_in.with.expires_at),
         };
-        let waiting = ask(context, needs, request).await?;
+        let waiting = ask(context, needs, request, signed_in.now).await?;
         info!(%waiting, "asked for the first grants");
     }
     together(problems)
@@ -168,6 +173,24 @@ fn refuse_anothers_id(
             None => "Set key_id to the Secret ID that the portal shows beside the client secret in use, or leave it empty.",
         })),
     }
+}
+
+/// The page of a hand-over lets the mailbox's own account in and nobody else. Whose accounts these are is known
+/// once all owners have signed in.
+fn refuse_to_reveal_in_vain(mailbox: &MailboxSecret, grants: &Grants) -> Result<(), Failure> {
+    let own = mailbox.connections.iter().map(|c| grants.of(&c.mailbox));
+    let Some(own) = own.collect::<Option<Vec<&Grant>>>() else {
+        return Ok(());
+    };
+    let known = |id: &&DirectoryId| own.iter().any(|grant| grant.oid == **id);
+    let Some(id) = mailbox.reveal_to.iter().find(|id| !known(id)) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Kind::Misconfigured,
+        format!("reading the document: reveal_to names {id}, which is no account of its mailboxes, and nothing can be shown to it"),
+    )
+    .next_step("Name the mailbox's own account in reveal_to (the hand-over page says its object ID), or nobody."))
 }
 
 /// Application.ReadWrite.All needs no ownership, and whether the rotator has that, it cannot

@@ -81,10 +81,9 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
     if !for_person.is_empty() {
         let request = Request {
             purpose: Purpose::Rotate,
-            now,
             due_by: stored.mail_stops(),
         };
-        return Err(ask(context, Need::hand_overs(for_person), request).await?);
+        return Err(ask(context, Need::hand_overs(for_person), request, now).await?);
     }
     failure.map_or(Ok(()), Err)
 }

@@ -65,10 +65,9 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
     } else {
         let request = Request {
             purpose: Purpose::Rotate,
-            now,
             due_by: stored.mail_stops(),
         };
-        Some(ask(context, needs, request).await?)
+        Some(ask(context, needs, request, now).await?)
     };
     connections?;
     mailboxes?;

@@ -1,10 +1,13 @@
-//! An API Gateway HTTP API with one route, `$default`, to one function: payload format 2.0.
+//! The API Gateway HTTP API of `template.yaml`, before one function: its routes and limits, and payload format 2.0.
 //!
 //! "Create AWS Lambda proxy integrations for HTTP APIs" documents what is done here. Fields that format
 //! 2.0 does not have, such as `multiValueHeaders`, are ignored in answers, as the real one does.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +23,7 @@ use crate::aws::account::ACCOUNT_ID;
 use crate::aws::lambda::Functions;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
+use routes::{Routed, Routes};
 
 const API_ID: &str = "simulated1";
 const SOURCE_IP: &str = "127.0.0.1";
@@ -30,17 +34,32 @@ pub struct ApiGateway {
     functions: Arc<dyn Functions>,
     function: String,
     clock: Arc<Clock>,
+    routes: Routes,
+    throttles: AtomicBool,
 }
 
 impl ApiGateway {
-    /// An API whose every request goes to `function`.
-    #[must_use]
-    pub fn new(functions: Arc<dyn Functions>, function: &str, clock: Arc<Clock>) -> Arc<Self> {
-        Arc::new(Self {
+    /// The API, whose integration is `function`.
+    ///
+    /// # Errors
+    /// When `template.yaml` has none.
+    pub fn new(
+        functions: Arc<dyn Functions>,
+        function: &str,
+        clock: Arc<Clock>,
+    ) -> Result<Arc<Self>, String> {
+        Ok(Arc::new(Self {
             functions,
             function: function.to_owned(),
             clock,
-        })
+            routes: Routes::of_the_template()?,
+            throttles: AtomicBool::new(true),
+        }))
+    }
+
+    /// Lets every request pass: for tests that do in seconds what takes an attacker minutes.
+    pub fn lift_limits(&self) {
+        self.throttles.store(false, Ordering::SeqCst);
     }
 
     /// The API, `api-gateway` in the journal. The operation is the method and the path.
@@ -66,7 +85,15 @@ async fn handle(
         // "Payload size: 10 MB" (HTTP API quotas).
         Err(_) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     };
-    let event = event(&Request::from_parts(parts, body), &gateway.clock);
+    let request = Request::from_parts(parts, body);
+    let routes = &gateway.routes;
+    let key = match routes.route(request.method(), request.uri().path(), gateway.clock.now()) {
+        Routed::To(key) => key,
+        Routed::Throttled if !gateway.throttles.load(Ordering::SeqCst) => "$default".to_owned(),
+        Routed::Throttled => return message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
+        Routed::NotFound => return message(StatusCode::NOT_FOUND, "Not Found"),
+    };
+    let event = event(&request, &key, &gateway.clock);
     let functions = Arc::clone(&gateway.functions);
     match functions.call(gateway.function.clone(), event).await {
         Ok(result) if result.function_error.is_none() => respond(result.payload),
@@ -75,7 +102,7 @@ async fn handle(
 }
 
 /// The request as the function gets it.
-fn event(request: &Request<Bytes>, clock: &Clock) -> Value {
+fn event(request: &Request<Bytes>, route_key: &str, clock: &Clock) -> Value {
     let now = clock.now();
     let uri = request.uri();
     let headers = request.headers();
@@ -84,7 +111,7 @@ fn event(request: &Request<Bytes>, clock: &Clock) -> Value {
     let domain = host.split(':').next().unwrap_or(host);
     let mut event = json!({
         "version": "2.0",
-        "routeKey": "$default",
+        "routeKey": route_key,
         "rawPath": uri.path(),
         "rawQueryString": query,
         "headers": joined(headers),
@@ -101,7 +128,7 @@ fn event(request: &Request<Bytes>, clock: &Clock) -> Value {
                 "userAgent": text(headers.get(USER_AGENT)).unwrap_or_default(),
             },
             "requestId": Uuid::new_v4().to_string(),
-            "routeKey": "$default",
+            "routeKey": route_key,
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
             "timeEpoch": now.as_millisecond(),
@@ -297,7 +324,7 @@ mod tests {
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(Bytes::from("a=b"))
             .unwrap();
-        let event = event(&request, &clock());
+        let event = event(&request, "$default", &clock());
         assert_eq!(event["version"], "2.0");
         assert_eq!(event["rawPath"], "/callback");
         assert_eq!(event["rawQueryString"], "code=a%20b&x=1&x=2");
@@ -323,7 +350,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_there_has_no_field() {
         let request = Request::get("/").body(Bytes::new()).unwrap();
-        let event = event(&request, &clock());
+        let event = event(&request, "$default", &clock());
         for absent in ["body", "cookies", "queryStringParameters"] {
             assert_eq!(event.get(absent), None, "{absent}");
         }
@@ -357,7 +384,7 @@ mod tests {
     async fn a_failed_function_is_an_internal_server_error() {
         let host = LambdaHost::new();
         host.register(Function::new("oauth-callback", "/bin/false"));
-        let gateway = ApiGateway::new(host, "oauth-callback", clock());
+        let gateway = ApiGateway::new(host, "oauth-callback", clock()).unwrap();
         let service = gateway.service(Arc::default());
         let request = Request::get("/authorize?ticket=1")
             .body(Bytes::new())

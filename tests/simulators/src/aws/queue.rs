@@ -191,7 +191,7 @@ mod tests {
             let failures: Vec<Value> = bad
                 .map(|record| json!({"itemIdentifier": record["messageId"]}))
                 .collect();
-            Box::pin(async {
+            Box::pin(async move {
                 Ok(InvocationResult {
                     payload: json!({"batchItemFailures": failures}),
                     function_error: None,

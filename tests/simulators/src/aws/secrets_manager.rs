@@ -291,6 +291,15 @@ impl SecretsManager {
         self.state().secret_mut(secret).ok().cloned()
     }
 
+    /// The ARN and the tags of the secret with this name or ARN.
+    #[must_use]
+    pub fn arn_and_tags(&self, secret: &str) -> Option<(String, Vec<(String, String)>)> {
+        let mut state = self.state();
+        let secret = state.secret_mut(secret).ok()?;
+        let tags = secret.tags.clone().into_iter().collect();
+        Some((secret.arn.clone(), tags))
+    }
+
     /// Copies of all secrets, oldest first.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {

@@ -326,7 +326,7 @@ impl Directory {
                 token.revoked = Some(now);
             }
         }
-        records.sessions.retain(|_, signed_in| *signed_in != oid);
+        records.sessions.retain(|_, session| session.oid != oid);
     }
 
     /// Lets one refresh token be as if unused for 90 days (700082).

@@ -35,12 +35,12 @@ impl SignIn {
         key: TicketKey,
         now: Timestamp,
     ) -> Result<Self, Message> {
-        let ticket = load::session_ticket(&key, &session.ticket, now)?;
+        let ticket = load::session_ticket(clients, &key, &session.ticket, now).await?;
         let BoundVersion {
             secret,
             document: mailbox,
             credential,
-        } = load::bound_version(clients, &ticket).await?;
+        } = load::bound_version(clients, &ticket, &session.ticket).await?;
         let app = clients.settings.app(&mailbox);
         Ok(Self {
             session,

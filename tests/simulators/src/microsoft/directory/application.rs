@@ -56,6 +56,8 @@ pub struct Registration {
     pub exchange_roles: BTreeSet<String>,
     /// Delegated permissions that an administrator granted for everyone.
     pub admin_consent: BTreeSet<Scope>,
+    /// Whether `auth_time` is among the optional claims of its id tokens (entra-docs, optional-claims-reference.md).
+    pub sends_auth_time: bool,
     /// Resources that the registration lists; others give 650057.
     pub resources: BTreeSet<String>,
     /// Object ids of the owners: service principals or people.
@@ -85,6 +87,7 @@ impl Default for Registration {
             app_roles: BTreeSet::new(),
             exchange_roles: BTreeSet::new(),
             admin_consent: BTreeSet::new(),
+            sends_auth_time: false,
             resources: [GRAPH, OUTLOOK, OUTLOOK_365].map(str::to_owned).into(),
             owners: BTreeSet::new(),
             also_in: BTreeSet::new(),

@@ -12,7 +12,7 @@ use super::application::{Application, Credential, NewSecret};
 use super::replication::{Door, Moment, Replicas};
 use super::scope::{Scope, ScopeEcho};
 use super::sign_in::SignIn;
-use super::tokens::{AccessToken, AuthorizationCode, RefreshToken};
+use super::tokens::{AccessToken, AuthorizationCode, RefreshToken, Session};
 use super::{GraphHabits, SentMail};
 
 pub(crate) struct Records {
@@ -27,7 +27,8 @@ pub(crate) struct Records {
     pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
     pub(crate) access_tokens: HashMap<String, AccessToken>,
     pub(crate) sign_ins: HashMap<String, SignIn>,
-    pub(crate) sessions: HashMap<String, Uuid>,
+    /// By the browser's cookie.
+    pub(crate) sessions: HashMap<String, Session>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) sent_mail: Vec<SentMail>,
     pub(crate) token_replicas: Replicas,

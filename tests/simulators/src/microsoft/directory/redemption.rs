@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::{Account, AccountKind, Obstacle};
+use super::application::Application;
 pub use super::client::Proof;
 use super::denial::Denial;
 use super::scope::{GRAPH, Scope};
@@ -178,7 +179,11 @@ impl Directory {
             revoked: None,
             second_factor: code.second_factor,
         };
-        self.issue_for_person(&mut records, &grant, scopes, code.nonce.as_deref())
+        let sign_in = SignInClaims {
+            nonce: code.nonce,
+            authenticated: Some(code.authenticated),
+        };
+        self.issue_for_person(&mut records, &grant, scopes, &sign_in)
     }
 
     /// The refresh token grant (docs/beliefs.md, Entra). The old token stays good.
@@ -210,7 +215,7 @@ impl Directory {
             issued: now,
             ..token
         };
-        self.issue_for_person(&mut records, &grant, scopes, None)
+        self.issue_for_person(&mut records, &grant, scopes, &SignInClaims::default())
     }
 
     /// Whether a refresh token would be taken now, with a good secret.
@@ -229,7 +234,7 @@ impl Directory {
         records: &mut Records,
         grant: &RefreshToken,
         mut scopes: Vec<Scope>,
-        nonce: Option<&str>,
+        sign_in: &SignInClaims,
     ) -> Result<Tokens, Denial> {
         let app = records
             .app(grant.app_id)
@@ -281,7 +286,7 @@ impl Directory {
                 .any(|scope| scope.name == "offline_access");
         let now = self.clock.now();
         let id_token = if has("openid") {
-            let claims = id_claims(&records.authority, &account, app.ids.app_id, nonce, now);
+            let claims = id_claims(&records.authority, &account, &app, sign_in, now);
             self.signing_key.sign(&claims)
         } else {
             None
@@ -447,13 +452,21 @@ pub(crate) fn resources(scopes: &[Scope]) -> Vec<String> {
     named
 }
 
+/// What an id token says of the sign-in that it comes from.
+#[derive(Debug, Default)]
+struct SignInClaims {
+    nonce: Option<String>,
+    authenticated: Option<Timestamp>,
+}
+
 fn id_claims(
     authority: &str,
     account: &Account,
-    app_id: Uuid,
-    nonce: Option<&str>,
+    app: &Application,
+    sign_in: &SignInClaims,
     now: Timestamp,
 ) -> Value {
+    let app_id = app.ids.app_id;
     let issued = now.as_second();
     let subject = ring::digest::digest(
         &ring::digest::SHA256,
@@ -474,8 +487,14 @@ fn id_claims(
         "ver": "2.0",
     });
     if let Some(fields) = claims.as_object_mut() {
-        if let Some(nonce) = nonce {
+        if let Some(nonce) = &sign_in.nonce {
             fields.insert("nonce".to_owned(), json!(nonce));
+        }
+        if let Some(at) = sign_in
+            .authenticated
+            .filter(|_| app.registration.sends_auth_time)
+        {
+            fields.insert("auth_time".to_owned(), json!(at.as_second()));
         }
         if let AccountKind::Guest { idp } = &account.person.kind {
             fields.insert("idp".to_owned(), json!(idp));

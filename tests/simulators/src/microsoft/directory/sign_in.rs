@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use super::application::Application;
 use super::authorize_request::{AuthorizeRequest, Prompt, Purpose};
 use super::denial::Denial;
 use super::scope::Scope;
-use super::tokens::AuthorizationCode;
+use super::tokens::{AuthorizationCode, Session};
 use super::{Directory, Records};
 
 /// What the person decides on the consent page.
@@ -87,6 +88,8 @@ pub(crate) struct SignIn {
     request: AuthorizeRequest,
     oid: Option<Uuid>,
     password_given: bool,
+    /// When it was given: now, or in a session before.
+    authenticated: Timestamp,
     second_factor: bool,
     /// What the way back tells the app.
     stopped_by: Option<Denial>,
@@ -122,21 +125,23 @@ impl Directory {
             request,
             oid: None,
             password_given: false,
+            authenticated: self.clock.now(),
             second_factor: false,
             stopped_by: None,
         };
         // Somebody who is signed in already is not asked again, unless the hint names another person.
         let signed_in = session
             .and_then(|session| records.sessions.get(session).copied())
-            .and_then(|oid| records.account(oid).cloned())
-            .filter(|account| {
+            .and_then(|session| Some((records.account(session.oid).cloned()?, session)))
+            .filter(|(account, _)| {
                 hint.as_ref()
                     .is_none_or(|hint| account.person.signs_in_as(hint))
             });
         let silent = signed_in.filter(|_| !matches!(prompt, Prompt::Login | Prompt::SelectAccount));
         match silent {
-            Some(account) => {
+            Some((account, session)) => {
                 sign_in.oid = Some(account.oid);
+                sign_in.authenticated = session.authenticated;
                 sign_in.password_given = true;
                 sign_in.second_factor = account.person.second_factor.is_some();
                 records.sign_ins.insert(flow.clone(), sign_in);
@@ -203,12 +208,17 @@ impl Directory {
             return (again(denial), None);
         }
         let cookie = records.opaque("session-");
-        records.sessions.insert(cookie.clone(), account.oid);
+        let session = Session {
+            oid: account.oid,
+            authenticated: self.clock.now(),
+        };
+        records.sessions.insert(cookie.clone(), session);
         records.sign_ins.insert(
             flow.to_owned(),
             SignIn {
                 oid: Some(account.oid),
                 password_given: true,
+                authenticated: session.authenticated,
                 ..sign_in
             },
         );
@@ -455,6 +465,7 @@ impl Directory {
                 nonce: request.nonce,
                 issued: self.clock.now(),
                 redeemed: false,
+                authenticated: sign_in.authenticated,
                 second_factor: sign_in.second_factor,
             },
         );

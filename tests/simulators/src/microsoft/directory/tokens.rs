@@ -54,6 +54,14 @@ pub struct RefreshToken {
     pub second_factor: bool,
 }
 
+/// Somebody who is signed in at a browser.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) oid: Uuid,
+    /// When they gave their password.
+    pub(crate) authenticated: Timestamp,
+}
+
 /// An authorization code.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthorizationCode {
@@ -65,6 +73,8 @@ pub(crate) struct AuthorizationCode {
     pub(crate) nonce: Option<String>,
     pub(crate) issued: Timestamp,
     pub(crate) redeemed: bool,
+    /// When the person gave their password.
+    pub(crate) authenticated: Timestamp,
     pub(crate) second_factor: bool,
 }
 

@@ -555,6 +555,34 @@ async fn a_signed_in_browser_is_not_asked_again_unless_the_app_wants_it() {
 }
 
 #[tokio::test]
+async fn when_the_password_was_given_is_told_where_the_app_asks_for_it() {
+    let fixture = Fixture::new();
+    let (_, secret) = fixture.secret();
+    let given = fixture.directory.clock.now().as_second();
+    let signed_in = sign_in(&fixture, &[]).await;
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap();
+    let app = fixture.app.app_id;
+    fixture.wait(5 * 3600);
+    for asks in [false, true] {
+        fixture
+            .directory
+            .change(app, |app| app.sends_auth_time = asks);
+        let path = authorize_path(&fixture, &[]);
+        let silent = ask(&fixture.entra, "GET", &path, &[("cookie", cookie)], "").await;
+        let tokens = redeem(&fixture, &query(&silent)["code"], VERIFIER, &secret).await;
+        let claims = tokens.json()["id_token"].as_str().unwrap().to_owned();
+        let claims = claims.split('.').nth(1).unwrap().as_bytes();
+        let claims: Value =
+            serde_json::from_slice(&BASE64URL_NOPAD.decode(claims).unwrap()).unwrap();
+        assert_eq!(
+            claims["auth_time"].as_i64(),
+            asks.then_some(given),
+            "{claims}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_administrator_consents_for_everyone_and_true_is_not_success() {
     let fixture = Fixture::new();
     let mut admin = Person::with_mailbox("admin@shop.example", PASSWORD);

@@ -2,6 +2,7 @@
 
 use shared::ticket::Purpose;
 
+use super::common::{clock, day};
 use super::refused::{self, MessageWords, message, numbered};
 use crate::message::Button;
 use crate::outcome::Outcome;
@@ -19,7 +20,7 @@ pub(crate) fn button(button: &Button) -> &'static str {
 
 pub(crate) fn of(outcome: &Outcome) -> MessageWords {
     match outcome {
-        Outcome::NoSuchPage | Outcome::NotDone => message(
+        Outcome::NoSuchPage | Outcome::WrongMethod { .. } | Outcome::NotDone => message(
             "There is nothing here",
             "This address has no page.",
             "Open the link from the message that you were sent.",
@@ -42,7 +43,17 @@ pub(crate) fn of(outcome: &Outcome) -> MessageWords {
         Outcome::NoTicket | Outcome::InvalidTicket => message(
             "This link does not work",
             "It is incomplete or was changed on its way.",
-            "Open it again from the message, or copy all of it into the address bar.",
+            "Open it again from the message, or copy all of it into the address bar. If that does not help, use the newest message about this mailbox.",
+        ),
+        Outcome::OtherKey => message(
+            "This link does not work any more",
+            "It was made with a key that is not used any more, or not by this system.",
+            "Use the newest message about this mailbox. If there is none, one comes within a day when you are needed. If none comes, ask the person who runs this system, and tell them this page's reference.",
+        ),
+        Outcome::TooOld => message(
+            "This link is too old",
+            "It ended more than 30 days ago, and cannot be renewed any more.",
+            "Use the newest message about this mailbox. If there is none, and you think that you are needed, ask the person who runs this system.",
         ),
         Outcome::ExpiredTicket => message(
             "This link has ended",
@@ -50,19 +61,38 @@ pub(crate) fn of(outcome: &Outcome) -> MessageWords {
             "Have a new one sent; it goes to the contact that is set for this mailbox.",
         ),
         Outcome::NewLink => message(
-            "A new link was asked for",
-            "If you are still needed, it goes to the contact that is set for this mailbox.",
-            "Mostly that takes a few minutes, else until the next check, some hours. You can close this window.",
+            "A new link was sent",
+            "It goes to the contact that is set for this mailbox. It takes a few minutes.",
+            "Use the link in that message, and not this one. You can close this window.",
+        ),
+        Outcome::AskedShortlyBefore { again } => message(
+            "A link was sent a short while ago",
+            "It went to the contact that is set for this mailbox. Look there, also among unwanted mail.",
+            format!(
+                "If it does not come, open your link again and have another one sent, after {} on {}.",
+                clock(*again),
+                day(*again)
+            ),
+        ),
+        Outcome::NobodyWaitedFor => message(
+            "You are not needed just now",
+            "Nothing waits for this mailbox's account.",
+            "You can close this window. A message comes when you are needed.",
         ),
         Outcome::RotationOff => message(
             "The renewal of this mailbox is stopped",
             "Somebody has switched the renewal of its client secret off, so no new link is sent.",
             "Tell the person who runs this system this page's reference if that was not meant.",
         ),
-        Outcome::Replica | Outcome::Superseded => message(
+        Outcome::Replica => message(
+            "This link is out of date",
+            "It belongs to a copy of this mailbox's data that is looked after elsewhere.",
+            "Use the newest message about this mailbox; if there is none, one will come when you are needed.",
+        ),
+        Outcome::Superseded => message(
             "This link is out of date",
             "It belongs to an earlier attempt that was given up.",
-            "Use the newest message about this mailbox; if there is none, one will come when you are needed.",
+            "Use the newest message about this mailbox, or have it sent once more.",
         ),
         Outcome::AlreadyDone => refused::already_done(),
         Outcome::GoodTicket
@@ -71,8 +101,8 @@ pub(crate) fn of(outcome: &Outcome) -> MessageWords {
         | Outcome::NoSuchConnection
         | Outcome::NoStatement => message(
             "Please start again",
-            "This sign-in took too long, was used before, or was begun in another window.",
-            "Open the link from the message once more, in one window only.",
+            "This sign-in took too long, was used before, or was begun in another window. Or this page was opened again too late to say how it ended.",
+            "Open the link from the message once more, in one window only. If all is done, it says so.",
         ),
         Outcome::SessionOver => message(
             "Please sign in once more",

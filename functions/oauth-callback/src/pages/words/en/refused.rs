@@ -96,12 +96,12 @@ pub(super) fn reveal(reason: NotRevealed, name: &SignInName) -> MessageWords {
         NotRevealed::NotPending => already_done(),
         NotRevealed::OldSignIn => message(
             "Please sign in once more",
-            "The client secret is shown only within ten minutes of a sign-in.",
+            "The client secret is shown only within ten minutes of entering the password at Microsoft.",
             format!("Sign in again as {name}; what you have done so far is kept."),
         ),
         NotRevealed::NotInRevealTo => message(
             "This account may not see the secret here",
-            "This account is not among those to whom the secret is shown here (reveal_to in the mailbox document). A person with access to AWS can read it.",
+            "The mailbox document does not name this account as one to which the secret is shown (reveal_to). A person with access to AWS can read it.",
             "Go back to the steps, and have that person enter the secret or give it to you safely.",
         ),
         NotRevealed::RotatorIsTheApp => message(

@@ -159,7 +159,8 @@ pub(crate) const SHOW_SECRET: &str = "Show";
 /// Below the secret.
 pub(crate) const SECRET_SHOWN: &str = "Paste it into ShopCtrl and nowhere else. It is not shown again when you leave this page, but you can ask for it again.";
 /// Where a sign-in is too old.
-pub(crate) const SIGN_IN_TO_SEE: &str = "It is shown only within ten minutes of a sign-in.";
+pub(crate) const SIGN_IN_TO_SEE: &str =
+    "It is shown only within ten minutes of entering the password at Microsoft.";
 /// On that link.
 pub(crate) const SIGN_IN_AGAIN: &str = "Sign in again";
 /// Over the command that reads the secret in AWS.

@@ -1,4 +1,5 @@
-//! The rotation function, invoked: the only way in which the checker learns of Entra and ShopCtrl.
+//! The rotation function, invoked: by the checker, which learns of Entra and ShopCtrl in no other way, and by the
+//! sign-in pages.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,13 @@ use aws_sdk_lambda::primitives::Blob;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::aws::{AwsSettings, Service, classify, was_not_carried_out};
-use shared::failure::{Failure, Kind, sanitized_code};
-use shared::http;
-use shared::ids::KeyId;
-use shared::retry::backoff;
-use shared::rotation::{Action, ActionCall, Probe, Retired, Step, StepCall, Swept};
+
+use crate::aws::{AwsSettings, Service, classify, was_not_carried_out};
+use crate::failure::{Failure, Kind, sanitized_code};
+use crate::http;
+use crate::ids::KeyId;
+use crate::retry::backoff;
+use crate::rotation::{Action, ActionCall, AskedAgain, Probe, Retired, Step, StepCall, Swept};
 
 /// The rotation function.
 #[derive(Debug, Clone)]
@@ -75,6 +77,14 @@ impl RotationFunction {
         named_by_others: Option<&BTreeSet<KeyId>>,
     ) -> Result<Retired, Failure> {
         self.act(Action::Retire, secret, named_by_others).await
+    }
+
+    /// Sends the link anew of what a person is waited for.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn ask(&self, secret: &str) -> Result<AskedAgain, Failure> {
+        self.act(Action::Ask, secret, None).await
     }
 
     async fn act<Report: DeserializeOwned>(

@@ -1,0 +1,243 @@
+//! IAM before the services: a function may do what its role in `template.yaml` allows, and is refused all else. Who signs
+//! with another key is a person with all rights.
+
+mod policy;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::middleware::{Next, from_fn_with_state};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::aws::account::{ACCOUNT_ID, REGION, access_key_id};
+use crate::aws::aws_json::operation_in;
+use crate::aws::lambda::function_arn;
+use crate::aws::secrets_manager::SecretsManager;
+use crate::gate::Service;
+use policy::{Context, Role};
+
+/// The access key ids that the functions sign with, and their roles.
+pub const KEYS: [(&str, &str, &str); 3] = [
+    ("rotation", "ASIAROTATION", "RotationRole"),
+    ("expiry-checker", "ASIACHECKER", "ExpiryCheckerRole"),
+    ("oauth-callback", "ASIACALLBACK", "OauthCallbackRole"),
+];
+
+/// The roles, by access key id.
+#[derive(Debug)]
+pub struct Iam {
+    roles: BTreeMap<&'static str, Role>,
+    secrets_manager: Arc<SecretsManager>,
+    refused: Mutex<Vec<String>>,
+}
+
+/// What is asked for.
+struct Asked {
+    action: String,
+    resource: String,
+    context: Context,
+}
+
+impl Iam {
+    /// The roles of `template.yaml`.
+    ///
+    /// # Errors
+    /// When the template has one that is not understood.
+    pub fn new(secrets_manager: Arc<SecretsManager>) -> Result<Arc<Self>, String> {
+        let role = |(_, key, role)| Ok((key, Role::of_the_template(role)?));
+        let roles = KEYS.into_iter().map(role);
+        Ok(Arc::new(Self {
+            roles: roles.collect::<Result<_, String>>()?,
+            secrets_manager,
+            refused: Mutex::default(),
+        }))
+    }
+
+    /// The service, behind IAM.
+    #[must_use]
+    pub fn before(self: &Arc<Self>, service: Service) -> Service {
+        let guard = Guard {
+            iam: Arc::clone(self),
+            service: service.name,
+        };
+        let router: Router = service.router.layer(from_fn_with_state(guard, check));
+        Service { router, ..service }
+    }
+
+    /// What was refused: key, action and resource.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn asked(&self, service: &str, request: &http::request::Parts, body: &Bytes) -> Option<Asked> {
+        match service {
+            "secretsmanager" => self.of_secrets_manager(operation_in(&request.headers), body),
+            "events" => Some(of_events(body)),
+            "sts" => Some(of_sts(body)),
+            "lambda" => {
+                let function = request.uri.path().split('/').nth(3)?;
+                let name = function.rsplit("%3A").next()?.rsplit(':').next()?;
+                Some(Asked {
+                    action: "lambda:InvokeFunction".to_owned(),
+                    resource: function_arn(name),
+                    context: Context::new(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// `None` where the secret is not there: then the service says so.
+    fn of_secrets_manager(&self, operation: &str, body: &Bytes) -> Option<Asked> {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut context = Context::new();
+        let mut resource = "*".to_owned();
+        if operation != "ListSecrets" {
+            let id = body.get("SecretId").and_then(Value::as_str);
+            let (arn, tags) = self.secrets_manager.arn_and_tags(id?)?;
+            resource = arn;
+            for (tag, value) in tags {
+                context.insert(format!("secretsmanager:ResourceTag/{tag}"), vec![value]);
+            }
+        }
+        let text = |field: &str| body.get(field)?.as_str().map(str::to_owned);
+        let list = |field: &str| {
+            body.get(field)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
+        let keys = list("Tags");
+        let keys = keys.filter_map(|tag| tag.get("Key")?.as_str());
+        let removed = list("TagKeys");
+        let keys = keys
+            .chain(removed.filter_map(Value::as_str))
+            .map(str::to_owned);
+        let modifies = body.get("RotationRules").map(|_| "true".to_owned());
+        for (key, values) in [
+            (
+                "secretsmanager:VersionStage",
+                Vec::from_iter(text("VersionStage")),
+            ),
+            (
+                "secretsmanager:RotationLambdaARN",
+                Vec::from_iter(text("RotationLambdaARN")),
+            ),
+            (
+                "secretsmanager:ModifyRotationRules",
+                Vec::from_iter(modifies),
+            ),
+            ("aws:TagKeys", keys.collect()),
+        ] {
+            if !values.is_empty() {
+                context.insert(key.to_owned(), values);
+            }
+        }
+        Some(Asked {
+            action: format!("secretsmanager:{operation}"),
+            resource,
+            context,
+        })
+    }
+}
+
+fn of_events(body: &Bytes) -> Asked {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let entries = body.get("Entries").and_then(Value::as_array);
+    let entries = entries.map_or(&[][..], Vec::as_slice);
+    let all = |field: &str| {
+        let texts = entries
+            .iter()
+            .filter_map(|entry| entry.get(field)?.as_str());
+        texts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    Asked {
+        action: "events:PutEvents".to_owned(),
+        resource: format!("arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/default"),
+        context: [
+            ("events:source".to_owned(), all("Source")),
+            ("events:detail-type".to_owned(), all("DetailType")),
+        ]
+        .into(),
+    }
+}
+
+fn of_sts(body: &Bytes) -> Asked {
+    let mut context = Context::new();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        let key = match name.split('.').next() {
+            Some("Audience") => "sts:IdentityTokenAudience",
+            Some("DurationSeconds") => "sts:DurationSeconds",
+            Some("SigningAlgorithm") => "sts:SigningAlgorithm",
+            _ => continue,
+        };
+        let values = context.entry(key.to_owned()).or_default();
+        values.push(value.into_owned());
+    }
+    Asked {
+        action: "sts:GetWebIdentityToken".to_owned(),
+        resource: "*".to_owned(),
+        context,
+    }
+}
+
+#[derive(Clone)]
+struct Guard {
+    iam: Arc<Iam>,
+    service: &'static str,
+}
+
+async fn check(Shared(guard): Shared<Guard>, request: Request, next: Next) -> Response<Body> {
+    let Guard { iam, service } = guard;
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default();
+    let key = access_key_id(&parts.headers).unwrap_or_default().to_owned();
+    if let Some(role) = iam.roles.get(key.as_str())
+        && let Some(asked) = iam.asked(service, &parts, &body)
+        && !role.allows(&asked.action, &asked.resource, &asked.context)
+    {
+        let Asked {
+            action, resource, ..
+        } = asked;
+        let refused = format!("{key} {action} {resource}");
+        let mut all = iam.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(refused);
+        return denied(service, &action);
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+/// As each service says it.
+fn denied(service: &str, action: &str) -> Response<Body> {
+    let message = format!("User is not authorized to perform: {action}");
+    let (status, body) = match service {
+        "sts" => (
+            StatusCode::FORBIDDEN,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>"
+            ),
+        ),
+        "lambda" => (
+            StatusCode::FORBIDDEN,
+            json!({"Message": message}).to_string(),
+        ),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            json!({"__type": "AccessDeniedException", "Message": message}).to_string(),
+        ),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let code = HeaderValue::from_static("AccessDeniedException");
+    response.headers_mut().insert("x-amzn-errortype", code);
+    response
+}
