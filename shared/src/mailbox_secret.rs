@@ -158,6 +158,17 @@ pub enum Delivery {
     Api,
 }
 
+impl Delivery {
+    /// Its name in the document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attended => "attended",
+            Self::Api => "api",
+        }
+    }
+}
+
 /// How a delivered secret is proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

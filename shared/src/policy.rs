@@ -94,6 +94,14 @@ impl Policy {
             .unwrap_or(end)
     }
 
+    /// Whether it is renewed within the next 60 days, or within a twelfth of its life, if that is less.
+    #[must_use]
+    pub fn is_due_soon(&self, now: Timestamp, start: Timestamp, end: Timestamp) -> bool {
+        let lifetime = end.duration_since(start);
+        let soon = SignedDuration::from_hours(60 * 24).min(lifetime / 12);
+        self.renewal(lifetime, end).duration_since(now) <= soon
+    }
+
     fn before_end(&self, lifetime: Option<SignedDuration>) -> SignedDuration {
         let renew_before = self.renew_before.signed();
         lifetime.map_or(renew_before, |lifetime| renew_before.min(lifetime / 3))

@@ -28,6 +28,8 @@ pub const TENANT: &str = "shopmail:tenant";
 pub const SHOP: &str = "shopmail:shop";
 /// The mailboxes' addresses and sign-in names, as last looked at, with spaces between; those that a tag can hold.
 pub const MAILBOXES: &str = "shopmail:mailboxes";
+/// `attended` where a person delivers to some connection, else `api`; as last looked at.
+pub const DELIVERY: &str = "shopmail:delivery";
 /// What people were told is wrong: [`open_troubles::OpenTroubles`].
 pub const OPEN: &str = "shopmail:open";
 /// The app registration's client id, as last looked at, and those before: [`apps::Apps`].

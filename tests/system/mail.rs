@@ -261,3 +261,38 @@ async fn a_drift_and_a_missing_sign_in_are_closed_when_a_check_sees_them_over() 
     assert_eq!(closed, [json!("drift"), json!("permission_ending")]);
     scenario.assert_events_keep_their_schemas();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_for_one_mailbox_is_asked_for_what_is_due_within_sixty_days_too() {
+    let named = |name: &str, shop_id: i64, ends_in: i64| MailboxPlan {
+        name: name.to_owned(),
+        address: format!("{name}@shop.example"),
+        shop_id,
+        ends_in: days(ends_in),
+        ..attended()
+    };
+    let mailed = Mailed::by_ses(&named("orders", 12, 730)).await;
+    let scenario = &mailed.scenario;
+    scenario.beside(&named("soon", 13, 770));
+    scenario.beside(&named("later", 14, 900));
+    // Who delivers is known from the first check on.
+    scenario.check().await;
+    scenario.world.clock.advance(days(705));
+    scenario.check().await;
+    let asked: BTreeSet<String> = scenario
+        .details("Hand-over Required")
+        .iter()
+        .map(|asked| asked["mailbox"].as_str().unwrap().to_owned())
+        .collect();
+    let both = ["orders@shop.example", "soon@shop.example"].map(str::to_owned);
+    assert_eq!(asked, BTreeSet::from(both));
+    let sent = mailed.sent().await;
+    for asked in scenario.details("Hand-over Required") {
+        let link = asked["link"].as_str().unwrap();
+        assert!(
+            sent.iter().any(|mail| mail.text.contains(link)),
+            "{sent:#?}"
+        );
+    }
+    scenario.assert_events_keep_their_schemas();
+}

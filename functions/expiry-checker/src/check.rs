@@ -15,7 +15,8 @@ use tracing::{Instrument, info, info_span, warn};
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
 use crate::closing::{Checked, closing, only_begun};
-use crate::look::look;
+use crate::contacts::Contacts;
+use crate::look::{Others, look};
 use crate::news::{self, News};
 use crate::perform::{Progress, perform};
 use crate::plan::action::PlannedAction;
@@ -38,6 +39,11 @@ const RESERVED: Duration = Duration::from_secs(60);
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
     let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
     let apps = SharedApps::new(&listed);
+    let contacts = Contacts::asked(&listed, &clients.settings.policy, check.now);
+    let others = Others {
+        apps: &apps,
+        contacts: &contacts,
+    };
     let mut secrets: Vec<&SecretMetadata> = listed
         .iter()
         .filter(|secret| !secret.deleted && is_of(check, secret, &apps))
@@ -54,7 +60,7 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         }
         let checks = round
             .iter()
-            .map(|secret| check_in_time(clients, secret, &apps, check, ends));
+            .map(|secret| check_in_time(clients, secret, others, check, ends));
         let round_checked = futures_util::future::join_all(checks).await;
         checked.extend(round_checked.into_iter().flatten());
         last = round.last().map(|secret| secret.arn.as_str());
@@ -104,7 +110,7 @@ async fn continue_later(clients: &Clients, check: &Check, cursor: &str) -> Resul
 async fn check_in_time(
     clients: &Clients,
     listed: &SecretMetadata,
-    apps: &SharedApps,
+    others: Others<'_>,
     check: &Check,
     ends: Instant,
 ) -> Option<(Outcome, News)> {
@@ -113,7 +119,7 @@ async fn check_in_time(
         return Some((Outcome::replica(listed), News::none(subject())));
     }
     let until = ends.checked_sub(RESERVED).unwrap_or(ends);
-    let work = check_secret(clients, listed, apps, check);
+    let work = check_secret(clients, listed, others, check);
     match tokio::time::timeout_at(until, work).await {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -130,7 +136,7 @@ async fn check_in_time(
 async fn check_secret(
     clients: &Clients,
     listed: &SecretMetadata,
-    apps: &SharedApps,
+    others: Others<'_>,
     check: &Check,
 ) -> Option<(Outcome, News)> {
     let span = info_span!(
@@ -140,7 +146,7 @@ async fn check_secret(
         token = tracing::field::Empty
     );
     let work = async {
-        let (found, failures) = match look(clients, &listed.arn, apps, check).await {
+        let (found, failures) = match look(clients, &listed.arn, others, check).await {
             Ok(looked) => looked,
             Err(failure) => {
                 let outcome = Outcome::unseen(listed, failure);

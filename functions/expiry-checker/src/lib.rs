@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod clients;
 mod closing;
+mod contacts;
 mod look;
 mod news;
 mod perform;

@@ -11,9 +11,17 @@ use tracing::warn;
 
 use crate::call::Check;
 use crate::clients::Clients;
+use crate::contacts::Contacts;
 use crate::plan::found::Found;
 use crate::report::Failed;
 use crate::shared_apps::SharedApps;
+
+/// What the list says of the other secrets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Others<'a> {
+    pub(crate) apps: &'a SharedApps,
+    pub(crate) contacts: &'a Contacts,
+}
 
 /// A promotion that does not show is looked for so often more.
 const PROMOTION_LOOKS: u32 = 5;
@@ -24,9 +32,10 @@ const MOST_NEIGHBOURS: usize = 50;
 pub(crate) async fn look(
     clients: &Clients,
     arn: &str,
-    apps: &SharedApps,
+    others: Others<'_>,
     check: &Check,
 ) -> Result<(Found, Vec<Failed>), Failure> {
+    let Others { apps, contacts } = others;
     let promoted = check.only.as_ref().filter(|only| only.arn == arn);
     let promoted = promoted.and_then(|only| only.promoted.as_deref());
     let secret = describe(clients, arn, promoted);
@@ -51,6 +60,7 @@ pub(crate) async fn look(
         named_by_others: named_by_others(clients, &secret, apps).await,
         requested: check.only.is_some(),
         shares_a_leaked_secret: apps.shares_a_leaked_secret(&secret),
+        contact_is_asked: contacts.is_asked_for_another(&secret),
         secret,
         probe,
         policy,

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
 use shared::ids::MailboxAddress;
+use shared::mailbox_secret::Delivery;
 use shared::rotation::Probe;
 use shared::secret_store::SecretMetadata;
 use shared::short_hash::short_hash;
@@ -135,6 +136,7 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
         (tags::ORIGIN, origin.then(|| short_hash(arn))),
         (tags::TENANT, Some(probe.tenant_id.to_string())),
         (tags::MAILBOXES, mailboxes(probe)),
+        (tags::DELIVERY, Some(delivery(probe).name().to_owned())),
         (tags::APP, Some(apps.to_string())),
         (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
         (
@@ -147,6 +149,14 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
         Some(PlannedAction::Tag { key, value })
     });
     changed.collect()
+}
+
+/// `attended` where a person delivers to some connection.
+fn delivery(probe: &Probe) -> Delivery {
+    match probe.attended {
+        true => Delivery::Attended,
+        false => Delivery::Api,
+    }
 }
 
 /// A tag's value has letters, digits, spaces and `_.:/=+-@` (Secrets Manager API reference, *Tag*), and 256 of them.
@@ -215,6 +225,7 @@ mod tests {
                     (tags::ORIGIN.to_owned(), short_hash("arn")),
                     (tags::TENANT.to_owned(), APP.to_owned()),
                     (tags::APP.to_owned(), APP.to_owned()),
+                    (tags::DELIVERY.to_owned(), "attended".to_owned()),
                 ]),
                 last_rotated: None,
                 next_rotation: None,
@@ -224,6 +235,7 @@ mod tests {
             named_by_others: Some(BTreeSet::new()),
             requested: false,
             shares_a_leaked_secret: false,
+            contact_is_asked: false,
             probe: Some(Probe {
                 version: "c".into(),
                 tenant_id: DirectoryId::read(APP).unwrap(),
@@ -324,6 +336,38 @@ mod tests {
         assert!(!ends("2027-01-31T00:00:00Z"));
         assert!(ends("2026-11-25T00:00:00Z"), "the hard stop");
         assert!(ends("2026-11-01T00:00:00Z"), "it has ended");
+    }
+
+    #[test]
+    fn what_is_due_soon_is_renewed_along_with_what_its_contact_is_asked_for_and_not_by_itself() {
+        let mut found = found(&[("c", &[CURRENT])]);
+        let starts_on = |found: &Found, day: &str| actions(found, day).iter().any(starts);
+        // Two years, which end on 2027-01-31, and are due on 2027-01-01.
+        found.probe.as_mut().unwrap().start = Some(at("2025-01-31T00:00:00Z"));
+        let soon = "2026-11-05T00:00:00Z";
+        assert!(!starts_on(&found, soon));
+        found.contact_is_asked = true;
+        assert!(starts_on(&found, soon));
+        assert!(
+            !starts_on(&found, "2026-10-30T00:00:00Z"),
+            "more than 60 days early"
+        );
+        let frozen = found
+            .policy
+            .clone()
+            .with_tag(Some("freeze=2026-11-01/2026-11-20"));
+        let frozen = Found {
+            policy: frozen.unwrap(),
+            ..found.clone()
+        };
+        assert!(!starts_on(&frozen, soon));
+        let mut by_api = found.clone();
+        by_api.probe.as_mut().unwrap().attended = false;
+        assert!(!starts_on(&by_api, soon));
+        // Half a year: a twelfth of it is 15 days.
+        found.probe.as_mut().unwrap().start = Some(at("2026-08-01T00:00:00Z"));
+        assert!(!starts_on(&found, "2026-12-10T00:00:00Z"));
+        assert!(starts_on(&found, "2026-12-20T00:00:00Z"));
     }
 
     #[test]

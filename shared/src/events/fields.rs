@@ -45,6 +45,8 @@ pub enum FleetState {
 pub enum DueReason {
     /// Little time is left.
     Due,
+    /// It will be due soon, and its contact is asked for another mailbox now.
+    Together,
     /// It has ended already.
     Expired,
     /// The tag says that the secret leaked.

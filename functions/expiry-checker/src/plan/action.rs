@@ -46,7 +46,7 @@ impl PlannedAction {
     pub fn is_announced(&self) -> bool {
         match self {
             Self::Rotate { reason } => match reason {
-                DueReason::Due => true,
+                DueReason::Due | DueReason::Together => true,
                 DueReason::Expired | DueReason::Emergency => false,
             },
             Self::Sweep

@@ -21,6 +21,8 @@ pub struct Found {
     pub named_by_others: Option<BTreeSet<KeyId>>,
     /// Another secret uses the same client secret, and there it leaked.
     pub shares_a_leaked_secret: bool,
+    /// The contact is asked for a hand-over of another mailbox.
+    pub contact_is_asked: bool,
     /// The check was asked for right after a promotion: rotations that are under way are not pushed.
     pub requested: bool,
 }

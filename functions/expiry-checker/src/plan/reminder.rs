@@ -67,7 +67,7 @@ pub(super) fn renews_itself(
             let verdict = end.map(|end| found.policy.verdict(now, probe.start, end));
             verdict == Some(Verdict::Fresh)
         }),
-        Some(DueReason::Due | DueReason::Emergency) => true,
+        Some(DueReason::Due | DueReason::Together | DueReason::Emergency) => true,
         Some(DueReason::Expired) => false,
     };
     unattended && secret.rotation_enabled && on_its_way && !waits && !stands

@@ -62,8 +62,24 @@ pub(super) fn wanted(
     match found.policy.verdict(now, start, expires_at?) {
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
+        Verdict::Fresh if goes_along(found, probe, now, start, expires_at?) => {
+            Some(DueReason::Together)
+        }
         Verdict::Fresh | Verdict::Frozen => None,
     }
+}
+
+/// Whether its contact has the ShopCtrl of another mailbox open anyway, and would be asked for this one soon.
+fn goes_along(
+    found: &Found,
+    probe: Option<&Probe>,
+    now: Timestamp,
+    start: Option<Timestamp>,
+    end: Timestamp,
+) -> bool {
+    let attended = probe.is_some_and(|probe| probe.attended);
+    let soon = start.is_some_and(|start| found.policy.is_due_soon(now, start, end));
+    found.contact_is_asked && attended && soon && !found.policy.is_frozen(now)
 }
 
 /// The first secret of a document that came without one is due at once, unless a freeze holds. When the one that

@@ -1,0 +1,123 @@
+//! Who is being asked for a hand-over: what else is due soon for the same contact is done in one go. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::mailbox_secret::Delivery;
+use shared::policy::{self, Policy, Verdict};
+use shared::secret_store::SecretMetadata;
+use shared::tags;
+use shared::tags::state::State;
+
+/// The contacts that are asked for a hand-over, or will be by this check, each with the secrets that it is for.
+#[derive(Debug, Default)]
+pub struct Contacts(BTreeMap<String, Vec<String>>);
+
+impl Contacts {
+    /// From the list, which may be minutes old, and its tags, which are a cache: what is missed is done later.
+    pub fn asked(listed: &[SecretMetadata], policy: &Policy, now: Timestamp) -> Self {
+        let mut asked = Self::default();
+        for secret in listed
+            .iter()
+            .filter(|secret| is_asked_for(secret, policy, now))
+        {
+            if let Some(contact) = secret.tags.get(tags::CONTACT) {
+                let of_contact = asked.0.entry(contact.clone()).or_default();
+                of_contact.push(secret.arn.clone());
+            }
+        }
+        asked
+    }
+
+    /// Whether this secret's contact is asked for another one.
+    pub fn is_asked_for_another(&self, secret: &SecretMetadata) -> bool {
+        let contact = secret.tags.get(tags::CONTACT);
+        let asked = contact.and_then(|contact| self.0.get(contact));
+        asked.is_some_and(|arns| arns.iter().any(|arn| *arn != secret.arn))
+    }
+}
+
+fn is_asked_for(secret: &SecretMetadata, policy: &Policy, now: Timestamp) -> bool {
+    let tag = |key: &str| secret.tags.get(key).map(String::as_str);
+    let looked_after = !secret.deleted && !secret.is_replica() && secret.rotation_enabled;
+    if !looked_after || tag(tags::DELIVERY) != Some(Delivery::Attended.name()) {
+        return false;
+    }
+    let state = State::read(tag(tags::STATE));
+    let asked = |token| state.as_ref().is_some_and(|s| s.asked(token).is_some());
+    if secret.versions.in_progress().is_some_and(asked) {
+        return true;
+    }
+    let Ok(policy) = policy.clone().with_tag(tag(policy::TAG)) else {
+        return false;
+    };
+    let time = |key: &str| tag(key).and_then(|time| time.parse().ok());
+    let Some(end) = time(tags::EXPIRES_AT) else {
+        return false;
+    };
+    match policy.verdict(now, time(tags::ISSUED_AT), end) {
+        Verdict::Due | Verdict::Expired => true,
+        Verdict::Fresh | Verdict::Frozen => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::period::Period;
+    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+
+    use super::*;
+
+    fn secret(name: &str, tags: &[(&str, &str)]) -> SecretMetadata {
+        let labels = |label: &str| [label.to_owned()].into();
+        let versions = [
+            ("c".to_owned(), labels(CURRENT)),
+            ("t".to_owned(), labels(PENDING)),
+        ];
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        SecretMetadata {
+            arn: name.to_owned(),
+            name: name.to_owned(),
+            rotation_enabled: true,
+            versions: Versions(versions.into()),
+            tags: tags.collect(),
+            last_rotated: None,
+            next_rotation: None,
+            deleted: false,
+            primary_region: None,
+        }
+    }
+
+    #[test]
+    fn a_contact_is_asked_for_another_one_that_waits_or_is_due_and_that_a_person_delivers() {
+        let policy = Policy {
+            renew_before: Period::days(30),
+            hard_stop: Period::days(7),
+            freezes: Vec::new(),
+        };
+        let now: Timestamp = "2027-01-05T00:00:00Z".parse().unwrap();
+        let ann = (tags::CONTACT, "ann@agency.example");
+        let attended = (tags::DELIVERY, "attended");
+        let this = secret("this", &[ann, attended]);
+        let asked = |tags: &[(&str, &str)]| {
+            let listed = [this.clone(), secret("other", tags)];
+            Contacts::asked(&listed, &policy, now).is_asked_for_another(&this)
+        };
+        let due = (tags::EXPIRES_AT, "2027-01-31T00:00:00Z");
+        let fresh = (tags::EXPIRES_AT, "2027-12-31T00:00:00Z");
+        let waits = (tags::STATE, "waiting:t:1000/14:abcd");
+        assert!(asked(&[ann, attended, due]));
+        assert!(asked(&[ann, attended, fresh, waits]));
+        assert!(!asked(&[ann, attended, fresh]));
+        assert!(!asked(&[ann, (tags::DELIVERY, "api"), due]));
+        assert!(!asked(&[
+            (tags::CONTACT, "bob@agency.example"),
+            attended,
+            due
+        ]));
+        let frozen = (policy::TAG, "freeze=2027-01-01/2027-01-20");
+        assert!(!asked(&[ann, attended, due, frozen]));
+        let alone = [secret("this", &[ann, attended, due])];
+        assert!(!Contacts::asked(&alone, &policy, now).is_asked_for_another(&alone[0]));
+    }
+}
