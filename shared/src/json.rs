@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 use serde_json::de::StrRead;
 
 /// Reads a document. The error says what is wrong with which field.
@@ -19,6 +20,14 @@ pub(crate) fn read_whole<T: DeserializeOwned>(text: &SecretString) -> Result<T, 
     json.end()
         .map_err(|_| "there is text behind the document".to_owned())?;
     Ok(document)
+}
+
+/// Reads a part of an event.
+///
+/// # Errors
+/// What is wrong with which field, without the value.
+pub fn read_value<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| field_error(&error))
 }
 
 /// Reads the body of an answer.

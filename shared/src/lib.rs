@@ -18,7 +18,7 @@ pub mod grants;
 pub mod graph;
 pub mod http;
 pub mod ids;
-mod json;
+pub mod json;
 mod jwt;
 pub mod mailbox_secret;
 pub mod period;

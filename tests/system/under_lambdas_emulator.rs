@@ -40,7 +40,7 @@ struct Calls {
 
 impl Calls {
     /// Of all functions. None of them changes anything.
-    fn all(scenario: &Scenario) -> [Self; 3] {
+    fn all(scenario: &Scenario) -> [Self; 4] {
         let function = |name: &str| (*scenario.world.lambda.function(name).unwrap()).clone();
         let large = "x".repeat(LARGE);
         let link = Url::parse(&Forged::connect(scenario).link(&scenario.world)).unwrap();
@@ -66,6 +66,15 @@ impl Calls {
                 answer: ("/statusCode", json!(303)),
                 large: http("POST", "/reveal", "", &large),
                 of_large: ("/statusCode", json!(403)),
+            },
+            Self {
+                function: function("notifier"),
+                good: json!({"detail-type": "Client Secret Expiring", "detail": {
+                    "id": "1", "secret": "shopmail/orders", "days_left": 7, "expires_at": "2027-01-31T00:00:00Z",
+                }}),
+                answer: ("/mails", json!(1)),
+                large: json!({"detail-type": large}),
+                of_large: ("/mails", json!(0)),
             },
         ]
     }

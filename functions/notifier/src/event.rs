@@ -8,6 +8,7 @@ use shared::drift::DriftKind;
 use shared::events::{MailFlow, OpenTrouble};
 use shared::failure::Failure;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use shared::json;
 use shared::mailbox_secret::{Delivery, Direction};
 use shared::ticket::Purpose;
 
@@ -212,5 +213,5 @@ impl Notice {
 
 /// Reads a `detail`; what is wrong is said with its field.
 fn read<T: DeserializeOwned>(detail: &Value) -> Result<T, Failure> {
-    T::deserialize(detail).map_err(|error| refused(&format!("detail: {error}")))
+    json::read_value(detail).map_err(|problem| refused(&format!("detail: {problem}")))
 }

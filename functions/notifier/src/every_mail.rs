@@ -292,6 +292,11 @@ fn every_mail_is_read_as_its_readers_get_it() {
                 Recipient::Administrator => "the topic",
                 Recipient::Contact(contact) => contact,
             };
+            if let Some(folder) = std::env::var_os("MAILS") {
+                // To be looked at: as a browser, or a mail program, shows it.
+                let page = std::path::Path::new(&folder).join(format!("{name}.html"));
+                std::fs::write(page, outgoing.mail.html()).unwrap();
+            }
             format!(
                 "To: {to}\nSubject: {}\n\n{}",
                 outgoing.mail.subject,

@@ -77,6 +77,12 @@ async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
             json!({"detail-type": "Check Continues", "detail": {"cursor": [WRONG]}}),
             "detail.cursor",
         ),
+        ("notifier", json!(null), "detail-type"),
+        (
+            "notifier",
+            json!({"detail-type": "Client Secret Expired", "detail": {"expires_at": WRONG}}),
+            "detail: field expires_at",
+        ),
         ("oauth-callback", json!(null), "version"),
         (
             "oauth-callback",

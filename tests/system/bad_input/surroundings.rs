@@ -21,6 +21,7 @@ async fn all_missing_settings_are_told_in_one_message_and_the_process_ends() {
         ("rotation", "CALLBACK_URL", "SIGN_IN_INTERVAL"),
         ("oauth-callback", "CALLBACK_URL", "REQUEST_TIMEOUT"),
         ("expiry-checker", "ROTATION_FUNCTION", "INVOKE_TIMEOUT"),
+        ("notifier", "NOTICES_TOPIC", "CONNECT_TIMEOUT"),
     ] {
         let function = Function::new(name, &binaries[name])
             .env("AWS_REGION", "")
