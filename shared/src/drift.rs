@@ -175,14 +175,14 @@ impl DriftKind {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::NoCurrentVersion => {
-                "no version of the secret has AWSCURRENT, so nobody knows the client secret"
+                "no version of the secret has AWSCURRENT, so the client secret in use is not known here"
             }
             Self::RegistrationMissing => {
                 "Entra knows no app registration with this client id, so mail stands still"
             }
             Self::SecretRefused => "Entra refuses the current client secret, so mail stands still",
             Self::CredentialMissing => {
-                "the app registration in Entra has no client secret with the document's key_id"
+                "the app registration in Entra lists no client secret with the key_id of the mailbox document"
             }
             Self::KeyIdIsAnothers => {
                 "in the mailbox document, key_id and client_secret are of two client secrets"
@@ -204,7 +204,7 @@ impl DriftKind {
                 "a renewal is due or under way, and the rotation of the secret is switched off in AWS"
             }
             Self::BackstopEarly => {
-                "Secrets Manager's own schedule renews it before it is due, and would ask a person for nothing"
+                "Secrets Manager's own schedule would renew it too early, and ask a person without need"
             }
             Self::BackstopLate => {
                 "Secrets Manager's own schedule comes in the last week of the client secret, or after it"
@@ -213,7 +213,7 @@ impl DriftKind {
                 "a client secret that leaked was replaced and still works in Entra"
             }
             Self::SupersededSecretInUse => {
-                "Entra shows that a replaced client secret was used after the hand-over"
+                "Entra shows that the client secret before was used after a person had entered the new one in ShopCtrl"
             }
         }
     }
@@ -223,43 +223,43 @@ impl DriftKind {
     pub fn next_step(self) -> &'static str {
         match self {
             Self::NoCurrentVersion => {
-                "Give AWSCURRENT back to the version that had it: runbook, Drift codes."
+                "Now: give AWSCURRENT back to the version that had it (runbook, Drift codes)."
             }
             Self::RegistrationMissing => {
-                "Restore the app registration in Entra, or correct client_id and tenant_id."
+                "Now: restore the app registration in Entra (App registrations, Deleted applications). If another one took its place on purpose, correct client_id and tenant_id in the mailbox document."
             }
             Self::SecretRefused => {
-                "Nothing at once: a check that sees it again starts a renewal, and asks you if it needs you."
+                "Wait for the next check: it renews the client secret, and asks the contact if it has to. Still so after it: runbook, Mail is down."
             }
             Self::CredentialMissing => {
-                "Set key_id to the Secret ID that the portal shows beside the client secret in use. If somebody deleted it, the next check renews it."
+                "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. If Entra refuses that one too, the next check renews it."
             }
             Self::KeyIdIsAnothers => {
-                "Set key_id to the Secret ID that the portal shows beside the client secret in use. Until then it is renewed before the earlier of both ends."
+                "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. Until then it is renewed before the earlier of both ends."
             }
             Self::ClientSecretIsAnId | Self::ClientSecretEndsInLineBreak => {
-                "Nothing for the mail: a new client secret is issued. Correct whatever writes such documents."
+                "Nothing for the mail: the check renews the client secret. Correct whatever writes such documents."
             }
             Self::ConnectionNotAuthorized => {
-                "Press Authorize in ShopCtrl, or open the link that was sent to the contact."
+                "Now: have the contact open the link of the last mail, or press Save and Authorize in ShopCtrl, signed in as the mailbox."
             }
             Self::ConnectionDisabled => {
-                "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document."
+                "Switch Enable on in ShopCtrl. If it is meant to be off, take the connection out of the mailbox document."
             }
             Self::ConnectionHoldsAnotherSecret => {
-                "The current one is put back. Ask who entered the other one, or it happens again."
+                "Nothing at once: the checks put the right one back. Ask who entered the other one, or it happens again."
             }
             Self::RotationOff => {
-                "Ask who switched it off, and switch it on again: runbook, Stop and go on."
+                "Now: ask who switched it off, and switch it on again, or mail stops when the client secret ends (runbook, Stop and go on)."
             }
             Self::BackstopEarly | Self::BackstopLate => {
-                "Set BackstopSchedule of the mailbox's stack past the due point and before the last week: runbook, Drift codes."
+                "In the next weeks: set BackstopSchedule of the mailbox's stack past the due point and before the last week (runbook, Drift codes)."
             }
             Self::LeakedSecretStillValid => {
-                "See which other mailbox still uses it, or remove it in Entra: runbook, Drift codes."
+                "Now: see which mailbox still uses it and have that one renewed, then remove it in Entra (runbook, Drift codes)."
             }
             Self::SupersededSecretInUse => {
-                "Look at each attended connection in ShopCtrl and enter the current client secret; ask what else uses the app registration."
+                "Look at this mailbox in ShopCtrl, receiving and sending, and enter the current client secret again; ask what else uses the app registration. The one before works until its own end."
             }
         }
     }

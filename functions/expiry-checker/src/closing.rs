@@ -191,7 +191,9 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
         Trouble::WaitingForPerson => {
             "The renewal that waited was ended. The client secret in use stays, and the last link is needed no more."
         }
-        Trouble::PermissionEnding => "The mailbox's owner has signed in, and the permission works.",
+        Trouble::PermissionEnding => {
+            "The mailbox's owner has signed in, and the permission works: renewals go on without a person for it."
+        }
         Trouble::Expiring | Trouble::Expired | Trouble::RotationFailed if by_hand => {
             "Another client secret was put into the mailbox document by hand, and Entra knows it."
         }

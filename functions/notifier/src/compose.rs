@@ -56,6 +56,10 @@ pub(crate) fn compose(notices: &[(usize, &Notice)], addresses: &Addresses) -> Ve
     for (place, notice) in notices {
         for (to, passed_on) in recipients(notice, addresses) {
             let mut message = message(notice);
+            let own = to == Recipient::Administrator && passed_on.is_none();
+            if let Some(to_do) = message.for_administrator.take().filter(|_| own) {
+                message.to_do = to_do;
+            }
             message.particular.extend(passed_on);
             by_recipient.entry(to).or_default().push(Entry {
                 place: *place,
@@ -209,7 +213,8 @@ fn subject(causes: &[Vec<Entry<'_>>]) -> String {
     let prefix = if urgent { "MAIL STANDS STILL: " } else { "" };
     let more = match causes.len() {
         1 => String::new(),
-        n => format!(", and {} more", n - 1),
+        2 => ", and another message".to_owned(),
+        n => format!(", and {} other messages", n - 1),
     };
     let room = 99 - prefix.len() - more.len();
     let heading: String = heading(cause).chars().filter(|c| !c.is_control()).collect();

@@ -24,6 +24,8 @@ pub(crate) struct Message {
     /// What is so for this mailbox.
     pub(crate) particular: Vec<String>,
     pub(crate) to_do: String,
+    /// What whoever runs the system does, where that is something else.
+    pub(crate) for_administrator: Option<String>,
     pub(crate) link: Option<Link>,
 }
 

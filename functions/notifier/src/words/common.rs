@@ -1,6 +1,6 @@
 //! What several mails say.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::config::BaseUrl;
 use shared::drift::DriftKind;
 use shared::events::MailFlow;
@@ -18,6 +18,12 @@ pub(crate) const BOTH_HAVE_IT: &str = "Whoever runs this system has this mail to
 /// A day as subjects have it.
 pub(super) fn day(time: Timestamp) -> String {
     time.strftime("%-d %b %Y").to_string()
+}
+
+/// The last day on which something can be done before that time.
+pub(super) fn last_day_before(end: Timestamp) -> String {
+    let before = end.checked_sub(SignedDuration::from_secs(1));
+    day(before.unwrap_or(end))
 }
 
 pub(super) fn time(time: Timestamp) -> String {
@@ -56,9 +62,7 @@ pub(super) fn mail_until(mail: MailFlow, end: Option<Timestamp>) -> String {
             format!("Mail works now. If nothing is done, it stops on {end}.")
         }
         (MailFlow::Flows, None) => "Mail works now.".to_owned(),
-        (MailFlow::StandsStill, _) => {
-            "Mail stands still: the shop gets none, or sends none.".to_owned()
-        }
+        (MailFlow::StandsStill, _) => "Mail stands still.".to_owned(),
         (MailFlow::NotKnown, Some(end)) => format!(
             "Whether mail works now could not be seen. The client secret in use ends on {end}."
         ),
@@ -115,11 +119,11 @@ pub(crate) fn genuine(
     };
     match (has_link, pages) {
         (true, Some(pages)) => format!(
-            "Is this mail genuine? Its links begin with {}/ and lead to Microsoft's own sign-in page, where the password is entered and nowhere else. If in doubt, open none of them and {whom}: the link can be sent again.",
+            "Is this mail genuine? Its links begin with {}/ and lead to Microsoft's own sign-in page, as a rule login.microsoftonline.com. Enter the mailbox's password only there, and your ShopCtrl login only in ShopCtrl. If in doubt, open no link and {whom}: it can be sent again.",
             pages.as_str()
         ),
         (true, None) => format!(
-            "Is this mail genuine? Its links lead to Microsoft's own sign-in page, where the password is entered and nowhere else. If in doubt, open none of them and {whom}: the link can be sent again."
+            "Is this mail genuine? Its links lead to Microsoft's own sign-in page, as a rule login.microsoftonline.com. Enter the mailbox's password only there, and your ShopCtrl login only in ShopCtrl. If in doubt, open no link and {whom}: it can be sent again."
         ),
         (false, _) => {
             format!("This mail has no link and asks for no password. If in doubt, {whom}.")
@@ -132,8 +136,12 @@ pub(crate) fn reference(notices: &[&Notice]) -> String {
     let first = |notice: &&Notice| format!("{} {}", notice.mailbox.secret, notice.id);
     match notices {
         [] => String::new(),
-        [one] => format!("Reference: {}", first(one)),
-        [one, ..] => format!("Reference: {} and {} more", first(one), notices.len() - 1),
+        [one] => format!("For whoever is asked about this mail: {}", first(one)),
+        [one, ..] => format!(
+            "For whoever is asked about this mail: {} and {} more",
+            first(one),
+            notices.len() - 1
+        ),
     }
 }
 

@@ -2,16 +2,18 @@
 
 use shared::events::MailFlow;
 
-use super::common::{OLD_LINKS, day, mail_until, time};
+use super::common::{OLD_LINKS, day, last_day_before, mail_until, time};
 use super::requests::directions;
 use super::{Message, Urgency};
 use crate::event::{Expired, Expiring, SupersededEnding};
 
 fn newest_mail() -> String {
     format!(
-        "Open the link in the newest mail that asked for something at this mailbox. {OLD_LINKS} If there is no such mail, whoever runs this system has to look (runbook, Mail is down)."
+        "Find our last mail about this mailbox that has a link, and open that link. {OLD_LINKS} If there is no such mail, or you have done what it asked, tell whoever runs this system."
     )
 }
+
+const FOR_ADMINISTRATOR: &str = "Have the contact open the link of our last mail that has one. If none was sent, or it was done: runbook, Mail is down.";
 
 pub(super) fn expiring(expiring: &Expiring) -> Message {
     let Expiring {
@@ -28,13 +30,11 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
         headline: format!("mail stops {left}, on {}", day(*expires_at)),
         of_many: "have a client secret that ends soon",
         general: vec![
-            "The client secret with which ShopCtrl reaches the mailbox ends, and its renewal is not finished.".to_owned(),
+            "The client secret with which ShopCtrl reaches the mailbox ends, and its renewal waits: what was asked for has not arrived.".to_owned(),
         ],
         particular: vec![mail_until(MailFlow::Flows, Some(*expires_at))],
-        to_do: format!(
-            "If you have done what you were asked for, nothing. Otherwise: {}",
-            newest_mail()
-        ),
+        to_do: newest_mail(),
+        for_administrator: Some(FOR_ADMINISTRATOR.to_owned()),
         link: None,
     }
 }
@@ -48,7 +48,8 @@ pub(super) fn expired(expired: &Expired) -> Message {
             "The client secret with which ShopCtrl reaches the mailbox has ended, so the shop gets and sends no mail. A renewal is tried by each check.".to_owned(),
         ],
         particular: vec![format!("It ended on {}.", time(expired.expires_at))],
-        to_do: newest_mail(),
+        to_do: format!("Now: {}", newest_mail()),
+        for_administrator: Some(format!("Now: {FOR_ADMINISTRATOR}")),
         link: None,
     }
 }
@@ -58,31 +59,33 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
     match ending.threshold_days {
         Some(_) => Message {
             urgency: Urgency::NeedsSomebody,
-            headline: format!("look in ShopCtrl once more, by {}", day(end)),
+            headline: format!("look in ShopCtrl once more, by {}", last_day_before(end)),
             of_many: "want one more look in ShopCtrl",
             general: vec![format!(
-                "The client secret was replaced, and somebody said that ShopCtrl has the new one, for {}. Nothing else shows it: until the old one ends, mail works with either.",
+                "The client secret was replaced, and somebody said that ShopCtrl has the new one, for {}. That mail works does not show it: until the old one ends, mail works with either.",
                 directions(&ending.connections)
             )],
             particular: vec![format!(
                 "Mail works now. If ShopCtrl still uses the old client secret, it stops on {}.",
                 time(end)
             )],
-            to_do: "Open the mailbox settings of this shop in ShopCtrl and look at Status: it has to show Authorized, since the day on which the new client secret was entered. If you are not sure that it was, tell whoever runs this system.".to_owned(),
+            to_do: "Ask whoever entered it whether that was done for each direction, and look at Status in ShopCtrl: it has to show Authorized. If it does not, or nobody is sure, tell whoever runs this system before that day.".to_owned(),
+            for_administrator: None,
             link: None,
         },
         None => Message {
             urgency: Urgency::Wrong,
-            headline: format!("an old client secret goes on {}", day(end)),
-            of_many: "have an old client secret that goes",
+            headline: format!("an old client secret stops on {}", day(end)),
+            of_many: "have an old client secret that stops",
             general: vec![
-                "A client secret that a person made was replaced. It is removed from Entra when nothing of ours uses it any more.".to_owned(),
+                "A client secret that a person had made in Entra was replaced by a new one, which ShopCtrl has. The old one is removed.".to_owned(),
             ],
             particular: vec![
-                format!("It goes on {}; its Secret ID is {}.", time(end), ending.key_id),
-                "ShopCtrl has the new one, and mail works.".to_owned(),
+                format!("The old one stops working on {}. Its Secret ID in Entra is {}.", time(end), ending.key_id),
+                "Mail works.".to_owned(),
             ],
-            to_do: "Ask whether anything beside ShopCtrl uses it, and give that another one. If nothing does, nothing.".to_owned(),
+            to_do: "If another program uses it too, give that one a client secret of its own before. If you know of none, nothing.".to_owned(),
+            for_administrator: None,
             link: None,
         },
     }

@@ -17,10 +17,10 @@ pub(super) fn rotated(rotated: &Rotated) -> Message {
     particular.extend(closes.iter().map(|open| match open.since {
         Some(since) => format!(
             "Over: {}, as first seen on {}.",
-            had_been(&open.trouble),
+            trouble_was(&open.trouble),
             time(since)
         ),
-        None => format!("Over: {}.", had_been(&open.trouble)),
+        None => format!("Over: {}.", trouble_was(&open.trouble)),
     }));
     Message {
         urgency: Urgency::Over,
@@ -31,6 +31,7 @@ pub(super) fn rotated(rotated: &Rotated) -> Message {
         ],
         particular,
         to_do: "Nothing. Links that were sent before are needed no more.".to_owned(),
+        for_administrator: None,
         link: None,
     }
 }
@@ -40,11 +41,12 @@ pub(super) fn recovered(recovered: &Recovered) -> Message {
     let OpenTrouble { trouble, since } = closes;
     Message {
         urgency: Urgency::Over,
-        headline: format!("all clear ({})", had_been(trouble)),
+        headline: format!("all clear ({})", trouble_was(trouble)),
         of_many: "are in order again",
         general: vec![seen.clone()],
         particular: between(*since, *at, trouble),
         to_do: "Nothing.".to_owned(),
+        for_administrator: None,
         link: None,
     }
 }
@@ -69,7 +71,7 @@ fn between(since: Option<Timestamp>, at: Timestamp, trouble: &Trouble) -> Vec<St
     between
 }
 
-fn had_been(trouble: &Trouble) -> &'static str {
+fn trouble_was(trouble: &Trouble) -> &'static str {
     match trouble {
         Trouble::WaitingForPerson => "the renewal had waited for a person",
         Trouble::PermissionEnding => "a sign-in had been missing",
@@ -77,24 +79,29 @@ fn had_been(trouble: &Trouble) -> &'static str {
         Trouble::Stalled => "it had not been in order for a day",
         Trouble::Expiring => "the client secret had been about to end",
         Trouble::Expired => "the client secret had ended",
-        Trouble::Drift { what, .. } => match what {
-            DriftKind::NoCurrentVersion => "the secret in AWS had no current version",
-            DriftKind::RegistrationMissing => "the app registration had been gone from Entra",
-            DriftKind::SecretRefused => "Entra had refused the client secret",
-            DriftKind::CredentialMissing => "Entra had listed no such client secret",
-            DriftKind::KeyIdIsAnothers => "Secret ID and Value had not belonged together",
-            DriftKind::ClientSecretIsAnId => "a Secret ID had been stored as the client secret",
-            DriftKind::ClientSecretEndsInLineBreak => {
-                "the stored client secret had ended in a line break"
-            }
-            DriftKind::ConnectionNotAuthorized => "ShopCtrl had shown Not authorized",
-            DriftKind::ConnectionDisabled => "it had been switched off in ShopCtrl",
-            DriftKind::ConnectionHoldsAnotherSecret => "ShopCtrl had held another client secret",
-            DriftKind::RotationOff => "the rotation had been switched off in AWS",
-            DriftKind::BackstopEarly => "AWS's own schedule had come too early",
-            DriftKind::BackstopLate => "AWS's own schedule had come too late",
-            DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
-            DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
-        },
+        Trouble::Drift { what, .. } => had_been(*what),
+    }
+}
+
+/// What was not as it was left.
+pub(super) fn had_been(what: DriftKind) -> &'static str {
+    match what {
+        DriftKind::NoCurrentVersion => "the secret in AWS had no current version",
+        DriftKind::RegistrationMissing => "the app registration had been gone from Entra",
+        DriftKind::SecretRefused => "Entra had refused the client secret",
+        DriftKind::CredentialMissing => "Entra had listed no such client secret",
+        DriftKind::KeyIdIsAnothers => "Secret ID and Value had not belonged together",
+        DriftKind::ClientSecretIsAnId => "a Secret ID had been stored as the client secret",
+        DriftKind::ClientSecretEndsInLineBreak => {
+            "the stored client secret had ended in a line break"
+        }
+        DriftKind::ConnectionNotAuthorized => "ShopCtrl had shown Not authorized",
+        DriftKind::ConnectionDisabled => "it had been switched off in ShopCtrl",
+        DriftKind::ConnectionHoldsAnotherSecret => "ShopCtrl had held another client secret",
+        DriftKind::RotationOff => "the rotation had been switched off in AWS",
+        DriftKind::BackstopEarly => "AWS's own schedule had come too early",
+        DriftKind::BackstopLate => "AWS's own schedule had come too late",
+        DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
+        DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
     }
 }

@@ -5,25 +5,28 @@ use shared::events::MailFlow;
 use shared::mailbox_secret::{Delivery, Direction};
 use shared::ticket::Purpose;
 
-use super::common::{day, link, mail_until, urgency};
+use super::common::{last_day_before, link, mail_until, urgency};
 use super::{Message, Urgency};
 use crate::event::{Connection, HandOverNeeded, PermissionEnding, SignInNeeded};
 
 const WHAT_IT_IS: &str = "ShopCtrl reaches a mailbox with a client secret, a password between ShopCtrl and Microsoft that ends after some time.";
 const SIGN_IN: &str =
-    "Open the link in a private browser window and sign in at Microsoft. It takes a minute.";
+    "Open the link in a private browser window and sign in there. It takes a minute.";
 
 /// Until when, as a subject says it.
 fn by(mail: MailFlow, due: Option<Timestamp>) -> String {
     match (mail, due) {
         (MailFlow::StandsStill, _) => "now".to_owned(),
-        (MailFlow::Flows | MailFlow::NotKnown, Some(due)) => format!("by {}", day(due)),
+        (MailFlow::Flows | MailFlow::NotKnown, Some(due)) => format!("by {}", last_day_before(due)),
         (MailFlow::Flows | MailFlow::NotKnown, None) => "soon".to_owned(),
     }
 }
 
 fn as_the_mailbox(mailbox: &impl ToString) -> String {
-    format!("Sign in as {}, not as yourself.", mailbox.to_string())
+    format!(
+        "At Microsoft, sign in as {}, not with your own account. If you do not have its password, ask whoever has.",
+        mailbox.to_string()
+    )
 }
 
 /// Why the owner is asked.
@@ -55,7 +58,7 @@ pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
         ),
         Purpose::Connect => (
             format!(
-                "sign in once, {}, and renewals need you no more",
+                "sign in once, {}, so that renewals go on by themselves",
                 by(*mail, *due_by)
             ),
             "need one sign-in each before they renew by themselves",
@@ -71,6 +74,7 @@ pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
         general: vec![format!("{WHAT_IT_IS} {why}")],
         particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
+        for_administrator: None,
         link: Some(link(&needed.link)),
     }
 }
@@ -91,6 +95,7 @@ pub(super) fn permission(ending: &PermissionEnding) -> Message {
         )],
         particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
+        for_administrator: None,
         link: Some(link(&ending.link)),
     }
 }
@@ -124,12 +129,12 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
             format!("authorize the mailbox in ShopCtrl, {}", by(*mail, *due_by)),
             "wait for an authorization in ShopCtrl",
             format!(
-                "A new one was made. ShopCtrl takes it, for {directions}, once the mailbox's owner has signed in there."
+                "A new one was made. ShopCtrl takes it, for {directions}, once the mailbox's owner has signed in at Microsoft through ShopCtrl."
             ),
             "Open the link in a private browser window. It leads to Microsoft's sign-in and on to ShopCtrl. It takes a minute.",
         ),
         (false, Purpose::Connect) => (
-            "authorize the mailbox in ShopCtrl again".to_owned(),
+            "authorize the mailbox in ShopCtrl again, now".to_owned(),
             "wait for an authorization in ShopCtrl",
             format!(
                 "ShopCtrl says that it is not authorized any more, for {directions}, and wants the mailbox's owner to sign in."
@@ -137,13 +142,20 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
             "Open the link in a private browser window. It leads to Microsoft's sign-in and on to ShopCtrl. It takes a minute.",
         ),
     };
+    let mail_now = match purpose {
+        Purpose::Rotate => mail_until(*mail, *due_by),
+        Purpose::Connect => {
+            "As long as a connection is not authorized, its mail stands still.".to_owned()
+        }
+    };
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),
         headline,
         of_many,
         general: vec![format!("{WHAT_IT_IS} {why}")],
-        particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
+        particular: vec![mail_now, as_the_mailbox(mailbox)],
         to_do: to_do.to_owned(),
+        for_administrator: None,
         link: Some(link(&needed.link)),
     }
 }

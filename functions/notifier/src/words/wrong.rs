@@ -1,6 +1,7 @@
 //! What is wrong, or may be.
 
 use super::common::{self, day, mail_until, sentence, time, urgency};
+use super::over::had_been;
 use super::{Message, Urgency};
 use crate::event::{Drift, Failed, Revealed, Stalled, Stops};
 
@@ -51,6 +52,7 @@ fn failure(failed: &Failed) -> Message {
         general: vec![format!("{} {what}", while_doing(step))],
         particular,
         to_do: next_step.clone(),
+        for_administrator: None,
         link: None,
     }
 }
@@ -59,7 +61,7 @@ fn failing(step: &str) -> &'static str {
     match step {
         "createSecret" => "no new client secret can be made",
         "setSecret" => "ShopCtrl does not get the new client secret",
-        "testSecret" => "the client secret cannot be proved",
+        "testSecret" => "a test of the client secret fails",
         _ => "the renewal fails",
     }
 }
@@ -68,7 +70,7 @@ fn while_doing(step: &str) -> &'static str {
     match step {
         "createSecret" => "A new client secret could not be made in Entra.",
         "setSecret" => "The new client secret could not be given to ShopCtrl.",
-        "testSecret" => "The client secret could not be proved to work.",
+        "testSecret" => "A test before the client secret is used, or renewed, failed.",
         "finishSecret" => "The new client secret could not be made the current one.",
         "rotate" => "The renewal could not be started.",
         "sweep" | "retire" => "What was left behind could not be put in order.",
@@ -106,27 +108,28 @@ pub(super) fn drift(drift: &Drift) -> Message {
         .iter()
         .map(|id| format!("The connection is {id}."))
         .collect();
-    let headline = common::drift(*what);
     if *mended {
         particular.push("The same check put it right. Mail works.".to_owned());
         return Message {
             urgency: Urgency::Over,
-            headline: format!("put right: {headline}"),
+            headline: format!("put right ({})", had_been(*what)),
             of_many: "were put right",
             general: vec![sentence(meaning)],
             particular,
             to_do: "Nothing. If it comes again, ask who changes it in ShopCtrl.".to_owned(),
+            for_administrator: None,
             link: None,
         };
     }
     particular.push(mail_until(*mail, None));
     Message {
         urgency: urgency(*mail, Urgency::Wrong),
-        headline: headline.to_owned(),
+        headline: common::drift(*what).to_owned(),
         of_many: "are not as they were left",
         general: vec![sentence(meaning)],
         particular,
         to_do: next_step.clone(),
+        for_administrator: None,
         link: None,
     }
 }
@@ -138,13 +141,14 @@ pub(super) fn revealed(revealed: &Revealed) -> Message {
         headline: "the new client secret was shown on the page".to_owned(),
         of_many: "had their new client secret shown on the page",
         general: vec![
-            "The page of a hand-over showed the new client secret, as it does to the mailbox's own account after a sign-in.".to_owned(),
+            "The page that leads through ShopCtrl showed the new client secret, as it does to the mailbox's own account after a sign-in, so that it can be entered there.".to_owned(),
         ],
         particular: vec![
             format!("It was shown on {}, for {connection}, to the account with the object ID {by}.", time(*at)),
             "Mail works.".to_owned(),
         ],
-        to_do: "If it was you, or somebody whom you asked, nothing. If not, tell whoever runs this system at once: the client secret has to be replaced (runbook, A secret leaked).".to_owned(),
+        to_do: "If you or a colleague entered it in ShopCtrl at that time, nothing: that is how it goes. If nobody did, tell whoever runs this system at once.".to_owned(),
+        for_administrator: Some("If nobody entered it in ShopCtrl at that time: runbook, A secret leaked.".to_owned()),
         link: None,
     }
 }
@@ -158,7 +162,8 @@ pub(super) fn stopped(stops: &Stops) -> Message {
             "A client secret that leaked was replaced and removed from Entra at once. Where ShopCtrl does not have the new one, mail stands still.".to_owned(),
         ],
         particular: vec![sentence(&stops.summary)],
-        to_do: "Look at these connections in ShopCtrl, and enter the new client secret where Status does not show Authorized.".to_owned(),
+        to_do: "Now: look at these connections in ShopCtrl, and have the new client secret entered where Status does not show Authorized (runbook, Hand-over by hand).".to_owned(),
+        for_administrator: None,
         link: None,
     }
 }

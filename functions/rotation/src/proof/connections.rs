@@ -154,7 +154,7 @@ async fn publish_disabled(
     note_open(context, Trouble::of(drift), since).await?;
     let what = format!("proving connection {}: it is switched off", connection.id);
     Ok(Failure::new(Kind::WaitingForPerson, what).next_step(
-        "Switch Enable on in ShopCtrl, or take the connection out of the mailbox document.",
+        "Switch Enable on in ShopCtrl. If it is meant to be off, take the connection out of the mailbox document.",
     ))
 }
 
