@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use simulators::aws::queue::Queue;
 use simulators::aws::ses::Sent;
 use simulators::gate::Calls;
+use simulators::template::mailed_events;
 
 use crate::support::Scenario;
 use crate::support::faults::answer;
@@ -18,18 +19,6 @@ use simulators::world::MailboxPlan;
 const FROM: &str = "Shop mail <shopmail@agency.example>";
 const CONTACT: &str = "owner@agency.example";
 
-/// What the template's rule matches.
-fn pattern() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-    let template = std::fs::read_to_string(path).unwrap();
-    let (_, rule) = template.split_once("\n  Mail:\n").unwrap();
-    let (_, types) = rule.split_once("detail-type:\n").unwrap();
-    let types = types
-        .lines()
-        .map_while(|line| line.trim().strip_prefix("- "));
-    json!({"source": ["shopmail"], "detail-type": types.collect::<Vec<_>>()})
-}
-
 struct Mailed {
     scenario: Scenario,
     queue: Arc<Queue>,
@@ -38,7 +27,7 @@ struct Mailed {
 impl Mailed {
     async fn with(settings: &[(&str, &str)], plan: &MailboxPlan) -> Self {
         let scenario = Scenario::with_settings(settings, plan).await;
-        let queue = scenario.world.deliver_mail(pattern()).unwrap();
+        let queue = scenario.world.deliver_mail(mailed_events()).unwrap();
         Self { scenario, queue }
     }
 

@@ -16,16 +16,39 @@ pub const FUNCTIONS: [&str; 4] = ["expiry-checker", "notifier", "oauth-callback"
 
 static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
 
+/// What is seen of the build on standard error. Errors always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All that cargo says.
+    Everything,
+    /// Its progress bar alone, in a terminal of this width.
+    Bar {
+        /// In characters.
+        width: u16,
+    },
+    /// Nothing else.
+    Errors,
+}
+
 /// The path of each function's binary, by package name. `cargo test` and `cargo run` build no other
 /// package's binaries, so cargo is asked here, and tells the paths itself.
 ///
 /// # Errors
 /// When they do not build.
 pub fn build() -> Result<&'static BTreeMap<String, PathBuf>, String> {
-    BUILT.get_or_init(run_cargo).as_ref().map_err(Clone::clone)
+    build_showing(Shown::Everything)
 }
 
-fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
+/// The same; who asks first says what is seen of it.
+///
+/// # Errors
+/// When they do not build.
+pub fn build_showing(shown: Shown) -> Result<&'static BTreeMap<String, PathBuf>, String> {
+    let built = BUILT.get_or_init(|| run_cargo(shown));
+    built.as_ref().map_err(Clone::clone)
+}
+
+fn run_cargo(shown: Shown) -> Result<BTreeMap<String, PathBuf>, String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -40,6 +63,7 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    show(shown, &mut command);
     for name in of_the_running_package() {
         command.env_remove(name);
     }
@@ -57,6 +81,25 @@ fn run_cargo() -> Result<BTreeMap<String, PathBuf>, String> {
     match missing {
         None => Ok(binaries),
         Some(name) => Err(format!("cargo named no binary of {name}")),
+    }
+}
+
+/// `--quiet` leaves out the bar too, unless it is asked for always, and then cargo asks for a width (Cargo book,
+/// *Configuration*, `term.progress`).
+fn show(shown: Shown, command: &mut Command) {
+    match shown {
+        Shown::Everything => {}
+        Shown::Bar { width } => {
+            command
+                .arg("--quiet")
+                .env("CARGO_TERM_PROGRESS_WHEN", "always")
+                .env("CARGO_TERM_PROGRESS_WIDTH", width.to_string());
+        }
+        Shown::Errors => {
+            command
+                .arg("--quiet")
+                .env("CARGO_TERM_PROGRESS_WHEN", "never");
+        }
     }
 }
 

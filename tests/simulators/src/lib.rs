@@ -11,6 +11,7 @@ pub mod microsoft;
 pub mod network;
 pub mod serve;
 pub mod shopctrl;
+pub mod template;
 pub mod world;
 
 #[cfg(test)]
