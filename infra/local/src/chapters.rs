@@ -2,15 +2,15 @@
 
 mod asked;
 mod delivered;
-mod due;
+pub mod due;
 mod found;
 mod issued;
 mod once_more;
-mod opening;
+pub mod opening;
 mod promoted;
 mod retired;
 mod signed_in;
-mod summary;
+pub mod summary;
 
 use crate::stop::Stop;
 use crate::story::Story;
@@ -22,7 +22,7 @@ pub use asked::Asked;
 /// # Errors
 /// [`Stop`].
 pub async fn until_a_person_is_asked(story: &mut Story) -> Result<Asked, Stop> {
-    opening::tell(story)?;
+    opening::tell(story).await?;
     found::tell(story).await?;
     let issued = issued::tell(story).await?;
     delivered::tell(story, &issued).await?;
@@ -39,5 +39,5 @@ pub async fn to_the_end(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     retired::tell(story, &asked.issued).await?;
     let last = once_more::tell(story).await?;
     due::tell(story, &last).await?;
-    summary::tell(story)
+    summary::tell(story).await
 }

@@ -60,7 +60,7 @@ impl Fact {
 
 /// A day as people write it, in UTC.
 pub fn day(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y").to_string()
+    at.strftime("%-d %b %Y").to_string()
 }
 
 #[cfg(test)]

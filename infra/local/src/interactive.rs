@@ -12,9 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::chapters::Asked;
 use crate::fact::Fact;
 use crate::narration::{of_event, text};
+use crate::scenario::QUARANTINE_DAYS;
 use crate::stop::Stop;
-use crate::story::{QUARANTINE_DAYS, Story};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -26,11 +27,14 @@ const PAUSE_BEFORE_TIME_PASSES: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Stop`].
 pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+    story.chapter("your_turn", "Your turn", &[]).await?;
     let attended = put_attended_mailbox(story).await?;
     invite(story, asked)?;
     invite_to_hand_over(story, &attended)?;
     say_that_it_stays(story)?;
-    let mut seen = Seen::new(story);
+    let mut seen = Visits::from_now(story);
+    story.untold();
+    let mailboxes = [story.mailbox.clone(), attended];
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_check = Instant::now() + CHECK_EVERY;
@@ -38,21 +42,17 @@ pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     let mut time_has_passed = false;
     loop {
         looks.tick().await;
-        seen.tell_visits(story)?;
+        seen.tell_new(story)?;
         for event in story.untold() {
-            if seen.is_news(&event) {
-                story.tell(of_event(&event))?;
-            }
-            if text(&event, "detail-type") == "Hand-over Required" {
-                story.teller.link(link_of(&event))?;
-            }
-            let of_the_story = event.pointer("/detail/secret").and_then(Value::as_str)
-                == Some(&story.mailbox.secret);
-            if of_the_story && text(&event, "detail-type") == "Client Secret Rotated" {
+            let address = address_of(&event, &mailboxes);
+            tell_event(story, &event, address)?;
+            let is_promoted = text(&event, "detail-type") == "Client Secret Rotated";
+            if is_promoted && address == Some(&story.mailbox.address) {
                 promoted = Some(Instant::now());
                 tell_promoted(story)?;
             }
         }
+        story.tell_mails()?;
         let settled = promoted.is_some_and(|at| at.elapsed() > PAUSE_BEFORE_TIME_PASSES);
         if settled && !time_has_passed {
             time_has_passed = true;
@@ -77,8 +77,31 @@ pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     }
 }
 
+/// The address of the mailbox that an event is of.
+fn address_of<'a>(event: &Value, mailboxes: &'a [Mailbox]) -> Option<&'a str> {
+    let secret = event.pointer("/detail/secret").and_then(Value::as_str);
+    let mut mailboxes = mailboxes.iter();
+    let mailbox = mailboxes.find(|mailbox| secret == Some(&mailbox.secret));
+    Some(&mailbox?.address)
+}
+
+/// The event, with its mailbox before it where it is of one, and its link if it has one.
+fn tell_event(story: &mut Story, event: &Value, address: Option<&str>) -> Result<(), Stop> {
+    let mut told = of_event(event);
+    let Some(address) = address else {
+        return story.tell(told);
+    };
+    told.text = format!("{address}: {}", told.text);
+    story.tell(told)?;
+    match link_of(event) {
+        "" => Ok(()),
+        link => story
+            .teller
+            .link(link, &format!("a newer one for {address}")),
+    }
+}
+
 fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
-    story.teller.chapter("your_turn", "Your turn", &[])?;
     let (address, password) = (
         story.mailbox.address.clone(),
         story.mailbox.password.clone(),
@@ -87,14 +110,15 @@ fn invite(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     story.tell(
         Told::new(
             "open_this",
-            "Open this link in a browser on this machine, and sign in with this invented account:",
+            "Open link 1 in a browser on this machine, and sign in with this invented account:",
         )
         .tone(Tone::Person)
-        .fact(Fact::new("account", address))
+        .fact(Fact::new("account", address.as_str()))
         .fact(Fact::new("password", password))
-        .fact(Fact::new("link", asked.link.clone()).shown_as("below")),
+        .fact(Fact::new("link", asked.link.clone()).quiet()),
     )?;
-    story.teller.link(&asked.link)
+    let is_for = format!("sign in once as {address}");
+    story.teller.link(&asked.link, &is_for)
 }
 
 fn say_that_it_stays(story: &mut Story) -> Result<(), Stop> {
@@ -102,7 +126,7 @@ fn say_that_it_stays(story: &mut Story) -> Result<(), Stop> {
     story.tell(
         Told::new(
             "stays",
-            format!("This goes on telling what happens; the daily check comes every {seconds} s. Press Ctrl-C to stop."),
+            format!("This goes on telling what happens; the check, which is scheduled every 6 hours, comes every {seconds} s here. Press Ctrl-C to stop."),
         )
         .tone(Tone::Waiting),
     )
@@ -116,6 +140,7 @@ async fn put_attended_mailbox(story: &mut Story) -> Result<Mailbox, Stop> {
         shop_id: 13,
         delivery: "attended".to_owned(),
         reveal_to_owner: true,
+        settings_links: true,
         ..MailboxPlan::default()
     };
     let mailbox = story.add_mailbox(&plan)?;
@@ -143,14 +168,18 @@ fn invite_to_hand_over(story: &mut Story, mailbox: &Mailbox) -> Result<(), Stop>
     story.tell(
         Told::new(
             "hand_over_this",
-            "A second mailbox is attended: ShopCtrl gets its new secret from a person. Open this link in a private window, and use this invented account where Microsoft is to sign in:",
+            "A second mailbox is attended: ShopCtrl gets its new secret from a person. Open link 2 in a private window, and use this invented account where Microsoft is to sign in:",
         )
         .tone(Tone::Person)
         .fact(Fact::new("account", mailbox.address.clone()))
         .fact(Fact::new("password", mailbox.password.clone()))
-        .fact(Fact::new("link", link_of(asked)).shown_as("below")),
+        .fact(Fact::new("link", link_of(asked)).quiet()),
     )?;
-    story.teller.link(link_of(asked))?;
+    let is_for = format!(
+        "hand the new secret of {} over to ShopCtrl",
+        mailbox.address
+    );
+    story.teller.link(link_of(asked), &is_for)?;
     show_shopctrl(story)
 }
 
@@ -169,7 +198,7 @@ fn show_shopctrl(story: &mut Story) -> Result<(), Stop> {
     story.tell(
         Told::new(
             "shopctrl_screens",
-            "The page leads through ShopCtrl's screens. Log in there as this invented user with Shop owner admin permissions:",
+            "The page leads straight to ShopCtrl's screens. Log in there as this invented user with Shop owner admin permissions:",
         )
         .tone(Tone::Person)
         .fact(Fact::new("screens", screens))
@@ -188,49 +217,28 @@ fn tell_promoted(story: &mut Story) -> Result<(), Stop> {
         )
         .tone(Tone::Good)
         .fact(Fact::new("outage_s", outage).quiet()),
-    )
+    )?;
+    story.show_state()
 }
 
-/// What was told already.
-struct Seen {
-    calls: usize,
-    report: Value,
-}
+/// What came to the callback's address, as far as it was told.
+struct Visits(usize);
 
-impl Seen {
-    fn new(story: &mut Story) -> Self {
-        story.untold();
-        Self {
-            calls: story.world.gate.calls().len(),
-            report: Value::Null,
-        }
+impl Visits {
+    fn from_now(story: &Story) -> Self {
+        Self(story.world.gate.calls().len())
     }
 
-    /// A report that says the same as the last one is none.
-    fn is_news(&mut self, event: &Value) -> bool {
-        if text(event, "detail-type") != "Fleet Report" {
-            return true;
-        }
-        let report = event
-            .pointer("/detail/secrets")
-            .cloned()
-            .unwrap_or_default();
-        let news = report != self.report;
-        self.report = report;
-        news
-    }
-
-    /// What came to the callback's address.
-    fn tell_visits(&mut self, story: &mut Story) -> Result<(), Stop> {
+    fn tell_new(&mut self, story: &mut Story) -> Result<(), Stop> {
         let calls = story.world.gate.calls();
         let answered = |call: &simulators::gate::Call| call.status.is_some();
         // In order: one that is not answered yet holds the later ones back.
         let new: Vec<_> = calls
             .into_iter()
-            .skip(self.calls)
+            .skip(self.0)
             .take_while(answered)
             .collect();
-        self.calls += new.len();
+        self.0 += new.len();
         for call in new.into_iter().filter(|call| call.service == "api-gateway") {
             let status = call.status.unwrap_or_default();
             let told = match call.operation.as_str() {

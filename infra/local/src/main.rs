@@ -1,19 +1,30 @@
-//! The whole system on one machine, told as a story: the three functions run as Lambda runs them, and
+//! The whole system on one machine, told as a story: the four functions run as Lambda runs them, and
 //! everything around them is simulated.
 
 mod arguments;
+mod building;
 mod chapters;
 mod fact;
 mod interactive;
 mod last_words;
+mod layout;
 mod leak_guard;
+mod mails;
 mod manual_page;
+mod names;
 mod narration;
+mod next;
 mod outage_watch;
 mod proof;
+mod scenario;
+mod scenarios;
+mod sight;
+mod state;
 mod stop;
 mod story;
 mod teller;
+mod terminal;
+mod told;
 mod wrap;
 
 use std::io::Write;
@@ -21,30 +32,33 @@ use std::process::ExitCode;
 
 use arguments::Wish;
 use last_words::last_words;
+use scenario::Scenario;
 use stop::Stop;
 use story::Story;
-use teller::{Teller, Told, Tone};
+use teller::Teller;
 use tokio::signal::unix::{SignalKind, signal};
+use told::{SIGNS, Told, Tone};
 
-const PREFACE: [&str; 4] = [
-    "Renewing the client secret of a shop's mailbox",
-    "",
-    "The three functions run here as they would on AWS. What surrounds them is simulated: AWS itself, \
-     Microsoft Entra (which issues client secrets) and ShopCtrl (which fetches and sends the shop's \
-     mail). Nothing leaves this machine. Left: the simulated date (UTC), and the real seconds since \
-     the start.",
-    "",
-];
+const SURROUNDINGS: &str = "The four functions run here as they would on AWS. What surrounds them is simulated: AWS \
+    itself, Microsoft Entra (which issues client secrets) and ShopCtrl (which fetches and sends the shop's mail). \
+    Nothing leaves this machine.";
+const HOW_TO_READ: &str = "Before each sign: the seconds since the story began. After each chapter: what an \
+    administrator would see, with * where it changed. A, B and so on: the client secrets, in the order in which they \
+    came.";
 
 /// What a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 const WRONG_OPTION: u8 = 2;
 
 fn main() -> ExitCode {
-    let (interactive, json) = match arguments::read(std::env::args().skip(1)) {
-        Ok(Wish::Story { interactive, json }) => (interactive, json),
+    let (scenario, interactive, json) = match arguments::read(std::env::args().skip(1)) {
+        Ok(Wish::Story {
+            scenario,
+            interactive,
+            json,
+        }) => (scenario, interactive, json),
         Ok(Wish::Help) => {
-            return match write!(std::io::stdout(), "{}", arguments::HELP) {
+            return match write!(std::io::stdout(), "{}", arguments::help()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(_) => ExitCode::FAILURE,
             };
@@ -62,25 +76,27 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(until_interrupted(run(interactive, json)));
+    let ended = runtime.block_on(until_interrupted(run(scenario, interactive, json)));
     // A build that was interrupted is not waited for.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(interactive: bool, json: bool) -> ExitCode {
+async fn run(scenario: Scenario, interactive: bool, json: bool) -> ExitCode {
     let mut teller = Teller::new(json);
     let begun = async {
-        for paragraph in PREFACE {
-            teller.preface(paragraph)?;
+        let title = format!("A shop's mailbox: {}", scenario.shows());
+        for paragraph in [&title, "", SURROUNDINGS, "", SIGNS, HOW_TO_READ, ""] {
+            teller.aside(paragraph)?;
         }
-        Story::begin(teller).await
+        building::build(&mut teller).await?;
+        Story::begin(teller, scenario).await
     };
     let mut story = match begun.await {
         Ok(story) => story,
         Err(stop) => return stopped(Teller::new(json), &stop, &[]),
     };
-    let ended = tell(&mut story, interactive).await;
+    let ended = tell(&mut story, scenario, interactive).await;
     story.world.lambda.kill_all();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,12 +107,13 @@ async fn run(interactive: bool, json: bool) -> ExitCode {
     }
 }
 
-async fn tell(story: &mut Story, interactive: bool) -> Result<(), Stop> {
-    let asked = chapters::until_a_person_is_asked(story).await?;
-    match interactive {
-        true => interactive::stay(story, &asked).await,
-        false => chapters::to_the_end(story, &asked).await,
+async fn tell(story: &mut Story, scenario: Scenario, interactive: bool) -> Result<(), Stop> {
+    if interactive {
+        let asked = chapters::until_a_person_is_asked(story).await?;
+        return interactive::stay(story, &asked).await;
     }
+    scenarios::tell(story, scenario).await?;
+    story.teller.what_next(scenario)
 }
 
 fn stopped(mut teller: Teller, stop: &Stop, last_words: &[String]) -> ExitCode {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::fact::{Fact, day};
-use crate::teller::{Told, Tone};
+use crate::told::{Told, Tone};
 
 /// What an event on EventBridge tells.
 pub fn of_event(event: &Value) -> Told {
@@ -14,12 +14,12 @@ pub fn of_event(event: &Value) -> Told {
         "Client Secret Expiring" => expiring(detail),
         "Client Secret Expired" => Told::new(
             "expired",
-            "The client secret has ended: the shop's mail stands still.",
+            "The client secret has ended, so the shop's mail stands still.",
         )
         .tone(Tone::Bad),
         "Rotation Due" => Told::new(
             "rotation_due",
-            format!("It has to be renewed now: {}.", due_reason(detail)),
+            format!("The secret has to be renewed now: {}.", due_reason(detail)),
         ),
         "Fleet Report" => report(detail),
         "Rotation Started" => Told::new(
@@ -29,7 +29,7 @@ pub fn of_event(event: &Value) -> Told {
         "Connection Delivered" => Told::new(
             "delivered",
             format!(
-                "ShopCtrl took the new secret for {} mail.",
+                "ShopCtrl was given the client secret for {} mail.",
                 text(detail, "direction")
             ),
         ),
@@ -62,19 +62,27 @@ pub fn of_event(event: &Value) -> Told {
         ),
         "Credential Retired" => retired(detail),
         "Rotation Failed" => failed(detail),
-        "Drift Found" => Told::new(
-            "drift",
-            format!(
-                "Something is not as it was left: {}.",
-                text(detail, "what").replace('_', " ")
-            ),
+        "Rotation Stalled" => stalled(detail),
+        "Drift Found" => drift(detail),
+        "Mailbox Recovered" => Told::new(
+            "recovered",
+            "The check sees that it is over, and says so once.",
         )
-        .tone(Tone::Bad),
+        .tone(Tone::Good),
+        "Superseded Secret Ending" => Told::new(
+            "superseded_ending",
+            "A mail announces that the old client secret will go: a person had made it, and something else may use it.",
+        ),
+        "Check Requested" => Told::new("check_requested", "A check is asked for at once."),
         other => Told::new("event", format!("Event: {other}.")),
     };
-    ["key_id", "previous_key_id", "connection", "contact"]
+    let fact = |name| Some(Fact::new(name, detail.get(name)?.clone()));
+    // Its direction is in the sentence.
+    let connection = fact("connection").map(Fact::quiet);
+    ["key_id", "previous_key_id", "contact"]
         .into_iter()
-        .filter_map(|name| Some(Fact::new(name, detail.get(name)?.clone())))
+        .filter_map(fact)
+        .chain(connection)
         .chain(ends(detail))
         .fold(told, Told::fact)
 }
@@ -102,27 +110,25 @@ fn due_reason(detail: &Value) -> &'static str {
 
 fn report(detail: &Value) -> Told {
     let count = |name| detail.get(name).and_then(Value::as_i64).unwrap_or_default();
-    let words = [
+    let states = [
         (count("healthy"), "in order"),
         (count("due"), "being renewed"),
         (count("waiting_for_person"), "waiting for a person"),
         (count("failed"), "in trouble"),
     ];
-    let words = words.into_iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> = words
-        .map(|(count, state)| format!("{count} {state}"))
-        .collect();
-    let looked_at = match count("checked") {
-        1 => "one mailbox".to_owned(),
-        checked => format!("{checked} mailboxes"),
+    let states = || states.iter().filter(|(count, _)| *count > 0);
+    let words = match count("checked") {
+        1 => {
+            let states: Vec<&str> = states().map(|(_, state)| *state).collect();
+            format!("one mailbox, and it is {}", states.join(" and "))
+        }
+        checked => {
+            let states = states().map(|(count, state)| format!("{count} {state}"));
+            let states: Vec<String> = states.collect();
+            format!("{checked} mailboxes, {}", states.join(", "))
+        }
     };
-    let told = Told::new(
-        "report",
-        format!(
-            "The check reports: {looked_at} looked at, {}.",
-            words.join(", ")
-        ),
-    );
+    let told = Told::new("report", format!("The check reports: {words}."));
     ["checked", "healthy", "due", "waiting_for_person", "failed"]
         .into_iter()
         .fold(told, |told, name| {
@@ -142,7 +148,7 @@ fn authorization(detail: &Value) -> Told {
         format!("{mailbox} has to sign in once: {why}. A link to do so goes to the contact."),
     );
     let reason = Fact::new("reason", text(detail, "reason")).quiet();
-    let link = Fact::new("link", text(detail, "link")).shown_as(shortened(text(detail, "link")));
+    let link = Fact::new("link", text(detail, "link")).quiet();
     let told = told
         .tone(Tone::Person)
         .fact(Fact::new("mailbox", mailbox).quiet())
@@ -158,11 +164,11 @@ fn retired(detail: &Value) -> Told {
     let why = match text(detail, "reason") {
         "quarantine_over" => "its days of grace are over",
         "emergency" => "it is marked as leaked",
-        _ => "its value was never stored",
+        _ => "its value was never stored, so nothing can use it",
     };
     Told::new(
         "retired",
-        format!("The old client secret was removed from Microsoft Entra: {why}."),
+        format!("A client secret was removed from Microsoft Entra: {why}."),
     )
 }
 
@@ -174,6 +180,28 @@ fn failed(detail: &Value) -> Told {
         text(detail, "next_step")
     );
     Told::new("failed", words).tone(Tone::Bad)
+}
+
+fn stalled(detail: &Value) -> Told {
+    let words = format!(
+        "It has not been in order for a day: {}. {}",
+        text(detail, "what"),
+        text(detail, "next_step")
+    );
+    Told::new("stalled", words).tone(Tone::Bad)
+}
+
+fn drift(detail: &Value) -> Told {
+    let what = text(detail, "what").replace('_', " ");
+    match detail.get("mended").and_then(Value::as_bool) {
+        Some(true) => Told::new(
+            "drift",
+            format!("The check found something wrong ({what}), and put it right."),
+        ),
+        _ => {
+            Told::new("drift", format!("The check found something wrong: {what}.")).tone(Tone::Bad)
+        }
+    }
 }
 
 fn ends(detail: &Value) -> Option<Fact> {

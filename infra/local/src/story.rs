@@ -1,34 +1,34 @@
-//! The story's stage: the world, what tells of it, and how a chapter sees for itself.
+//! The story's stage: the world, what tells of it, and how it is waited for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use simulators::aws::secrets_manager::CURRENT;
-use simulators::microsoft::directory::replication::{Lag, Replica};
-use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
-use uuid::Uuid;
+use simulators::aws::lambda::InvocationResult;
+use simulators::microsoft::directory::replication::Replica;
+use simulators::world::{Mailbox, MailboxPlan, World};
+use tokio::time::MissedTickBehavior;
 
+use crate::mails::Mails;
+use crate::manual_page::Steps;
+use crate::names::Names;
 use crate::narration::{of_event, text};
 use crate::outage_watch::OutageWatch;
+use crate::scenario::{Scenario, let_entra_lag, settings};
+use crate::sight::see;
+use crate::state;
 use crate::stop::Stop;
-use crate::teller::{Teller, Told, Tone};
+use crate::teller::Teller;
+use crate::told::{Told, Tone};
 
-/// How long the current client secret of the story's mailbox works when it begins.
-const DAYS_LEFT: i64 = 20;
-/// How long before its end a client secret is renewed.
-pub const RENEW_BEFORE_DAYS: i64 = 30;
-/// How long a superseded client secret is kept.
-pub const QUARANTINE_DAYS: i64 = 7;
-/// When Entra's servers learn of something new, in milliseconds. Real ones took 4 to 18 s.
-const ENTRA_LEARNS_AFTER: [i64; 3] = [1500, 3000, 5000];
 /// How long one thing may take that takes seconds when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a person who waits hears that it goes on.
 const HEARTBEAT: Duration = Duration::from_secs(4);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The stage.
 pub struct Story {
@@ -42,58 +42,42 @@ pub struct Story {
     pub mail: OutageWatch,
     /// The steps of the manual page that a person did.
     pub steps_by_hand: Vec<u8>,
+    /// The client secrets' names.
+    pub names: Names,
+    mails: Mails,
     /// What tells the events apart that were told.
     told: BTreeSet<String>,
+    /// What the last report said of the mailboxes.
+    report: Value,
+    in_chapter: bool,
 }
 
 impl Story {
-    /// Builds and starts everything, and tells so.
+    /// Starts everything; the functions are built.
     ///
     /// # Errors
     /// [`Stop`].
-    pub async fn begin(mut teller: Teller) -> Result<Self, Stop> {
-        teller.tell(
-            Told::new(
-                "building",
-                "Building the three functions. The first time, this takes some minutes.",
-            )
-            .tone(Tone::Waiting),
-        )?;
-        let building = tokio::task::spawn_blocking(|| simulators::binaries::build().map(|_| ()));
-        let mut building = std::pin::pin!(building);
-        loop {
-            tokio::select! {
-                built = &mut building => {
-                    built.map_err(|error| Stop::World(error.to_string()))?.map_err(Stop::World)?;
-                    break;
-                }
-                () = tokio::time::sleep(Duration::from_secs(20)) => {
-                    teller.tell(Told::new("building", "Still building.").tone(Tone::Waiting))?;
-                }
-            }
-        }
+    pub async fn begin(mut teller: Teller, scenario: Scenario) -> Result<Self, Stop> {
         let world = World::start(settings()).await.map_err(Stop::World)?;
         let world = Arc::new(world);
+        let mailbox = world.add_mailbox(&scenario.plan()).map_err(Stop::World)?;
+        let mails = Mails::begin(&world)?;
+        if scenario.entra_lags() {
+            let_entra_lag(&world);
+        }
         teller.enter(&world);
-        let plan = MailboxPlan {
-            ends_in: SignedDuration::from_hours(24 * DAYS_LEFT) + SignedDuration::from_mins(5),
-            granted: false,
-            ..MailboxPlan::default()
-        };
-        let mailbox = world.add_mailbox(&plan).map_err(Stop::World)?;
-        let_entra_lag(&world);
-        teller.tell(Told::new(
-            "started",
-            "They are built, and the simulated world is up.",
-        ))?;
         let mail = OutageWatch::over(Arc::clone(&world), mailbox.shop_id);
         Ok(Self {
+            names: Names::beside(mailbox.foreign_key),
             world,
             mailbox,
             teller,
             mail,
             steps_by_hand: Vec::new(),
+            mails,
             told: BTreeSet::new(),
+            report: Value::Null,
+            in_chapter: false,
         })
     }
 
@@ -109,12 +93,69 @@ impl Story {
         Ok(mailbox)
     }
 
+    /// Ends the chapter before, and begins one.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn chapter(
+        &mut self,
+        name: &'static str,
+        headline: &str,
+        steps: Steps,
+    ) -> Result<(), Stop> {
+        self.end_chapter().await?;
+        self.in_chapter = true;
+        self.teller.chapter(name, headline, steps)
+    }
+
+    /// Tells the mails that were still to go out, and shows how things stand.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn end_chapter(&mut self) -> Result<(), Stop> {
+        if !std::mem::take(&mut self.in_chapter) {
+            return Ok(());
+        }
+        let (world, queue) = (Arc::clone(&self.world), self.mails.queue());
+        let mailed = async move {
+            world.event_bridge.settled().await;
+            queue.settled().await;
+        };
+        self.patiently("the mails", mailed).await?;
+        self.tell_mails()?;
+        self.show_state()
+    }
+
+    /// Shows how things stand.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn show_state(&mut self) -> Result<(), Stop> {
+        self.names.learn(self.listed());
+        let state = state::of(&self.world, &self.mailbox, &self.names);
+        self.teller.state(state)
+    }
+
     /// Tells one thing.
     ///
     /// # Errors
     /// [`Stop`].
-    pub fn tell(&mut self, told: Told) -> Result<(), Stop> {
+    pub fn tell(&mut self, mut told: Told) -> Result<(), Stop> {
+        self.names.learn(self.listed());
+        let facts = told.facts.into_iter();
+        told.facts = facts.map(|fact| self.names.introduce(fact)).collect();
         self.teller.tell(told)
+    }
+
+    /// Tells the mails that went out since it was last asked.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn tell_mails(&mut self) -> Result<(), Stop> {
+        for told in self.mails.untold(&self.world) {
+            self.teller.tell(told)?;
+        }
+        Ok(())
     }
 
     /// Waits for something, and says now and then that it does.
@@ -130,12 +171,38 @@ impl Story {
         loop {
             tokio::select! {
                 biased;
-                done = &mut happening => {
-                    return done.map_err(|_| Stop::NotSeen(format!("{what} (within {} s)", PATIENCE.as_secs())));
-                }
+                done = &mut happening => return done.map_err(|_| too_long(what)),
                 () = tokio::time::sleep(HEARTBEAT) => {
                     self.tell(Told::new("waiting", format!("Waiting: {what}.")).tone(Tone::Waiting))?;
                 }
+            }
+        }
+    }
+
+    /// Waits for something, and tells meanwhile what the functions publish and whom they mail.
+    ///
+    /// # Errors
+    /// [`Stop::NotSeen`] when it took too long.
+    pub async fn follow<T>(
+        &mut self,
+        what: &str,
+        happening: impl Future<Output = T>,
+    ) -> Result<T, Stop> {
+        let mut happening = std::pin::pin!(tokio::time::timeout(PATIENCE, happening));
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                biased;
+                done = &mut happening => Some(done),
+                _ = looks.tick() => None,
+            };
+            for event in self.untold() {
+                self.tell(of_event(&event))?;
+            }
+            self.tell_mails()?;
+            if let Some(done) = done {
+                return done.map_err(|_| too_long(what));
             }
         }
     }
@@ -174,12 +241,25 @@ impl Story {
         Ok(event.get("detail").cloned().unwrap_or_default())
     }
 
-    /// The events that were not told yet; they count as told.
+    /// The events that were not told yet; they count as told. A report that says the same as the last
+    /// one is none.
     pub fn untold(&mut self) -> Vec<Value> {
         let all = self.world.event_bridge.events();
-        all.into_iter()
-            .filter(|event| self.told.insert(identity(event).to_owned()))
-            .collect()
+        let mut new = Vec::new();
+        for event in all {
+            if !self.told.insert(identity(&event).to_owned()) {
+                continue;
+            }
+            if text(&event, "detail-type") == "Fleet Report" {
+                let report = event.pointer("/detail/secrets").cloned();
+                let report = report.unwrap_or_default();
+                if report == std::mem::replace(&mut self.report, report.clone()) {
+                    continue;
+                }
+            }
+            new.push(event);
+        }
+        new
     }
 
     /// One tick of the schedule: the checker's answer about the mailbox.
@@ -188,15 +268,41 @@ impl Story {
     /// [`Stop::NotSeen`] when the check failed.
     pub async fn check(&mut self) -> Result<Value, Stop> {
         let world = Arc::clone(&self.world);
-        let checked = self
-            .patiently("the check's end", async move { world.check().await })
-            .await?;
-        let checked = checked.map_err(Stop::World)?;
-        see(
-            checked.function_error.is_none(),
-            &format!("a check without an error ({})", checked.payload),
-        )?;
-        Ok(checked.payload)
+        let checking = async move { world.check().await };
+        without_error(self.patiently("the check's end", checking).await?)
+    }
+
+    /// A tick of the schedule after this time, with all that comes of it, told as it comes: the
+    /// checker's answer.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn check_after(&mut self, passes: SignedDuration) -> Result<Value, Stop> {
+        self.world.clock.advance(passes);
+        self.tell(Told::new(
+            "check",
+            "The scheduled check looks at every mailbox secret.",
+        ))?;
+        let world = Arc::clone(&self.world);
+        let checking = async move { world.check().await };
+        let payload = without_error(self.follow("the check's end", checking).await?)?;
+        self.follow_rotation().await?;
+        Ok(payload)
+    }
+
+    /// Tells what comes of a rotation until it rests and all that it caused is done.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn follow_rotation(&mut self) -> Result<(), Stop> {
+        let (world, queue) = (Arc::clone(&self.world), self.mails.queue());
+        let secret = self.mailbox.secret.clone();
+        let rests = async move {
+            world.secrets_manager.settled(&secret).await;
+            world.event_bridge.settled().await;
+            queue.settled().await;
+        };
+        self.follow("the end of the rotation's steps", rests).await
     }
 
     /// Waits until Secrets Manager runs no step of a rotation.
@@ -209,51 +315,17 @@ impl Story {
         self.patiently("the end of the rotation's steps", rests)
             .await
     }
-
-    /// The credential that the current version of the mailbox secret holds.
-    pub fn current_key(&self) -> Option<Uuid> {
-        let secret = self.world.secrets_manager.snapshot(&self.mailbox.secret)?;
-        let document: Value = serde_json::from_str(secret.labelled(CURRENT)?.text()?).ok()?;
-        text(&document, "key_id").parse().ok()
-    }
-
-    /// Whether Entra still lists this credential for the app.
-    pub fn entra_lists(&self, key: Uuid) -> bool {
-        let credentials = self.world.directory.credentials(self.mailbox.app.app_id);
-        credentials
-            .iter()
-            .any(|credential| credential.key_id == key)
-    }
-
-    /// Whether mail flows in both directions, and has done so all the time.
-    ///
-    /// # Errors
-    /// [`Stop::NotSeen`] when it did not.
-    pub fn see_mail_flowing(&self) -> Result<(), Stop> {
-        let seen = self.mail.seen();
-        let now = self.world.shopctrl.outages();
-        let flows = now
-            .iter()
-            .all(|outage| outage.shop_id != self.mailbox.shop_id)
-            && seen.first.is_none();
-        let what = format!(
-            "mail flowing without a break ({:.1} s of outage, first: {})",
-            seen.seconds,
-            seen.first.unwrap_or_else(|| "none".to_owned())
-        );
-        see(flows, &what)
-    }
 }
 
-/// What is there is known everywhere; what comes from now on is not, at first.
-fn let_entra_lag(world: &World) {
-    world.clock.advance(SignedDuration::from_mins(1));
-    let lag = |millis| Replica {
-        learns: Lag::Time(SignedDuration::from_millis(millis)),
-        forgets: Lag::None,
-    };
-    let replicas = ENTRA_LEARNS_AFTER.map(lag);
-    world.directory.set_token_replicas(replicas.to_vec());
+fn without_error(checked: Result<InvocationResult, String>) -> Result<Value, Stop> {
+    let checked = checked.map_err(Stop::World)?;
+    let what = format!("a check without an error ({})", checked.payload);
+    see(checked.function_error.is_none(), &what)?;
+    Ok(checked.payload)
+}
+
+fn too_long(what: &str) -> Stop {
+    Stop::NotSeen(format!("{what} (within {} s)", PATIENCE.as_secs()))
 }
 
 /// What is told again, by a step that runs again, has the same `detail.id`.
@@ -261,33 +333,5 @@ fn identity(event: &Value) -> &str {
     match event.pointer("/detail/id").and_then(Value::as_str) {
         Some(id) => id,
         None => text(event, "id"),
-    }
-}
-
-/// What the functions are told, beside the addresses of what surrounds them. Entra may take its
-/// time; the rest only would make people wait.
-fn settings() -> BTreeMap<String, String> {
-    let mut settings = short_waits();
-    for (name, value) in [
-        ("PROPAGATION_WAIT", "PT60S".to_owned()),
-        ("SIGN_IN_INTERVAL", "PT0.2S".to_owned()),
-        ("MAIL_CHECK_WAIT", "PT30S".to_owned()),
-        ("REQUEST_TIMEOUT", "PT10S".to_owned()),
-        ("RENEW_BEFORE", format!("P{RENEW_BEFORE_DAYS}D")),
-        ("QUARANTINE", format!("P{QUARANTINE_DAYS}D")),
-    ] {
-        settings.insert(name.to_owned(), value);
-    }
-    settings
-}
-
-/// Holds the story to what was seen.
-///
-/// # Errors
-/// [`Stop::NotSeen`] when it was not.
-pub fn see(seen: bool, what: &str) -> Result<(), Stop> {
-    match seen {
-        true => Ok(()),
-        false => Err(Stop::NotSeen(what.to_owned())),
     }
 }

@@ -1,117 +1,77 @@
 //! What is told goes out here: as text for eyes, or as one JSON object a line.
 
-use std::io::{IsTerminal, Write};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use simulators::clock::Clock;
 use simulators::world::World;
 
 use crate::fact::Fact;
+use crate::layout::{self, INDENT, Row, behind};
 use crate::leak_guard::LeakGuard;
 use crate::manual_page::{Steps, written};
+use crate::next;
+use crate::scenario::Scenario;
+use crate::state::Line;
 use crate::stop::Stop;
+use crate::terminal;
+use crate::told::{Told, Tone};
 use crate::wrap::wrap;
 
-/// No line of text is longer, but for a link that has to be clicked.
-const WIDTH: usize = 100;
-/// `23 Nov 2026 10:02   12.3 s  `
-const INDENT: usize = 28;
+/// The simulated clock runs at the machine's pace; what is more was set forward, and is shown.
+const A_JUMP: SignedDuration = SignedDuration::from_mins(2);
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
 
-/// How a sentence is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// It happened.
-    Plain,
-    /// It was checked, and it is good.
-    Good,
-    /// Time passes.
-    Waiting,
-    /// A person is asked, or does something.
-    Person,
-    /// It is not good.
-    Bad,
-}
-
-impl Tone {
-    fn colour(self) -> &'static str {
-        match self {
-            Self::Plain => "",
-            Self::Good => "\x1b[32m",
-            Self::Waiting => "\x1b[2m",
-            Self::Person => "\x1b[33m",
-            Self::Bad => "\x1b[31m",
-        }
-    }
-}
-
-/// One thing that is told.
-#[derive(Debug, Clone)]
-pub struct Told {
-    /// How it is meant.
-    pub tone: Tone,
-    /// What it is, as a code that stays the same.
-    pub what: &'static str,
-    /// A sentence.
-    pub text: String,
-    /// What belongs to it.
-    pub facts: Vec<Fact>,
-}
-
-impl Told {
-    /// A plain sentence.
-    pub fn new(what: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            tone: Tone::Plain,
-            what,
-            text: text.into(),
-            facts: Vec::new(),
-        }
-    }
-
-    /// In this tone.
-    pub fn tone(self, tone: Tone) -> Self {
-        Self { tone, ..self }
-    }
-
-    /// With a fact more.
-    pub fn fact(mut self, fact: Fact) -> Self {
-        self.facts.push(fact);
-        self
-    }
+/// The world's clock, and when the story began.
+struct Begun {
+    clock: Arc<Clock>,
+    at: Instant,
 }
 
 /// Tells.
 pub struct Teller {
     json: bool,
     colour: bool,
-    started: Instant,
-    clock: Option<Arc<Clock>>,
+    begun: Option<Begun>,
     guard: LeakGuard,
     chapter: &'static str,
     chapters: usize,
+    links: Vec<String>,
+    /// The time that was shown last.
+    shown_at: Option<Timestamp>,
+    /// What each fact was when it was shown last.
+    shown_facts: BTreeMap<&'static str, Value>,
+    shown_state: Option<[Line; 4]>,
 }
 
 impl Teller {
-    /// Tells on standard output. Colours are for terminals, and for those who did not forbid them
-    /// (<https://no-color.org>).
+    /// Tells on standard output.
     pub fn new(json: bool) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,
-            colour: !json && !no_colour && std::io::stdout().is_terminal(),
-            started: Instant::now(),
-            clock: None,
+            colour: !json && terminal::takes_colours(),
+            begun: None,
             guard: LeakGuard::default(),
             chapter: "start",
             chapters: 0,
+            links: Vec::new(),
+            shown_at: None,
+            shown_facts: BTreeMap::new(),
+            shown_state: None,
         }
     }
 
-    /// From now on times are this world's, and its secrets are kept.
+    /// From now on times are this world's and seconds count, and its secrets are kept.
     pub fn enter(&mut self, world: &Arc<World>) {
-        self.clock = Some(Arc::clone(&world.clock));
+        self.begun = Some(Begun {
+            clock: Arc::clone(&world.clock),
+            at: Instant::now(),
+        });
         self.guard.watch(Arc::clone(world));
     }
 
@@ -125,21 +85,16 @@ impl Teller {
         self.guard.searched()
     }
 
-    /// Real seconds since the start.
-    pub fn elapsed(&self) -> f64 {
-        self.started.elapsed().as_secs_f64()
-    }
-
-    /// Text before the first chapter; JSON does without.
+    /// Text that belongs to no sentence; JSON does without.
     ///
     /// # Errors
     /// When it cannot be printed.
-    pub fn preface(&mut self, paragraph: &str) -> Result<(), Stop> {
+    pub fn aside(&mut self, text: &str) -> Result<(), Stop> {
         if self.json {
             return Ok(());
         }
-        self.guard.check(paragraph)?;
-        for line in wrap(paragraph, WIDTH) {
+        self.guard.check(text)?;
+        for line in wrap(text, terminal::width()) {
             print(&line)?;
         }
         Ok(())
@@ -166,12 +121,18 @@ impl Teller {
             return self.tell(told);
         }
         self.guard.check(headline)?;
-        let headline = format!("{:>2}  {headline}", self.chapters);
-        print("")?;
-        print(&self.painted("\x1b[1m", &headline))?;
+        let width = terminal::width();
+        if self.chapters == 1 {
+            print("")?;
+        }
+        for line in behind(&format!("{:>2}  ", self.chapters), headline, width) {
+            print(&self.painted(BOLD, &line))?;
+        }
         for fact in told.facts {
-            let place = format!("    (in place of the manual page's steps {})", fact.shown);
-            print(&self.painted(Tone::Waiting.colour(), &place))?;
+            let place = format!("In place of the manual page's steps {}.", fact.shown);
+            for line in behind("    ", &place, width) {
+                print(&self.painted(DIM, &line))?;
+            }
         }
         Ok(())
     }
@@ -182,35 +143,104 @@ impl Teller {
     /// [`Stop::Leak`] when a secret is in it; then nothing is printed.
     pub fn tell(&mut self, told: Told) -> Result<(), Stop> {
         let object = self.object(&told).to_string();
-        self.guard.check(&format!("{object} {}", told.text))?;
+        let shown = told.facts.iter().map(|fact| fact.shown.as_str());
+        let shown: Vec<&str> = shown
+            .chain(told.quoted.iter().map(String::as_str))
+            .collect();
+        let all = format!("{object} {} {}", told.text, shown.join(" "));
+        self.guard.check(&all)?;
         if self.json {
             return print(&object);
         }
+        self.show_date()?;
         for line in self.lines(&told) {
             print(&self.painted(told.tone.colour(), &line))?;
         }
         Ok(())
     }
 
-    /// A link on a line of its own, whole, so that it can be clicked or copied. JSON has it as a fact.
+    /// The table at the end of a chapter.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn state(&mut self, state: [Line; 4]) -> Result<(), Stop> {
+        if self.json {
+            let told = Told::new("state", "What an administrator would see now.");
+            let names = ["entra", "labels", "receiving", "sending"];
+            let facts = names.into_iter().zip(state);
+            let facts = facts.map(|(name, (_, text))| Fact::new(name, text));
+            return self.tell(facts.fold(told, Told::fact));
+        }
+        let before = self.shown_state.replace(state.clone());
+        let changed = |number: usize, line: &Line| {
+            let before = before.as_ref().and_then(|before| before.get(number));
+            before.is_some_and(|before| before != line)
+        };
+        let rows = state.iter().enumerate().map(|(number, line)| Row {
+            label: line.0,
+            text: line.1.clone(),
+            changed: changed(number, line),
+        });
+        let rows: Vec<Row> = rows.collect();
+        print("")?;
+        for (line, changed) in layout::table(&rows, terminal::width()) {
+            self.guard.check(&line)?;
+            print(&self.painted(if changed { BOLD } else { DIM }, &line))?;
+        }
+        print("")
+    }
+
+    /// A link with its number, on a line of its own and whole, so that it can be clicked or copied.
     ///
     /// # Errors
     /// [`Stop::Leak`] when a secret is in it; then nothing is printed.
-    pub fn link(&mut self, link: &str) -> Result<(), Stop> {
-        if self.json {
+    pub fn link(&mut self, link: &str, is_for: &str) -> Result<(), Stop> {
+        let known = self.links.iter().position(|known| known == link);
+        let number = known.unwrap_or(self.links.len()) + 1;
+        if known.is_none() {
+            self.links.push(link.to_owned());
+        }
+        let told = Told::new("link", format!("Link {number}: {is_for}."))
+            .tone(Tone::Person)
+            .fact(Fact::new("number", number).quiet())
+            .fact(Fact::new("link", link).quiet());
+        self.tell(told)?;
+        if self.json || known.is_some() {
             return Ok(());
         }
-        self.guard.check(link)?;
         print("")?;
         print(link)?;
         print("")
     }
 
+    /// The last lines: what to try next.
+    ///
+    /// # Errors
+    /// When it cannot be printed.
+    pub fn what_next(&mut self, told: Scenario) -> Result<(), Stop> {
+        if self.json {
+            return self.tell(Told::new("next", "What to try next.").fact(next::fact(told)));
+        }
+        print("")?;
+        print(&self.painted(BOLD, "What to try next"))?;
+        for line in next::lines(told, terminal::width()) {
+            print(&line)?;
+        }
+        print("")?;
+        self.aside("README.md says what the system is for and how it is set up, docs/architecture.md how it is made.")
+    }
+
+    fn elapsed(&self) -> Option<f64> {
+        let begun = self.begun.as_ref()?;
+        Some(begun.at.elapsed().as_secs_f64())
+    }
+
     fn object(&self, told: &Told) -> Value {
-        let at = self.clock.as_ref().map(|clock| clock.now().to_string());
-        let elapsed = (self.elapsed() * 1000.0).round() / 1000.0;
+        let at = self.begun.as_ref().map(|begun| begun.clock.now());
+        let elapsed = self.elapsed();
+        let elapsed = elapsed.map(|elapsed| (elapsed * 1000.0).round() / 1000.0);
         let mut object = Map::new();
-        object.insert("at".to_owned(), at.into());
+        object.insert("at".to_owned(), at.map(|at| at.to_string()).into());
         object.insert("elapsed_s".to_owned(), elapsed.into());
         object.insert("chapter".to_owned(), self.chapter.into());
         object.insert("what".to_owned(), told.what.into());
@@ -221,22 +251,35 @@ impl Teller {
         object.into()
     }
 
-    fn lines(&self, told: &Told) -> Vec<String> {
-        let at = self.clock.as_ref().map(|clock| clock.now());
-        let at = at.map(|at| at.strftime("%d %b %Y %H:%M").to_string());
-        let front = format!("{:17} {:>6.1} s  ", at.unwrap_or_default(), self.elapsed());
-        let mut lines = after(&front, &told.text);
-        let shown = || told.facts.iter().filter(|fact| !fact.shown.is_empty());
-        let widest = shown().map(|fact| fact.label().len()).max();
-        for fact in shown() {
-            let front = format!(
-                "{:INDENT$}  {:width$}  ",
-                "",
-                fact.label(),
-                width = widest.unwrap_or_default()
-            );
-            lines.extend(after(&front, &fact.shown));
+    /// The simulated date, where it is another one than expected.
+    fn show_date(&mut self) -> Result<(), Stop> {
+        let Some(begun) = &self.begun else {
+            return Ok(());
+        };
+        let now = begun.clock.now();
+        let before = self.shown_at.replace(now);
+        if before.is_some_and(|before| now.duration_since(before) < A_JUMP) {
+            return Ok(());
         }
+        let date = now.strftime("%-d %b %Y, %H:%M UTC");
+        print(&self.painted(BOLD, &format!("{:INDENT$}{date}", "")))
+    }
+
+    fn lines(&mut self, told: &Told) -> Vec<String> {
+        let width = terminal::width();
+        let sign = told.tone.sign();
+        let front = match self.elapsed() {
+            Some(elapsed) => format!("{elapsed:>6.1} s  {sign} "),
+            None => format!("{sign} "),
+        };
+        let mut lines = behind(&front, &told.text, width);
+        let shown = told.facts.iter().filter(|fact| {
+            let is_new = |before: Option<Value>| before.as_ref() != Some(&fact.value);
+            !fact.shown.is_empty() && is_new(self.shown_facts.insert(fact.name, fact.value.clone()))
+        });
+        let shown: Vec<&Fact> = shown.collect();
+        lines.extend(layout::facts(&shown, width));
+        lines.extend(layout::quoted(&told.quoted, width));
         lines
     }
 
@@ -246,17 +289,6 @@ impl Teller {
             false => line.to_owned(),
         }
     }
-}
-
-/// Text behind a front, its further lines below its first.
-fn after(front: &str, text: &str) -> Vec<String> {
-    let indent = front.len();
-    let lines = wrap(text, WIDTH.saturating_sub(indent));
-    let mut lines = lines.into_iter();
-    let first = format!("{front}{}", lines.next().unwrap_or_default());
-    std::iter::once(first)
-        .chain(lines.map(|line| format!("{:indent$}{line}", "")))
-        .collect()
 }
 
 fn print(line: &str) -> Result<(), Stop> {

@@ -2,9 +2,10 @@
 
 use super::issued::Issued;
 use crate::narration::text;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 /// What a person was asked for.
 #[derive(Debug, Clone)]
@@ -16,11 +17,13 @@ pub struct Asked {
 }
 
 pub async fn tell(story: &mut Story, issued: &Issued) -> Result<Asked, Stop> {
-    story.teller.chapter(
-        "asked",
-        "One person is asked, because nobody else can do it",
-        &[],
-    )?;
+    story
+        .chapter(
+            "asked",
+            "One person is asked, because nobody else can do it",
+            &[],
+        )
+        .await?;
     let asked = story.tell_event("Authorization Required").await?;
     see(
         text(&asked, "mailbox") == story.mailbox.address,

@@ -4,29 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simulators::microsoft::directory::Standing;
-use simulators::shopctrl::Status;
 use tokio::time::Instant;
 
 use super::issued::Issued;
 use crate::manual_page;
-use crate::outage_watch::direction;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{PATIENCE, Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::{PATIENCE, Story};
+use crate::told::{Told, Tone};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
-    story.teller.chapter(
-        "delivered",
-        "ShopCtrl gets the new secret",
-        manual_page::DELIVER,
-    )?;
+    story
+        .chapter(
+            "delivered",
+            "ShopCtrl gets the new secret",
+            manual_page::DELIVER,
+        )
+        .await?;
     until_entra_knows(story, issued).await?;
     for _ in 0..connections(story) {
         story.tell_event("Connection Delivered").await?;
     }
-    see_delivered(story, issued)?;
+    story.see_delivered(issued.key)?;
     story.see_mail_flowing()?;
     story.tell(
         Told::new(
@@ -91,17 +92,4 @@ fn connections(story: &Story) -> usize {
     all.iter()
         .filter(|connection| ours(connection.shop_id))
         .count()
-}
-
-/// Looks at ShopCtrl's connections.
-pub fn see_delivered(story: &Story, issued: &Issued) -> Result<(), Stop> {
-    for connection in story.world.shopctrl.connections() {
-        let good = connection.status == Status::Authorized && connection.key_id == Some(issued.key);
-        let what = format!(
-            "the {} connection, Authorized with the new secret",
-            direction(connection.direction)
-        );
-        see(good, &what)?;
-    }
-    Ok(())
 }

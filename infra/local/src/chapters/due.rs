@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use super::issued::Issued;
 use crate::fact::Fact;
 use crate::manual_page;
+use crate::scenario::RENEW_BEFORE_DAYS;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{RENEW_BEFORE_DAYS, Story, see};
-use crate::teller::Told;
+use crate::story::Story;
+use crate::told::Told;
 
 pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
     story
-        .teller
-        .chapter("due", "The next renewal", manual_page::REPEAT)?;
+        .chapter("due", "The next renewal", manual_page::REPEAT)
+        .await?;
     let due = issued.ends - SignedDuration::from_hours(24 * RENEW_BEFORE_DAYS);
     let hour = SignedDuration::from_hours(1);
     see(
@@ -35,7 +37,7 @@ pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
 }
 
 /// What a check at that time would do, without doing it.
-async fn would_start(story: &mut Story, at: Timestamp) -> Result<bool, Stop> {
+pub async fn would_start(story: &mut Story, at: Timestamp) -> Result<bool, Stop> {
     let world = std::sync::Arc::clone(&story.world);
     let event = json!({"time": at.to_string(), "dry_run": true});
     let asked = async move { world.invoke("expiry-checker", &event).await };

@@ -1,19 +1,22 @@
-//! The daily check finds the secret, and starts its renewal.
+//! The scheduled check finds the secret, and starts its renewal.
 
 use serde_json::Value;
 
 use crate::fact::Fact;
 use crate::narration::text;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::Told;
+use crate::story::Story;
+use crate::told::Told;
 
 pub async fn tell(story: &mut Story) -> Result<(), Stop> {
-    story.teller.chapter(
-        "found",
-        "The daily check finds a secret that nears its end",
-        &[],
-    )?;
+    story
+        .chapter(
+            "found",
+            "The scheduled check finds a secret that nears its end",
+            &[],
+        )
+        .await?;
     story.tell(Told::new(
         "check",
         "The expiry checker looks at every mailbox secret.",

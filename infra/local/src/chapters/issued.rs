@@ -7,8 +7,9 @@ use uuid::Uuid;
 use crate::fact::Fact;
 use crate::manual_page;
 use crate::narration::{of_event, text, time};
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
+use crate::story::Story;
 
 /// What was issued.
 #[derive(Debug, Clone)]
@@ -20,11 +21,13 @@ pub struct Issued {
 }
 
 pub async fn tell(story: &mut Story) -> Result<Issued, Stop> {
-    story.teller.chapter(
-        "issued",
-        "A new client secret is issued",
-        manual_page::ISSUE,
-    )?;
+    story
+        .chapter(
+            "issued",
+            "A new client secret is issued",
+            manual_page::ISSUE,
+        )
+        .await?;
     issue(story).await
 }
 
@@ -42,7 +45,7 @@ pub async fn issue(story: &mut Story) -> Result<Issued, Stop> {
         .find(|known| known.key_id == key)
         .ok_or_else(not_seen)?;
     let name = credential.display_name.clone().unwrap_or_default();
-    story.tell(of_event(&event).fact(Fact::new("name", name.clone())))?;
+    story.tell(of_event(&event).fact(Fact::new("name", name.clone()).quiet()))?;
     see(
         name.starts_with("smr2/"),
         "our marker at the front of its name",

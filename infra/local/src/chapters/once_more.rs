@@ -2,16 +2,19 @@
 
 use super::issued::{Issued, issue};
 use super::promoted::promote;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 pub async fn tell(story: &mut Story) -> Result<Issued, Stop> {
-    story.teller.chapter(
-        "once_more",
-        "Once more: with the permission stored, nobody is asked",
-        &[],
-    )?;
+    story
+        .chapter(
+            "once_more",
+            "Once more: with the permission stored, nobody is asked",
+            &[],
+        )
+        .await?;
     // The backlog of the last check is no news of this renewal.
     story.untold();
     story.world.gate.clear();

@@ -1,14 +1,15 @@
 //! What there is when the story begins.
 
 use crate::fact::Fact;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::Told;
+use crate::story::Story;
+use crate::told::Told;
 
-pub fn tell(story: &mut Story) -> Result<(), Stop> {
+pub async fn tell(story: &mut Story) -> Result<(), Stop> {
     story
-        .teller
-        .chapter("opening", "A shop whose mail works", &[])?;
+        .chapter("opening", "A shop whose mail works", &[])
+        .await?;
     let mailbox = story.mailbox.clone();
     let credentials = story.world.directory.credentials(mailbox.app.app_id);
     let current = credentials

@@ -1,21 +1,23 @@
 //! The new secret is proved, and becomes the current one.
 
-use super::delivered::see_delivered;
 use super::issued::Issued;
 use crate::fact::Fact;
 use crate::manual_page;
 use crate::narration::of_event;
 use crate::proof::Proof;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
-    story.teller.chapter(
-        "promoted",
-        "The new secret is proved and promoted",
-        manual_page::PROVE,
-    )?;
+    story
+        .chapter(
+            "promoted",
+            "The new secret is proved and promoted",
+            manual_page::PROVE,
+        )
+        .await?;
     let old = story.mailbox.first_key;
     story.tell(Told::new(
         "goes_on",
@@ -67,6 +69,6 @@ pub async fn promote(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
         .last()
         .is_some_and(|record| record.event == "RotationSucceeded");
     see(succeeded, "Secrets Manager's record of the success")?;
-    see_delivered(story, issued)?;
+    story.see_delivered(issued.key)?;
     story.see_mail_flowing()
 }

@@ -5,15 +5,17 @@ use jiff::SignedDuration;
 use super::issued::Issued;
 use crate::fact::Fact;
 use crate::narration::text;
+use crate::scenario::QUARANTINE_DAYS;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{QUARANTINE_DAYS, Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
     let days = QUARANTINE_DAYS + 1;
     story
-        .teller
-        .chapter("retired", "Days later: the old secret is removed", &[])?;
+        .chapter("retired", "Days later: the old secret is removed", &[])
+        .await?;
     let old = story.mailbox.first_key;
     story
         .world
@@ -22,7 +24,7 @@ pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
     story.tell(
         Told::new(
             "time_passes",
-            format!("The simulated clock is set forward by {days} days, and the daily check comes again."),
+            format!("The simulated clock is set forward by {days} days, and the scheduled check comes again."),
         )
         .tone(Tone::Waiting),
     )?;

@@ -5,9 +5,10 @@ use simulators::browser::{Browser, Page, unescaped};
 use super::asked::Asked;
 use crate::fact::Fact;
 use crate::manual_page::{self, APPROVE, SIGN_IN};
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
 /// From the link to the last page it takes no more steps than this.
 const MOST_STEPS: usize = 10;
@@ -17,11 +18,13 @@ const LOGIN: &str = "/login";
 const CONSENT: &str = "/consent";
 
 pub async fn tell(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
-    story.teller.chapter(
-        "signed_in",
-        "The person signs in as the shop mailbox",
-        manual_page::AUTHORIZE,
-    )?;
+    story
+        .chapter(
+            "signed_in",
+            "The person signs in as the shop mailbox",
+            manual_page::AUTHORIZE,
+        )
+        .await?;
     story.tell(
         Told::new("link_opened", "The person opens the link in a browser.").tone(Tone::Person),
     )?;
@@ -88,8 +91,9 @@ fn last_page(story: &mut Story, page: &Page) -> Result<(), Stop> {
     story.tell(
         Told::new("page_shown", "The sign-in is done, and this page says so:")
             .tone(Tone::Person)
-            .fact(Fact::new("heading", heading))
-            .fact(Fact::new("sentences", sentences.clone()).shown_as(sentences.join(" "))),
+            .fact(Fact::new("heading", heading.as_str()).quiet())
+            .fact(Fact::new("sentences", sentences.clone()).quiet())
+            .quoting(vec![heading, sentences.join(" ")]),
     )
 }
 

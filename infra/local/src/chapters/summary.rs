@@ -2,12 +2,13 @@
 
 use crate::fact::Fact;
 use crate::manual_page;
+use crate::sight::see;
 use crate::stop::Stop;
-use crate::story::{Story, see};
-use crate::teller::{Told, Tone};
+use crate::story::Story;
+use crate::told::{Told, Tone};
 
-pub fn tell(story: &mut Story) -> Result<(), Stop> {
-    story.teller.chapter("summary", "In sum", &[])?;
+/// Of the renewal.
+pub async fn tell(story: &mut Story) -> Result<(), Stop> {
     story.see_mail_flowing()?;
     let mail = story.mail.seen();
     see(mail.looks > 50, "ShopCtrl looked at all the time")?;
@@ -20,6 +21,25 @@ pub fn tell(story: &mut Story) -> Result<(), Stop> {
         !by_hand.is_empty() && by_hand.len() <= 2,
         "one sign-in, and nothing else, by a person",
     )?;
+    let sum = format!(
+        "Renewed twice, the old secret retired, {:.0} seconds of mail outage. Of the manual page's {} steps a person did {} (step {}) the first time, and none the second.",
+        mail.seconds,
+        manual_page::STEPS,
+        by_hand.len(),
+        by_hand.join(" and "),
+    );
+    let steps = story.steps_by_hand.clone();
+    let sum = Told::new("sum", sum)
+        .fact(Fact::new("outage_s", mail.seconds).quiet())
+        .fact(Fact::new("looks_at_mail", mail.looks).quiet())
+        .fact(Fact::new("manual_steps", manual_page::STEPS).quiet())
+        .fact(Fact::new("steps_by_hand", steps).quiet());
+    end_with(story, sum).await
+}
+
+/// Of any story.
+pub async fn end_with(story: &mut Story, sum: Told) -> Result<(), Stop> {
+    story.chapter("summary", "In sum", &[]).await?;
     let searched = story.teller.searched();
     let secrets = story.world.secret_strings().len();
     story.tell(
@@ -30,19 +50,5 @@ pub fn tell(story: &mut Story) -> Result<(), Stop> {
         .fact(Fact::new("searched", searched).quiet())
         .fact(Fact::new("secrets", secrets).quiet()),
     )?;
-    let sum = format!(
-        "Renewed twice, the old secret retired, {:.0} seconds of mail outage. Of the manual page's {} steps a person did {} (step {}) the first time, and none the second.",
-        mail.seconds,
-        manual_page::STEPS,
-        by_hand.len(),
-        by_hand.join(" and "),
-    );
-    story.tell(
-        Told::new("sum", sum)
-            .tone(Tone::Good)
-            .fact(Fact::new("outage_s", mail.seconds).quiet())
-            .fact(Fact::new("looks_at_mail", mail.looks).quiet())
-            .fact(Fact::new("manual_steps", manual_page::STEPS).quiet())
-            .fact(Fact::new("steps_by_hand", story.steps_by_hand.clone()).quiet()),
-    )
+    story.tell(sum.tone(Tone::Good))
 }

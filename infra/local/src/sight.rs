@@ -1,0 +1,99 @@
+//! How a story sees for itself.
+
+use serde_json::Value;
+use simulators::aws::secrets_manager::CURRENT;
+use simulators::gate::Call;
+use simulators::shopctrl::Status;
+use uuid::Uuid;
+
+use crate::narration::text;
+use crate::outage_watch::direction;
+use crate::stop::Stop;
+use crate::story::Story;
+
+/// Holds the story to what was seen.
+///
+/// # Errors
+/// [`Stop::NotSeen`] when it was not.
+pub fn see(seen: bool, what: &str) -> Result<(), Stop> {
+    match seen {
+        true => Ok(()),
+        false => Err(Stop::NotSeen(what.to_owned())),
+    }
+}
+
+impl Story {
+    /// The credential that the current version of the mailbox secret holds.
+    pub fn current_key(&self) -> Option<Uuid> {
+        let secret = self.world.secrets_manager.snapshot(&self.mailbox.secret)?;
+        let document: Value = serde_json::from_str(secret.labelled(CURRENT)?.text()?).ok()?;
+        text(&document, "key_id").parse().ok()
+    }
+
+    /// The credentials that Entra lists for the app.
+    pub fn listed(&self) -> Vec<Uuid> {
+        let credentials = self.world.directory.credentials(self.mailbox.app.app_id);
+        let keys = credentials.iter().map(|credential| credential.key_id);
+        keys.collect()
+    }
+
+    /// Whether Entra still lists this credential.
+    pub fn entra_lists(&self, key: Uuid) -> bool {
+        self.listed().contains(&key)
+    }
+
+    /// How many connections of the shop hold this credential's secret.
+    pub fn holding(&self, key: Uuid) -> usize {
+        let all = self.world.shopctrl.connections().into_iter();
+        let of_the_shop = all.filter(|connection| connection.shop_id == self.mailbox.shop_id);
+        of_the_shop
+            .filter(|connection| connection.key_id == Some(key))
+            .count()
+    }
+
+    /// How many calls were made whose operation fits.
+    pub fn calls(&self, fits: impl Fn(&Call) -> bool) -> usize {
+        let calls = self.world.gate.calls();
+        calls.iter().filter(|call| fits(call)).count()
+    }
+
+    /// Looks at ShopCtrl's connections: each holds this secret, and works.
+    ///
+    /// # Errors
+    /// [`Stop::NotSeen`] when one does not.
+    pub fn see_delivered(&self, key: Uuid) -> Result<(), Stop> {
+        for connection in self.world.shopctrl.connections() {
+            let good = connection.status == Status::Authorized && connection.key_id == Some(key);
+            let what = format!(
+                "the {} connection, Authorized with the new secret",
+                direction(connection.direction)
+            );
+            see(good, &what)?;
+        }
+        Ok(())
+    }
+
+    /// In how many directions mail stands still now.
+    pub fn standing_still(&self) -> usize {
+        let now = self.world.shopctrl.outages();
+        let of_the_shop = |shop_id| shop_id == self.mailbox.shop_id;
+        now.iter()
+            .filter(|outage| of_the_shop(outage.shop_id))
+            .count()
+    }
+
+    /// Whether mail flows in both directions, and has done so all the time.
+    ///
+    /// # Errors
+    /// [`Stop::NotSeen`] when it did not.
+    pub fn see_mail_flowing(&self) -> Result<(), Stop> {
+        let seen = self.mail.seen();
+        let flows = self.standing_still() == 0 && seen.first.is_none();
+        let what = format!(
+            "mail flowing without a break ({:.1} s of outage, first: {})",
+            seen.seconds,
+            seen.first.unwrap_or_else(|| "none".to_owned())
+        );
+        see(flows, &what)
+    }
+}
