@@ -17,7 +17,7 @@ use crate::tags;
 pub use detail_type::EventKind;
 pub use fields::{
     AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
-    RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
+    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 
 /// An event. No field of any kind can hold a secret.

@@ -70,7 +70,7 @@ impl Calls {
             Self {
                 function: function("notifier"),
                 good: json!({"detail-type": "Client Secret Expiring", "detail": {
-                    "id": "1", "secret": "shopmail/orders", "days_left": 7, "expires_at": "2027-01-31T00:00:00Z",
+                    "id": "1", "secret": "shopmail/orders", "days_left": 7, "renewal": "under_way", "expires_at": "2027-01-31T00:00:00Z",
                 }}),
                 answer: ("/mails", json!(1)),
                 large: json!({"detail-type": large}),

@@ -94,7 +94,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     }
     let silent = reminder::renews_itself(found, probe, wanted, now);
     if let Some(end) = plan.expires_at.filter(|_| !silent) {
-        let reminders = reminder::remind(found, current, now, end);
+        let reminders = reminder::remind(found, current, now, end, wanted);
         plan.actions.extend(reminders);
     }
     plan.actions.extend(added);

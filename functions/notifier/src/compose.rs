@@ -153,7 +153,7 @@ fn in_parts(entries: Vec<Entry<'_>>) -> Vec<Vec<Vec<Entry<'_>>>> {
             None => causes.push(vec![entry]),
         }
     }
-    causes.sort_by_key(|cause| cause.first().map(|first| first.message.urgency));
+    causes.sort_by_key(|cause| cause.first().map(rank));
     let mut parts: Vec<Vec<Vec<Entry<'_>>>> = Vec::new();
     for cause in causes {
         let fits = |part: &&mut Vec<Vec<Entry<'_>>>| {
@@ -166,6 +166,12 @@ fn in_parts(entries: Vec<Entry<'_>>) -> Vec<Vec<Vec<Entry<'_>>>> {
         }
     }
     parts
+}
+
+/// The most urgent first; that a client secret has ended says more than what follows from it.
+fn rank(entry: &Entry<'_>) -> (Urgency, bool) {
+    let follows = !matches!(entry.notice.what, What::Expired(_));
+    (entry.message.urgency, follows)
 }
 
 fn links(cause: &[Entry<'_>]) -> usize {

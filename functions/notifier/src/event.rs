@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use shared::drift::DriftKind;
-use shared::events::{MailFlow, OpenTrouble};
+use shared::events::{MailFlow, OpenTrouble, Renewal};
 use shared::failure::Failure;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::json;
@@ -103,6 +103,7 @@ pub(crate) struct PermissionEnding {
 pub(crate) struct Expiring {
     pub(crate) expires_at: Timestamp,
     pub(crate) days_left: i64,
+    pub(crate) renewal: Renewal,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -170,6 +171,8 @@ pub(crate) struct Recovered {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Stops {
     pub(crate) summary: String,
+    /// Those that are not seen to hold the new secret.
+    connections: Vec<IgnoredAny>,
 }
 
 impl Notice {
@@ -196,7 +199,10 @@ impl Notice {
             "Mailbox Recovered" => What::Recovered(read(detail)?),
             "Credential Retired" => match detail.get("stops") {
                 None => return Ok(None),
-                Some(stops) => What::Stopped(read(stops)?),
+                Some(stops) => match read::<Stops>(stops)? {
+                    Stops { connections, .. } if connections.is_empty() => return Ok(None),
+                    stops => What::Stopped(stops),
+                },
             },
             _ => return Ok(None),
         };

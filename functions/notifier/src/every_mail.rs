@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::drift::{Drift, DriftKind};
 use shared::events::{
     AskedBefore, Event, EventKind, HandOverConnection, MailFlow, MailboxSubject, OpenTrouble,
-    RetiredReason, Stops, Subject, Trouble,
+    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Subject, Trouble,
 };
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::mailbox_secret::{Delivery, Direction};
@@ -200,13 +200,14 @@ fn superseded(threshold_days: Option<i64>) -> Value {
     )
 }
 
-fn expiring(n: u32, days: i64) -> Value {
+fn expiring(n: u32, days: i64, renewal: Renewal) -> Value {
     event(
         n,
         EventKind::ClientSecretExpiring {
             expires_at: at(DUE),
             days_left: days,
             threshold_days: days,
+            renewal,
         },
     )
 }
@@ -236,8 +237,20 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
             mailbox: mailbox("orders0@shop.example"), link: LINK.replace("start", "authorize"), link_expires_at: at("2027-01-12T06:00:00Z"),
             asked: AskedBefore::default(), reason: "AADSTS50173".to_owned(), redeemed_at: None, mail: Flows, due_by: Some(at(DUE)),
         })]),
-        ("expiring_in_14_days", vec![expiring(0, 14)]),
-        ("expiring_in_1_day", vec![expiring(0, 1)]),
+        ("expiring_in_14_days", vec![expiring(0, 14, Renewal::WaitsForPerson)]),
+        (
+            "expiring_and_under_way",
+            vec![expiring(0, 20, Renewal::UnderWay)],
+        ),
+        (
+            "expiring_in_a_freeze",
+            vec![expiring(0, 20, Renewal::Frozen)],
+        ),
+        (
+            "expiring_and_switched_off",
+            vec![expiring(0, 14, Renewal::SwitchedOff)],
+        ),
+        ("expiring_in_1_day", vec![expiring(0, 1, Renewal::WaitsForPerson)]),
         ("expired", vec![event(0, EventKind::ClientSecretExpired { expires_at: at(DUE) })]),
         ("superseded_ending", vec![superseded(Some(7))]),
         ("superseded_made_by_a_person", vec![superseded(None)]),
@@ -252,14 +265,14 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("drift_put_right", vec![mended()]),
         ("leak_that_stops_mail", vec![event(0, EventKind::CredentialRetired {
             key_id: KeyId(ID.parse().unwrap()), reason: RetiredReason::Emergency,
-            stops: Some(Stops { connections: Vec::new(), summary: "Connections that may stop working: orders-in (receiving), of which only a person said that it has the new client secret".to_owned() }),
+            stops: Some(Stops { connections: vec![StoppedConnection { id: of("orders-in"), direction: Direction::Receiving, why: StoppedWhy::OnlyAttested }], summary: "Connections that may stop working: orders-in (receiving), of which only a person said that it has the new client secret".to_owned() }),
         })]),
         ("renewed_after_all", vec![rotated(vec![open(Trouble::WaitingForPerson, Some("2027-01-05T12:00:00Z")), open(Trouble::Expired, Some("2027-01-31T06:00:00Z"))])]),
         ("renewed_after_a_reminder", vec![rotated(vec![open(Trouble::Expiring, None)])]),
         ("over_permission", vec![recovered(Trouble::PermissionEnding, "The mailbox's owner has signed in, and the permission works.")]),
         ("over_stalled", vec![recovered(Trouble::Stalled, "All could be looked at, and nothing stands still.")]),
         ("over_drift", vec![recovered(Trouble::of(Drift { what: DriftKind::ConnectionNotAuthorized, connection: Some(of("orders-in")) }), DriftKind::ConnectionNotAuthorized.seen_over())]),
-        ("several_things_at_once", vec![hand_over(0, attended, Purpose::Rotate, Flows), expiring(1, 7), event(2, EventKind::ClientSecretExpired { expires_at: at("2027-01-04T00:00:00Z") }), stalled(3, "asking ShopCtrl at shop.example: answered 503")]),
+        ("several_things_at_once", vec![hand_over(0, attended, Purpose::Rotate, Flows), expiring(1, 7, Renewal::WaitsForPerson), event(2, EventKind::ClientSecretExpired { expires_at: at("2027-01-04T00:00:00Z") }), stalled(3, "asking ShopCtrl at shop.example: answered 503")]),
     ]
     .into_iter()
     .chain(DriftKind::ALL.iter().zip(by_id).map(|(what, event)| (what.code(), vec![event])))
@@ -452,11 +465,11 @@ fn every_event_is_mailed_or_named_here_as_not_mailed() {
 
 #[test]
 fn an_event_that_is_wrong_is_said_with_its_field_and_the_others_of_its_batch_are_mailed() {
-    let mut wrong = expiring(0, 7);
+    let mut wrong = expiring(0, 7, Renewal::WaitsForPerson);
     wrong["detail"]["expires_at"] = "soon".into();
     let batch = json!({"Records": [
         {"messageId": "a", "body": wrong.to_string()},
-        {"messageId": "b", "body": expiring(1, 7).to_string()},
+        {"messageId": "b", "body": expiring(1, 7, Renewal::WaitsForPerson).to_string()},
         {"messageId": "c", "body": "no json"},
     ]});
     let invocation = Invocation::read(&batch);

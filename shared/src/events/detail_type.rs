@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fields::{
-    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, RetiredReason,
-    Stops,
+    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, Renewal,
+    RetiredReason, Stops,
 };
 use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
@@ -243,6 +243,8 @@ pub enum EventKind {
         days_left: i64,
         /// The threshold that was reached: 30, 14, 7, 3 or 1.
         threshold_days: i64,
+        /// What becomes of it.
+        renewal: Renewal,
     },
     /// A client secret has ended: mail stands still since then.
     ClientSecretExpired {

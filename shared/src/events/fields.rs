@@ -90,6 +90,22 @@ impl MailFlow {
     }
 }
 
+/// What becomes of a client secret that nears its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renewal {
+    /// It waits for a person, who was asked.
+    WaitsForPerson,
+    /// It is under way, or begins now.
+    UnderWay,
+    /// A freeze holds it back.
+    Frozen,
+    /// The rotation of the secret is switched off.
+    SwitchedOff,
+    /// It is not due yet.
+    NotDue,
+}
+
 /// Something that is wrong with a mailbox, of which people hear when it begins and when it is over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "trouble", rename_all = "snake_case")]

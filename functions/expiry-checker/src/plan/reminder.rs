@@ -1,7 +1,7 @@
 //! The reminders that a client secret ends: one for each threshold, and one when it has ended.
 
 use jiff::Timestamp;
-use shared::events::{DueReason, EventKind};
+use shared::events::{DueReason, EventKind, Renewal};
 use shared::policy::{self, Verdict};
 use shared::rotation::Probe;
 use shared::tags;
@@ -17,6 +17,7 @@ pub(super) fn remind(
     current: &str,
     now: Timestamp,
     end: Timestamp,
+    wanted: Option<DueReason>,
 ) -> Vec<PlannedAction> {
     let (threshold, event) = match policy::threshold(now, end) {
         Some(threshold) => (
@@ -25,6 +26,7 @@ pub(super) fn remind(
                 expires_at: end,
                 days_left: end.duration_since(now).as_secs() / 86_400,
                 threshold_days: threshold,
+                renewal: renewal(found, now, end, wanted),
             },
         ),
         None if end <= now => (0, EventKind::ClientSecretExpired { expires_at: end }),
@@ -45,6 +47,21 @@ pub(super) fn remind(
             value: reminded.to_string(),
         },
     ]
+}
+
+fn renewal(found: &Found, now: Timestamp, end: Timestamp, wanted: Option<DueReason>) -> Renewal {
+    let token = found.secret.versions.in_progress();
+    if !found.secret.rotation_enabled {
+        Renewal::SwitchedOff
+    } else if token.is_some_and(|token| waits(found, token)) {
+        Renewal::WaitsForPerson
+    } else if token.is_some() || wanted.is_some() {
+        Renewal::UnderWay
+    } else if found.policy.holds_back(now, end) {
+        Renewal::Frozen
+    } else {
+        Renewal::NotDue
+    }
 }
 
 /// Whether all goes its way without a person, who is then reminded of nothing: nobody delivers by hand, and what

@@ -1,6 +1,6 @@
 //! Client secrets that end.
 
-use shared::events::MailFlow;
+use shared::events::{MailFlow, Renewal};
 
 use super::common::{OLD_LINKS, day, last_day_before, mail_until, time};
 use super::requests::directions;
@@ -19,22 +19,55 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
     let Expiring {
         expires_at,
         days_left,
+        renewal,
     } = expiring;
     let left = match days_left {
         0 => "in less than a day".to_owned(),
         1 => "in 1 day".to_owned(),
         days => format!("in {days} days"),
     };
+    let (stops, becomes, to_do, for_administrator) = match renewal {
+        Renewal::WaitsForPerson => (
+            "mail stops",
+            "its renewal waits: what was asked for has not arrived.",
+            newest_mail(),
+            Some(FOR_ADMINISTRATOR.to_owned()),
+        ),
+        Renewal::UnderWay => (
+            "the client secret ends",
+            "its renewal is under way.",
+            "Nothing at once. Where a person is needed, a mail with a link comes, or has come: open that link.".to_owned(),
+            None,
+        ),
+        Renewal::Frozen => (
+            "the client secret ends",
+            "a freeze holds its renewal back until the freeze ends (the tag shopmail:policy).",
+            "Nothing, if the freeze ends before that day. If it does not, tell whoever runs this system.".to_owned(),
+            Some("Nothing, if the freeze ends before that day. If it does not, shorten it (README, Tags of a mailbox secret).".to_owned()),
+        ),
+        Renewal::SwitchedOff => (
+            "mail stops",
+            "nothing renews it: the rotation of its secret is switched off in AWS.",
+            "Tell whoever runs this system.".to_owned(),
+            Some("Ask who switched it off, and switch it on again (runbook, Stop and go on).".to_owned()),
+        ),
+        Renewal::NotDue => (
+            "the client secret ends",
+            "its renewal is begun in time by a check.",
+            "Nothing.".to_owned(),
+            None,
+        ),
+    };
     Message {
         urgency: Urgency::NeedsSomebody,
-        headline: format!("mail stops {left}, on {}", day(*expires_at)),
+        headline: format!("{stops} {left}, on {}", day(*expires_at)),
         of_many: "have a client secret that ends soon",
-        general: vec![
-            "The client secret with which ShopCtrl reaches the mailbox ends, and its renewal waits: what was asked for has not arrived.".to_owned(),
-        ],
+        general: vec![format!(
+            "The client secret with which ShopCtrl reaches the mailbox ends, and {becomes}"
+        )],
         particular: vec![mail_until(MailFlow::Flows, Some(*expires_at))],
-        to_do: newest_mail(),
-        for_administrator: Some(FOR_ADMINISTRATOR.to_owned()),
+        to_do,
+        for_administrator,
         link: None,
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn drift(drift: &Drift) -> Message {
             urgency: Urgency::Over,
             headline: format!("put right ({})", had_been(*what)),
             of_many: "were put right",
-            general: vec![sentence(meaning)],
+            general: vec![format!("A check found something: {}.", had_been(*what))],
             particular,
             to_do: "Nothing. If it comes again, ask who changes it in ShopCtrl.".to_owned(),
             for_administrator: None,
