@@ -15,6 +15,13 @@ fn newest_mail() -> String {
 
 const FOR_ADMINISTRATOR: &str = "Have the contact open the link of our last mail that has one. If none was sent, or it was done: runbook, Mail is down.";
 
+/// The same, at once.
+fn now(to_do: &str) -> String {
+    let mut letters = to_do.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string());
+    format!("Now: {}{}", first.unwrap_or_default(), letters.as_str())
+}
+
 pub(super) fn expiring(expiring: &Expiring) -> Message {
     let Expiring {
         expires_at,
@@ -81,8 +88,8 @@ pub(super) fn expired(expired: &Expired) -> Message {
             "The client secret with which ShopCtrl reaches the mailbox has ended, so the shop gets and sends no mail. A renewal is tried by each check.".to_owned(),
         ],
         particular: vec![format!("It ended on {}.", time(expired.expires_at))],
-        to_do: format!("Now: {}", newest_mail()),
-        for_administrator: Some(format!("Now: {FOR_ADMINISTRATOR}")),
+        to_do: now(&newest_mail()),
+        for_administrator: Some(now(FOR_ADMINISTRATOR)),
         link: None,
     }
 }
