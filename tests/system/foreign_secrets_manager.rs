@@ -195,7 +195,10 @@ async fn a_whole_rotation_holds_with_a_secrets_manager_that_nobody_here_wrote() 
     assert_eq!(foreign.assert_rotated(&first).await, key);
 
     let swept = scenario.action("sweep").await;
-    assert_eq!(swept, json!({"removed": [], "delivered": []}));
+    assert_eq!(
+        swept,
+        json!({"removed": [], "delivered": [], "answered": false})
+    );
     let labels = foreign.labels().await;
     assert!(!labels[TOKEN].iter().any(|label| label == PENDING));
     // The checker finds the mailbox in moto's list, and all in order.

@@ -181,7 +181,11 @@ async fn after_a_kill_in_mid_call_another_process_answers() {
         let first = emulator.process();
         scenario.world.gate.set_kill_switch(emulator.killer());
         let kill = Fault::Kill { effect: false };
-        scenario.world.gate.fail_next("secretsmanager", "*", kill);
+        let calls_first = match calls.function.name.as_str() {
+            "notifier" => "sns",
+            _ => "secretsmanager",
+        };
+        scenario.world.gate.fail_next(calls_first, "*", kill);
         let error = emulator.invoke(calls.good.to_string()).await;
         assert_eq!(error["errorType"], "Runtime.ExitError", "{error}");
         let message = error["errorMessage"].as_str().unwrap();
