@@ -194,9 +194,11 @@ impl DriftKind {
                 "in the mailbox document, client_secret ends in a line break"
             }
             Self::ConnectionNotAuthorized => {
-                "ShopCtrl shows it as not Authorized, so its mail stands still"
+                "ShopCtrl shows the connection as not Authorized, so its mail stands still"
             }
-            Self::ConnectionDisabled => "it is switched off in ShopCtrl, so its mail stands still",
+            Self::ConnectionDisabled => {
+                "the connection is switched off in ShopCtrl, so its mail stands still"
+            }
             Self::ConnectionHoldsAnotherSecret => {
                 "somebody entered another client secret in ShopCtrl"
             }
@@ -213,7 +215,7 @@ impl DriftKind {
                 "a client secret that leaked was replaced and still works in Entra"
             }
             Self::SupersededSecretInUse => {
-                "Entra shows that the client secret before was used after a person had entered the new one in ShopCtrl"
+                "Entra shows that the previous client secret was used after a person had entered the new one in ShopCtrl; if ShopCtrl uses it, mail stops when it ends"
             }
         }
     }
@@ -229,7 +231,7 @@ impl DriftKind {
                 "Now: restore the app registration in Entra (App registrations, Deleted applications). If another one took its place on purpose, correct client_id and tenant_id in the mailbox document."
             }
             Self::SecretRefused => {
-                "Wait for the next check: it renews the client secret, and asks the contact if it has to. Still so after it: runbook, Mail is down."
+                "Wait for the next check: it renews the client secret, and asks the contact if it has to. A mail says when it is over. No such mail within a day: runbook, Mail is down."
             }
             Self::CredentialMissing => {
                 "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. If Entra refuses that one too, the next check renews it."
@@ -238,13 +240,13 @@ impl DriftKind {
                 "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. Until then it is renewed before the earlier of both ends."
             }
             Self::ClientSecretIsAnId | Self::ClientSecretEndsInLineBreak => {
-                "Nothing for the mail: the check renews the client secret. Correct whatever writes such documents."
+                "Nothing for the mail: the same check renews the client secret, and a mail says when that is done. In the next weeks: correct whatever writes such documents."
             }
             Self::ConnectionNotAuthorized => {
                 "Now: have the contact open the link of the last mail, or press Save and Authorize in ShopCtrl, signed in as the mailbox."
             }
             Self::ConnectionDisabled => {
-                "Switch Enable on in ShopCtrl. If it is meant to be off, take the connection out of the mailbox document."
+                "Now: switch Enable on in ShopCtrl. If it is meant to be off, take the connection out of the mailbox document."
             }
             Self::ConnectionHoldsAnotherSecret => {
                 "Nothing at once: the checks put the right one back. Ask who entered the other one, or it happens again."
@@ -259,7 +261,7 @@ impl DriftKind {
                 "Now: see which mailbox still uses it and have that one renewed, then remove it in Entra (runbook, Drift codes)."
             }
             Self::SupersededSecretInUse => {
-                "Look at this mailbox in ShopCtrl, receiving and sending, and enter the current client secret again; ask what else uses the app registration. The one before works until its own end."
+                "In the next days: enter the current client secret in ShopCtrl again, for receiving and sending (runbook, Hand-over by hand), and ask what else uses the app registration."
             }
         }
     }
@@ -289,8 +291,12 @@ impl DriftKind {
             Self::BackstopEarly | Self::BackstopLate => {
                 "Secrets Manager's own schedule comes past the due point and before the last week."
             }
-            Self::LeakedSecretStillValid => "The client secret that leaked is gone from Entra.",
-            Self::SupersededSecretInUse => "The replaced client secret is gone from Entra.",
+            Self::LeakedSecretStillValid => {
+                "The client secret that leaked is gone from Entra, or has ended."
+            }
+            Self::SupersededSecretInUse => {
+                "The replaced client secret is gone from Entra, or has ended."
+            }
         }
     }
 

@@ -8,13 +8,14 @@ use shared::drift::Drift;
 use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
+use shared::secret_store::versions::Versions;
 use shared::tags;
 use tokio::time::Instant;
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::call::{Check, Requested};
 use crate::clients::Clients;
-use crate::closing::{Checked, closing, only_begun};
+use crate::closing::{Checked, closing, is_said_by_the_promotion, only_begun};
 use crate::contacts::Contacts;
 use crate::look::{Others, look};
 use crate::news::{self, News};
@@ -163,14 +164,18 @@ async fn check_secret(
             tracing::Span::current().record("token", token);
         }
         let plan = plan(&found, check.now)?;
-        let (outcome, mut progress) = act(clients, &found, plan, failures, check).await;
+        let (mut outcome, mut progress) = act(clients, &found, plan, failures, check).await;
         let news = &mut progress.news;
         note_standstill(&found.secret, &outcome, check, news);
         let noted = news.tags.iter();
         let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
         progress.tags.extend(noted);
-        if check.only.is_none() && !check.dry_run {
+        if !check.dry_run {
             note_what_is_over(clients, &found, &outcome, &mut progress, check).await;
+            // What a rotation under way may overtake is not put off to the end of the check.
+            if found.secret.versions.in_progress().is_some() || progress.moved {
+                news::publish_at_once(clients, &mut outcome, &mut progress.news).await;
+            }
         }
         Some((outcome, progress.news))
     };
@@ -206,6 +211,16 @@ async fn act(
         if action.is_announced() && !announced {
             continue;
         }
+        if action.moves_the_rotation() {
+            // Before it, or it may be over when people hear of it.
+            progress.moved = true;
+            if !news::publish_at_once(clients, &mut outcome, &mut progress.news).await {
+                announced = false;
+                if action.is_announced() {
+                    continue;
+                }
+            }
+        }
         info!(%action, "an action of the plan begins");
         // One action that fails does not keep the others.
         if let Err(failed) = perform(clients, found, action, &mut progress).await {
@@ -229,38 +244,42 @@ async fn note_what_is_over(
     progress: &mut Progress,
     check: &Check,
 ) {
-    let closing = |secret: &SecretMetadata, tags: &BTreeMap<String, String>| {
+    let begun = |secret: &SecretMetadata| only_begun(secret, &progress.published, check.now);
+    let closing = |tags: &BTreeMap<String, String>, versions: &Versions| {
+        let secret = SecretMetadata {
+            versions: versions.clone(),
+            ..found.secret.clone()
+        };
         let checked = Checked {
-            secret,
+            secret: &secret,
             probe: found.probe.as_ref(),
             tags,
             drift: &progress.drift,
+            mended: &progress.mended,
             at_rest: outcome.state() == FleetState::Healthy,
         };
-        closing(&checked, check.now)
+        match check.only.is_some() || is_said_by_the_promotion(&checked) {
+            true => begun(&secret),
+            false => closing(&checked, check.now),
+        }
     };
-    let mut closed = closing(&found.secret, &progress.tags);
+    let mut closed = closing(&progress.tags, &found.secret.versions);
     if !closed.tags.is_empty() {
         // Only what still stands so: a rotation may have gone on meanwhile, and says itself what it closes.
-        match clients.store.describe(&found.secret.arn).await {
+        closed = match clients.store.describe(&found.secret.arn).await {
             Ok(secret) if secret.versions.current() == found.secret.versions.current() => {
                 let mut tags = secret.tags;
                 let noted = progress.news.tags.iter();
                 tags.extend(noted.map(|(key, value)| ((*key).to_owned(), value.clone())));
-                let versions = secret.versions;
-                let before = SecretMetadata {
-                    versions,
-                    ..found.secret.clone()
-                };
-                closed = closing(&before, &tags);
+                closing(&tags, &secret.versions)
             }
             // What this check publishes stands beside what was noted meanwhile.
-            Ok(secret) => closed = only_begun(&secret, &progress.news.events, check.now),
+            Ok(secret) => begun(&secret),
             Err(error) => {
                 warn!(failure = %error.failure, "what is over is looked at by the next check");
-                return;
+                begun(&found.secret)
             }
-        }
+        };
     }
     progress.news.events.extend(closed.events);
     progress.news.tags.extend(closed.tags);

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use shared::drift::{Drift, DriftKind};
 use shared::events::{EventKind, OpenTrouble, Trouble};
+use shared::ids::ConnectionId;
 use shared::rotation::Probe;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
@@ -21,6 +23,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) tags: &'a BTreeMap<String, String>,
     /// The drift that this check published and did not put right.
     pub(crate) drift: &'a BTreeSet<Trouble>,
+    /// The connections at which it put something right.
+    pub(crate) mended: &'a [ConnectionId],
     /// Nothing is due, under way, or fails.
     pub(crate) at_rest: bool,
 }
@@ -33,6 +37,7 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
+    #[cfg(test)]
     fn none() -> Self {
         Self {
             events: Vec::new(),
@@ -46,20 +51,13 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         secret,
         probe,
         tags,
-        drift,
         ..
     } = checked;
     let tag = |key: &str| tags.get(key).map(String::as_str);
     let before = OpenTroubles::read(tag(tags::OPEN));
     let current = secret.versions.current().unwrap_or(before.version());
-    let promoted = probe.is_none_or(|probe| probe.issued_here);
-    if promoted && tag(tags::ROTATED_VERSION) != Some(current) {
-        // `Client Secret Rotated` will say what is over by it, or nobody knows.
-        return Closing::none();
-    }
     let by_hand = before.version() != current && !before.version().is_empty();
-    let connections = probe.map_or(&[][..], |probe| probe.connections.as_slice());
-    let seen = SeenDrift::read(tag(tags::DRIFT));
+    let connections = probe.map(|probe| probe.connections.as_slice());
     let ended = ended(checked, current);
     let mut as_noted: BTreeMap<String, String> = (*tags).clone();
     let noted = ended
@@ -67,10 +65,12 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         .map(|(key, value)| ((*key).to_owned(), value.clone()));
     as_noted.extend(noted);
     let mut open = published(&as_noted, &secret.versions, current);
-    open.extend(before.drift_still_seen(&seen, connections));
-    open.extend(drift.iter().cloned());
-    let next = before.next(current, now, &open);
-    let mut over = before.over(&next, connections);
+    open.extend(drift_now(checked));
+    open.extend(still_open(checked, current, &before, by_hand));
+    let seen = SeenDrift::read(tag(tags::DRIFT));
+    let kept = before.drift_still_seen(&seen, connections);
+    let next = before.next(current, now, &open, &kept);
+    let mut over = before.over(&next, connections.unwrap_or_default());
     over.extend(begun_and_over(checked, current, &before, &open));
     // What ended is past nearing its end, and not over.
     let ended_since = open.contains(&Trouble::Expired);
@@ -88,6 +88,75 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
         events: events.collect(),
         tags: ended.into_iter().chain(noted).collect(),
     }
+}
+
+/// Whether `Client Secret Rotated` will say what is over, or nobody knows: then nothing is closed here.
+pub(crate) fn is_said_by_the_promotion(checked: &Checked<'_>) -> bool {
+    let promoted = checked.probe.is_none_or(|probe| probe.issued_here);
+    let rotated = checked.tags.get(tags::ROTATED_VERSION).map(String::as_str);
+    promoted && rotated != checked.secret.versions.current()
+}
+
+/// The drift that was published, by this check or another one, and that this check sees.
+fn drift_now(checked: &Checked<'_>) -> BTreeSet<Trouble> {
+    let seen = SeenDrift::read(checked.tags.get(tags::DRIFT).map(String::as_str));
+    let probed = checked
+        .probe
+        .map_or(&[][..], |probe| probe.drift.as_slice());
+    let mended = |drift: &Drift| {
+        let at = drift.connection.as_ref();
+        at.is_some_and(|connection| checked.mended.contains(connection))
+    };
+    let stands = probed
+        .iter()
+        .filter(|drift| seen.published(drift) && !mended(drift));
+    let stands = stands.cloned().map(Trouble::of);
+    stands.chain(checked.drift.iter().cloned()).collect()
+}
+
+/// What stands though the tags do not say so any more.
+fn still_open(
+    checked: &Checked<'_>,
+    current: &str,
+    before: &OpenTroubles,
+    by_hand: bool,
+) -> Vec<Trouble> {
+    let secret = checked.secret;
+    let mut stands = Vec::new();
+    // A rotation has taken the place of the request in the tag; its promotion ends both.
+    let asked = published(&secret.tags, &secret.versions, current);
+    let permission = Trouble::PermissionEnding;
+    if secret.versions.in_progress().is_some()
+        && (before.has(&permission) || asked.contains(&permission))
+    {
+        stands.push(permission);
+    }
+    // What was put by hand is taken as good only once Entra was seen to take it.
+    let bad = |drift: &Drift| match drift.what {
+        DriftKind::SecretRefused
+        | DriftKind::CredentialMissing
+        | DriftKind::RegistrationMissing => true,
+        DriftKind::NoCurrentVersion
+        | DriftKind::KeyIdIsAnothers
+        | DriftKind::ClientSecretIsAnId
+        | DriftKind::ClientSecretEndsInLineBreak
+        | DriftKind::ConnectionNotAuthorized
+        | DriftKind::ConnectionDisabled
+        | DriftKind::ConnectionHoldsAnotherSecret
+        | DriftKind::RotationOff
+        | DriftKind::BackstopEarly
+        | DriftKind::BackstopLate
+        | DriftKind::LeakedSecretStillValid
+        | DriftKind::SupersededSecretInUse => false,
+    };
+    let good = checked
+        .probe
+        .is_some_and(|probe| probe.problems.is_empty() && !probe.drift.iter().any(bad));
+    if by_hand && !good {
+        let ends = [Trouble::Expiring, Trouble::Expired, Trouble::RotationFailed];
+        stands.extend(ends.into_iter().filter(|trouble| before.has(trouble)));
+    }
+    stands
 }
 
 /// Where another version is current now than was looked at: only what is being published is noted beside the rest.
@@ -192,7 +261,7 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
             "The renewal that waited was ended. The client secret in use stays, and the last link is needed no more."
         }
         Trouble::PermissionEnding => {
-            "The mailbox's owner has signed in, and the permission works: renewals go on without a person for it."
+            "The mailbox's owner has signed in, and the permission works: renewals need nobody for it. Mail was not affected."
         }
         Trouble::Expiring | Trouble::Expired | Trouble::RotationFailed if by_hand => {
             "Another client secret was put into the mailbox document by hand, and Entra knows it."
@@ -208,7 +277,6 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use shared::drift::{Drift, DriftKind};
     use shared::ids::DirectoryId;
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
@@ -271,9 +339,13 @@ mod tests {
                 probe: self.probe.as_ref(),
                 tags: &self.secret.tags,
                 drift: &self.drift,
+                mended: &[],
                 at_rest: self.at_rest,
             };
-            closing(&checked, at(5000))
+            match is_said_by_the_promotion(&checked) {
+                true => Closing::none(),
+                false => closing(&checked, at(5000)),
+            }
         }
 
         /// What is left in the tag.

@@ -54,6 +54,31 @@ pub(crate) async fn publish(clients: &Clients, checked: &mut [(Outcome, News)]) 
     }
 }
 
+/// Publishes that of one secret now; whether all of it was.
+pub(crate) async fn publish_at_once(
+    clients: &Clients,
+    outcome: &mut Outcome,
+    news: &mut News,
+) -> bool {
+    let events = news.events();
+    let published = match events.as_slice() {
+        [] => Ok(()),
+        events => clients.events.publish(events).await,
+    };
+    let told = match published {
+        Ok(()) => note(clients, news).await,
+        Err(failure) => Err(failure),
+    };
+    let done = told.is_ok();
+    outcome.failures.extend(told.err().map(|failure| Failed {
+        step: "check",
+        failure,
+    }));
+    news.events.clear();
+    news.tags.clear();
+    done
+}
+
 async fn publish_together(clients: &Clients, chunk: &mut [&mut (Outcome, News)]) {
     let events: Vec<Event> = chunk.iter().flat_map(|(_, news)| news.events()).collect();
     let published = match events.as_slice() {

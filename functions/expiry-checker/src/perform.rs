@@ -26,8 +26,12 @@ pub(crate) struct Progress {
     pub(crate) tags: BTreeMap<String, String>,
     /// The drift that is published and was not put right.
     pub(crate) drift: BTreeSet<Trouble>,
-    /// What is published at the end of the check.
+    /// What is published at the end of the check, or before a rotation moves.
     pub(crate) news: News,
+    /// All that this check publishes of it.
+    pub(crate) published: Vec<EventKind>,
+    /// Whether the rotation was started, or asked or made to go on.
+    pub(crate) moved: bool,
 }
 
 impl Progress {
@@ -37,6 +41,8 @@ impl Progress {
             tags: found.secret.tags.clone(),
             drift: BTreeSet::new(),
             news: News::none(found.subject()),
+            published: Vec::new(),
+            moved: false,
         }
     }
 
@@ -60,6 +66,7 @@ impl Progress {
             let (what, connection) = (*what, connection.clone());
             self.drift.insert(Trouble::Drift { what, connection });
         }
+        self.published.push(kind.clone());
         self.news.events.push(kind);
     }
 }
@@ -95,6 +102,7 @@ pub(crate) async fn perform(
             }
         }
         PlannedAction::Tag { key, value } if [tags::REMINDED, tags::DRIFT].contains(key) => {
+            progress.tags.insert((*key).to_owned(), value.clone());
             progress.news.tags.push((key, value.clone()));
             Ok(())
         }

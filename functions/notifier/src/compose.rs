@@ -61,6 +61,9 @@ pub(crate) fn compose(notices: &[(usize, &Notice)], addresses: &Addresses) -> Ve
                 message.to_do = to_do;
             }
             message.particular.extend(passed_on);
+            if let (Recipient::Contact(_), Some(address)) = (&to, &addresses.administrator) {
+                message.names_administrator(address);
+            }
             by_recipient.entry(to).or_default().push(Entry {
                 place: *place,
                 notice,
@@ -286,6 +289,16 @@ fn item(entry: &Entry<'_>) -> Item {
     Item {
         text: Some(format!("{}: {particular}", place(&entry.notice.mailbox))),
         link: entry.message.link.clone(),
+    }
+}
+
+impl Message {
+    /// To a contact, who may not know who runs the system.
+    fn names_administrator(&mut self, address: &str) {
+        let texts = self.general.iter_mut().chain(&mut self.particular);
+        for text in texts.chain([&mut self.to_do]) {
+            *text = text.replace("whoever runs this system", address);
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The events that people are mailed of, as they are read: of each field only what a mail says.
+//! The events that people are mailed of, as they are read: of each field only what a mail says. What events of earlier
+//! releases do not have has a default: they may come while a new release is deployed.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -68,7 +69,9 @@ pub(crate) struct SignInNeeded {
     #[serde(flatten)]
     pub(crate) link: Link,
     pub(crate) reason: String,
+    #[serde(default = "rotate")]
     pub(crate) purpose: Purpose,
+    #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) due_by: Option<Timestamp>,
 }
@@ -79,7 +82,9 @@ pub(crate) struct HandOverNeeded {
     pub(crate) connections: Vec<Connection>,
     #[serde(flatten)]
     pub(crate) link: Link,
+    #[serde(default = "rotate")]
     pub(crate) purpose: Purpose,
+    #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) due_by: Option<Timestamp>,
 }
@@ -87,6 +92,7 @@ pub(crate) struct HandOverNeeded {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Connection {
     pub(crate) direction: Direction,
+    #[serde(default)]
     pub(crate) delivery: Delivery,
 }
 
@@ -95,6 +101,7 @@ pub(crate) struct PermissionEnding {
     pub(crate) mailbox: MailboxAddress,
     #[serde(flatten)]
     pub(crate) link: Link,
+    #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) due_by: Option<Timestamp>,
 }
@@ -103,6 +110,7 @@ pub(crate) struct PermissionEnding {
 pub(crate) struct Expiring {
     pub(crate) expires_at: Timestamp,
     pub(crate) days_left: i64,
+    #[serde(default)]
     pub(crate) renewal: Renewal,
 }
 
@@ -132,6 +140,7 @@ pub(crate) struct Failed {
     pub(crate) what: String,
     pub(crate) code: Option<String>,
     pub(crate) next_step: String,
+    #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) expires_at: Option<Timestamp>,
 }
@@ -146,8 +155,9 @@ pub(crate) struct Stalled {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Drift {
     pub(crate) what: DriftKind,
-    pub(crate) meaning: String,
-    pub(crate) next_step: String,
+    pub(crate) meaning: Option<String>,
+    pub(crate) next_step: Option<String>,
+    #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) connection: Option<ConnectionId>,
     #[serde(default)]
@@ -157,6 +167,7 @@ pub(crate) struct Drift {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Rotated {
     pub(crate) expires_at: Timestamp,
+    #[serde(default)]
     pub(crate) closes: Vec<OpenTrouble>,
 }
 
@@ -173,6 +184,10 @@ pub(crate) struct Stops {
     pub(crate) summary: String,
     /// Those that are not seen to hold the new secret.
     connections: Vec<IgnoredAny>,
+}
+
+fn rotate() -> Purpose {
+    Purpose::Rotate
 }
 
 impl Notice {

@@ -11,6 +11,7 @@ mod settings;
 mod words;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shared::failure::{Failure, Kind};
@@ -43,7 +44,7 @@ impl Function for Notifier {
     async fn warm_up(&self) {}
 
     async fn invoke(&self, invoked: Invoked) -> Result<Value, Failure> {
-        self.handle(&invoked.event).await
+        self.handle(&invoked.event, invoked.left).await
     }
 }
 
@@ -62,7 +63,8 @@ impl Notifier {
     ///
     /// # Errors
     /// [`Failure`] when the single event could not be read or mailed.
-    pub async fn handle(&self, event: &Value) -> Result<Value, Failure> {
+    pub async fn handle(&self, event: &Value, left: Duration) -> Result<Value, Failure> {
+        let ends = Instant::now() + left.saturating_sub(RESERVED);
         let invocation = Invocation::read(event);
         let mut failed: BTreeSet<usize> = BTreeSet::new();
         let mut first_failure = None;
@@ -76,7 +78,11 @@ impl Notifier {
         let mails = compose(&invocation.notices(), &self.settings.addresses);
         let sent = mails.len();
         for outgoing in mails {
-            if let Err(failure) = self.channels.send(&outgoing.to, &outgoing.mail).await {
+            let sent = match Instant::now() < ends {
+                true => self.channels.send(&outgoing.to, &outgoing.mail).await,
+                false => Err(out_of_time()),
+            };
+            if let Err(failure) = sent {
                 error!(kind = failure.kind.error_type(), %failure, "a mail was not sent");
                 failed.extend(outgoing.of);
                 first_failure.get_or_insert(failure);
@@ -93,6 +99,13 @@ impl Notifier {
             (None, None) => Ok(json!({"mails": sent})),
         }
     }
+}
+
+/// What is not begun with so much time left comes again: one mail may try two services, each some times.
+const RESERVED: Duration = Duration::from_secs(90);
+
+fn out_of_time() -> Failure {
+    Failure::new(Kind::Temporary, "mailing: this invocation has no more time")
 }
 
 fn refused(problem: &str) -> Failure {

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::clock;
+use shared::drift::DriftKind;
 use shared::events::{AskedBefore, EventKind, HandOverConnection, MailFlow};
 use shared::failure::{Failure, Kind};
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::Connection;
 use shared::policy;
+use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::CURRENT;
 use shared::short_hash::short_hash;
 use shared::tags;
+use shared::tags::seen_drift::SeenDrift;
 use shared::tags::state::{Asked, Sending, State};
 use shared::ticket::{Purpose, Ticket, TicketKey, expiry};
 use tracing::info;
@@ -56,7 +59,7 @@ struct Link {
     ends: Timestamp,
     asked: AskedBefore,
     request: Request,
-    now: Timestamp,
+    mail: MailFlow,
 }
 
 impl Need {
@@ -117,10 +120,8 @@ impl Need {
             ends: link_expires_at,
             asked,
             request: Request { purpose, due_by },
-            now,
+            mail,
         } = link;
-        let until = |due_by| MailFlow::until(due_by, now);
-        let mail = due_by.map_or(MailFlow::NotKnown, until);
         match self {
             Self::SignIn { mailbox, reason } => EventKind::AuthorizationRequired {
                 mailbox,
@@ -182,7 +183,10 @@ pub(crate) async fn ask(
     let signing = Signing::begin(context.clients).await?;
     // 0 when mail has stopped already.
     let due_by = request.due_by;
-    let threshold = due_by.and_then(|due_by| policy::urgency(now, due_by));
+    let threshold = match is_refused(&context.secret) {
+        true => Some(0),
+        false => due_by.and_then(|due_by| policy::urgency(now, due_by)),
+    };
     let state = State::read(context.secret.tags.get(tags::STATE).map(String::as_str));
     let before = state
         .as_ref()
@@ -210,6 +214,12 @@ pub(crate) async fn ask(
         send(context, &signing, new, request, until, asked).await?;
     }
     Ok(waiting)
+}
+
+/// Whether a check saw Entra refuse the current client secret, whatever its end says: mail stands still then.
+fn is_refused(secret: &SecretMetadata) -> bool {
+    let seen = SeenDrift::read(secret.tags.get(tags::DRIFT).map(String::as_str));
+    seen.published(&DriftKind::SecretRefused.into())
 }
 
 /// Sends the links anew because somebody asked for them.
@@ -300,7 +310,11 @@ async fn send(
                 times: asked.times,
             },
             request,
-            now: signing.now,
+            mail: match request.due_by {
+                _ if is_refused(secret) => MailFlow::StandsStill,
+                Some(due_by) => MailFlow::until(due_by, signing.now),
+                None => MailFlow::NotKnown,
+            },
         };
         events.push(context.event(need.into_event(link)));
     }

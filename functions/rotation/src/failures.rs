@@ -105,7 +105,13 @@ pub(crate) async fn publish_failure(
     }
     let end = secret.tags.get(tags::EXPIRES_AT);
     let end = end.and_then(|end| end.parse().ok());
-    let event = failed.event(MailboxSubject::new(secret, None), end);
+    let mut event = failed.event(MailboxSubject::new(secret, None), end);
+    if by == FailedBy::ConfigurationTest
+        && let EventKind::RotationFailed { mail, .. } = &mut event.kind
+    {
+        // It may be the current client secret that fails.
+        *mail = MailFlow::NotKnown;
+    }
     clients.events.publish(&[event]).await?;
     // Marked after it was published: a kill between the two repeats it, and never swallows it.
     if !secret.is_replica() {

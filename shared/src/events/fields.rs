@@ -68,7 +68,7 @@ pub enum RetiredReason {
 }
 
 /// Whether the shop's mail flows, by all that was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MailFlow {
     /// Nothing that was seen stops it.
@@ -76,6 +76,7 @@ pub enum MailFlow {
     /// What was seen stops it.
     StandsStill,
     /// It could not be looked at.
+    #[default]
     NotKnown,
 }
 
@@ -91,12 +92,13 @@ impl MailFlow {
 }
 
 /// What becomes of a client secret that nears its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Renewal {
     /// It waits for a person, who was asked.
     WaitsForPerson,
     /// It is under way, or begins now.
+    #[default]
     UnderWay,
     /// A freeze holds it back.
     Frozen,
@@ -138,6 +140,20 @@ impl Trouble {
     pub fn of(drift: Drift) -> Self {
         let Drift { what, connection } = drift;
         Self::Drift { what, connection }
+    }
+}
+
+impl Trouble {
+    /// Whether it is Secrets Manager's own schedule that does not fit.
+    #[must_use]
+    pub fn is_of_the_backstop(&self) -> bool {
+        matches!(
+            self,
+            Self::Drift {
+                what: DriftKind::BackstopEarly | DriftKind::BackstopLate,
+                ..
+            }
+        )
     }
 }
 

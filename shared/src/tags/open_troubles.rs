@@ -55,17 +55,23 @@ impl OpenTroubles {
         &self.version
     }
 
-    /// What a look at `now`, with this version current, leaves in the tag.
+    /// What a look at `now`, with this version current, leaves in the tag: what is `open`, and what of this is `kept`.
     #[must_use]
-    pub fn next(&self, version: &str, now: Timestamp, open: &BTreeSet<Trouble>) -> Self {
+    pub fn next(
+        &self,
+        version: &str,
+        now: Timestamp,
+        open: &BTreeSet<Trouble>,
+        kept: &Self,
+    ) -> Self {
         let since = |key: &String| {
             let before = self.since.get(key).copied();
             before.unwrap_or(now.as_second())
         };
-        let keys = open.iter().map(key).take(MOST);
+        let new = open.iter().map(key).map(|key| (key.clone(), since(&key)));
         Self {
             version: version.to_owned(),
-            since: keys.map(|key| (key.clone(), since(&key))).collect(),
+            since: kept.since.clone().into_iter().chain(new).collect(),
         }
     }
 
@@ -74,9 +80,7 @@ impl OpenTroubles {
     pub fn with(mut self, version: &str, now: Timestamp, trouble: &Trouble) -> Self {
         version.clone_into(&mut self.version);
         let key = key(trouble);
-        if self.since.len() < MOST || self.since.contains_key(&key) {
-            self.since.entry(key).or_insert(now.as_second());
-        }
+        self.since.entry(key).or_insert(now.as_second());
         self
     }
 
@@ -143,27 +147,24 @@ pub fn published(
 }
 
 impl OpenTroubles {
-    /// The drift among it that checks still see.
+    /// The drift among it that is not seen to be over. Where the connections could not be looked at, all of it.
     #[must_use]
-    pub fn drift_still_seen(
-        &self,
-        seen: &SeenDrift,
-        connections: &[ConnectionId],
-    ) -> BTreeSet<Trouble> {
-        let all = self.all(connections).into_iter();
-        let still = all.filter(|open| match &open.trouble {
-            Trouble::Drift { what, connection } => seen.published(&Drift {
-                what: *what,
-                connection: connection.clone(),
-            }),
-            Trouble::WaitingForPerson
-            | Trouble::PermissionEnding
-            | Trouble::RotationFailed
-            | Trouble::Stalled
-            | Trouble::Expiring
-            | Trouble::Expired => false,
-        });
-        still.map(|open| open.trouble).collect()
+    pub fn drift_still_seen(&self, seen: &SeenDrift, connections: Option<&[ConnectionId]>) -> Self {
+        let stands = |key: &str| {
+            let known = connections.map(|connections| trouble(key, connections));
+            match known {
+                None => key.starts_with(DRIFT),
+                Some(Some(Trouble::Drift { what, connection })) => {
+                    seen.published(&Drift { what, connection })
+                }
+                Some(_) => false,
+            }
+        };
+        let since = self.since.iter().filter(|(key, _)| stands(key));
+        Self {
+            version: self.version.clone(),
+            since: since.map(|(key, since)| (key.clone(), *since)).collect(),
+        }
     }
 }
 
@@ -233,7 +234,7 @@ impl FromStr for OpenTroubles {
 
 impl fmt::Display for OpenTroubles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.since.iter();
+        let entries = self.since.iter().take(MOST);
         let entries = entries.map(|(key, since)| format!("{key}@{since}"));
         let entries = entries.collect::<Vec<_>>().join(".");
         write!(f, "{}:{entries}", self.version)
@@ -275,7 +276,7 @@ mod tests {
             now in 0..=9_999_999_999_i64,
         ) {
             let now = Timestamp::from_second(now).unwrap();
-            let noted = OpenTroubles::default().next(&version, now, &open);
+            let noted = OpenTroubles::default().next(&version, now, &open, &OpenTroubles::default());
             let tag = noted.to_string();
             prop_assert!(tag.len() <= 256, "{tag}");
             let read: OpenTroubles = tag.parse().unwrap();
@@ -298,8 +299,9 @@ mod tests {
             connection: Some(id("orders-in")),
         };
         let both = BTreeSet::from([Trouble::Stalled, drift.clone()]);
-        let first = OpenTroubles::default().next("c", at(1000), &both);
-        let second = first.next("c", at(2000), &BTreeSet::from([drift.clone()]));
+        let none = OpenTroubles::default();
+        let first = none.next("c", at(1000), &both, &none);
+        let second = first.next("c", at(2000), &BTreeSet::from([drift.clone()]), &none);
         let over = OpenTrouble {
             trouble: Trouble::Stalled,
             since: Some(at(1000)),
@@ -311,6 +313,11 @@ mod tests {
         };
         assert_eq!(second.all(&[id("orders-in")]), [still]);
         assert_eq!(second.over(&second, &[]), []);
+        // Where the connections could not be looked at, what is at one of them stands.
+        let seen = SeenDrift::default();
+        assert_eq!(second.drift_still_seen(&seen, None), second);
+        let looked_at = second.drift_still_seen(&seen, Some(&[id("orders-in")]));
+        assert!(looked_at.since.is_empty());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Asked {
         }
         Self {
             times: (self.times + 1).min(MOST_TIMES),
-            hashes: self.hashes.clone(),
+            // What is not sent now was done.
             ..fresh
         }
     }

@@ -90,24 +90,6 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
     let stands = ["backstop", "leaked_secret_still_valid"];
     open.retain(|trouble| !stands.iter().any(|what| trouble.contains(what)));
-    if std::env::var("DEBUG_OPEN").is_ok() && !(open.is_empty() && wrong.is_empty()) {
-        let mut text = String::new();
-        for event in world.event_bridge.events() {
-            let d = &event["detail"];
-            text += &format!(
-                "EV {} {} tok={} what={} conn={} closes={} trouble={} since={}\n",
-                event["time"],
-                event["detail-type"],
-                d["token"],
-                d["what"],
-                d["connection"],
-                d["closes"],
-                d["trouble"],
-                d["since"]
-            );
-        }
-        wrong.push(text);
-    }
     wrong.extend(
         open.into_iter()
             .map(|trouble| format!("never told to be over: {trouble}")),

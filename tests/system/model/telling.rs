@@ -84,7 +84,7 @@ fn delivered(world: &ModelWorld) -> BTreeSet<(String, String)> {
 /// One id tells one thing; and no two events say what cannot both be.
 fn contradictions(events: &[Json], watch: &Watch) -> Vec<String> {
     // What may differ when the same is told again.
-    const PASSING: [&str; 10] = [
+    const PASSING: [&str; 11] = [
         "link",
         "link_expires_at",
         "days_left",
@@ -92,6 +92,7 @@ fn contradictions(events: &[Json], watch: &Watch) -> Vec<String> {
         "at",
         "seen",
         "mail",
+        "renewal",
         "expires_at",
         "mailboxes",
         "contact",

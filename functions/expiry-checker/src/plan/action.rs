@@ -41,6 +41,19 @@ impl PlannedAction {
         }
     }
 
+    /// Whether a rotation begins by it, or goes on.
+    pub fn moves_the_rotation(&self) -> bool {
+        match self {
+            Self::Rotate { .. } | Self::Reattempt { .. } | Self::Continue { .. } => true,
+            Self::Sweep
+            | Self::Retire
+            | Self::PublishRotated { .. }
+            | Self::DropPending { .. }
+            | Self::Publish(_)
+            | Self::Tag { .. } => false,
+        }
+    }
+
     /// Whether it is put off while something could not be announced: a rotation that can wait, which is announced
     /// once, when it is asked for.
     pub fn is_announced(&self) -> bool {

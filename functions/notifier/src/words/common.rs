@@ -15,6 +15,16 @@ pub(super) const OLD_LINKS: &str =
 /// To a contact, of what an administrator has to mend.
 pub(crate) const BOTH_HAVE_IT: &str = "Whoever runs this system has this mail too.";
 
+/// The same, at once.
+pub(super) fn now(to_do: &str) -> String {
+    if to_do.starts_with("Now") {
+        return to_do.to_owned();
+    }
+    let mut letters = to_do.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string());
+    format!("Now: {}{}", first.unwrap_or_default(), letters.as_str())
+}
+
 /// A day as subjects have it.
 pub(super) fn day(time: Timestamp) -> String {
     time.strftime("%-d %b %Y").to_string()

@@ -1,8 +1,8 @@
 //! Client secrets that end.
 
-use shared::events::{MailFlow, Renewal};
+use shared::events::Renewal;
 
-use super::common::{OLD_LINKS, day, last_day_before, mail_until, time};
+use super::common::{OLD_LINKS, day, last_day_before, now, time};
 use super::requests::directions;
 use super::{Message, Urgency};
 use crate::event::{Expired, Expiring, SupersededEnding};
@@ -14,13 +14,6 @@ fn newest_mail() -> String {
 }
 
 const FOR_ADMINISTRATOR: &str = "Have the contact open the link of our last mail that has one. If none was sent, or it was done: runbook, Mail is down.";
-
-/// The same, at once.
-fn now(to_do: &str) -> String {
-    let mut letters = to_do.chars();
-    let first = letters.next().map(|first| first.to_lowercase().to_string());
-    format!("Now: {}{}", first.unwrap_or_default(), letters.as_str())
-}
 
 pub(super) fn expiring(expiring: &Expiring) -> Message {
     let Expiring {
@@ -43,20 +36,20 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
         Renewal::UnderWay => (
             "the client secret ends",
             "its renewal is under way.",
-            "Nothing at once. Where a person is needed, a mail with a link comes, or has come: open that link.".to_owned(),
+            "See whether a mail with a link came from us, and open that link. If none came, nothing: we write if a person is needed.".to_owned(),
             None,
         ),
         Renewal::Frozen => (
             "the client secret ends",
-            "a freeze holds its renewal back until the freeze ends (the tag shopmail:policy).",
-            "Nothing, if the freeze ends before that day. If it does not, tell whoever runs this system.".to_owned(),
-            Some("Nothing, if the freeze ends before that day. If it does not, shorten it (README, Tags of a mailbox secret).".to_owned()),
+            "its renewal was put off, by a freeze that whoever runs this system has set.",
+            "Ask whoever runs this system whether the freeze ends before that day: if it does not, mail stops.".to_owned(),
+            Some("Nothing, if the freeze (the tag shopmail:policy) ends before that day. If it does not, shorten it now.".to_owned()),
         ),
         Renewal::SwitchedOff => (
             "mail stops",
             "nothing renews it: the rotation of its secret is switched off in AWS.",
-            "Tell whoever runs this system.".to_owned(),
-            Some("Ask who switched it off, and switch it on again (runbook, Stop and go on).".to_owned()),
+            "Now: forward this mail to whoever runs this system, for it has to be switched on again.".to_owned(),
+            Some("Now: ask who switched it off, and switch it on again (runbook, Stop and go on).".to_owned()),
         ),
         Renewal::NotDue => (
             "the client secret ends",
@@ -72,7 +65,17 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
         general: vec![format!(
             "The client secret with which ShopCtrl reaches the mailbox ends, and {becomes}"
         )],
-        particular: vec![mail_until(MailFlow::Flows, Some(*expires_at))],
+        particular: vec![match renewal {
+            Renewal::WaitsForPerson | Renewal::SwitchedOff => {
+                format!(
+                    "It is valid until {}. After that mail stands still.",
+                    time(*expires_at)
+                )
+            }
+            Renewal::UnderWay | Renewal::Frozen | Renewal::NotDue => {
+                format!("The client secret is valid until {}.", time(*expires_at))
+            }
+        }],
         to_do,
         for_administrator,
         link: None,
@@ -85,7 +88,7 @@ pub(super) fn expired(expired: &Expired) -> Message {
         headline: format!("the client secret ended on {}", day(expired.expires_at)),
         of_many: "have a client secret that has ended",
         general: vec![
-            "The client secret with which ShopCtrl reaches the mailbox has ended, so the shop gets and sends no mail. A renewal is tried by each check.".to_owned(),
+            "The client secret with which ShopCtrl reaches the mailbox has ended, so the shop gets and sends no mail.".to_owned(),
         ],
         particular: vec![format!("It ended on {}.", time(expired.expires_at))],
         to_do: now(&newest_mail()),
@@ -118,10 +121,10 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
             headline: format!("an old client secret stops on {}", day(end)),
             of_many: "have an old client secret that stops",
             general: vec![
-                "A client secret that a person had made in Entra was replaced by a new one, which ShopCtrl has. The old one is removed.".to_owned(),
+                "A client secret that a person had made in Entra was replaced by a new one, which ShopCtrl has. The old one will be removed.".to_owned(),
             ],
             particular: vec![
-                format!("The old one stops working on {}. Its Secret ID in Entra is {}.", time(end), ending.key_id),
+                format!("It works until {}. Its Secret ID in Entra is {}.", time(end), ending.key_id),
                 "Mail works.".to_owned(),
             ],
             to_do: "If another program uses it too, give that one a client secret of its own before. If you know of none, nothing.".to_owned(),

@@ -88,10 +88,10 @@ pub(super) fn permission(ending: &PermissionEnding) -> Message {
     } = ending;
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),
-        headline: "sign in once before the next renewal".to_owned(),
+        headline: format!("sign in once, {}, for the next renewal", by(*mail, *due_by)),
         of_many: "need one sign-in each before the next renewal",
         general: vec![format!(
-            "{WHAT_IT_IS} The permission with which it is renewed is over: Microsoft wants the mailbox's owner to sign in again. Done now, no renewal has to wait for it."
+            "{WHAT_IT_IS} The permission with which it is renewed is over: Microsoft wants the mailbox's owner to sign in again. If that is done now, no renewal has to wait."
         )],
         particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
@@ -137,16 +137,14 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
             "authorize the mailbox in ShopCtrl again, now".to_owned(),
             "wait for an authorization in ShopCtrl",
             format!(
-                "ShopCtrl says that it is not authorized any more, for {directions}, and wants the mailbox's owner to sign in."
+                "ShopCtrl says that it is not authorized any more to use the mailbox, for {directions}, and wants its owner to sign in."
             ),
             "Open the link in a private browser window. It leads to Microsoft's sign-in and on to ShopCtrl. It takes a minute.",
         ),
     };
     let mail_now = match purpose {
         Purpose::Rotate => mail_until(*mail, *due_by),
-        Purpose::Connect => {
-            "As long as a connection is not authorized, its mail stands still.".to_owned()
-        }
+        Purpose::Connect => "Mail may stand still until that is done.".to_owned(),
     };
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),

@@ -1,6 +1,6 @@
 //! What is wrong, or may be.
 
-use super::common::{self, day, mail_until, sentence, time, urgency};
+use super::common::{self, day, mail_until, now, sentence, time, urgency};
 use super::over::had_been;
 use super::{Message, Urgency};
 use crate::event::{Drift, Failed, Revealed, Stalled, Stops};
@@ -17,14 +17,15 @@ pub(super) fn stalled(stalled: &Stalled) -> Message {
     let mut message = failure(failed);
     let looks = ["probe", "sweep", "retire", "check"].contains(&failed.step.as_str());
     (message.headline, message.of_many) = if looks {
-        let headline = format!("not in order since {}", day(*since));
-        (headline, "have not been in order for a day")
+        let headline = format!("could not be checked since {}", day(*since));
+        (headline, "could not be checked for a day")
     } else {
         let headline = format!("the renewal stands still since {}", day(*since));
         (headline, "have a renewal that stands still")
     };
     let since = format!("It has been so since {}.", time(*since));
     message.particular.insert(0, since);
+    message.to_do = now(&message.to_do);
     message
 }
 
@@ -109,7 +110,7 @@ pub(super) fn drift(drift: &Drift) -> Message {
         .map(|id| format!("The connection is {id}."))
         .collect();
     if *mended {
-        particular.push("The same check put it right. Mail works.".to_owned());
+        particular.push("The same check put it right.".to_owned());
         return Message {
             urgency: Urgency::Over,
             headline: format!("put right ({})", had_been(*what)),
@@ -126,9 +127,9 @@ pub(super) fn drift(drift: &Drift) -> Message {
         urgency: urgency(*mail, Urgency::Wrong),
         headline: common::drift(*what).to_owned(),
         of_many: "are not as they were left",
-        general: vec![sentence(meaning)],
+        general: vec![sentence(meaning.as_deref().unwrap_or(what.meaning()))],
         particular,
-        to_do: next_step.clone(),
+        to_do: next_step.as_deref().unwrap_or(what.next_step()).to_owned(),
         for_administrator: None,
         link: None,
     }
@@ -145,7 +146,6 @@ pub(super) fn revealed(revealed: &Revealed) -> Message {
         ],
         particular: vec![
             format!("It was shown on {}, for {connection}, to the account with the object ID {by}.", time(*at)),
-            "Mail works.".to_owned(),
         ],
         to_do: "If you or a colleague entered it in ShopCtrl at that time, nothing: that is how it goes. If nobody did, tell whoever runs this system at once.".to_owned(),
         for_administrator: Some("If nobody entered it in ShopCtrl at that time: runbook, A secret leaked.".to_owned()),

@@ -58,6 +58,10 @@ pub(super) async fn run(
         document: MailboxSecret::read(&value.text)?,
         deadline,
     };
+    // Without a client secret of ours no code can be redeemed: no link would open anything.
+    if context.document.credential.stored().is_none() {
+        return Ok(AskedAgain::NobodyWaitedFor);
+    }
     let needs = needs(&context, purpose, &grants_document?, asked);
     let links = needs.len();
     if links == 0 {
@@ -102,8 +106,18 @@ fn needs(
     let document = &context.document;
     let sign_ins = document.probed_mailboxes().into_iter();
     let sign_ins = sign_ins.filter_map(|mailbox| sign_in(mailbox, purpose, known, asked));
+    let api = |c: &&Connection| c.delivery == Delivery::Api;
     if purpose == Purpose::Connect {
-        return sign_ins.collect();
+        let mut needs: Vec<Need> = sign_ins.collect();
+        if needs.is_empty() {
+            // ShopCtrl wanted a sign-in of its own, for one of them or for all of a mailbox.
+            let each = document.connections.iter().filter(api);
+            let each = each.flat_map(|connection| Need::hand_overs([connection]));
+            let all = Need::hand_overs(document.connections.iter().filter(api));
+            let was_asked = |need: &Need| asked.is_some_and(|asked| asked.has(&need.hash()));
+            needs.extend(all.into_iter().chain(each).filter(was_asked));
+        }
+        return needs;
     }
     let open = |c: &&Connection| {
         c.delivery == Delivery::Attended && !known.attestations.attested(&context.version, &c.id)
@@ -114,7 +128,6 @@ fn needs(
     needs.extend(sign_ins.filter(|need| !handing_over.contains(&need.mailbox().key())));
     if needs.is_empty() {
         // What is left to wait for: ShopCtrl wants a sign-in of its own.
-        let api = |c: &&Connection| c.delivery == Delivery::Api;
         needs = Need::hand_overs(document.connections.iter().filter(api));
     }
     needs

@@ -161,6 +161,7 @@ async fn retire(
     if owner != Owner::Us {
         let outcome = if superseded.has_ended(now) || owner == Owner::SomebodyElse {
             info!(%key_id, "let go of a credential that is not known to be ours");
+            run.publish_over(key_id).await?;
             old.forget(&run.context).await?;
             Outcome::LetGo
         } else {

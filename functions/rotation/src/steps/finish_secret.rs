@@ -223,6 +223,8 @@ fn closes(context: &Context<'_>, previous: Option<&str>) -> Vec<OpenTrouble> {
         return Vec::new();
     }
     let mut closes = open.all(&ids);
+    // A schedule is what it was.
+    closes.retain(|open| !open.trouble.is_of_the_backstop());
     let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
     let waited = state.is_some_and(|state| state.asked(version).is_some());
     let mut noted = published(&secret.tags, &secret.versions, previous.unwrap_or_default());

@@ -58,7 +58,15 @@ impl Retirement<'_> {
         clients.events.publish(&events).await
     }
 
-    /// What people were told of a credential that is gone.
+    /// Says that what people were told of a credential is over, where they were told something.
+    pub(super) async fn publish_over(&self, key_id: KeyId) -> Result<(), Failure> {
+        match self.what_is_over(key_id) {
+            Some(over) => self.context.clients.events.publish(&[over]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What people were told of a credential that is gone, or has ended.
     fn what_is_over(&self, key_id: KeyId) -> Option<Event> {
         let secret = &self.context.secret;
         let tag = secret.tags.get(tags::SUPERSEDED).map(String::as_str);
