@@ -139,7 +139,7 @@ async fn what_stops_mail_is_not_healthy_and_says_what_to_do() {
     assert_eq!(report["state"], "failed");
     let failure = report["failures"][0].as_str().unwrap();
     assert!(failure.contains("orders-in"), "{failure}");
-    assert!(failure.contains("Switch Enable on"), "{failure}");
+    assert!(failure.contains("switch Enable on"), "{failure}");
     let drift = &scenario.details("Drift Found")[0];
     assert_eq!(drift["mended"], Value::Null);
 }

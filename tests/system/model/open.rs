@@ -52,8 +52,8 @@ fn ends(event: &Json) -> Vec<String> {
 
 /// What is wrong with that, at the end of a run after which all is whole.
 pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String> {
-    // Who edits what the system notes hears of it again, or not; and a promotion by hand, of what was perhaps
-    // delivered to nobody, is not published until it was.
+    // Who edits what the system notes hears of it again, or not; on a replica nothing is noted; and a promotion by
+    // hand, of what was perhaps delivered to nobody, is not published until it was.
     if watch.deeds.iter().any(edits_a_note) || promoted_by_hand(world, mailbox) {
         return Vec::new();
     }

@@ -226,7 +226,9 @@ fn closes(context: &Context<'_>, previous: Option<&str>) -> Vec<OpenTrouble> {
     // A schedule is what it was.
     closes.retain(|open| !open.trouble.is_of_the_backstop());
     let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
-    let waited = state.is_some_and(|state| state.asked(version).is_some());
+    // Nobody enters a secret unasked, also where a kill kept that from being noted.
+    let waited =
+        document.has_attended() || state.is_some_and(|state| state.asked(version).is_some());
     let mut noted = published(&secret.tags, &secret.versions, previous.unwrap_or_default());
     if waited {
         noted.insert(Trouble::WaitingForPerson);
