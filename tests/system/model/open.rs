@@ -110,9 +110,10 @@ fn promoted_by_hand(world: &ModelWorld, mailbox: &Mailbox) -> bool {
 fn edits_a_note(deed: &Deed) -> bool {
     matches!(
         deed,
-        Deed::EditTag(
-            Tag::State | Tag::RotatedVersion | Tag::Reminded | Tag::Drift,
-            _
-        )
+        Deed::MakeReplica
+            | Deed::EditTag(
+                Tag::State | Tag::RotatedVersion | Tag::Reminded | Tag::Drift,
+                _
+            )
     )
 }
