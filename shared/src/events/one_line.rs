@@ -1,7 +1,7 @@
-//! Texts that a mail template can take. EventBridge puts what it finds in an event into the lines of an
-//! `InputTemplate` as it is: "EventBridge doesn't escape values extracted by Input Path" (EventBridge user guide,
-//! *Common issues with transforming input*). A quotation mark would end the line's string, and the mail would
-//! not be sent.
+//! Texts that the template of a rule can take, such as other people have on our events. EventBridge puts what it finds
+//! in an event into the lines of an `InputTemplate` as it is: "EventBridge doesn't escape values extracted by Input
+//! Path" (EventBridge user guide, *Common issues with transforming input*). A quotation mark would end the line's
+//! string, and the mail would not be sent.
 
 use serde_json::Value;
 

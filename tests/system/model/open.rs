@@ -74,8 +74,13 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
         }
         let token = detail["token"].as_str().unwrap_or_default();
         for ended in ends(&event) {
-            // Told again by the same promotion, after a kill.
-            let again = !closed_by.insert((token.to_owned(), ended.clone())) && !token.is_empty();
+            // Told again by the same promotion, after a kill; or once more by a check that ran beside another one, and
+            // noted what the promotion had closed.
+            let promoted = event["detail-type"] == "Client Secret Rotated";
+            let again = match promoted {
+                true => !closed_by.insert((token.to_owned(), ended.clone())),
+                false => closed_by.iter().any(|(_, closed)| *closed == ended),
+            };
             if !open.remove(&ended) && !again {
                 wrong.push(format!(
                     "told to be over, and was not told to be so: {ended}"
@@ -86,6 +91,14 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     // Such as a policy that nobody corrected.
     if telling::reported_as_failed(world, mailbox) {
         return wrong;
+    }
+    // That it nears its end is a reminder, and told to be over only where it was noted.
+    let ended = world.event_bridge.details("Client Secret Expired");
+    if ended
+        .iter()
+        .all(|detail| detail["secret"] != mailbox.secret.as_str())
+    {
+        open.remove("its end");
     }
     // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
     let stands = ["backstop", "leaked_secret_still_valid"];
