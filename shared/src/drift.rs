@@ -234,7 +234,7 @@ impl DriftKind {
                 "Wait for the next check: it renews the client secret, and asks the contact if it has to. A mail says when it is over. No such mail within a day: runbook, Mail is down."
             }
             Self::CredentialMissing => {
-                "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. If Entra refuses that one too, the next check renews it."
+                "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. If Entra refuses that one, the next check renews it."
             }
             Self::KeyIdIsAnothers => {
                 "Not urgent: set key_id in the mailbox document to the Secret ID that Entra shows for the client secret in use. Until then it is renewed before the earlier of both ends."

@@ -36,7 +36,7 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
         Renewal::UnderWay => (
             "the client secret ends",
             "its renewal is under way.",
-            "See whether a mail with a link came from us, and open that link. If none came, nothing: we write if a person is needed.".to_owned(),
+            "Before that day: see whether a mail with a link came from us, and open that link. If none came, nothing: we write if a person is needed.".to_owned(),
             None,
         ),
         Renewal::Frozen => (
@@ -105,14 +105,18 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
             headline: format!("look in ShopCtrl once more, by {}", last_day_before(end)),
             of_many: "want one more look in ShopCtrl",
             general: vec![format!(
-                "The client secret was replaced, and somebody said that ShopCtrl has the new one, for {}. That mail works does not show it: until the old one ends, mail works with either.",
+                "The client secret was replaced, and somebody said that the new one was entered in ShopCtrl, for {}. We cannot see whether that is so: mail works with the old one too, until that ends.",
                 directions(&ending.connections)
             )],
             particular: vec![format!(
                 "Mail works now. If ShopCtrl still uses the old client secret, it stops on {}.",
                 time(end)
             )],
-            to_do: "Ask whoever entered it whether that was done for each direction, and look at Status in ShopCtrl: it has to show Authorized. If it does not, or nobody is sure, tell whoever runs this system before that day.".to_owned(),
+            to_do: format!(
+                "Ask whoever entered it whether it was saved for {}, and look at Status there in ShopCtrl: it has to show Authorized. If it does not, or nobody is sure, tell whoever runs this system by {}.",
+                directions(&ending.connections),
+                last_day_before(end)
+            ),
             for_administrator: None,
             link: None,
         },
@@ -127,7 +131,10 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
                 format!("It works until {}. Its Secret ID in Entra is {}.", time(end), ending.key_id),
                 "Mail works.".to_owned(),
             ],
-            to_do: "If another program uses it too, give that one a client secret of its own before. If you know of none, nothing.".to_owned(),
+            to_do: format!(
+                "If another program uses it too, tell whoever runs this system by {}: that program needs a client secret of its own. If you know of none, nothing.",
+                last_day_before(end)
+            ),
             for_administrator: None,
             link: None,
         },

@@ -76,7 +76,7 @@ fn trouble_was(trouble: &Trouble) -> &'static str {
         Trouble::WaitingForPerson => "the renewal had waited for a person",
         Trouble::PermissionEnding => "a sign-in had been missing",
         Trouble::RotationFailed => "the renewal had failed",
-        Trouble::Stalled => "it had not been in order for a day",
+        Trouble::Stalled => "it could not be checked, or stood still",
         Trouble::Expiring => "the client secret had been about to end",
         Trouble::Expired => "the client secret had ended",
         Trouble::Drift { what, .. } => had_been(*what),
