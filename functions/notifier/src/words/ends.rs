@@ -68,12 +68,15 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
         particular: vec![match renewal {
             Renewal::WaitsForPerson | Renewal::SwitchedOff => {
                 format!(
-                    "It is valid until {}. After that mail stands still.",
+                    "The client secret is valid until {}. After that mail stands still.",
                     time(*expires_at)
                 )
             }
             Renewal::UnderWay | Renewal::Frozen | Renewal::NotDue => {
-                format!("The client secret is valid until {}.", time(*expires_at))
+                format!(
+                    "The client secret is valid until {}. If it is not renewed by then, mail stops.",
+                    time(*expires_at)
+                )
             }
         }],
         to_do,
