@@ -5,6 +5,7 @@ mod detail_type;
 mod fields;
 mod id;
 mod one_line;
+mod totals;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +20,7 @@ pub use fields::{
     AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
     Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
+pub use totals::{Counts, Looked, MOST_URGENT, SOON, Totals};
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use shared::events::Totals;
 use shared::failure::{Failure, Kind};
+use shared::json;
 
 /// A check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// The schedule's time, which is *now* for all that is decided.
     pub now: Timestamp,
@@ -13,6 +15,10 @@ pub struct Check {
     pub dry_run: bool,
     /// Go on behind the secret with this ARN.
     pub cursor: Option<String>,
+    /// The part of the check, from 1.
+    pub part: u32,
+    /// What the parts before have counted.
+    pub so_far: Totals,
     /// Look at this secret, and at those that share a leaked client secret with it, only.
     pub only: Option<Requested>,
 }
@@ -65,6 +71,8 @@ impl Check {
             Some(_) => Err(wrong(&format!("detail.{field} is not a text"))),
         };
         let cursor = text("cursor", continues)?;
+        let part = field(source, "part", continues, json::read_value)?.unwrap_or(1);
+        let so_far = field(source, "totals", continues, json::read_value)?.unwrap_or_default();
         let only = match text("secret_arn", requested)? {
             Some(arn) => Some(Requested {
                 arn,
@@ -83,9 +91,24 @@ impl Check {
             now,
             dry_run,
             cursor,
+            part,
+            so_far,
             only,
         })
     }
+}
+
+/// A field of `Check Continues`; what earlier releases published does not have all of them.
+fn field<T>(
+    detail: &Value,
+    name: &str,
+    wanted: bool,
+    read: fn(&Value) -> Result<T, String>,
+) -> Result<Option<T>, Failure> {
+    let field = detail.get(name).filter(|_| wanted);
+    let read = field
+        .map(|field| read(field).map_err(|problem| wrong(&format!("detail.{name}: {problem}"))));
+    read.transpose()
 }
 
 fn wrong(problem: &str) -> Failure {
@@ -115,6 +138,18 @@ mod tests {
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
         assert_eq!(check.cursor.as_deref(), Some("arn"));
+        assert_eq!((check.part, check.so_far), (1, Totals::default()));
+    }
+
+    #[test]
+    fn a_part_goes_on_with_what_those_before_have_counted() {
+        let mut so_far = Totals::default();
+        so_far.counts.checked = 7;
+        so_far.calls = 99;
+        let event = json!({"detail-type": "Check Continues", "source": "shopmail",
+            "detail": {"id": "x", "cursor": "arn", "time": "2026-11-23T06:00:00Z", "part": 3, "totals": so_far}});
+        let check = Check::read(&event, MACHINE).unwrap();
+        assert_eq!((check.part, check.so_far), (3, so_far));
     }
 
     #[test]
@@ -142,6 +177,14 @@ mod tests {
             (
                 json!({"detail-type": "Check Continues", "detail": {"cursor": 1}}),
                 "cursor",
+            ),
+            (
+                json!({"detail-type": "Check Continues", "detail": {"part": -1, "time": "2026-11-23T06:00:00Z"}}),
+                "part",
+            ),
+            (
+                json!({"detail-type": "Check Continues", "detail": {"totals": [], "time": "2026-11-23T06:00:00Z"}}),
+                "totals",
             ),
             (
                 json!({"detail-type": "Check Requested", "detail": {"time": "2026-11-23T06:00:00Z"}}),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject};
+use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject, Totals};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::Versions;
@@ -38,6 +38,7 @@ const ROUND: Duration = Duration::from_secs(120);
 const RESERVED: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
+    let began = Instant::now();
     let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
     let apps = SharedApps::new(&listed);
     let contacts = Contacts::asked(&listed, &clients.settings.policy, check.now);
@@ -52,10 +53,9 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
     secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
     let mut checked: Vec<(Outcome, News)> = Vec::new();
     let mut last: Option<&str> = None;
-    let mut continues_after = None;
+    let mut continues_after: Option<String> = None;
     for round in secrets.chunks(SIDE_BY_SIDE) {
         if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
-            continue_later(clients, check, cursor).await?;
             continues_after = Some(cursor.to_owned());
             break;
         }
@@ -70,14 +70,21 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         news::publish(clients, &mut checked).await;
     }
     let outcomes: Vec<Outcome> = checked.into_iter().map(|(outcome, _)| outcome).collect();
+    let mut totals = check.so_far.clone();
+    for outcome in &outcomes {
+        totals.add(outcome.looked(), check.now);
+    }
+    totals.seconds += began.elapsed().as_secs_f64();
     // What was asked for one secret is no report of the fleet.
     if !check.dry_run && check.only.is_none() {
-        let report = report::report(check, &outcomes);
-        clients.events.publish(&[report]).await?;
+        hand_on_or_report(clients, check, &totals, continues_after.as_deref()).await?;
     }
     info!(
         checked = outcomes.len(),
         dry_run = check.dry_run,
+        part = check.part,
+        time = %check.now,
+        continues = continues_after.is_some(),
         "the check has ended"
     );
     Ok(report::answer(check, &outcomes, continues_after))
@@ -91,18 +98,25 @@ fn is_of(check: &Check, secret: &SecretMetadata, apps: &SharedApps) -> bool {
     check.cursor.as_ref().is_none_or(behind) && check.only.as_ref().is_none_or(asked)
 }
 
-async fn continue_later(clients: &Clients, check: &Check, cursor: &str) -> Result<(), Failure> {
+/// The sum of a check in parts is published once, by the last of them.
+async fn hand_on_or_report(
+    clients: &Clients,
+    check: &Check,
+    totals: &Totals,
+    continues_after: Option<&str>,
+) -> Result<(), Failure> {
+    let kind = match continues_after {
+        Some(cursor) => {
+            let (cursor, next) = (cursor.to_owned(), check.part.saturating_add(1));
+            EventKind::check_continues(cursor, check.now, next, totals)
+        }
+        None => EventKind::fleet_report(check.now, check.part, totals),
+    };
     let event = Event {
         subject: Subject::Fleet(check.now),
         token: None,
-        kind: EventKind::CheckContinues {
-            cursor: cursor.to_owned(),
-            time: check.now,
-        },
+        kind,
     };
-    if check.dry_run {
-        return Ok(());
-    }
     clients.events.publish(&[event]).await
 }
 
@@ -125,9 +139,9 @@ async fn check_in_time(
         Ok(outcome) => outcome,
         Err(_) => {
             let what = "checking the secret: it took longer than this check has";
-            let outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
+            let mut outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
             let mut news = News::none(subject());
-            note_standstill(listed, &outcome, check, &mut news);
+            note_standstill(listed, &mut outcome, check, &mut news);
             Some((outcome, news))
         }
     }
@@ -150,9 +164,9 @@ async fn check_secret(
         let (found, failures) = match look(clients, &listed.arn, others, check).await {
             Ok(looked) => looked,
             Err(failure) => {
-                let outcome = Outcome::unseen(listed, failure);
+                let mut outcome = Outcome::unseen(listed, failure);
                 let mut news = News::none(MailboxSubject::new(listed, None));
-                note_standstill(listed, &outcome, check, &mut news);
+                note_standstill(listed, &mut outcome, check, &mut news);
                 return Some((outcome, news));
             }
         };
@@ -166,7 +180,7 @@ async fn check_secret(
         let plan = plan(&found, check.now)?;
         let (mut outcome, mut progress) = act(clients, &found, plan, failures, check).await;
         let news = &mut progress.news;
-        note_standstill(&found.secret, &outcome, check, news);
+        note_standstill(&found.secret, &mut outcome, check, news);
         let noted = news.tags.iter();
         let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
         progress.tags.extend(noted);
@@ -193,6 +207,13 @@ async fn act(
         secret: found.secret.name.clone(),
         standing: Some(plan.standing),
         expires_at: plan.expires_at,
+        rotating: found.secret.versions.in_progress().is_some(),
+        waits_for_its_first: found
+            .probe
+            .as_ref()
+            .is_some_and(|probe| probe.without_value)
+            || found.secret.versions.current().is_none(),
+        since: None,
         mail: match (&found.probe, plan.expires_at) {
             (Some(_), Some(end)) => MailFlow::until(end, check.now),
             (None, _) | (_, None) => MailFlow::NotKnown,
@@ -228,6 +249,7 @@ async fn act(
             outcome.failures.push(failed);
         }
     }
+    outcome.rotating |= progress.moved;
     let stands = |drift: &Drift| {
         let at = drift.connection.as_ref();
         !at.is_some_and(|connection| progress.mended.contains(connection))
@@ -286,7 +308,7 @@ async fn note_what_is_over(
 }
 
 /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-fn note_standstill(secret: &SecretMetadata, outcome: &Outcome, check: &Check, news: &mut News) {
+fn note_standstill(secret: &SecretMetadata, outcome: &mut Outcome, check: &Check, news: &mut News) {
     for failed in &outcome.failures {
         let failure = &failed.failure;
         match failure.kind {
@@ -300,7 +322,8 @@ fn note_standstill(secret: &SecretMetadata, outcome: &Outcome, check: &Check, ne
     if check.only.is_some() {
         return;
     }
-    let Standstill { event, tag } = standstill(secret, outcome, check.now);
+    let Standstill { event, tag, since } = standstill(secret, outcome, check.now);
+    outcome.since = since;
     news.events.extend(event);
     news.tags.extend(tag.map(|tag| (tags::STALLED, tag)));
 }

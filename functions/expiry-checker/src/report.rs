@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, FleetEntry, FleetState, MailFlow, Subject};
+use shared::events::{FleetEntry, FleetState, Looked, MailFlow};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
+use shared::tags;
 
 use crate::call::Check;
 
@@ -35,6 +36,12 @@ pub(crate) struct Outcome {
     /// None of a replica, which is looked after in its own region.
     pub(crate) standing: Option<Standing>,
     pub(crate) expires_at: Option<Timestamp>,
+    /// A rotation is under way, or was started.
+    pub(crate) rotating: bool,
+    /// It has had no client secret yet.
+    pub(crate) waits_for_its_first: bool,
+    /// The first check that saw it not in order.
+    pub(crate) since: Option<Timestamp>,
     /// Whether the shop's mail flows.
     pub(crate) mail: MailFlow,
     pub(crate) actions: Vec<String>,
@@ -47,6 +54,9 @@ impl Outcome {
             secret: secret.name.clone(),
             standing: None,
             expires_at: None,
+            rotating: false,
+            waits_for_its_first: false,
+            since: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: Vec::new(),
@@ -58,7 +68,14 @@ impl Outcome {
         Self {
             secret: listed.arn.clone(),
             standing: Some(Standing::Healthy),
-            expires_at: None,
+            // The cache, where nothing better can be had.
+            expires_at: listed
+                .tags
+                .get(tags::EXPIRES_AT)
+                .and_then(|end| end.parse().ok()),
+            rotating: listed.versions.in_progress().is_some(),
+            waits_for_its_first: false,
+            since: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: vec![Failed {
@@ -107,48 +124,20 @@ impl Outcome {
         }
     }
 
-    fn entry(&self, with_words: bool) -> FleetEntry {
-        let words = self.first_failure().filter(|_| with_words);
-        FleetEntry {
-            secret: self.secret.clone(),
-            state: self.state(),
-            expires_at: self.expires_at,
-            failure: words.map(|failed| failed.failure.to_string().chars().take(WORDS).collect()),
+    /// As the totals count it.
+    pub(crate) fn looked(&self) -> Looked {
+        let words = self.first_failure();
+        Looked {
+            entry: FleetEntry {
+                secret: self.secret.clone(),
+                state: self.state(),
+                expires_at: self.expires_at,
+                since: self.since,
+                failure: words.map(|failed| failed.failure.to_string()),
+            },
+            rotating: self.rotating,
+            waits_for_its_first: self.waits_for_its_first,
         }
-    }
-}
-
-/// An event has 256 KB (EventBridge quotas, "PutEvents entry size"): so many secrets are named in a report, so
-/// many with so many characters of what failed.
-const NAMED: usize = 1000;
-const WITH_WORDS: usize = 200;
-const WORDS: usize = 300;
-
-/// The report of a check.
-pub(crate) fn report(check: &Check, outcomes: &[Outcome]) -> Event {
-    let count = |state| {
-        let in_it = outcomes.iter().filter(|outcome| outcome.state() == state);
-        in_it.count()
-    };
-    let unwell = outcomes
-        .iter()
-        .filter(|outcome| outcome.state() != FleetState::Healthy);
-    let named = unwell.take(NAMED).enumerate();
-    Event {
-        subject: Subject::Fleet(check.now),
-        token: None,
-        kind: EventKind::FleetReport {
-            cursor: check.cursor.clone(),
-            checked: outcomes.len(),
-            healthy: count(FleetState::Healthy),
-            due: count(FleetState::Due),
-            waiting_for_person: count(FleetState::WaitingForPerson),
-            failed: count(FleetState::Failed),
-            replicas: count(FleetState::Replica),
-            secrets: named
-                .map(|(n, outcome)| outcome.entry(n < WITH_WORDS))
-                .collect(),
-        },
     }
 }
 
@@ -171,6 +160,7 @@ pub(crate) fn answer(
     json!({
         "now": check.now,
         "dry_run": check.dry_run,
+        "part": check.part,
         "continues_after": continues_after,
         "secrets": secrets.collect::<Vec<_>>(),
     })
@@ -186,6 +176,9 @@ mod tests {
             secret: "shopmail/orders".to_owned(),
             standing: Some(standing),
             expires_at: None,
+            rotating: false,
+            waits_for_its_first: false,
+            since: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: kinds
@@ -221,22 +214,5 @@ mod tests {
         let mut works = outcome(Standing::Healthy, &[]);
         works.add_drift([DriftKind::CredentialMissing.into()].into_iter());
         assert_eq!(works.state(), FleetState::Healthy);
-    }
-
-    #[test]
-    fn the_report_of_a_fleet_that_fails_fits_into_an_event() {
-        let check = Check {
-            now: Timestamp::UNIX_EPOCH,
-            dry_run: false,
-            cursor: None,
-            only: None,
-        };
-        let all: Vec<Outcome> = (0..10_000)
-            .map(|_| outcome(Standing::Healthy, &[Kind::Temporary]))
-            .collect();
-        let detail = report(&check, &all).detail();
-        assert!(detail.to_string().len() < 256 * 1024);
-        assert_eq!(detail["failed"], 10_000);
-        assert!(detail["secrets"][0]["failure"].is_string());
     }
 }

@@ -14,6 +14,8 @@ use crate::report::{Failed, Outcome};
 pub(crate) struct Standstill {
     pub(crate) event: Option<EventKind>,
     pub(crate) tag: Option<String>,
+    /// The first check that saw it not in order, while it is not.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// `secret` is as the check found it, `outcome` what became of it.
@@ -22,14 +24,18 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
     let before = Stalled::read(tag(tags::STALLED));
     let rotating = secret.versions.in_progress();
     let stands = match outcome.state() {
-        FleetState::Failed => true,
+        FleetState::Failed | FleetState::Unreachable => true,
         // One that is just beginning has not stood still.
         FleetState::Due => rotating.is_some(),
         FleetState::Healthy | FleetState::WaitingForPerson | FleetState::Replica => false,
     };
     if !stands {
         let tag = before.map(|_| tags::NONE.to_owned());
-        return Standstill { event: None, tag };
+        return Standstill {
+            event: None,
+            tag,
+            since: None,
+        };
     }
     let mut stalled = Stalled::seen(before, now);
     // The cache, where the secret itself could not be looked at.
@@ -54,7 +60,8 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
         }
     });
     let tag = (before != Some(stalled)).then(|| stalled.to_string());
-    Standstill { event, tag }
+    let since = Some(stalled.since);
+    Standstill { event, tag, since }
 }
 
 /// What there is to say of what stands still.
@@ -139,6 +146,9 @@ mod tests {
             secret: "shopmail/orders".to_owned(),
             standing: Some(standing),
             expires_at: None,
+            rotating: false,
+            waits_for_its_first: false,
+            since: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: failures.collect(),
@@ -178,6 +188,7 @@ mod tests {
         let none = Standstill {
             event: None,
             tag: None,
+            since: None,
         };
         let begins = secret(&[], &[("c", &[CURRENT])]);
         assert_eq!(

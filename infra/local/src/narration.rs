@@ -115,6 +115,7 @@ fn report(detail: &Value) -> Told {
         (count("due"), "being renewed"),
         (count("waiting_for_person"), "waiting for a person"),
         (count("failed"), "in trouble"),
+        (count("unreachable"), "out of reach"),
     ];
     let states = || states.iter().filter(|(count, _)| *count > 0);
     let words = match count("checked") {

@@ -7,6 +7,7 @@ use super::fields::{
     AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, Renewal,
     RetiredReason, Stops,
 };
+use super::totals::{Counts, Totals};
 use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
@@ -273,25 +274,19 @@ pub enum EventKind {
         #[serde(skip)]
         time: String,
     },
-    /// The report of one check.
+    /// The report of one check, of all its parts together.
     FleetReport {
-        /// The part of a check that ran out of time and was continued: behind which secret it began.
-        #[serde(skip)]
-        cursor: Option<String>,
-        /// Mailbox secrets looked at.
-        checked: usize,
-        /// With nothing to do.
-        healthy: usize,
-        /// With a rotation started or going on.
-        due: usize,
-        /// With a rotation that waits for a person.
-        waiting_for_person: usize,
-        /// That could not be looked at or acted on.
-        failed: usize,
-        /// Replicas of another region's secrets, which are looked after there.
-        replicas: usize,
+        /// The time of the check.
+        time: Timestamp,
+        /// The part that ended it, from 1.
+        part: u32,
+        /// How many mailbox secrets stand how.
+        #[serde(flatten)]
+        counts: Counts,
         /// Those that are not healthy.
         secrets: Vec<FleetEntry>,
+        /// So many more are not healthy, and not named.
+        left_out: usize,
     },
     /// A leaked client secret was replaced: this secret, and those that share the leaked one, are to be
     /// checked at once.
@@ -305,10 +300,43 @@ pub enum EventKind {
         cursor: String,
         /// The time of the check.
         time: Timestamp,
+        /// The part that begins here: 2 and more.
+        part: u32,
+        /// What the parts before have counted.
+        totals: Box<Totals>,
     },
 }
 
 impl EventKind {
+    /// The report of a check that ended with this part.
+    #[must_use]
+    pub fn fleet_report(time: Timestamp, part: u32, totals: &Totals) -> Self {
+        let Totals {
+            counts,
+            secrets,
+            left_out,
+            ..
+        } = totals.clone().fitting();
+        Self::FleetReport {
+            time,
+            part,
+            counts,
+            secrets,
+            left_out,
+        }
+    }
+
+    /// That a check goes on behind this secret, with what was counted so far.
+    #[must_use]
+    pub fn check_continues(cursor: String, time: Timestamp, part: u32, totals: &Totals) -> Self {
+        Self::CheckContinues {
+            cursor,
+            time,
+            part,
+            totals: Box::new(totals.clone().fitting()),
+        }
+    }
+
     /// A drift that was found, and not put right.
     #[must_use]
     pub fn drift(drift: Drift, found_at: Timestamp, time: String) -> Self {

@@ -8,8 +8,8 @@ use crate::drift::{Drift, DriftKind};
 use crate::ids::{ConnectionId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
-/// A mailbox secret that is not healthy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A mailbox secret, as a check found it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetEntry {
     /// Its name.
     pub secret: String,
@@ -18,13 +18,16 @@ pub struct FleetEntry {
     /// When its client secret ends, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The first check that saw it not in order, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// What failed, or the first of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
 /// How a mailbox secret stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FleetState {
     /// Nothing to do.
@@ -33,8 +36,10 @@ pub enum FleetState {
     Due,
     /// A rotation waits for a person.
     WaitingForPerson,
-    /// It could not be looked at or acted on.
+    /// It is broken: somebody has to mend it, or it could not be acted on.
     Failed,
+    /// It could not be looked at: how it stands is not known.
+    Unreachable,
     /// It is a replica of another region's secret.
     Replica,
 }

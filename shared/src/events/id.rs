@@ -113,10 +113,11 @@ impl EventKind {
                 time,
                 ..
             } => format!("{} {connection:?} {mended} {time}", what.code()),
-            Self::FleetReport { cursor, .. } => cursor.clone().unwrap_or_default(),
+            // One for each check, whose time is in the id.
+            Self::FleetReport { .. } => String::new(),
             // One for each rotation, whose token is in the id.
             Self::CheckRequested { .. } => String::new(),
-            Self::CheckContinues { cursor, .. } => cursor.clone(),
+            Self::CheckContinues { cursor, part, .. } => format!("{part} {cursor}"),
         }
     }
 }
