@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -83,12 +84,18 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
 /// A handle on the one HTTP client; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Client(Arc<dyn Transport>);
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    calls: Arc<AtomicU64>,
+}
 
 impl Client {
     /// A client over another transport than the network.
     pub fn over(transport: impl Transport + 'static) -> Self {
-        Self(Arc::new(transport))
+        Self {
+            transport: Arc::new(transport),
+            calls: Arc::default(),
+        }
     }
 
     /// The client over the network.
@@ -114,7 +121,13 @@ impl Client {
     /// (microsoft-graph-docs-contrib#13118): two looks over one connection are one look.
     #[must_use]
     pub fn apart(&self) -> Self {
-        self.0.apart().unwrap_or_else(|| self.clone())
+        match self.transport.apart() {
+            None => self.clone(),
+            Some(apart) => Self {
+                calls: Arc::clone(&self.calls),
+                ..apart
+            },
+        }
     }
 
     /// Opens a connection and leaves it in the pool: in a function's init, where Lambda gives a whole
@@ -130,7 +143,14 @@ impl Client {
     /// # Errors
     /// [`TransportError`] when there is no whole answer.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        self.0.send(request).await
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.transport.send(request).await
+    }
+
+    /// How many requests it has sent, with those of its clones and of clients apart.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,7 @@
 //! clients at the edge act. Nothing here knows which function it runs in.
 
 pub mod aws;
+pub mod check_schedule;
 pub mod clock;
 pub mod cloud;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod ids;
 pub mod json;
 mod jwt;
 pub mod mailbox_secret;
+pub mod metrics;
 pub mod period;
 pub mod policy;
 pub mod retry;

@@ -16,7 +16,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our own crates. The SDK's and the HTTP client's logs can hold whole requests, so no level lets
 /// them through.
-const OURS: [&str; 4] = ["shared", "rotation", "expiry_checker", "oauth_callback"];
+const OURS: [&str; 5] = [
+    "shared",
+    "rotation",
+    "expiry_checker",
+    "oauth_callback",
+    "notifier",
+];
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -26,6 +32,11 @@ tokio::task_local! {
 /// are found.
 pub async fn with_request_id<T>(request_id: String, work: impl Future<Output = T>) -> T {
     REQUEST_ID.scope(request_id, work).await
+}
+
+/// The request id of the invocation that is handled.
+pub(crate) fn request_id() -> Option<String> {
+    REQUEST_ID.try_with(Clone::clone).ok()
 }
 
 /// Starts logging to standard output, which Lambda hands to CloudWatch, at the level that Lambda is
@@ -84,9 +95,9 @@ where
     ) -> fmt::Result {
         let mut line = String::new();
         self.0.format_event(ctx, Writer::new(&mut line), event)?;
-        let request_id = REQUEST_ID.try_with(|id| serde_json::Value::from(id.as_str()));
+        let request_id = request_id().map(serde_json::Value::from);
         match (request_id, line.strip_prefix('{')) {
-            (Ok(id), Some(rest)) => write!(writer, "{{\"requestId\":{id},{rest}"),
+            (Some(id), Some(rest)) => write!(writer, "{{\"requestId\":{id},{rest}"),
             _ => writer.write_str(&line),
         }
     }
@@ -94,7 +105,49 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_lines_of_each_function_are_written_and_those_of_other_crates_are_not() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = lines(LevelFilter::TRACE, move || writer.clone());
+        tracing::subscriber::with_default(lines, || {
+            tracing::info!(target: "shared::retry", "of shared");
+            tracing::info!(target: "rotation::steps", "of rotation");
+            tracing::info!(target: "expiry_checker::check", "of expiry-checker");
+            tracing::info!(target: "oauth_callback", "of oauth-callback");
+            tracing::info!(target: "notifier::channels", "of notifier");
+            tracing::error!(target: "hyper", "of another");
+            tracing::error!(target: "aws_smithy_runtime", "of another");
+        });
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        for function in [
+            "shared",
+            "rotation",
+            "expiry-checker",
+            "oauth-callback",
+            "notifier",
+        ] {
+            assert!(written.contains(&format!("of {function}\"")), "{function}");
+        }
+        assert!(!written.contains("of another"), "{written}");
+    }
 
     #[test]
     fn lambdas_levels_are_taken_and_another_is_info() {

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::drift::Drift;
 use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject, Totals};
 use shared::failure::{Failure, Kind};
+use shared::metrics::{Run, Says};
+use shared::policy::Verdict;
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::Versions;
 use shared::tags;
@@ -38,7 +41,7 @@ const ROUND: Duration = Duration::from_secs(120);
 const RESERVED: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
-    let began = Instant::now();
+    let (began, calls_before) = (Instant::now(), clients.calls());
     let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
     let apps = SharedApps::new(&listed);
     let contacts = Contacts::asked(&listed, &clients.settings.policy, check.now);
@@ -74,9 +77,28 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
     for outcome in &outcomes {
         totals.add(outcome.looked(), check.now);
     }
-    totals.seconds += began.elapsed().as_secs_f64();
+    let (seconds, calls) = (
+        began.elapsed().as_secs_f64(),
+        clients.calls().saturating_sub(calls_before),
+    );
+    totals.seconds += seconds;
+    totals.calls += calls;
     // What was asked for one secret is no report of the fleet.
-    if !check.dry_run && check.only.is_none() {
+    let is_of_all = !check.dry_run && check.only.is_none();
+    let run = Run {
+        function: &clients.settings.function_name,
+        time: check.now,
+        part: check.part,
+        says: match (is_of_all, &continues_after) {
+            (false, _) => Says::Nothing,
+            (true, Some(_)) => Says::Continues,
+            (true, None) => Says::All,
+        },
+        seconds,
+        calls,
+    };
+    run.write(&totals);
+    if is_of_all {
         hand_on_or_report(clients, check, &totals, continues_after.as_deref()).await?;
     }
     info!(
@@ -208,6 +230,7 @@ async fn act(
         standing: Some(plan.standing),
         expires_at: plan.expires_at,
         rotating: found.secret.versions.in_progress().is_some(),
+        is_fresh: is_fresh(found, plan.expires_at, check),
         waits_for_its_first: found
             .probe
             .as_ref()
@@ -256,6 +279,12 @@ async fn act(
     };
     outcome.add_drift(plan.stops_mail.into_iter().filter(stands));
     (outcome, progress)
+}
+
+fn is_fresh(found: &Found, end: Option<Timestamp>, check: &Check) -> bool {
+    let start = found.probe.as_ref().and_then(|probe| probe.start);
+    let verdict = end.map(|end| found.policy.verdict(check.now, start, end));
+    verdict == Some(Verdict::Fresh)
 }
 
 /// What people were told is wrong and is over: they hear of that too, once.

@@ -12,6 +12,7 @@ use crate::Settings;
 pub(crate) struct Clients {
     pub(crate) settings: Settings,
     pub(crate) http: Client,
+    patient: Client,
     pub(crate) store: SecretStore,
     pub(crate) events: EventBus,
     pub(crate) rotation: RotationFunction,
@@ -26,7 +27,12 @@ impl Clients {
             events: EventBus::new(&settings.aws, http, settings.event_bus.clone()),
             rotation: RotationFunction::new(&settings.aws, patient, function),
             http: http.clone(),
+            patient: patient.clone(),
             settings,
         }
+    }
+    /// How many calls these clients have made.
+    pub(crate) fn calls(&self) -> u64 {
+        self.http.calls() + self.patient.calls()
     }
 }

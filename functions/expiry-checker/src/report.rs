@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) expires_at: Option<Timestamp>,
     /// A rotation is under way, or was started.
     pub(crate) rotating: bool,
+    /// The policy wants no rotation yet.
+    pub(crate) is_fresh: bool,
     /// It has had no client secret yet.
     pub(crate) waits_for_its_first: bool,
     /// The first check that saw it not in order.
@@ -55,6 +57,7 @@ impl Outcome {
             standing: None,
             expires_at: None,
             rotating: false,
+            is_fresh: false,
             waits_for_its_first: false,
             since: None,
             mail: MailFlow::NotKnown,
@@ -73,6 +76,7 @@ impl Outcome {
                 .tags
                 .get(tags::EXPIRES_AT)
                 .and_then(|end| end.parse().ok()),
+            is_fresh: false,
             rotating: listed.versions.in_progress().is_some(),
             waits_for_its_first: false,
             since: None,
@@ -136,6 +140,7 @@ impl Outcome {
                 failure: words.map(|failed| failed.failure.to_string()),
             },
             rotating: self.rotating,
+            is_fresh: self.is_fresh,
             waits_for_its_first: self.waits_for_its_first,
         }
     }
@@ -177,6 +182,7 @@ mod tests {
             standing: Some(standing),
             expires_at: None,
             rotating: false,
+            is_fresh: false,
             waits_for_its_first: false,
             since: None,
             mail: MailFlow::Flows,

@@ -1,6 +1,7 @@
 //! The settings of `expiry-checker`.
 
 use shared::aws::AwsSettings;
+use shared::check_schedule::CheckSchedule;
 use shared::config::Reader;
 use shared::failure::Failure;
 use shared::period::Period;
@@ -20,6 +21,10 @@ pub struct Settings {
     /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
     /// `shopmail:policy` may change.
     pub policy: Policy,
+    /// `CHECK_SCHEDULE`: how often it is called, as the template has it.
+    pub check_schedule: Option<CheckSchedule>,
+    /// `AWS_LAMBDA_FUNCTION_NAME`: the dimension of its metrics (default `expiry-checker`).
+    pub function_name: String,
 }
 
 impl Settings {
@@ -34,6 +39,8 @@ impl Settings {
             rotation_function: reader.required("ROTATION_FUNCTION"),
             invoke_timeout: reader.or("INVOKE_TIMEOUT", Period::seconds(14 * 60)),
             policy: Policy::read(&mut reader),
+            check_schedule: reader.optional("CHECK_SCHEDULE"),
+            function_name: reader.or("AWS_LAMBDA_FUNCTION_NAME", "expiry-checker".to_owned()),
         };
         reader.finish()?;
         Ok(settings)

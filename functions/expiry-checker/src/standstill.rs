@@ -147,6 +147,7 @@ mod tests {
             standing: Some(standing),
             expires_at: None,
             rotating: false,
+            is_fresh: false,
             waits_for_its_first: false,
             since: None,
             mail: MailFlow::Flows,

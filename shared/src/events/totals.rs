@@ -32,7 +32,7 @@ pub struct Totals {
     /// How many stand how.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Whose client secret ends within [`SOON`], or has ended, while no rotation is under way.
+    /// Whose client secret ends within [`SOON`], or has ended, while a rotation is due and none is under way.
     pub ends_soon_without_rotation: usize,
     /// Of which nobody knows when the client secret ends, but for those that wait for their first one.
     pub end_not_known: usize,
@@ -58,6 +58,8 @@ pub struct Looked {
     pub entry: FleetEntry,
     /// A rotation of it is under way, or was just started.
     pub rotating: bool,
+    /// Its policy wants none yet: it lives so short that its end is always near.
+    pub is_fresh: bool,
     /// It has had no client secret yet.
     pub waits_for_its_first: bool,
 }
@@ -82,13 +84,14 @@ impl Totals {
         let Looked {
             mut entry,
             rotating,
+            is_fresh,
             waits_for_its_first,
         } = looked;
         self.counts.add(entry.state);
         let is_ours = entry.state != FleetState::Replica;
         match entry.expires_at.filter(|_| is_ours) {
             Some(end) => {
-                let soon = end.duration_since(now) < SOON && !rotating;
+                let soon = end.duration_since(now) < SOON && !rotating && !is_fresh;
                 self.ends_soon_without_rotation += usize::from(soon);
                 self.nearest_end = Some(self.nearest_end.map_or(end, |nearest| nearest.min(end)));
                 self.add_urgent(&entry);
@@ -169,6 +172,7 @@ mod tests {
                 failure: (state == FleetState::Failed).then(|| "ö\"\n".repeat(1000)),
             },
             rotating: false,
+            is_fresh: false,
             waits_for_its_first: false,
         }
     }
@@ -207,13 +211,17 @@ mod tests {
     }
 
     #[test]
-    fn an_end_within_a_week_counts_unless_a_rotation_is_under_way() {
+    fn an_end_within_a_week_counts_unless_a_rotation_is_under_way_or_not_due() {
         let at = |days| looked(0, FleetState::Healthy, Some(days));
         let rotating = Looked {
             rotating: true,
             ..at(6)
         };
-        let totals = totals([at(-1), at(6), at(7), rotating]);
+        let short_lived = Looked {
+            is_fresh: true,
+            ..at(2)
+        };
+        let totals = totals([at(-1), at(6), at(7), rotating, short_lived]);
         assert_eq!(totals.ends_soon_without_rotation, 2);
         assert_eq!(totals.nearest_end, at(-1).entry.expires_at);
     }
