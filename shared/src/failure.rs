@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Transient: Secrets Manager's next attempt finds everything as it was left.
     Temporary,
@@ -33,7 +35,7 @@ impl Kind {
 
 /// A failure as the engineer on call reads it: what was being done, the server's code, the next
 /// step. Never contains a secret or an untrusted free text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happens next.
     pub kind: Kind,

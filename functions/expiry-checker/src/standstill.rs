@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use shared::events::{EventKind, FleetState, MailFlow};
+use shared::period::Period;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
@@ -19,7 +20,12 @@ pub(crate) struct Standstill {
 }
 
 /// `secret` is as the check found it, `outcome` what became of it.
-pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timestamp) -> Standstill {
+pub(crate) fn standstill(
+    secret: &SecretMetadata,
+    outcome: &Outcome,
+    now: Timestamp,
+    interval: Option<Period>,
+) -> Standstill {
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let before = Stalled::read(tag(tags::STALLED));
     let rotating = secret.versions.in_progress();
@@ -139,7 +145,7 @@ mod tests {
 
     fn outcome(standing: Standing, failure: Option<Failure>) -> Outcome {
         let failures = failure.into_iter().map(|failure| Failed {
-            step: "probe",
+            step: "inspect",
             failure,
         });
         Outcome {
@@ -152,6 +158,7 @@ mod tests {
             since: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
+            needs: Vec::new(),
             failures: failures.collect(),
         }
     }
@@ -171,6 +178,7 @@ mod tests {
             &stands,
             &outcome(Standing::Due, None),
             at("2026-12-01T00:00:00Z"),
+            None,
         );
         let Some(EventKind::RotationStalled { step, code, .. }) = after.event else {
             panic!("{after:?}");
@@ -193,7 +201,7 @@ mod tests {
         };
         let begins = secret(&[], &[("c", &[CURRENT])]);
         assert_eq!(
-            standstill(&begins, &outcome(Standing::Due, None), now),
+            standstill(&begins, &outcome(Standing::Due, None), now, None),
             none
         );
         let over = Standstill {
@@ -202,9 +210,12 @@ mod tests {
         };
         for standing in [Standing::Healthy, Standing::WaitingForPerson] {
             let stood = secret(&[(tags::STALLED, DAYS_AGO)], rotating);
-            assert_eq!(standstill(&stood, &outcome(standing, None), now), over);
+            assert_eq!(
+                standstill(&stood, &outcome(standing, None), now, None),
+                over
+            );
             let well = secret(&[(tags::STALLED, tags::NONE)], rotating);
-            assert_eq!(standstill(&well, &outcome(standing, None), now), none);
+            assert_eq!(standstill(&well, &outcome(standing, None), now, None), none);
         }
     }
 
@@ -213,13 +224,13 @@ mod tests {
         let now = at("2026-12-01T00:00:00Z");
         let down = || Some(Failure::new(Kind::Temporary, "asking ShopCtrl: 503"));
         let first = secret(&[], &[("c", &[CURRENT])]);
-        let noted = standstill(&first, &outcome(Standing::Healthy, down()), now);
+        let noted = standstill(&first, &outcome(Standing::Healthy, down()), now, None);
         assert_eq!(
             (noted.event, noted.tag),
             (None, Some(format!("{}:", now.as_second())))
         );
         let stood = secret(&[(tags::STALLED, DAYS_AGO)], &[("c", &[CURRENT])]);
-        let after = standstill(&stood, &outcome(Standing::Healthy, down()), now);
+        let after = standstill(&stood, &outcome(Standing::Healthy, down()), now, None);
         let Some(EventKind::RotationStalled {
             what, next_step, ..
         }) = after.event

@@ -117,7 +117,7 @@ impl EventKind {
             Self::FleetReport { .. } => String::new(),
             // One for each rotation, whose token is in the id.
             Self::CheckRequested { .. } => String::new(),
-            Self::CheckContinues { cursor, part, .. } => format!("{part} {cursor}"),
+            Self::CheckContinues { part, .. } => part.to_string(),
         }
     }
 }
