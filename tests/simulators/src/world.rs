@@ -17,7 +17,8 @@ use crate::aws::event_bridge::{EventBridge, UnsupportedPattern};
 use crate::aws::iam::{Iam, KEYS};
 use crate::aws::lambda::in_process::{InProcessHost, kill_caller};
 use crate::aws::lambda::{
-    self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
+    self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoke_asynchronously,
+    invoker,
 };
 use crate::aws::queue::Queue;
 use crate::aws::secrets_manager::SecretsManager;
@@ -337,13 +338,32 @@ impl<L: Functions> World<L> {
     /// When the checker is not there.
     pub async fn check(&self) -> Result<InvocationResult, String> {
         let event = EventBridge::scheduled_event(&self.clock);
-        self.invoke("expiry-checker", &event).await
+        let lambda = Arc::clone(&self.lambda) as Arc<dyn Functions>;
+        let invoked = invoke_asynchronously(lambda, "expiry-checker".to_owned(), event).await;
+        invoked.map_err(|error| error.to_string())
+    }
+
+    /// So many of the account's invocations may run at once; none stands for no limit.
+    pub fn set_concurrency(&self, limit: Option<usize>) {
+        self.lambda.concurrency().set_limit(limit);
+    }
+
+    /// Waits until nothing goes on that nobody waits for: asynchronous invocations, those of EventBridge's targets
+    /// included, and rotations.
+    pub async fn settle(&self) {
+        let (concurrency, events) = (self.lambda.concurrency(), &self.event_bridge);
+        let secrets = &self.secrets_manager;
+        while !(concurrency.is_settled() && events.is_settled() && secrets.is_settled()) {
+            concurrency.settled().await;
+            events.settled().await;
+            secrets.all_settled().await;
+        }
     }
 
     /// Invokes a function.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it is not there, or no place is free.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<InvocationResult, String> {
         let lambda = Arc::clone(&self.lambda);
         let invoked = lambda.call(function.to_owned(), event.clone()).await;
