@@ -312,6 +312,7 @@ impl<L: Functions> World<L> {
     fn is_reached_at(&mut self, env: &mut BTreeMap<String, String>) -> Result<(), String> {
         let at = |name: &str| env.get(name).cloned().ok_or(format!("{name} is missing"));
         self.directory.set_authority(&at("ENTRA_URL")?);
+        self.directory.set_graph(&at("GRAPH_URL")?);
         self.callback_url = at(CALLBACK)?;
         self.shopctrl_url = at(SHOPCTRL)?;
         self.shopctrl.set_base(&self.shopctrl_url);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::test_mail::Outgoing;
-use super::{Connection, Direction, Shop, ShopCtrl, Status};
+use super::{Connection, Direction, Shop, ShopCtrl, State, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
@@ -15,14 +15,20 @@ impl ShopCtrl {
         {
             let mut state = self.state();
             let interval = state.check_interval;
-            let connections = state.connections.clone();
+            let State {
+                shops, connections, ..
+            } = &mut *state;
             let mut replies = Vec::new();
-            for shop in &mut state.shops {
+            for shop in shops.all_mut() {
                 let since = std::mem::replace(&mut shop.reckoned, now);
+                let latest = last_tick(shop.started, interval, now);
+                if latest.is_none_or(|latest| latest <= since) {
+                    continue;
+                }
                 let (shop_id, checks_mail) = (shop.id, shop.check_mail);
-                let mine = connections.iter().filter(|one| one.shop_id == shop_id);
+                let mine = || connections.of(shop_id);
                 for connection in
-                    mine.filter(|one| checks_mail || one.direction == Direction::Sending)
+                    mine().filter(|one| checks_mail || one.direction == Direction::Sending)
                 {
                     let Some((from, until)) = self.works(connection, since + interval) else {
                         continue;
@@ -36,11 +42,9 @@ impl ShopCtrl {
                     if connection.direction == Direction::Receiving {
                         let senders = shop.fetch(check);
                         let sends = |one: &Connection| {
-                            one.shop_id == shop_id
-                                && one.direction == Direction::Sending
-                                && self.works(one, check).is_some()
+                            one.direction == Direction::Sending && self.works(one, check).is_some()
                         };
-                        if connections.iter().any(sends) {
+                        if mine().any(sends) {
                             let reply = |to| (shop_id, connection.mailbox.clone(), to, check);
                             let answered = |to: &String| connection.auto_reply.answers(to);
                             replies.extend(senders.into_iter().filter(answered).map(reply));

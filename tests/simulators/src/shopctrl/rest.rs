@@ -42,8 +42,7 @@ pub(super) async fn shops(State(shopctrl): State<Arc<ShopCtrl>>, headers: Header
     let state = shopctrl.state();
     let shops: Vec<Value> = state
         .shops
-        .iter()
-        .filter(|shop| mine.contains(&shop.id))
+        .of_any(mine)
         .map(|shop| {
             json!({
                 "Id": shop.id,
@@ -67,8 +66,7 @@ pub(super) async fn shop_status(
     let state = shopctrl.state();
     let shops: Vec<Value> = state
         .shops
-        .iter()
-        .filter(|shop| mine.contains(&shop.id))
+        .of_any(mine)
         .map(|shop| {
             json!({
                 "Id": shop.id,
@@ -103,9 +101,8 @@ pub(super) async fn emails(
     shopctrl.check_mail();
     let state = shopctrl.state();
     let shop = state
-        .shops
-        .iter()
-        .find(|shop| shop.id == shop_id && mine.contains(&shop_id))
+        .shop(shop_id)
+        .filter(|_| mine.contains(&shop_id))
         .ok_or_else(|| StatusCode::NOT_FOUND.into_response())?;
     let date = |text: &Option<String>| text.as_ref().and_then(|text| read_time(text, state.offset));
     let (from, until) = (date(&query.from_date), date(&query.until_date));

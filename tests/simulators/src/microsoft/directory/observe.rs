@@ -42,6 +42,7 @@ impl Directory {
     fn find_credential(&self, wanted: impl Fn(&Credential) -> bool) -> Option<Credential> {
         self.records()
             .applications
+            .all()
             .iter()
             .flat_map(|app| &app.credentials)
             .find(|credential| wanted(credential))
@@ -59,6 +60,7 @@ impl Directory {
     pub fn account_at(&self, address: &str) -> Option<Account> {
         self.records()
             .accounts
+            .all()
             .iter()
             .find(|account| account.person.has_address(address))
             .cloned()

@@ -186,6 +186,7 @@ impl Directory {
         };
         let account = records
             .accounts
+            .all()
             .iter()
             .find(|account| account.person.signs_in_as(address))
             .cloned();
@@ -403,8 +404,7 @@ impl Directory {
         }
         let policy = records
             .tenants
-            .iter()
-            .find(|tenant| tenant.id == account.tenant_id)
+            .by_id(account.tenant_id)
             .map(|tenant| tenant.consent_policy)
             .unwrap_or_default();
         let may_consent = match policy {
