@@ -312,7 +312,7 @@ impl SecretsManager {
         let now = self.clock.now();
         let due: Vec<String> = {
             let state = self.state();
-            let due = state.secrets.iter().filter(|secret| {
+            let due = state.secrets.all().iter().filter(|secret| {
                 let rotation = &secret.rotation;
                 let is_due = rotation.next.is_some_and(|next| next <= now);
                 rotation.enabled && is_due && secret.deleted.is_none()
