@@ -500,7 +500,10 @@ mod tests {
         }
         assert_eq!(answered, [true, true, false, true]);
         let counts: Vec<(String, u64)> = gate.counts().into_iter().collect();
-        assert_eq!(counts, [("test /a".to_owned(), 3), ("test /b".to_owned(), 1)]);
+        assert_eq!(
+            counts,
+            [("test /a".to_owned(), 3), ("test /b".to_owned(), 1)]
+        );
         assert!(gate.calls().is_empty());
     }
 }

@@ -173,7 +173,11 @@ impl SecretsManager {
         change(&mut state.settings);
         if state.settings.pending_lag_reads == 0 {
             // A lag that ends, ends for what was put before, too.
-            let versions = state.secrets.all_mut().iter_mut().flat_map(|s| &mut s.versions);
+            let versions = state
+                .secrets
+                .all_mut()
+                .iter_mut()
+                .flat_map(|s| &mut s.versions);
             versions.for_each(|version| version.lagging_reads = 0);
         }
         if state.settings.lagging_describes == 0 && state.settings.lagging_values == 0 {

@@ -317,16 +317,21 @@ impl Directory {
 
     /// Changes an account.
     pub fn change_account(&self, oid: Uuid, change: impl FnOnce(&mut Person)) {
-        let mut records = self.records();
-        if let Some(account) = records.accounts.by_oid_mut(oid) {
-            change(&mut account.person);
-        }
+        let mut change = Some(change);
+        self.records().accounts.retain(|account| {
+            if account.oid == oid
+                && let Some(change) = change.take()
+            {
+                change(&mut account.person);
+            }
+            true
+        });
     }
 
     /// Deletes an account: its refresh tokens die with it.
     pub fn delete_account(&self, oid: Uuid) {
         self.revoke_sessions(oid);
-        self.records().accounts.remove(oid);
+        self.records().accounts.retain(|known| known.oid != oid);
     }
 
     /// Grants an app delegated permissions for one person.

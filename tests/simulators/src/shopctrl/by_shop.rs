@@ -31,6 +31,11 @@ impl<T> ByShop<T> {
         &mut self.all
     }
 
+    /// Where the shop's stand among all.
+    pub(super) fn places(&self, shop_id: i64) -> Vec<usize> {
+        self.places.get(&shop_id).cloned().unwrap_or_default()
+    }
+
     /// The shop's.
     pub(super) fn of(&self, shop_id: i64) -> impl Iterator<Item = &T> {
         self.of_any([shop_id])

@@ -8,8 +8,19 @@ use super::{Connection, Direction, Shop, ShopCtrl, State, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
-    /// Makes the mail checks that are due by now. Everything that changes a connection calls it first.
+    /// Makes the mail checks that are due by now.
     pub fn check_mail(&self) {
+        let all = self.state().shops.all().len();
+        self.check_mail_at((0..all).collect());
+    }
+
+    /// The same of one shop. Everything that changes a connection of it calls it first.
+    pub(super) fn check_mail_of(&self, shop_id: i64) {
+        let places = self.state().shops.places(shop_id);
+        self.check_mail_at(places);
+    }
+
+    fn check_mail_at(&self, places: Vec<usize>) {
         let now = self.clock.now();
         let mut used = Vec::new();
         {
@@ -19,7 +30,10 @@ impl ShopCtrl {
                 shops, connections, ..
             } = &mut *state;
             let mut replies = Vec::new();
-            for shop in shops.all_mut() {
+            for at in places {
+                let Some(shop) = shops.all_mut().get_mut(at) else {
+                    continue;
+                };
                 let since = std::mem::replace(&mut shop.reckoned, now);
                 let latest = last_tick(shop.started, interval, now);
                 if latest.is_none_or(|latest| latest <= since) {

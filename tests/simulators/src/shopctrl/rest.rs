@@ -61,7 +61,7 @@ pub(super) async fn shop_status(
     headers: HeaderMap,
 ) -> Answer {
     let mine = shopctrl.enter(&headers)?;
-    shopctrl.check_mail();
+    mine.iter().for_each(|shop| shopctrl.check_mail_of(*shop));
     let now = shopctrl.clock.now();
     let state = shopctrl.state();
     let shops: Vec<Value> = state
@@ -98,7 +98,7 @@ pub(super) async fn emails(
     headers: HeaderMap,
 ) -> Answer {
     let mine = shopctrl.enter(&headers)?;
-    shopctrl.check_mail();
+    shopctrl.check_mail_of(shop_id);
     let state = shopctrl.state();
     let shop = state
         .shop(shop_id)

@@ -111,29 +111,46 @@ impl Applications {
 pub(crate) struct Accounts {
     all: Vec<Account>,
     by_oid: HashMap<Uuid, usize>,
+    /// By what is typed at the sign-in, in small letters: the first that was made.
+    by_name: HashMap<String, usize>,
+    /// By every address, in small letters: the first that was made.
+    by_address: HashMap<String, usize>,
 }
 
 impl Accounts {
     pub(super) fn push(&mut self, account: Account) {
-        self.by_oid.insert(account.oid, self.all.len());
+        let at = self.all.len();
+        self.by_oid.insert(account.oid, at);
+        let first = self.by_name.entry(account.person.upn.to_ascii_lowercase());
+        first.or_insert(at);
+        for address in account.person.addresses() {
+            let first = self.by_address.entry(address.to_ascii_lowercase());
+            first.or_insert(at);
+        }
         self.all.push(account);
     }
 
-    pub(super) fn remove(&mut self, oid: Uuid) {
-        let mut left = std::mem::take(self).all;
-        left.retain(|account| account.oid != oid);
-        left.into_iter().for_each(|account| self.push(account));
-    }
-
-    pub(crate) fn all(&self) -> &[Account] {
-        &self.all
+    /// Leaves those that `stays` says of, as it changed them.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&mut Account) -> bool) {
+        for mut account in std::mem::take(self).all {
+            if stays(&mut account) {
+                self.push(account);
+            }
+        }
     }
 
     pub(super) fn by_oid(&self, oid: Uuid) -> Option<&Account> {
         self.all.get(*self.by_oid.get(&oid)?)
     }
 
-    pub(super) fn by_oid_mut(&mut self, oid: Uuid) -> Option<&mut Account> {
-        self.all.get_mut(*self.by_oid.get(&oid)?)
+    /// Whom the sign-in knows by this name.
+    pub(super) fn signing_in_as(&self, name: &str) -> Option<&Account> {
+        self.all.get(*self.by_name.get(&name.to_ascii_lowercase())?)
+    }
+
+    /// Who is known under this address.
+    pub(super) fn at_address(&self, address: &str) -> Option<&Account> {
+        let at = self.by_address.get(&address.to_ascii_lowercase())?;
+        self.all.get(*at)
     }
 }

@@ -184,12 +184,7 @@ impl Directory {
                 note: Some(denial),
             })
         };
-        let account = records
-            .accounts
-            .all()
-            .iter()
-            .find(|account| account.person.signs_in_as(address))
-            .cloned();
+        let account = records.accounts.signing_in_as(address).cloned();
         let Some(account) = account else {
             let denial = Denial::new(
                 50034,
