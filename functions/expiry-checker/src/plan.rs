@@ -186,7 +186,6 @@ fn has_superseded(secret: &SecretMetadata) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use shared::period::Period;
     use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
 
     use shared::ids::DirectoryId;
@@ -252,11 +251,7 @@ mod tests {
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),
-            policy: Policy {
-                renew_before: Period::days(30),
-                hard_stop: Period::days(7),
-                freezes: Vec::new(),
-            },
+            policy: Policy::default(),
         }
     }
 
