@@ -4,6 +4,8 @@ pub mod action;
 mod backstop;
 mod drift;
 pub mod found;
+#[cfg(test)]
+mod oracle;
 mod reminder;
 mod rotation_next;
 mod rotation_wanted;
