@@ -19,7 +19,7 @@ const AT_ONCE: usize = 6;
 /// From one check to the next.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many checks may pass until all who are to wait for a person do.
+/// So many checks may pass until all is as it is to be.
 const CHECKS: usize = 50;
 
 /// What is measured.
@@ -59,53 +59,93 @@ impl Measured {
     }
 }
 
-/// Measures it in a world of its own.
+/// Measures so many mailboxes, looked at so: in one world all but those that wait for a person, in another one those.
 ///
 /// # Errors
-/// When the world cannot be furnished, or the check fails.
-pub(crate) fn measure(case: Case) -> Result<Measured, String> {
+/// When a world cannot be furnished, or a check fails.
+pub(crate) fn measure(size: usize, look: Look) -> Result<Vec<Measured>, String> {
+    let is_waiting = |scenario: &Scenario| scenario.waiting() > 0;
+    let of_size = Scenario::ALL.into_iter();
+    let of_size = of_size.filter(|scenario| scenario.is_for(size, look));
+    let (waiting, others): (Vec<Scenario>, Vec<Scenario>) = of_size.partition(is_waiting);
+    let mut measured = Vec::new();
+    for scenarios in [others, waiting] {
+        if let Some(last) = scenarios.last() {
+            let case = Case {
+                size,
+                look,
+                scenario: *last,
+            };
+            let in_it = in_process::in_virtual_time_with(settings(case), |in_process| {
+                run(in_process, case, scenarios)
+            });
+            measured.extend(in_it?);
+        }
+    }
+    Ok(measured)
+}
+
+fn settings(
+    Case {
+        size,
+        look,
+        scenario,
+    }: Case,
+) -> BTreeMap<String, String> {
     // The waits between attempts have jitter.
     fastrand::seed(1);
+    // The SDK keeps a quota of retries for each region.
+    let region = format!("fleet-{size}-{}-{}", look as u8, scenario as u8);
     let mut settings = BTreeMap::from([
-        // The SDK keeps a quota of retries for each region.
-        ("AWS_REGION", region(case)),
+        ("AWS_REGION", region),
         ("INVOCATIONS_AT_ONCE", AT_ONCE.to_string()),
     ]);
-    if let Some(schedule) = case.look.schedule() {
+    if let Some(schedule) = look.schedule() {
         settings.insert("CHECK_SCHEDULE", schedule.to_owned());
     }
     let settings = settings.into_iter();
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    in_process::in_virtual_time_with(settings.collect(), |in_process| run(in_process, case))
+    settings.collect()
 }
 
-fn region(case: Case) -> String {
-    let Case {
-        size,
-        look,
-        scenario,
-    } = case;
-    format!("fleet-{size}-{}-{}", look as u8, scenario as u8)
-}
-
-async fn run(in_process: InProcess, case: Case) -> Result<Measured, String> {
+/// In one world, one scenario after the other; before each the fleet is as it is to be.
+async fn run(
+    in_process: InProcess,
+    case: Case,
+    scenarios: Vec<Scenario>,
+) -> Result<Vec<Measured>, String> {
     let world = &in_process.world;
-    let tenants = seed(world, case.size, case.scenario.waiting())?;
+    let waiting = case.scenario.waiting();
+    let tenants = seed(world, case.size, waiting)?;
     world.gate.count_only();
     let network = Network::before(world);
     let first = tenants.first().ok_or("no tenant")?.id;
-    if case.scenario != Scenario::First {
-        let report = check(world).await?;
-        until_they_wait(world, report, case.scenario.waiting()).await?;
+    let mut measured = Vec::new();
+    for scenario in scenarios {
+        let case = Case { scenario, ..case };
+        if scenario != Scenario::First {
+            until_in_order(world, case.size, waiting).await?;
+        }
+        match scenario {
+            Scenario::First | Scenario::Healthy | Scenario::HundredWait => {}
+            Scenario::EntraHangs => network.hang(Some(Hang::Entra(first))),
+            Scenario::GraphHangs => network.hang(Some(Hang::Graph(first))),
+            // The checker itself has one.
+            Scenario::OneSlotShort => world.set_concurrency(Some(AT_ONCE)),
+        }
+        measured.push(measured_check(world, &network, case).await?);
+        network.hang(None);
+        world.set_concurrency(None);
         world.clock.advance(HOUR);
     }
-    match case.scenario {
-        Scenario::First | Scenario::Healthy | Scenario::HundredWait => {}
-        Scenario::EntraHangs => network.hang(Hang::Entra(first)),
-        Scenario::GraphHangs => network.hang(Hang::Graph(first)),
-        // The checker itself has one.
-        Scenario::OneSlotShort => world.set_concurrency(Some(AT_ONCE)),
-    }
+    Ok(measured)
+}
+
+async fn measured_check(
+    world: &World<InProcessHost>,
+    network: &Network,
+    case: Case,
+) -> Result<Measured, String> {
     world.gate.clear();
     network.clear();
     let began = Instant::now();
@@ -132,21 +172,26 @@ fn whole_milliseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn until_they_wait(
+/// Checks until a check finds what it is to find: so many wait for a person, and the others are healthy.
+async fn until_in_order(
     world: &World<InProcessHost>,
-    mut report: Value,
+    size: usize,
     waiting: usize,
 ) -> Result<(), String> {
-    let waiting = u64::try_from(waiting).unwrap_or_default();
+    let [healthy, waiting] =
+        [size - waiting, waiting].map(|n| u64::try_from(n).unwrap_or_default());
+    let mut states = BTreeMap::new();
     for _ in 0..CHECKS {
-        if counts(&report).get("waiting_for_person").copied() == Some(waiting) {
+        states = counts(&check(world).await?);
+        world.clock.advance(HOUR);
+        let count = |state: &str| states.get(state).copied().unwrap_or_default();
+        if (count("healthy"), count("waiting_for_person")) == (healthy, waiting) {
             return Ok(());
         }
-        world.clock.advance(HOUR);
-        report = check(world).await?;
     }
-    let states = counts(&report);
-    Err(format!("{waiting} should wait for a person: {states:?}"))
+    Err(format!(
+        "{healthy} should be healthy, and {waiting} wait for a person: {states:?}"
+    ))
 }
 
 /// One check, with all that it brings about, and its report.

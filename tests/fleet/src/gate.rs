@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::check::{Case, Measured, measure};
 use crate::rules::broken;
-use crate::scenario::{Look, Scenario};
+use crate::scenario::Look;
 use crate::table::table;
 
 /// The sizes of the gate.
@@ -51,23 +51,13 @@ fn path() -> PathBuf {
 
 fn measure_all() -> Result<Vec<Measured>, String> {
     let mut measured = Vec::new();
-    for case in SIZES.into_iter().flat_map(cases) {
-        measured.push(measure(case)?);
+    for size in SIZES {
+        for look in Look::ALL {
+            measured.extend(measure(size, look)?);
+        }
     }
     print!("{}", table(&measured));
     Ok(measured)
-}
-
-/// All that is measured at a size.
-pub(crate) fn cases(size: usize) -> impl Iterator<Item = Case> {
-    let looks = Look::ALL.into_iter();
-    let all = looks.flat_map(|look| Scenario::ALL.map(|scenario| (look, scenario)));
-    let there = all.filter(move |(look, scenario)| scenario.is_for(size, *look));
-    there.map(move |(look, scenario)| Case {
-        size,
-        look,
-        scenario,
-    })
 }
 
 fn differing(recorded: &[Measured], measured: &[Measured]) -> Vec<String> {

@@ -3,8 +3,10 @@
 //!
 //! - `fleet gate`: sizes 100 and 1,000, compared with what is recorded, call for call and millisecond for millisecond.
 //!   `fleet gate --record` records.
-//! - `fleet measure <size>`: one size, for `docs/fleet.json` and the plot `docs/fleet.svg`.
-//! - `fleet memory <size>`: the binaries as processes: resident memory and processor time, for the same file.
+//! - `fleet measure <size>`: one size, for `docs/fleet.json` and the plot `docs/fleet.svg`. Large ones want
+//!   `CARGO_PROFILE_DEV_OPT_LEVEL=2` before `cargo run`.
+//! - `fleet memory <size> <profile>`: the binaries, built by this profile, as processes: resident memory and processor
+//!   time, for the same file.
 
 mod check;
 mod gate;
@@ -26,8 +28,10 @@ fn main() -> ExitCode {
         ["gate"] => gate::compare(),
         ["gate", "--record"] => gate::record(),
         ["measure", size] => number(size).and_then(results::measure),
-        ["memory", size] => number(size).and_then(results::weigh),
-        _ => Err("usage: fleet gate [--record] | measure <size> | memory <size>".to_owned()),
+        ["memory", size, profile] => number(size).and_then(|size| results::weigh(size, profile)),
+        _ => Err(
+            "usage: fleet gate [--record] | measure <size> | memory <size> <profile>".to_owned(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

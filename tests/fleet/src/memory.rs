@@ -12,8 +12,6 @@ use tokio::time::Instant;
 use crate::scenario::Look;
 use crate::seed::seed;
 
-/// The profile of the binaries.
-const PROFILE: &str = "fleet";
 /// Linux counts processor time in hundredths of a second (proc_pid_stat(5), `sysconf(_SC_CLK_TCK)`).
 const TICKS: f64 = 100.0;
 
@@ -42,8 +40,8 @@ pub(crate) struct Weight {
 ///
 /// # Errors
 /// When the world cannot be furnished, or a check fails.
-pub(crate) fn measure(size: usize) -> Result<Vec<Memory>, String> {
-    binaries::build_as(Shown::Everything, PROFILE)?;
+pub(crate) fn measure(size: usize, profile: &str) -> Result<Vec<Memory>, String> {
+    binaries::build_as(Shown::Everything, profile)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

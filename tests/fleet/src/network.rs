@@ -60,9 +60,9 @@ impl Network {
         }
     }
 
-    /// From now on a service gives no answer for a tenant.
-    pub(crate) fn hang(&self, hang: Hang) {
-        self.state().hang = Some(hang);
+    /// From now on a service gives no answer for a tenant, or each does again.
+    pub(crate) fn hang(&self, hang: Option<Hang>) {
+        self.state().hang = hang;
     }
 
     /// Begins to count anew.

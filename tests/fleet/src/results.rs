@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::check::{self, Measured};
-use crate::gate::cases;
 use crate::memory::{self, Memory};
 use crate::plot::plot;
 use crate::rules::broken;
+use crate::scenario::Look;
 use crate::table::{memory_table, table};
 
 /// All that was measured last.
@@ -27,12 +28,17 @@ struct Results {
 /// When something cannot be measured, or a rule is broken, after it was kept.
 pub(crate) fn measure(size: usize) -> Result<(), String> {
     let mut results = Results::read()?;
-    for case in cases(size) {
-        let began = tokio::time::Instant::now();
-        let measured = check::measure(case)?;
-        eprintln!("{case}: measured in {:.1} s", began.elapsed().as_secs_f64());
-        results.checks.retain(|one| one.case != case);
-        results.checks.push(measured);
+    for look in Look::ALL {
+        let began = Instant::now();
+        let measured = check::measure(size, look)?;
+        let seconds = began.elapsed().as_secs_f64();
+        eprintln!(
+            "{size} mailboxes, {}: measured in {seconds:.1} s",
+            look.name()
+        );
+        let is_of_it = |one: &Measured| one.case.size == size && one.case.look == look;
+        results.checks.retain(|one| !is_of_it(one));
+        results.checks.extend(measured);
         results.checks.sort_by_key(|one| one.case);
         results.write()?;
     }
@@ -44,14 +50,14 @@ pub(crate) fn measure(size: usize) -> Result<(), String> {
     }
 }
 
-/// Measures memory and processor time at a size.
+/// Measures memory and processor time at a size, of binaries that are built by this profile.
 ///
 /// # Errors
 /// When it cannot be measured.
-pub(crate) fn weigh(size: usize) -> Result<(), String> {
+pub(crate) fn weigh(size: usize, profile: &str) -> Result<(), String> {
     let mut results = Results::read()?;
-    let measured = memory::measure(size)?;
-    results.machine = machine();
+    let measured = memory::measure(size, profile)?;
+    results.machine = format!("{}, built by the profile {profile}", machine());
     results.memory.retain(|one| one.size != size);
     results.memory.extend(measured);
     results.memory.sort_by_key(|one| one.size);

@@ -101,13 +101,16 @@ fn beside_healthy(one: &Measured, healthy: &Measured) -> Option<String> {
     (more > at_most).then(|| format!("it takes {more} ms longer than a healthy one"))
 }
 
-/// Growth is linear at most. A hundred that wait are a hundred in each size.
+/// Growth is linear at most. How many it is the turn of in an hour is chance, so that hourly the light part counts.
 fn beside_smaller(one: &Measured, smaller: &Measured) -> Vec<String> {
     let grows = |what: &str, large: u64, small: u64| {
         (large > 10 * small).then(|| format!("{large} {what}, after {small} for a tenth of it"))
     };
     [
-        grows("calls", one.calls, smaller.calls),
+        match one.case.look {
+            Look::Hourly => grows("light calls", one.light_calls, smaller.light_calls),
+            Look::Deep => grows("calls", one.calls, smaller.calls),
+        },
         grows("ms", one.milliseconds, smaller.milliseconds),
     ]
     .into_iter()
