@@ -176,8 +176,9 @@ mod tests {
             life in prop_oneof![Just(1), Just(730), 1..=1000_i64],
             before in 0..400_i64,
             share in 3..30_i64,
-            hour in 1..26_000_i64,
+            from_end in prop_oneof![-72..72_i64, -30 * 24..0_i64, -24_000..1_200_i64],
         ) {
+            let hour = (24 * life + from_end).max(1);
             let mut found = scheduled_in(0);
             let tag = format!("renew-before=P{before}D renew-share=1/{share}");
             found.policy = found.policy.with_tag(Some(&tag)).unwrap();
