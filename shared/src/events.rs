@@ -6,6 +6,7 @@ mod fields;
 mod id;
 mod one_line;
 mod totals;
+mod weekly;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,9 +19,10 @@ use crate::tags;
 pub use detail_type::EventKind;
 pub use fields::{
     AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
-    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
+    OutOfReach, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 pub use totals::{Counts, Looked, MOST_URGENT, SOON, Totals};
+pub use weekly::{NotWell, Urgent, WeeklyReport};
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]

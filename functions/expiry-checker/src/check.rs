@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use shared::check_schedule::CheckSchedule;
 use shared::drift::Drift;
-use shared::events::{Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject, Totals};
+use shared::events::{
+    Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject, Totals, WeeklyReport,
+};
 use shared::failure::{Failure, Kind};
 use shared::metrics::{Run, Says};
 use shared::policy::Verdict;
@@ -127,13 +130,24 @@ async fn hand_on_or_report(
     totals: &Totals,
     continues_after: Option<&str>,
 ) -> Result<(), Failure> {
-    let kind = match continues_after {
-        Some(cursor) => {
-            let (cursor, next) = (cursor.to_owned(), check.part.saturating_add(1));
-            EventKind::check_continues(cursor, check.now, next, totals)
-        }
-        None => EventKind::fleet_report(check.now, check.part, totals),
+    let now = check.now;
+    if let Some(cursor) = continues_after {
+        let (cursor, next) = (cursor.to_owned(), check.part.saturating_add(1));
+        let continues = EventKind::check_continues(cursor, now, next, totals);
+        return publish(clients, check, continues).await;
+    }
+    let report = EventKind::fleet_report(now, check.part, totals);
+    publish(clients, check, report).await?;
+    let schedule = clients.settings.check_schedule;
+    let Some(week) = schedule.and_then(|schedule| schedule.weekly_report_due(now)) else {
+        return Ok(());
     };
+    let weekly = WeeklyReport::new(week, now, totals);
+    publish(clients, check, EventKind::WeeklyReport(Box::new(weekly))).await
+}
+
+/// In a call of its own: a report may take all that one holds (EventBridge quotas, "PutEvents entry size").
+async fn publish(clients: &Clients, check: &Check, kind: EventKind) -> Result<(), Failure> {
     let event = Event {
         subject: Subject::Fleet(check.now),
         token: None,
@@ -163,7 +177,7 @@ async fn check_in_time(
             let what = "checking the secret: it took longer than this check has";
             let mut outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
             let mut news = News::none(subject());
-            note_standstill(listed, &mut outcome, check, &mut news);
+            note_standstill(clients, listed, &mut outcome, check, &mut news);
             Some((outcome, news))
         }
     }
@@ -188,7 +202,7 @@ async fn check_secret(
             Err(failure) => {
                 let mut outcome = Outcome::unseen(listed, failure);
                 let mut news = News::none(MailboxSubject::new(listed, None));
-                note_standstill(listed, &mut outcome, check, &mut news);
+                note_standstill(clients, listed, &mut outcome, check, &mut news);
                 return Some((outcome, news));
             }
         };
@@ -202,7 +216,7 @@ async fn check_secret(
         let plan = plan(&found, check.now)?;
         let (mut outcome, mut progress) = act(clients, &found, plan, failures, check).await;
         let news = &mut progress.news;
-        note_standstill(&found.secret, &mut outcome, check, news);
+        note_standstill(clients, &found.secret, &mut outcome, check, news);
         let noted = news.tags.iter();
         let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
         progress.tags.extend(noted);
@@ -237,6 +251,7 @@ async fn act(
             .is_some_and(|probe| probe.without_value)
             || found.secret.versions.current().is_none(),
         since: None,
+        out_of_reach: None,
         mail: match (&found.probe, plan.expires_at) {
             (Some(_), Some(end)) => MailFlow::until(end, check.now),
             (None, _) | (_, None) => MailFlow::NotKnown,
@@ -337,7 +352,13 @@ async fn note_what_is_over(
 }
 
 /// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-fn note_standstill(secret: &SecretMetadata, outcome: &mut Outcome, check: &Check, news: &mut News) {
+fn note_standstill(
+    clients: &Clients,
+    secret: &SecretMetadata,
+    outcome: &mut Outcome,
+    check: &Check,
+    news: &mut News,
+) {
     for failed in &outcome.failures {
         let failure = &failed.failure;
         match failure.kind {
@@ -351,7 +372,9 @@ fn note_standstill(secret: &SecretMetadata, outcome: &mut Outcome, check: &Check
     if check.only.is_some() {
         return;
     }
-    let Standstill { event, tag, since } = standstill(secret, outcome, check.now);
+    let schedule = clients.settings.check_schedule;
+    let interval = schedule.and_then(CheckSchedule::interval);
+    let Standstill { event, tag, since } = standstill(secret, outcome, check.now, interval);
     outcome.since = since;
     news.events.extend(event);
     news.tags.extend(tag.map(|tag| (tags::STALLED, tag)));

@@ -13,7 +13,7 @@ use crate::call::Check;
 use crate::clients::Clients;
 use crate::contacts::Contacts;
 use crate::plan::found::Found;
-use crate::report::Failed;
+use crate::report::{Failed, LOOK};
 use crate::shared_apps::SharedApps;
 
 /// What the list says of the other secrets.
@@ -52,7 +52,7 @@ pub(crate) async fn look(
     let problems = probe.iter().flat_map(|probe| &probe.problems);
     failures.extend(problems.map(|problem| Failure::read(Kind::Temporary, problem)));
     let failures = failures.into_iter().map(|failure| Failed {
-        step: "probe",
+        step: LOOK,
         failure,
     });
     let failures = failures.collect();

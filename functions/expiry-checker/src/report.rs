@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{FleetEntry, FleetState, Looked, MailFlow};
+use shared::events::{FleetEntry, FleetState, Looked, MailFlow, OutOfReach};
 use shared::failure::{Failure, Kind};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
@@ -28,6 +28,20 @@ pub(crate) struct Failed {
     pub(crate) failure: Failure,
 }
 
+impl Failed {
+    /// Something is wrong with it, more than that it could not be looked at.
+    fn is_broken(&self) -> bool {
+        match self.failure.kind {
+            Kind::Temporary => self.step != LOOK,
+            Kind::Refused | Kind::Misconfigured => true,
+            Kind::WaitingForPerson | Kind::Frozen => false,
+        }
+    }
+}
+
+/// The step at which a secret is looked at.
+pub(crate) const LOOK: &str = "probe";
+
 /// What became of one secret.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -44,6 +58,8 @@ pub(crate) struct Outcome {
     pub(crate) waits_for_its_first: bool,
     /// The first check that saw it not in order.
     pub(crate) since: Option<Timestamp>,
+    /// What could not be reached, where it could not be looked at for that.
+    pub(crate) out_of_reach: Option<OutOfReach>,
     /// Whether the shop's mail flows.
     pub(crate) mail: MailFlow,
     pub(crate) actions: Vec<String>,
@@ -60,6 +76,7 @@ impl Outcome {
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
+            out_of_reach: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: Vec::new(),
@@ -80,10 +97,11 @@ impl Outcome {
             rotating: listed.versions.in_progress().is_some(),
             waits_for_its_first: false,
             since: None,
+            out_of_reach: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             failures: vec![Failed {
-                step: "probe",
+                step: LOOK,
                 failure,
             }],
         }
@@ -98,7 +116,7 @@ impl Outcome {
         if self.failures.is_empty() {
             self.failures
                 .extend(stops.into_iter().map(|failure| Failed {
-                    step: "probe",
+                    step: LOOK,
                     failure,
                 }));
         }
@@ -113,11 +131,16 @@ impl Outcome {
         })
     }
 
-    /// Failed is what failed: there is no such state without its words.
+    /// Failed is what failed: there is no such state without its words. What could only not be looked at, and may be well,
+    /// is unreachable.
     pub(crate) fn state(&self) -> FleetState {
         let waits = |failed: &Failed| failed.failure.kind == Kind::WaitingForPerson;
         if self.first_failure().is_some() {
-            return FleetState::Failed;
+            let mut failures = self.failures.iter();
+            return match failures.any(Failed::is_broken) {
+                true => FleetState::Failed,
+                false => FleetState::Unreachable,
+            };
         }
         match self.standing {
             None => FleetState::Replica,
@@ -185,6 +208,7 @@ mod tests {
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
+            out_of_reach: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: kinds
@@ -206,8 +230,19 @@ mod tests {
         let waiting = FleetState::WaitingForPerson;
         assert_eq!(state(Standing::Healthy, &[waits]), waiting);
         assert_eq!(state(Standing::WaitingForPerson, &[]), waiting);
-        let failed = state(Standing::WaitingForPerson, &[waits, Kind::Temporary]);
+        let failed = state(Standing::WaitingForPerson, &[waits, Kind::Misconfigured]);
         assert_eq!(failed, FleetState::Failed);
+    }
+
+    #[test]
+    fn what_could_only_not_be_looked_at_is_unreachable_and_not_failed() {
+        let unreachable = || outcome(Standing::Healthy, &[Kind::Temporary]);
+        assert_eq!(unreachable().state(), FleetState::Unreachable);
+        let wrong = outcome(Standing::Healthy, &[Kind::Temporary, Kind::Misconfigured]);
+        assert_eq!(wrong.state(), FleetState::Failed);
+        let mut acts = unreachable();
+        acts.failures[0].step = "retire";
+        assert_eq!(acts.state(), FleetState::Failed, "what it did failed");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A mailbox that has not been in order for long: when a person hears of it, and what. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::events::{EventKind, FleetState, MailFlow};
+use shared::period::Period;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
-use shared::tags::stalled::Stalled;
+use shared::tags::stalled::{A_DAY, Stalled};
 
 use crate::report::{Failed, Outcome};
 
@@ -18,8 +19,22 @@ pub(crate) struct Standstill {
     pub(crate) since: Option<Timestamp>,
 }
 
-/// `secret` is as the check found it, `outcome` what became of it.
-pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timestamp) -> Standstill {
+/// How long it stands until a person hears of it: what could not be looked at is published by the fourth check running,
+/// where it is known how often is checked. They do not come to the second.
+fn patience(state: FleetState, interval: Option<Period>) -> SignedDuration {
+    match (state, interval) {
+        (FleetState::Unreachable, Some(interval)) => interval.signed() * 5 / 2,
+        _ => A_DAY,
+    }
+}
+
+/// `secret` is as the check found it, `outcome` what became of it; `interval` is from one check to the next.
+pub(crate) fn standstill(
+    secret: &SecretMetadata,
+    outcome: &Outcome,
+    now: Timestamp,
+    interval: Option<Period>,
+) -> Standstill {
     let tag = |key: &str| secret.tags.get(key).map(String::as_str);
     let before = Stalled::read(tag(tags::STALLED));
     let rotating = secret.versions.in_progress();
@@ -41,7 +56,8 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
     // The cache, where the secret itself could not be looked at.
     let cached = || tag(tags::EXPIRES_AT).and_then(|end| end.parse().ok());
     let end = outcome.expires_at.or_else(cached);
-    let event = stalled.is_to_be_published(now, end).then(|| {
+    let patience = patience(outcome.state(), interval);
+    let event = stalled.is_to_be_published(now, end, patience).then(|| {
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
         let words = Words::of(outcome.first_failure(), last);
@@ -50,7 +66,11 @@ pub(crate) fn standstill(secret: &SecretMetadata, outcome: &Outcome, now: Timest
             step: words.step,
             what: words.what,
             code: words.code,
-            next_step: words.next_step,
+            next_step: match &outcome.out_of_reach {
+                Some(out_of_reach) => out_of_reach.next_step(),
+                None => words.next_step,
+            },
+            out_of_reach: outcome.out_of_reach.clone(),
             mail: match end.map(|end| MailFlow::until(end, now)) {
                 Some(MailFlow::StandsStill) => MailFlow::StandsStill,
                 _ => outcome.mail,
@@ -108,6 +128,7 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
+    use shared::events::OutOfReach;
     use shared::failure::{Failure, Kind};
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
@@ -150,6 +171,7 @@ mod tests {
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
+            out_of_reach: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
             failures: failures.collect(),
@@ -171,6 +193,7 @@ mod tests {
             &stands,
             &outcome(Standing::Due, None),
             at("2026-12-01T00:00:00Z"),
+            None,
         );
         let Some(EventKind::RotationStalled { step, code, .. }) = after.event else {
             panic!("{after:?}");
@@ -193,7 +216,7 @@ mod tests {
         };
         let begins = secret(&[], &[("c", &[CURRENT])]);
         assert_eq!(
-            standstill(&begins, &outcome(Standing::Due, None), now),
+            standstill(&begins, &outcome(Standing::Due, None), now, None),
             none
         );
         let over = Standstill {
@@ -202,9 +225,12 @@ mod tests {
         };
         for standing in [Standing::Healthy, Standing::WaitingForPerson] {
             let stood = secret(&[(tags::STALLED, DAYS_AGO)], rotating);
-            assert_eq!(standstill(&stood, &outcome(standing, None), now), over);
+            assert_eq!(
+                standstill(&stood, &outcome(standing, None), now, None),
+                over
+            );
             let well = secret(&[(tags::STALLED, tags::NONE)], rotating);
-            assert_eq!(standstill(&well, &outcome(standing, None), now), none);
+            assert_eq!(standstill(&well, &outcome(standing, None), now, None), none);
         }
     }
 
@@ -213,13 +239,13 @@ mod tests {
         let now = at("2026-12-01T00:00:00Z");
         let down = || Some(Failure::new(Kind::Temporary, "asking ShopCtrl: 503"));
         let first = secret(&[], &[("c", &[CURRENT])]);
-        let noted = standstill(&first, &outcome(Standing::Healthy, down()), now);
+        let noted = standstill(&first, &outcome(Standing::Healthy, down()), now, None);
         assert_eq!(
             (noted.event, noted.tag),
             (None, Some(format!("{}:", now.as_second())))
         );
         let stood = secret(&[(tags::STALLED, DAYS_AGO)], &[("c", &[CURRENT])]);
-        let after = standstill(&stood, &outcome(Standing::Healthy, down()), now);
+        let after = standstill(&stood, &outcome(Standing::Healthy, down()), now, None);
         let Some(EventKind::RotationStalled {
             what, next_step, ..
         }) = after.event
@@ -228,5 +254,36 @@ mod tests {
         };
         assert_eq!(what, "asking ShopCtrl: 503");
         assert!(!next_step.contains("tried again"), "{next_step}");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_published_by_the_fourth_check_running_with_what_is_out_of_reach()
+    {
+        let six_hours = Some(Period::seconds(6 * 3_600));
+        let down = Failure::new(Kind::Temporary, "asking ShopCtrl: 503");
+        let mut unreachable = outcome(Standing::Healthy, Some(down));
+        assert_eq!(unreachable.state(), FleetState::Unreachable);
+        unreachable.out_of_reach = Some(OutOfReach::ShopCtrl("shop.example".to_owned()));
+        let mut tag: Option<String> = None;
+        let mut published = Vec::new();
+        for check in 0..6 {
+            let now = Timestamp::from_second(1_795_000_000 + check * 6 * 3_600).unwrap();
+            let tags = tag.iter().map(|tag| (tags::STALLED, tag.as_str()));
+            let found = secret(&tags.collect::<Vec<_>>(), &[("c", &[CURRENT])]);
+            let after = standstill(&found, &unreachable, now, six_hours);
+            tag = after.tag.or(tag);
+            published.push(after.event);
+        }
+        let times: Vec<bool> = published.iter().map(Option::is_some).collect();
+        assert_eq!(times, [false, false, false, true, false, false]);
+        let Some(EventKind::RotationStalled {
+            out_of_reach: Some(OutOfReach::ShopCtrl(host)),
+            next_step,
+            ..
+        }) = &published[3]
+        else {
+            panic!("{published:?}");
+        };
+        assert!(next_step.contains(host), "{next_step}");
     }
 }

@@ -6,6 +6,7 @@ use shared::events::Trouble;
 use shared::ids::MailboxAddress;
 
 use crate::event::{Notice, What};
+use crate::invocation::Invocation;
 use crate::mail::{Item, Mail, Section};
 use crate::settings::Addresses;
 use crate::words::{self, Message, Urgency, for_somebody_else, genuine, message, place, reference};
@@ -51,7 +52,18 @@ const LINKS: usize = 100;
 /// So many of those that nobody is asked anything for are named.
 const NAMED: usize = 50;
 
-pub(crate) fn compose(notices: &[(usize, &Notice)], addresses: &Addresses) -> Vec<Outgoing> {
+pub(crate) fn compose(invocation: &Invocation, addresses: &Addresses) -> Vec<Outgoing> {
+    let mut mails = of_mailboxes(&invocation.notices(), addresses);
+    let weekly = invocation.weekly_reports().into_iter();
+    mails.extend(weekly.map(|(place, weekly)| Outgoing {
+        to: Recipient::Administrator,
+        mail: words::weekly(weekly),
+        of: vec![place],
+    }));
+    mails
+}
+
+fn of_mailboxes(notices: &[(usize, &Notice)], addresses: &Addresses) -> Vec<Outgoing> {
     let mut by_recipient: BTreeMap<Recipient, Vec<Entry<'_>>> = BTreeMap::new();
     for (place, notice) in notices {
         for (to, passed_on) in recipients(notice, addresses) {
