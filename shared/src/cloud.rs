@@ -7,7 +7,9 @@ use crate::ids::DirectoryId;
 
 /// A Microsoft cloud. Hosts come from this table and never from a document
 /// (graph-docs, concepts/deployments.md; entra-docs, authentication-national-cloud.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cloud {
     /// The worldwide service, GCC included.
@@ -22,6 +24,25 @@ pub enum Cloud {
 }
 
 impl Cloud {
+    const ALL: [Self; 4] = [Self::Global, Self::UsGov, Self::UsDod, Self::China];
+
+    /// Its name in a document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::UsGov => "us-gov",
+            Self::UsDod => "us-dod",
+            Self::China => "china",
+        }
+    }
+
+    /// The cloud with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
+    }
+
     fn authority(self) -> &'static str {
         match self {
             Self::Global => "https://login.microsoftonline.com",

@@ -94,6 +94,13 @@ impl BaseUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The host, and the port where it is not the scheme's own.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let behind = self.0.split_once("://").map_or("", |(_, behind)| behind);
+        behind.split('/').next().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for BaseUrl {
@@ -172,6 +179,9 @@ mod tests {
             "https://h.example/v1/".parse::<BaseUrl>().unwrap().as_str(),
             "https://h.example/v1"
         );
+        let host = |text: &str| text.parse::<BaseUrl>().unwrap().host().to_owned();
+        assert_eq!(host("https://h.example/v1/"), "h.example");
+        assert_eq!(host("http://localhost:8080"), "localhost:8080");
         for text in [
             "",
             "h.example",

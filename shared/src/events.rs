@@ -19,7 +19,7 @@ use crate::tags;
 pub use detail_type::EventKind;
 pub use fields::{
     AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
-    OutOfReach, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
+    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 pub use totals::{Counts, Looked, MOST_URGENT, SOON, Totals};
 pub use weekly::{NotWell, Urgent, WeeklyReport};

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use crate::out_of_reach::OutOfReach;
+
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Transient: Secrets Manager's next attempt finds everything as it was left.
     Temporary,
@@ -33,7 +37,7 @@ impl Kind {
 
 /// A failure as the engineer on call reads it: what was being done, the server's code, the next
 /// step. Never contains a secret or an untrusted free text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happens next.
     pub kind: Kind,
@@ -43,6 +47,9 @@ pub struct Failure {
     pub code: Option<String>,
     /// One sentence for a person: what to do next. Empty where `what` ends with it.
     pub next_step: String,
+    /// What could not be reached, where it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_reach: Option<OutOfReach>,
 }
 
 /// The next step in a rotation or a check: both are tried again, by Secrets Manager or the next check.
@@ -64,6 +71,7 @@ impl Failure {
             what: what.into(),
             code: None,
             next_step: usual_next_step(kind).to_owned(),
+            out_of_reach: None,
         }
     }
 
@@ -85,6 +93,7 @@ impl Failure {
             what: what.to_owned(),
             code,
             next_step: next_step.to_owned(),
+            out_of_reach: None,
         }
     }
 
@@ -99,6 +108,13 @@ impl Failure {
     #[must_use]
     pub fn next_step(mut self, next_step: impl Into<String>) -> Self {
         self.next_step = next_step.into();
+        self
+    }
+
+    /// With what could not be reached.
+    #[must_use]
+    pub fn out_of_reach(mut self, of: OutOfReach) -> Self {
+        self.out_of_reach = Some(of);
         self
     }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod application;
 pub mod policies;
+pub mod registrations;
 pub mod reports;
 
 use bytes::Bytes;

@@ -50,7 +50,7 @@ pub struct MailboxSecret {
 }
 
 /// The identity that may add and remove credentials of the app registration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Rotator {
     /// An app registration that trusts this function's role (AWS outbound identity federation):

@@ -1,6 +1,8 @@
 //! The contract of the function `rotation`: what Secrets Manager and the checker call it with, and what the
 //! checker gets. Both sides have these types, so a name that one of them does not know does not compile.
 
+pub mod inspection;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -8,9 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::drift::Drift;
 use crate::failure::{Failure, Kind};
-use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use crate::ids::{ConnectionId, KeyId};
+use crate::json::read_value;
+use inspection::Inspect;
 
 /// A step of a rotation (Secrets Manager's guide, "Lambda rotation functions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +69,9 @@ impl fmt::Display for Step {
     }
 }
 
-/// What the checker asks for, or the sign-in pages.
+/// What the checker asks to be done about one secret, or the sign-in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Look, and say what there is: a [`Probe`].
-    Probe,
     /// Put in order what was left behind: [`Swept`].
     Sweep,
     /// Remove superseded credentials whose quarantine is over.
@@ -80,13 +81,12 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::Probe, Self::Sweep, Self::Retire, Self::Ask];
+    const ALL: [Self; 3] = [Self::Sweep, Self::Retire, Self::Ask];
 
     /// Its name in the event.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Probe => "probe",
             Self::Sweep => "sweep",
             Self::Retire => "retire",
             Self::Ask => "ask",
@@ -99,8 +99,27 @@ impl Action {
 pub enum Call {
     /// From Secrets Manager, or from the checker in its place.
     Step(StepCall),
-    /// From the checker.
+    /// From the checker: look at many secrets, and change nothing.
+    Inspect(Inspect),
+    /// From the checker: the steps of a rotation that stands still, from this one to the last.
+    Continue(StepCall),
+    /// From the checker, or the sign-in pages.
     Action(ActionCall),
+}
+
+const INSPECT: &str = "inspect";
+const CONTINUE: &str = "continue";
+
+impl Inspect {
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> Value {
+        let mut event = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = event.as_object_mut() {
+            fields.insert("Action".to_owned(), INSPECT.into());
+        }
+        event
+    }
 }
 
 /// A step of one rotation.
@@ -124,6 +143,16 @@ impl StepCall {
             "Step": self.step.name(), "SecretId": self.secret, "ClientRequestToken": self.token,
             "RotationToken": self.rotation_token,
         })
+    }
+
+    /// The event by which this step and those after it are taken.
+    #[must_use]
+    pub fn continue_event(&self) -> Value {
+        let mut event = self.event();
+        if let Some(fields) = event.as_object_mut() {
+            fields.insert("Action".to_owned(), CONTINUE.into());
+        }
+        event
     }
 }
 
@@ -155,38 +184,18 @@ impl Call {
     /// # Errors
     /// [`Kind::Refused`], naming the field.
     pub fn read(event: &Value) -> Result<Self, Failure> {
-        let secret = text(event, "SecretId", 2048)?;
-        if event.get("Action").is_some() {
-            let name = text(event, "Action", 32)?;
-            let action = Action::ALL.into_iter().find(|a| a.name() == name);
-            let named_by_others = match event.get("NamedByOthers") {
-                None | Some(Value::Null) => None,
-                Some(keys) => Some(
-                    BTreeSet::deserialize(keys)
-                        .map_err(|_| wrong("NamedByOthers is not a list of key ids"))?,
-                ),
-            };
-            return Ok(Self::Action(ActionCall {
-                action: action.ok_or_else(|| wrong("Action is not probe, sweep, retire or ask"))?,
-                secret,
-                named_by_others,
-            }));
-        }
-        let name = text(event, "Step", 32)?;
-        let is = |step: &Step| step.name() == name || step.name_in_the_guide() == name;
-        let step = Step::ALL.into_iter().find(is).ok_or_else(|| {
-            wrong("Step is not createSecret, setSecret, testSecret or finishSecret")
-        })?;
-        let rotation_token = match event.get("RotationToken") {
-            None | Some(Value::Null) => None,
-            Some(_) => Some(text(event, "RotationToken", 256)?),
+        let action = match event.get("Action") {
+            Some(_) => text(event, "Action", 32)?,
+            None => return step(event).map(Self::Step),
         };
-        Ok(Self::Step(StepCall {
-            step,
-            secret,
-            token: text(event, "ClientRequestToken", 64)?,
-            rotation_token,
-        }))
+        match action.as_str() {
+            INSPECT => {
+                let inspect = read_value(event);
+                inspect.map(Self::Inspect).map_err(|error| wrong(&error))
+            }
+            CONTINUE => step(event).map(Self::Continue),
+            name => action_on_one(event, name).map(Self::Action),
+        }
     }
 
     /// The step's or action's name.
@@ -194,32 +203,69 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Step(call) => call.step.name(),
+            Self::Inspect(_) => INSPECT,
+            Self::Continue(_) => CONTINUE,
             Self::Action(call) => call.action.name(),
         }
     }
 
-    /// ARN or name of the secret, as given.
+    /// The name of the secret that it is about, where it is about one and the ARN shows it.
     #[must_use]
-    pub fn secret(&self) -> &str {
+    pub fn secret_name(&self) -> Option<&str> {
         match self {
-            Self::Step(StepCall { secret, .. }) | Self::Action(ActionCall { secret, .. }) => secret,
+            Self::Step(StepCall { secret, .. })
+            | Self::Continue(StepCall { secret, .. })
+            | Self::Action(ActionCall { secret, .. }) => Some(secret_name(secret)),
+            Self::Inspect(_) => None,
         }
-    }
-
-    /// The secret's name, where the ARN shows it.
-    #[must_use]
-    pub fn secret_name(&self) -> &str {
-        secret_name(self.secret())
     }
 
     /// The rotation's token.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         match self {
-            Self::Step(call) => Some(&call.token),
-            Self::Action(_) => None,
+            Self::Step(call) | Self::Continue(call) => Some(&call.token),
+            Self::Inspect(_) | Self::Action(_) => None,
         }
     }
+}
+
+fn step(event: &Value) -> Result<StepCall, Failure> {
+    let secret = text(event, "SecretId", 2048)?;
+    let name = text(event, "Step", 32)?;
+    let is = |step: &Step| step.name() == name || step.name_in_the_guide() == name;
+    let step = Step::ALL
+        .into_iter()
+        .find(is)
+        .ok_or_else(|| wrong("Step is not createSecret, setSecret, testSecret or finishSecret"))?;
+    let rotation_token = match event.get("RotationToken") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(text(event, "RotationToken", 256)?),
+    };
+    Ok(StepCall {
+        step,
+        secret,
+        token: text(event, "ClientRequestToken", 64)?,
+        rotation_token,
+    })
+}
+
+fn action_on_one(event: &Value, name: &str) -> Result<ActionCall, Failure> {
+    let action = Action::ALL.into_iter().find(|a| a.name() == name);
+    let action =
+        action.ok_or_else(|| wrong("Action is not inspect, sweep, retire, ask or continue"))?;
+    let named_by_others = match event.get("NamedByOthers") {
+        None | Some(Value::Null) => None,
+        Some(keys) => Some(
+            BTreeSet::deserialize(keys)
+                .map_err(|_| wrong("NamedByOthers is not a list of key ids"))?,
+        ),
+    };
+    Ok(ActionCall {
+        action,
+        secret: text(event, "SecretId", 2048)?,
+        named_by_others,
+    })
 }
 
 /// The name of a secret that was given by ARN or name.
@@ -248,40 +294,6 @@ fn text(event: &Value, field: &str, longest: usize) -> Result<String, Failure> {
 
 fn wrong(problem: &str) -> Failure {
     Failure::new(Kind::Refused, format!("reading the event: {problem}"))
-}
-
-/// What [`Action::Probe`] saw; what it could not see is left out. No secret, no hint of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Probe {
-    /// The version that was current then.
-    pub version: String,
-    /// The tenant of the app registration.
-    pub tenant_id: DirectoryId,
-    /// Its client id.
-    pub client_id: DirectoryId,
-    /// The current document has no value yet: the first rotation issues one.
-    #[serde(default)]
-    pub without_value: bool,
-    /// The current credential, where it is named.
-    pub key_id: Option<KeyId>,
-    /// Whether a rotation of this secret issued it, as version `version`.
-    pub issued_here: bool,
-    /// Entra's clock; absent when Entra could not be asked.
-    pub now: Option<Timestamp>,
-    /// When Entra made the credential.
-    pub start: Option<Timestamp>,
-    /// When it ends: Entra's word, or else the document's; `None` where neither says it.
-    pub expires_at: Option<Timestamp>,
-    /// The accounts whose mail may stand still.
-    pub mailboxes: Vec<MailboxAddress>,
-    /// The connections.
-    pub connections: Vec<ConnectionId>,
-    /// Whether a person delivers to some connection.
-    pub attended: bool,
-    /// What is not as it was left.
-    pub drift: Vec<Drift>,
-    /// What could not be looked at.
-    pub problems: Vec<String>,
 }
 
 /// What [`Action::Sweep`] did.
@@ -319,6 +331,10 @@ pub enum AskedAgain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::Cloud;
+    use crate::ids::DirectoryId;
+    use crate::mailbox_secret::Rotator;
+    use inspection::{DeepLook, LightLook, LightSecret, TenantRotator};
 
     #[test]
     fn reads_what_secrets_manager_sends() {
@@ -329,7 +345,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(call.name(), "createSecret");
-        assert_eq!(call.secret_name(), "shopmail/orders");
+        assert_eq!(call.secret_name(), Some("shopmail/orders"));
         assert_eq!(call.token(), Some("t-1"));
     }
 
@@ -343,11 +359,16 @@ mod tests {
                 rotation_token: Some("r".into()),
             };
             assert_eq!(Call::read(&call.event()).unwrap(), Call::Step(call.clone()));
+            let goes_on = Call::read(&call.continue_event()).unwrap();
+            assert_eq!(goes_on, Call::Continue(call.clone()));
             let guides = json!({"SecretId": "s", "Step": step.name_in_the_guide(),
                 "ClientRequestToken": "t", "RotationToken": "r"});
             assert_eq!(Call::read(&guides).unwrap(), Call::Step(call));
         }
         let key: KeyId = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let inspect = inspect(key);
+        let read = Call::read(&inspect.event()).unwrap();
+        assert_eq!(read, Call::Inspect(inspect));
         for named_by_others in [None, Some([].into()), Some([key].into())] {
             for action in Action::ALL {
                 let call = ActionCall {
@@ -357,6 +378,31 @@ mod tests {
                 };
                 assert_eq!(Call::read(&call.event()).unwrap(), Call::Action(call));
             }
+        }
+    }
+
+    fn inspect(key: KeyId) -> Inspect {
+        let id = DirectoryId::read("00000000-0000-4000-8000-000000000002").unwrap();
+        Inspect {
+            light: vec![LightLook {
+                of: TenantRotator {
+                    cloud: Cloud::Global,
+                    tenant_id: id.clone(),
+                    rotator: Rotator::Federated {
+                        client_id: id.clone(),
+                    },
+                },
+                secrets: vec![LightSecret {
+                    arn: "s".into(),
+                    client_id: id,
+                    keys: vec![key],
+                }],
+            }],
+            deep: vec![DeepLook {
+                arn: "t".into(),
+                keys: Vec::new(),
+                pending: Some("p".into()),
+            }],
         }
     }
 
@@ -387,6 +433,12 @@ mod tests {
             ),
             (json!({"SecretId": "s", "Action": "destroy"}), "Action"),
             (json!({"SecretId": "s", "Action": null}), "Action"),
+            (json!({"Action": "sweep"}), "SecretId"),
+            (
+                json!({"Action": "inspect", "Deep": [{"arn": 1}]}),
+                "Deep[0].arn",
+            ),
+            (json!({"Action": "inspect", "Light": [{}]}), "Light[0]"),
             (
                 json!({"SecretId": "s", "Action": "retire", "NamedByOthers": ["x"]}),
                 "NamedByOthers",

@@ -4,17 +4,21 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Duration, Instant};
 
 use crate::aws::{AwsSettings, Service, classify, was_not_carried_out};
 use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http;
 use crate::ids::KeyId;
 use crate::retry::backoff;
-use crate::rotation::{Action, ActionCall, AskedAgain, Probe, Retired, Step, StepCall, Swept};
+use crate::rotation::inspection::{Inspect, Inspected};
+use crate::rotation::{Action, ActionCall, AskedAgain, Retired, Step, StepCall, Swept};
 
 /// The rotation function.
 #[derive(Debug, Clone)]
@@ -32,8 +36,11 @@ struct FunctionError {
     error_message: String,
 }
 
-/// Attempts at an invocation that was not carried out.
-const INVOCATIONS: u32 = 4;
+/// An invocation that was not carried out, because the account's slots are in use, is asked for again for so long: a
+/// slot is free once another invocation has ended.
+const ASKED_FOR: Duration = Duration::from_secs(120);
+/// Its longest pauses are those before a fifth attempt, some seconds.
+const MOST_PATIENT: u32 = 5;
 
 impl RotationFunction {
     /// The function with this name or ARN.
@@ -46,12 +53,28 @@ impl RotationFunction {
         }
     }
 
-    /// Looks at a mailbox secret's world.
+    /// Looks at many secrets.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn probe(&self, secret: &str) -> Result<Probe, Failure> {
-        self.act(Action::Probe, secret, None).await
+    pub async fn inspect(&self, inspect: &Inspect) -> Result<Inspected, Failure> {
+        let answer = self.invoke(inspect.event()).await?;
+        read("inspect", answer)
+    }
+
+    /// Has the steps of a rotation taken from this one to the last, and does not wait for what takes minutes.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn continue_later(
+        &self,
+        first: Step,
+        secret: &str,
+        token: &str,
+    ) -> Result<(), Failure> {
+        let call = step_call(first, secret, token);
+        let event = call.continue_event();
+        self.send(event, InvocationType::Event).await.map(drop)
     }
 
     /// Puts in order what was left behind. Credentials that other secrets name are left, where that is known;
@@ -98,15 +121,8 @@ impl RotationFunction {
             secret: secret.to_owned(),
             named_by_others: named_by_others.cloned(),
         };
-        let report = self.invoke(call.event()).await?;
-        serde_json::from_value(report).map_err(|_| {
-            let name = action.name();
-            Failure::new(
-                Kind::Misconfigured,
-                format!("asking rotation to {name}: its answer cannot be read"),
-            )
-            .next_step("Deploy the functions of one release together.")
-        })
+        let answer = self.invoke(call.event()).await?;
+        read(action.name(), answer)
     }
 
     /// A step of a rotation, with its own token.
@@ -114,37 +130,18 @@ impl RotationFunction {
     /// # Errors
     /// [`Failure`].
     pub async fn step(&self, step: Step, secret: &str, token: &str) -> Result<(), Failure> {
-        let call = StepCall {
-            step,
-            secret: secret.to_owned(),
-            token: token.to_owned(),
-            rotation_token: None,
-        };
+        let call = step_call(step, secret, token);
         self.invoke(call.event()).await.map(drop)
     }
 
     async fn invoke(&self, event: Value) -> Result<Value, Failure> {
-        let what = "invoking the rotation function";
-        let request = self.client.invoke().function_name(&self.name);
-        let request = request.payload(Blob::new(event.to_string()));
-        let mut attempt = 1;
-        let answer = loop {
-            match request.clone().send().await {
-                Ok(answer) => break answer,
-                // Another check, or rotations, may use up the function's concurrency.
-                Err(error) if attempt < INVOCATIONS && was_not_carried_out(&error) => {
-                    tokio::time::sleep(backoff(attempt)).await;
-                    attempt += 1;
-                }
-                Err(error) => return Err(classify(what, &error).failure),
-            }
-        };
+        let answer = self.send(event, InvocationType::RequestResponse).await?;
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
         if answer.function_error().is_none() {
             return serde_json::from_slice(payload).map_err(|_| {
                 Failure::new(
                     Kind::Temporary,
-                    format!("{what}: its answer cannot be read"),
+                    format!("{INVOKING}: its answer cannot be read"),
                 )
             });
         }
@@ -152,12 +149,52 @@ impl RotationFunction {
             error_type: String::new(),
             error_message: String::new(),
         });
-        Err(read_error(what, &error))
+        Err(read_error(&error))
+    }
+
+    async fn send(&self, event: Value, kind: InvocationType) -> Result<InvokeOutput, Failure> {
+        let request = self.client.invoke().function_name(&self.name);
+        let request = request.invocation_type(kind);
+        let request = request.payload(Blob::new(event.to_string()));
+        let ends = Instant::now() + ASKED_FOR;
+        let mut attempt = 1;
+        loop {
+            match request.clone().send().await {
+                Ok(answer) => return Ok(answer),
+                // Another check, or rotations, may use up the account's concurrency.
+                Err(error) if was_not_carried_out(&error) && Instant::now() < ends => {
+                    tokio::time::sleep(backoff(attempt)).await;
+                    attempt = MOST_PATIENT.min(attempt + 1);
+                }
+                Err(error) => return Err(classify(INVOKING, &error).failure),
+            }
+        }
     }
 }
 
+const INVOKING: &str = "invoking the rotation function";
+
+fn step_call(step: Step, secret: &str, token: &str) -> StepCall {
+    StepCall {
+        step,
+        secret: secret.to_owned(),
+        token: token.to_owned(),
+        rotation_token: None,
+    }
+}
+
+fn read<Report: DeserializeOwned>(name: &str, answer: Value) -> Result<Report, Failure> {
+    serde_json::from_value(answer).map_err(|_| {
+        Failure::new(
+            Kind::Misconfigured,
+            format!("asking rotation to {name}: its answer cannot be read"),
+        )
+        .next_step("Deploy the functions of one release together.")
+    })
+}
+
 /// The failure that `rotation` reported, of the kind that it reported.
-fn read_error(what: &str, error: &FunctionError) -> Failure {
+fn read_error(error: &FunctionError) -> Failure {
     let kinds = [
         Kind::Temporary,
         Kind::WaitingForPerson,
@@ -172,7 +209,7 @@ fn read_error(what: &str, error: &FunctionError) -> Failure {
         // Our own function's words, with its next step. They hold neither secrets nor untrusted text.
         Some(kind) => Failure::read(kind, &error.error_message).while_doing("rotation"),
         // It died: out of time, out of memory, a panic.
-        None => Failure::new(Kind::Temporary, format!("{what}: it died"))
+        None => Failure::new(Kind::Temporary, format!("{INVOKING}: it died"))
             .code(sanitized_code(&error.error_type)),
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets Manager, the only store: values, labels and tags, in the words of the rotation.
 
+mod values;
 pub mod versions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -72,6 +73,15 @@ impl SecretValue {
             created: None,
         }
     }
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// What it has.
+    pub secrets: Vec<SecretMetadata>,
+    /// By what the next one is asked for; `None` after the last.
+    pub next: Option<String>,
 }
 
 /// How a compare-and-swap of a label ended.
@@ -286,8 +296,30 @@ impl SecretStore {
     /// # Errors
     /// [`CallError`].
     pub async fn list(&self, tag: &str, tag_value: &str) -> Result<Vec<SecretMetadata>, CallError> {
+        let mut secrets = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self.list_page(tag, tag_value, next).await?;
+            secrets.extend(page.secrets);
+            match page.next {
+                Some(token) => next = Some(token),
+                None => return Ok(secrets),
+            }
+        }
+    }
+
+    /// One page of the secrets with this tag: the first, or the one that the page before names.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list_page(
+        &self,
+        tag: &str,
+        tag_value: &str,
+        next: Option<String>,
+    ) -> Result<Page, CallError> {
         let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
-        let mut pages = self
+        let answer = self
             .0
             .list_secrets()
             .filters(filter(FilterNameStringType::TagKey, tag))
@@ -295,18 +327,17 @@ impl SecretStore {
             // They can be restored, with all that they name.
             .include_planned_deletion(true)
             .max_results(LONGEST_PAGE)
-            .into_paginator()
-            .send();
-        let mut secrets = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| classify("listing the secrets", &error))?;
-            let listed = page.secret_list().iter().filter_map(listed);
-            // A filter matches by prefix, and key and value of different tags: look again.
-            let ours =
-                |secret: &SecretMetadata| secret.tags.get(tag).is_some_and(|v| v == tag_value);
-            secrets.extend(listed.filter(ours));
-        }
-        Ok(secrets)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| classify("listing the secrets", &error))?;
+        let listed = answer.secret_list().iter().filter_map(listed);
+        // A filter matches by prefix, and key and value of different tags: look again.
+        let ours = |secret: &SecretMetadata| secret.tags.get(tag).is_some_and(|v| v == tag_value);
+        Ok(Page {
+            secrets: listed.filter(ours).collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
     }
 
     /// Asks Secrets Manager to rotate, or, with the token of a rotation that stands still, to go on

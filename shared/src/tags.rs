@@ -8,6 +8,7 @@ pub mod published_failures;
 pub mod redelivery;
 pub mod reminded;
 pub mod removing;
+pub mod rotator;
 pub mod seen_drift;
 pub mod stalled;
 pub mod state;
@@ -24,6 +25,8 @@ pub const MANAGED: &str = "shopmail:managed";
 pub const CONTACT: &str = "shopmail:contact";
 /// The tenant of the app registration, as last looked at.
 pub const TENANT: &str = "shopmail:tenant";
+/// Who issues its credentials, as last looked at: [`rotator::CloudRotator`].
+pub const ROTATOR: &str = "shopmail:rotator";
 /// The shop's number in ShopCtrl.
 pub const SHOP: &str = "shopmail:shop";
 /// The mailboxes' addresses and sign-in names, as last looked at, with spaces between; those that a tag can hold.

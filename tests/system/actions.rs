@@ -1,4 +1,4 @@
-//! What the checker asks of the rotation function: probe, sweep, retire.
+//! What the checker asks of the rotation function: inspect, sweep, retire.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::support::Scenario;
 use crate::support::scenario::days;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_sees_entras_end_and_every_drift_and_changes_nothing() {
+async fn a_deep_look_sees_entras_end_and_every_drift_and_changes_nothing() {
     let scenario = Scenario::begin().await;
     let values = scenario.world.secrets_manager.stored_values();
     let end = scenario.world.clock.now() + days(3);
@@ -19,7 +19,7 @@ async fn a_probe_sees_entras_end_and_every_drift_and_changes_nothing() {
         scenario.mailbox.first_key,
         end,
     );
-    let healthy = scenario.action("probe").await;
+    let healthy = scenario.facts().await;
     let seen: jiff::Timestamp = healthy["expires_at"].as_str().unwrap().parse().unwrap();
     assert!(seen.duration_since(end).abs() < jiff::SignedDuration::from_secs(1));
     assert_eq!(healthy["drift"], json!([]));
@@ -33,7 +33,7 @@ async fn a_probe_sees_entras_end_and_every_drift_and_changes_nothing() {
         .world
         .directory
         .delete_secret(scenario.mailbox.app.app_id, scenario.mailbox.first_key);
-    let drifted = scenario.action("probe").await;
+    let drifted = scenario.facts().await;
     let codes: Vec<&str> = drifted["drift"]
         .as_array()
         .unwrap()

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use shared::events::Totals;
 use simulators::aws::template::template;
 use simulators::gate::Calls;
+use simulators::template::mailed_events;
+use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
 use crate::support::faults::answer;
+use crate::support::scenario::{days, ending_in};
 
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
@@ -58,11 +62,9 @@ fn each_alarm_says_the_next_step_and_has_its_own_heading_in_the_runbook() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_writes_each_figure_that_an_alarm_or_the_dashboard_reads_at_every_log_level() {
     for level in ["ERROR", "INFO"] {
-        let scenario = Scenario::with_settings(
-            &[("AWS_LAMBDA_LOG_LEVEL", level)],
-            &simulators::world::MailboxPlan::default(),
-        )
-        .await;
+        let scenario =
+            Scenario::with_settings(&[("AWS_LAMBDA_LOG_LEVEL", level)], &MailboxPlan::default())
+                .await;
         scenario.world.check().await.unwrap();
         let lines = figures(&scenario);
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -133,28 +135,30 @@ async fn what_could_not_be_looked_at_is_counted_by_itself_and_a_dry_run_says_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_part_of_a_check_reports_the_sum_of_all() {
-    let scenario = Scenario::begin().await;
+    let scenario = Scenario::with(&ending_in(100)).await;
+    scenario.check().await;
     let now = scenario.world.clock.now();
-    let mut before = shared::events::Totals::default();
+    let mut before = Totals::default();
     before.counts.checked = 40;
     before.counts.unreachable = 2;
+    let tenant = &scenario.document()["tenant_id"];
     let event = json!({
         "detail-type": "Check Continues", "source": "shopmail",
-        "detail": {"id": "00", "cursor": "a", "time": now, "part": 3, "totals": before},
+        "detail": {"id": "00", "tenants": [tenant], "time": now, "part": 3, "totals": before},
     });
     scenario
         .world
         .invoke("expiry-checker", &event)
         .await
         .unwrap();
-    let report = &scenario.details("Fleet Report")[0];
+    let report = &scenario.details("Fleet Report")[1];
     assert_eq!(report["part"], 3);
     assert_eq!(report["time"], now.to_string());
     assert_eq!(
         (&report["checked"], &report["unreachable"]),
         (&json!(41), &json!(2))
     );
-    let line = &figures(&scenario)[0];
+    let line = &figures(&scenario)[1];
     assert_eq!(
         (&line["Part"], &line["Continues"], &line["Checked"]),
         (&json!(3), &json!(false), &json!(41))
@@ -163,10 +167,97 @@ async fn the_last_part_of_a_check_reports_the_sum_of_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_near_or_not_known_is_counted_but_not_where_a_rotation_runs_or_the_first_secret_is_waited_for()
+ {
+    let near = Scenario::with(&ending_in(6)).await;
+    let store = &near.world.secrets_manager;
+    store.cancel_rotation(&near.mailbox.secret).unwrap();
+    near.check().await;
+    let counted = |scenario: &Scenario, name: &str| figures(scenario)[0][name].clone();
+    assert_eq!(counted(&near, "EndsWithin7DaysWithoutRotation"), 1);
+
+    let renewed = Scenario::with(&ending_in(6)).await;
+    renewed.check().await;
+    assert_eq!(counted(&renewed, "EndsWithin7DaysWithoutRotation"), 0);
+
+    let of = |document: fn(&mut Value)| MailboxPlan {
+        ends_in: days(100),
+        granted: false,
+        document,
+        ..MailboxPlan::default()
+    };
+    let unknown = Scenario::with(&of(|document| {
+        document["key_id"] = json!("0b5a7c1e-6c0e-4f0a-9b1d-3a1f0f1c2d3e");
+        document["expires_at"] = json!("");
+    }));
+    let unknown = unknown.await;
+    unknown.check().await;
+    assert_eq!(counted(&unknown, "EndNotKnown"), 1);
+
+    let first = Scenario::with(&of(|document| {
+        for field in ["client_secret", "key_id", "expires_at"] {
+            document[field] = json!("");
+        }
+    }));
+    let first = first.await;
+    first.check().await;
+    assert_eq!(counted(&first, "EndNotKnown"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_checked_four_times_running_is_named_once_in_one_mail_and_it_is_closed() {
+    let settings = [("CHECK_SCHEDULE", "rate(6 hours)")];
+    let orders = Scenario::with_settings(&settings, &ending_in(100)).await;
+    let returns = orders.beside(&MailboxPlan {
+        name: "returns".to_owned(),
+        address: "returns@shop.example".to_owned(),
+        shop_id: 13,
+        ..ending_in(100)
+    });
+    let world = &orders.world;
+    let queue = world.deliver_mail(mailed_events()).unwrap();
+    let down = || {
+        world.gate.fail(
+            Calls::of("graph", "*").times(10_000),
+            answer(503, false, "{}"),
+        )
+    };
+    down();
+    let mut published = Vec::new();
+    for _ in 0..5 {
+        world.clock.advance(SignedDuration::from_hours(6));
+        orders.check().await;
+        published.push(orders.details("Rotation Stalled").len());
+    }
+    assert_eq!(published, [0, 0, 0, 2, 2]);
+    let stalled = orders.details("Rotation Stalled");
+    let named = stalled.iter().map(|detail| detail["secret"].as_str());
+    let named: BTreeSet<&str> = named.flatten().collect();
+    let both = [&orders, &returns].map(|scenario| scenario.mailbox.secret.as_str());
+    assert_eq!(named, both.into());
+    world.gate.heal();
+    world.clock.advance(SignedDuration::from_hours(6));
+    orders.check().await;
+    assert_eq!(orders.details("Mailbox Recovered").len(), 2);
+    queue.settled().await;
+    let mails = world.sns.published();
+    let subjects: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+    assert_eq!(subjects.len(), 2, "{subjects:?}");
+    assert!(
+        subjects[0].starts_with("2 mailboxes could not be checked"),
+        "{subjects:?}"
+    );
+    for address in ["orders@shop.example", "returns@shop.example"] {
+        assert!(mails[0].message.contains(address), "{}", mails[0].message);
+    }
+    orders.assert_events_keep_their_schemas();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn once_a_week_a_report_says_how_all_stand() {
     let schedule = [("CHECK_SCHEDULE", "rate(6 hours)")];
-    let scenario =
-        Scenario::with_settings(&schedule, &simulators::world::MailboxPlan::default()).await;
+    let scenario = Scenario::with_settings(&schedule, &ending_in(100)).await;
+    let queue = scenario.world.deliver_mail(mailed_events()).unwrap();
     for _ in 0..8 * 4 {
         scenario.world.clock.advance(SignedDuration::from_hours(6));
         scenario.check().await;
@@ -180,5 +271,11 @@ async fn once_a_week_a_report_says_how_all_stand() {
     assert!((1..=2).contains(&reports.len()), "{}", reports.len());
     assert_eq!(reports[0]["checked"], 1);
     assert_eq!(reports[0]["most_urgent"][0]["secret"], "shopmail/orders");
+    queue.settled().await;
+    let mails = scenario.world.sns.published();
+    let weekly = mails
+        .iter()
+        .filter(|mail| mail.subject.starts_with("Weekly report: 1 mailbox"));
+    assert_eq!(weekly.count(), reports.len());
     scenario.assert_events_keep_their_schemas();
 }

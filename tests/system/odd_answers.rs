@@ -87,8 +87,8 @@ async fn a_rotation_ends_whole_though_every_answer_has_odd_parts_that_decide_not
     scenario.rotate().await;
     scenario.assert_whole();
     assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
-    let probe = scenario.action("probe").await;
-    assert_eq!(probe["problems"], json!([]), "{probe}");
+    let facts = scenario.facts().await;
+    assert_eq!(facts["problems"], json!([]), "{facts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,10 +148,10 @@ async fn a_refusal_of_the_secret_is_read_in_every_form() {
             .world
             .gate
             .fail(Calls::of("entra", token).times(100), refused);
-        let probe = scenario.action("probe").await;
+        let facts = scenario.facts().await;
         scenario.world.gate.heal();
-        let drift = probe["drift"].to_string();
-        assert!(drift.contains("secret_refused"), "{body}: {probe}");
+        let drift = facts["drift"].to_string();
+        assert!(drift.contains("secret_refused"), "{body}: {facts}");
     }
 }
 

@@ -198,7 +198,7 @@ async fn what_one_late_replica_does_not_show_is_asked_for_over_other_connections
             .world
             .directory
             .set_graph_replicas(replicas.to_vec());
-        let seen = scenario.action("probe").await;
+        let seen = scenario.facts().await;
         assert_eq!(seen["drift"], json!([]), "another connection shows it");
     }
 }

@@ -8,7 +8,6 @@ mod events;
 pub mod faults;
 mod grants;
 pub mod hand_over;
-pub mod in_process;
 pub mod left_out;
 pub mod person;
 pub mod picture;
@@ -17,4 +16,5 @@ pub mod steps;
 pub mod tickets;
 pub mod visitor;
 
+pub use ::in_process;
 pub use scenario::Scenario;

@@ -31,7 +31,7 @@ struct Calls {
     /// One that ends well.
     good: Value,
     /// In its answer.
-    answer: (&'static str, Value),
+    answer: (String, Value),
     /// One of [`LARGE`] bytes.
     large: Value,
     /// In what comes of that.
@@ -45,25 +45,30 @@ impl Calls {
         let large = "x".repeat(LARGE);
         let link = Url::parse(&Forged::connect(scenario).link(&scenario.world)).unwrap();
         let refused = ("/errorType", json!("Refused"));
+        let arn = scenario.mailbox.arn.replace('/', "~1");
+        let key_id = format!("/deep/{arn}/Ok/key_id");
         [
             Self {
                 function: function("rotation"),
-                good: json!({"Action": "probe", "SecretId": scenario.mailbox.arn, "NamedByOthers": []}),
-                answer: ("/key_id", json!(scenario.mailbox.first_key)),
-                large: json!({"Action": "probe", "SecretId": large}),
+                good: scenario.inspect_event(),
+                answer: (key_id, json!(scenario.mailbox.first_key)),
+                large: json!({"Action": "sweep", "SecretId": large}),
                 of_large: refused.clone(),
             },
             Self {
                 function: function("expiry-checker"),
                 good: json!({"dry_run": true}),
-                answer: ("/secrets/0/secret", json!(scenario.mailbox.secret)),
+                answer: (
+                    "/secrets/0/secret".to_owned(),
+                    json!(scenario.mailbox.secret),
+                ),
                 large: json!({"time": large}),
                 of_large: refused,
             },
             Self {
                 function: function("oauth-callback"),
                 good: http("GET", link.path(), link.query().unwrap_or_default(), ""),
-                answer: ("/statusCode", json!(303)),
+                answer: ("/statusCode".to_owned(), json!(303)),
                 large: http("POST", "/reveal", "", &large),
                 of_large: ("/statusCode", json!(403)),
             },
@@ -72,7 +77,7 @@ impl Calls {
                 good: json!({"detail-type": "Client Secret Expiring", "detail": {
                     "id": "1", "secret": "shopmail/orders", "days_left": 7, "renewal": "under_way", "expires_at": "2027-01-31T00:00:00Z",
                 }}),
-                answer: ("/mails", json!(1)),
+                answer: ("/mails".to_owned(), json!(1)),
                 large: json!({"detail-type": large}),
                 of_large: ("/mails", json!(0)),
             },

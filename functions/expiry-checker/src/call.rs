@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use shared::events::Totals;
 use shared::failure::{Failure, Kind};
+use shared::ids::DirectoryId;
 use shared::json;
 
 /// A check.
@@ -13,14 +14,23 @@ pub struct Check {
     pub now: Timestamp,
     /// Only say what would be done.
     pub dry_run: bool,
-    /// Go on behind the secret with this ARN.
-    pub cursor: Option<String>,
+    /// What it looks at.
+    pub scope: Scope,
     /// The part of the check, from 1.
     pub part: u32,
     /// What the parts before have counted.
     pub so_far: Totals,
-    /// Look at this secret, and at those that share a leaked client secret with it, only.
-    pub only: Option<Requested>,
+}
+
+/// What a check looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All mailbox secrets.
+    All,
+    /// Those of these tenants, which an earlier part had no time for.
+    Tenants(Vec<DirectoryId>),
+    /// One secret, and those that share a leaked client secret with it.
+    Requested(Requested),
 }
 
 /// A secret whose leaked client secret was just replaced.
@@ -33,6 +43,14 @@ pub struct Requested {
 }
 
 impl Check {
+    /// What was asked for one secret only.
+    pub fn requested(&self) -> Option<&Requested> {
+        match &self.scope {
+            Scope::Requested(requested) => Some(requested),
+            Scope::All | Scope::Tenants(_) => None,
+        }
+    }
+
     /// Reads EventBridge's scheduled event, our own `Check Continues` and `Check Requested`, or
     /// `{"dry_run": true}` by hand. Without `time` it is `machine`, the machine's clock.
     ///
@@ -70,16 +88,19 @@ impl Check {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(wrong(&format!("detail.{field} is not a text"))),
         };
-        let cursor = text("cursor", continues)?;
+        let tenants: Option<Vec<DirectoryId>> =
+            field(source, "tenants", continues, json::read_value)?;
         let part = field(source, "part", continues, json::read_value)?.unwrap_or(1);
         let so_far = field(source, "totals", continues, json::read_value)?.unwrap_or_default();
-        let only = match text("secret_arn", requested)? {
-            Some(arn) => Some(Requested {
+        let scope = match (text("secret_arn", requested)?, tenants) {
+            (Some(arn), _) => Scope::Requested(Requested {
                 arn,
                 promoted: text("token", true)?,
             }),
-            None if requested => return Err(wrong("detail.secret_arn is missing")),
-            None => None,
+            (None, _) if requested => return Err(wrong("detail.secret_arn is missing")),
+            (None, Some(tenants)) => Scope::Tenants(tenants),
+            // What an earlier release published says where to go on in another way: all of it again harms nobody.
+            (None, None) => Scope::All,
         };
         // A call by hand that misspells dry_run must not become a check that acts.
         if source.get("time").is_none() && event.get("dry_run").is_none() {
@@ -90,10 +111,9 @@ impl Check {
         Ok(Self {
             now,
             dry_run,
-            cursor,
+            scope,
             part,
             so_far,
-            only,
         })
     }
 }
@@ -122,6 +142,10 @@ mod tests {
 
     const MACHINE: Timestamp = Timestamp::UNIX_EPOCH;
 
+    fn tenant() -> DirectoryId {
+        DirectoryId::read("00000000-0000-4000-8000-000000000001").unwrap()
+    }
+
     #[test]
     fn the_schedules_time_is_now() {
         let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events",
@@ -134,10 +158,10 @@ mod tests {
     #[test]
     fn a_continued_check_keeps_its_time() {
         let event = json!({"detail-type": "Check Continues", "source": "shopmail", "time": "2026-11-23T06:14:00Z",
-            "detail": {"id": "x", "cursor": "arn", "time": "2026-11-23T06:00:00Z"}});
+            "detail": {"id": "x", "tenants": [tenant()], "time": "2026-11-23T06:00:00Z"}});
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
-        assert_eq!(check.cursor.as_deref(), Some("arn"));
+        assert_eq!(check.scope, Scope::Tenants(vec![tenant()]));
         assert_eq!((check.part, check.so_far), (1, Totals::default()));
     }
 
@@ -147,7 +171,7 @@ mod tests {
         so_far.counts.checked = 7;
         so_far.calls = 99;
         let event = json!({"detail-type": "Check Continues", "source": "shopmail",
-            "detail": {"id": "x", "cursor": "arn", "time": "2026-11-23T06:00:00Z", "part": 3, "totals": so_far}});
+            "detail": {"id": "x", "tenants": [tenant()], "time": "2026-11-23T06:00:00Z", "part": 3, "totals": so_far}});
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!((check.part, check.so_far), (3, so_far));
     }
@@ -158,11 +182,8 @@ mod tests {
             "detail": {"id": "x", "secret": "s", "secret_arn": "arn", "time": "2026-11-23T06:00:00Z"}});
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
-        let only = check.only.unwrap();
-        assert_eq!(
-            (only.arn.as_str(), only.promoted, check.cursor),
-            ("arn", None, None)
-        );
+        let only = check.requested().unwrap();
+        assert_eq!((only.arn.as_str(), &only.promoted), ("arn", &None));
     }
 
     #[test]
@@ -175,8 +196,8 @@ mod tests {
             (json!({"time": "yesterday"}), "time"),
             (json!({"dry_run": "yes"}), "dry_run"),
             (
-                json!({"detail-type": "Check Continues", "detail": {"cursor": 1}}),
-                "cursor",
+                json!({"detail-type": "Check Continues", "detail": {"tenants": ["x"]}}),
+                "tenants",
             ),
             (
                 json!({"detail-type": "Check Continues", "detail": {"part": -1, "time": "2026-11-23T06:00:00Z"}}),

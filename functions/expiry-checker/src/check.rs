@@ -1,126 +1,110 @@
-//! One check: every secret in its turn, side by side, and the report at the end.
+//! One check: the list, the looks, a plan for each secret and its actions, and the report at the end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use shared::check_schedule::CheckSchedule;
-use shared::drift::Drift;
-use shared::events::{
-    Event, EventKind, FleetState, MailFlow, MailboxSubject, Subject, Totals, WeeklyReport,
-};
+use shared::events::{Event, EventKind, Subject, Totals, WeeklyReport};
 use shared::failure::{Failure, Kind};
+use shared::ids::DirectoryId;
 use shared::metrics::{Run, Says};
-use shared::policy::Verdict;
-use shared::secret_store::SecretMetadata;
-use shared::secret_store::versions::Versions;
-use shared::tags;
+use shared::rotation::inspection::Facts;
 use tokio::time::Instant;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{info, warn};
 
-use crate::call::{Check, Requested};
+use crate::call::{Check, Scope};
+use crate::canary::held_back;
 use crate::clients::Clients;
-use crate::closing::{Checked, closing, is_said_by_the_promotion, only_begun};
-use crate::contacts::Contacts;
-use crate::look::{Others, look};
-use crate::news::{self, News};
-use crate::perform::{Progress, perform};
-use crate::plan::action::PlannedAction;
-use crate::plan::found::Found;
-use crate::plan::{Plan, plan};
-use crate::report::{self, Failed, Outcome};
-use crate::shared_apps::SharedApps;
-use crate::standstill::{Standstill, standstill};
+use crate::depth::Rules;
+use crate::fleet::{self, Fleet};
+use crate::looks::{Seen, Wanted, look};
+use crate::news;
+use crate::record::{Record, Standing};
+use crate::report::{self, Tally};
+use crate::task::Task;
 
-/// So many secrets are looked at side by side: `rotation` runs once for each.
-const SIDE_BY_SIDE: usize = 8;
+/// So many secrets that need more than a look are dealt with at once. Most of what they wait for are calls to AWS;
+/// invocations of `rotation` have a limit of their own.
+const AT_ONCE: usize = 32;
 
-/// A round of secrets is not begun with less time than this: then the check continues in another
-/// invocation.
-const ROUND: Duration = Duration::from_secs(120);
+/// So many deep looks are kept before what they showed is dealt with: what is kept has to fit into memory.
+const KEPT: usize = 2_000;
+
+/// Nothing is begun with less time than this: then the check continues in another invocation.
+const BEGIN: Duration = Duration::from_secs(120);
 
 /// Kept for what people hear of and the report, at the end.
 const RESERVED: Duration = Duration::from_secs(60);
 
+/// A check that goes on more often than this goes round in a circle.
+const MOST_PARTS: u32 = 20;
+
+/// So many tenants are handed on to the next part; more do not fit into an event.
+const MOST_TENANTS: usize = 1_500;
+
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
     let (began, calls_before) = (Instant::now(), clients.calls());
-    let listed = clients.store.list(tags::MANAGED, "mailbox").await?;
-    let apps = SharedApps::new(&listed);
-    let contacts = Contacts::asked(&listed, &clients.settings.policy, check.now);
-    let others = Others {
-        apps: &apps,
-        contacts: &contacts,
+    let rules = Rules {
+        policy: &clients.settings.policy,
+        interval: clients.settings.interval(),
+        now: check.now,
     };
-    let mut secrets: Vec<&SecretMetadata> = listed
-        .iter()
-        .filter(|secret| !secret.deleted && is_of(check, secret, &apps))
-        .collect();
-    secrets.sort_by(|one, other| one.arn.cmp(&other.arn));
-    let mut checked: Vec<(Outcome, News)> = Vec::new();
-    let mut last: Option<&str> = None;
-    let mut continues_after: Option<String> = None;
-    for round in secrets.chunks(SIDE_BY_SIDE) {
-        if let Some(cursor) = last.filter(|_| ends.duration_since(Instant::now()) < ROUND) {
-            continues_after = Some(cursor.to_owned());
-            break;
-        }
-        let checks = round
-            .iter()
-            .map(|secret| check_in_time(clients, secret, others, check, ends));
-        let round_checked = futures_util::future::join_all(checks).await;
-        checked.extend(round_checked.into_iter().flatten());
-        last = round.last().map(|secret| secret.arn.as_str());
-    }
+    let fleet = fleet::list(clients, check, &rules).await?;
+    let mut round = Round {
+        clients,
+        check,
+        held_back: held_back(&fleet.records, check.now),
+        until: ends.checked_sub(RESERVED).unwrap_or(ends),
+        tally: Tally::new(check),
+        calls: 0,
+        fleet,
+    };
+    let left = round.all(ends).await;
+    let Round {
+        mut tally,
+        calls: of_rotation,
+        ..
+    } = round;
     if !check.dry_run {
-        news::publish(clients, &mut checked).await;
+        news::publish(clients, &mut tally.unwell).await;
     }
-    let outcomes: Vec<Outcome> = checked.into_iter().map(|(outcome, _)| outcome).collect();
-    let mut totals = check.so_far.clone();
-    for outcome in &outcomes {
-        totals.add(outcome.looked(), check.now);
-    }
-    let (seconds, calls) = (
-        began.elapsed().as_secs_f64(),
-        clients.calls().saturating_sub(calls_before),
-    );
+    let (outcomes, mut totals) = tally.end(check);
+    let seconds = began.elapsed().as_secs_f64();
+    let calls = clients.calls().saturating_sub(calls_before) + of_rotation;
     totals.seconds += seconds;
     totals.calls += calls;
-    // What was asked for one secret is no report of the fleet.
-    let is_of_all = !check.dry_run && check.only.is_none();
     let run = Run {
         function: &clients.settings.function_name,
         time: check.now,
         part: check.part,
-        says: match (is_of_all, &continues_after) {
+        says: match (is_of_all(check), left.is_empty()) {
             (false, _) => Says::Nothing,
-            (true, Some(_)) => Says::Continues,
-            (true, None) => Says::All,
+            (true, false) => Says::Continues,
+            (true, true) => Says::All,
         },
         seconds,
         calls,
     };
     run.write(&totals);
-    if is_of_all {
-        hand_on_or_report(clients, check, &totals, continues_after.as_deref()).await?;
+    if is_of_all(check) {
+        hand_on_or_report(clients, check, &totals, &left).await?;
     }
     info!(
-        checked = outcomes.len(),
+        checked = totals.counts.checked,
         dry_run = check.dry_run,
         part = check.part,
         time = %check.now,
-        continues = continues_after.is_some(),
+        continues = !left.is_empty(),
         "the check has ended"
     );
-    Ok(report::answer(check, &outcomes, continues_after))
+    Ok(report::answer(check, &outcomes, &totals, &left))
 }
 
-/// Whether a check looks at a secret: at all of them, those behind the cursor, or the one that it was
-/// requested for and those that are in the same need.
-fn is_of(check: &Check, secret: &SecretMetadata, apps: &SharedApps) -> bool {
-    let behind = |cursor: &String| secret.arn > *cursor;
-    let asked = |only: &Requested| secret.arn == only.arn || apps.names_a_leaked_credential(secret);
-    check.cursor.as_ref().is_none_or(behind) && check.only.as_ref().is_none_or(asked)
+/// What was asked for one secret is no report of the fleet.
+fn is_of_all(check: &Check) -> bool {
+    !check.dry_run && check.requested().is_none()
 }
 
 /// The sum of a check in parts is published once, by the last of them.
@@ -128,22 +112,31 @@ async fn hand_on_or_report(
     clients: &Clients,
     check: &Check,
     totals: &Totals,
-    continues_after: Option<&str>,
+    left: &[DirectoryId],
 ) -> Result<(), Failure> {
-    let now = check.now;
-    if let Some(cursor) = continues_after {
-        let (cursor, next) = (cursor.to_owned(), check.part.saturating_add(1));
-        let continues = EventKind::check_continues(cursor, now, next, totals);
+    if check.part >= MOST_PARTS && !left.is_empty() {
+        let what =
+            format!("checking the fleet: it has gone on {MOST_PARTS} times, and does not again");
+        return Err(Failure::new(Kind::Temporary, what).next_step(
+            "Nothing to do at once: the next check begins with other tenants. If this comes again: runbook, A check that takes long.",
+        ));
+    }
+    if !left.is_empty() {
+        let left = left.iter().take(MOST_TENANTS).cloned().collect();
+        let next = check.part.saturating_add(1);
+        let continues = EventKind::check_continues(left, check.now, next, totals);
         return publish(clients, check, continues).await;
     }
-    let report = EventKind::fleet_report(now, check.part, totals);
+    let report = EventKind::fleet_report(check.now, check.part, totals);
     publish(clients, check, report).await?;
-    let schedule = clients.settings.check_schedule;
-    let Some(week) = schedule.and_then(|schedule| schedule.weekly_report_due(now)) else {
-        return Ok(());
-    };
-    let weekly = WeeklyReport::new(week, now, totals);
-    publish(clients, check, EventKind::WeeklyReport(Box::new(weekly))).await
+    let due = |schedule: CheckSchedule| schedule.weekly_report_due(check.now);
+    match clients.settings.check_schedule.and_then(due) {
+        Some(week) => {
+            let weekly = WeeklyReport::new(week, check.now, totals);
+            publish(clients, check, EventKind::WeeklyReport(Box::new(weekly))).await
+        }
+        None => Ok(()),
+    }
 }
 
 /// In a call of its own: a report may take all that one holds (EventBridge quotas, "PutEvents entry size").
@@ -156,226 +149,197 @@ async fn publish(clients: &Clients, check: &Check, kind: EventKind) -> Result<()
     clients.events.publish(&[event]).await
 }
 
-/// One slow secret must not cost the others their turn: what it is doing goes on in `rotation`,
-/// and the next check sees how far it came.
-async fn check_in_time(
-    clients: &Clients,
-    listed: &SecretMetadata,
-    others: Others<'_>,
-    check: &Check,
-    ends: Instant,
-) -> Option<(Outcome, News)> {
-    let subject = || MailboxSubject::new(listed, None);
-    if listed.is_replica() {
-        return Some((Outcome::replica(listed), News::none(subject())));
-    }
-    let until = ends.checked_sub(RESERVED).unwrap_or(ends);
-    let work = check_secret(clients, listed, others, check);
-    match tokio::time::timeout_at(until, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let what = "checking the secret: it took longer than this check has";
-            let mut outcome = Outcome::unseen(listed, Failure::new(Kind::Temporary, what));
-            let mut news = News::none(subject());
-            note_standstill(clients, listed, &mut outcome, check, &mut news);
-            Some((outcome, news))
-        }
-    }
+/// What all of one invocation goes by.
+struct Round<'a> {
+    clients: &'a Clients,
+    check: &'a Check,
+    fleet: Fleet,
+    held_back: BTreeSet<usize>,
+    /// Until when something may be under way.
+    until: Instant,
+    tally: Tally,
+    /// Those that `rotation` made.
+    calls: u64,
 }
 
-/// One secret: look, decide, act. `None` for one that is going to be deleted.
-async fn check_secret(
-    clients: &Clients,
-    listed: &SecretMetadata,
-    others: Others<'_>,
-    check: &Check,
-) -> Option<(Outcome, News)> {
-    let span = info_span!(
-        "secret",
-        secret = listed.arn,
-        step = "check",
-        token = tracing::field::Empty
-    );
-    let work = async {
-        let (found, failures) = match look(clients, &listed.arn, others, check).await {
-            Ok(looked) => looked,
-            Err(failure) => {
-                let mut outcome = Outcome::unseen(listed, failure);
-                let mut news = News::none(MailboxSubject::new(listed, None));
-                note_standstill(clients, listed, &mut outcome, check, &mut news);
-                return Some((outcome, news));
+impl Round<'_> {
+    /// Looks at all secrets that the check is of, and deals with what it finds. Returns the tenants that there was no
+    /// time for.
+    async fn all(&mut self, ends: Instant) -> Vec<DirectoryId> {
+        let places = 0..self.fleet.records.len();
+        let ours: Vec<usize> = places.filter(|at| self.is_of_this_check(*at)).collect();
+        for at in &ours {
+            if let Some(record) = self.fleet.records.get(*at)
+                && record.standing == Standing::Replica
+            {
+                self.tally.add_replica(record, self.check);
             }
+        }
+        let mut segments = segments(&self.fleet, &ours, self.check).into_iter();
+        while let Some(segment) = segments.next() {
+            if ends.duration_since(Instant::now()) < BEGIN {
+                let rest = segment.iter().copied().chain(segments.flatten());
+                return self.left(rest);
+            }
+            self.deal_with(&segment).await;
+        }
+        Vec::new()
+    }
+
+    fn left(&self, rest: impl Iterator<Item = Wanted>) -> Vec<DirectoryId> {
+        let records = rest.filter_map(|one| self.fleet.records.get(one.at));
+        let tenants = fleet::tenants(records);
+        if tenants.len() > MOST_TENANTS {
+            warn!(
+                tenants = tenants.len(),
+                "there are more tenants left than the next part is told of"
+            );
+        }
+        tenants
+    }
+
+    /// At all of them, or the one that it was requested for and those that are in the same need.
+    fn is_of_this_check(&self, at: usize) -> bool {
+        let Some(record) = self.fleet.records.get(at) else {
+            return false;
         };
-        let subject = found.subject();
-        if found.secret.is_replica() {
-            return Some((Outcome::replica(&found.secret), News::none(subject)));
-        }
-        if let Some(token) = found.secret.versions.in_progress() {
-            tracing::Span::current().record("token", token);
-        }
-        let plan = plan(&found, check.now)?;
-        let (mut outcome, mut progress) = act(clients, &found, plan, failures, check).await;
-        let news = &mut progress.news;
-        note_standstill(clients, &found.secret, &mut outcome, check, news);
-        let noted = news.tags.iter();
-        let noted = noted.map(|(key, value)| ((*key).to_owned(), value.clone()));
-        progress.tags.extend(noted);
-        if !check.dry_run {
-            note_what_is_over(clients, &found, &outcome, &mut progress, check).await;
-            // What a rotation under way may overtake is not put off to the end of the check.
-            if found.secret.versions.in_progress().is_some() || progress.moved {
-                news::publish_at_once(clients, &mut outcome, &mut progress.news).await;
+        let apps = &self.fleet.apps;
+        match &self.check.scope {
+            Scope::All | Scope::Tenants(_) => true,
+            Scope::Requested(requested) => {
+                *requested.arn == *record.arn || apps.names_a_leaked_credential(record)
             }
         }
-        Some((outcome, progress.news))
-    };
-    Box::pin(work).instrument(span).await
-}
+    }
 
-async fn act(
-    clients: &Clients,
-    found: &Found,
-    plan: Plan,
-    failures: Vec<Failed>,
-    check: &Check,
-) -> (Outcome, Progress) {
-    let mut outcome = Outcome {
-        secret: found.secret.name.clone(),
-        standing: Some(plan.standing),
-        expires_at: plan.expires_at,
-        rotating: found.secret.versions.in_progress().is_some(),
-        is_fresh: is_fresh(found, plan.expires_at, check),
-        waits_for_its_first: found
-            .probe
-            .as_ref()
-            .is_some_and(|probe| probe.without_value)
-            || found.secret.versions.current().is_none(),
-        since: None,
-        out_of_reach: None,
-        mail: match (&found.probe, plan.expires_at) {
-            (Some(_), Some(end)) => MailFlow::until(end, check.now),
-            (None, _) | (_, None) => MailFlow::NotKnown,
-        },
-        actions: plan.actions.iter().map(ToString::to_string).collect(),
-        failures,
-    };
-    let not_by_itself = plan.failures.into_iter().map(|failure| Failed {
-        step: "rotate",
-        failure,
-    });
-    outcome.failures.extend(not_by_itself);
-    let (mut announced, mut progress) = (true, Progress::new(found));
-    for action in plan.actions.iter().filter(|_| !check.dry_run) {
-        // What could not be announced is by the next check.
-        if action.is_announced() && !announced {
-            continue;
+    async fn deal_with(&mut self, segment: &[Wanted]) {
+        let (mut work, doubtful) = self.look(segment).await;
+        if !doubtful.is_empty() {
+            let (more, _) = self.look(&doubtful).await;
+            work.extend(more);
         }
-        if action.moves_the_rotation() {
-            // Before it, or it may be over when people hear of it.
-            progress.moved = true;
-            if !news::publish_at_once(clients, &mut outcome, &mut progress.news).await {
-                announced = false;
-                if action.is_announced() {
-                    continue;
+        let urgency = |at: usize| {
+            let record = self.fleet.records.get(at)?;
+            Some((record.leaked.is_empty(), record.expires_at))
+        };
+        work.sort_by_key(|(at, _)| urgency(*at));
+        let (fleet, until) = (&self.fleet, self.until);
+        let tasks = work.into_iter().filter_map(|(at, facts)| {
+            let task = task(self.clients, self.check, fleet, at, &self.held_back)?;
+            Some(async move { task.run(facts, until).await })
+        });
+        let mut tasks = stream::iter(tasks).buffer_unordered(AT_ONCE);
+        while let Some(done) = tasks.next().await {
+            self.tally.unwell.extend(done);
+        }
+        drop(tasks);
+        for one in segment {
+            if let Some(record) = self.fleet.records.get_mut(one.at) {
+                record.listed = None;
+            }
+        }
+    }
+
+    /// Counts what is well, and returns what is to be dealt with, and what a light look leaves in doubt.
+    async fn look(&mut self, wanted: &[Wanted]) -> (Work, Vec<Wanted>) {
+        let seen = look(
+            self.clients,
+            &self.fleet.records,
+            wanted,
+            self.until,
+            &mut self.calls,
+        );
+        let (mut work, mut doubtful) = (Work::new(), Vec::new());
+        for (at, seen) in seen.await {
+            let Some(record) = self.fleet.records.get(at) else {
+                continue;
+            };
+            match seen {
+                Seen::Light(Ok(listed)) if record.agrees_with(&listed) => {
+                    self.tally.add_healthy(record, self.check);
                 }
+                Seen::Light(Err(failure)) if failure.kind == Kind::Temporary => {
+                    work.push((at, Err(failure)));
+                }
+                Seen::Light(Ok(_) | Err(_)) => doubtful.push(Wanted { at, deep: true }),
+                Seen::Deep(facts) => match *facts {
+                    Ok(facts) if self.is_quiet(at, &facts) => {
+                        self.tally.add_healthy(record, self.check);
+                    }
+                    facts => work.push((at, facts)),
+                },
             }
         }
-        info!(%action, "an action of the plan begins");
-        // One action that fails does not keep the others.
-        if let Err(failed) = perform(clients, found, action, &mut progress).await {
-            announced &= !matches!(action, PlannedAction::Publish(_));
-            outcome.failures.push(failed);
-        }
+        (work, doubtful)
     }
-    outcome.rotating |= progress.moved;
-    let stands = |drift: &Drift| {
-        let at = drift.connection.as_ref();
-        !at.is_some_and(|connection| progress.mended.contains(connection))
+
+    fn is_quiet(&self, at: usize, facts: &Facts) -> bool {
+        let task = task(self.clients, self.check, &self.fleet, at, &self.held_back);
+        task.is_some_and(|task| task.is_quiet(facts))
+    }
+}
+
+type Work = Vec<(usize, Result<Facts, Failure>)>;
+
+fn task<'a>(
+    clients: &'a Clients,
+    check: &'a Check,
+    fleet: &'a Fleet,
+    at: usize,
+    held_back: &BTreeSet<usize>,
+) -> Option<Task<'a>> {
+    Some(Task {
+        clients,
+        check,
+        fleet,
+        at,
+        record: fleet.records.get(at)?,
+        held_back: held_back.contains(&at),
+    })
+}
+
+/// What is looked at and dealt with together: whole tenants, in an order that begins elsewhere each time, so that what
+/// comes last in one check does not in the next.
+fn segments(fleet: &Fleet, ours: &[usize], check: &Check) -> Vec<Vec<Wanted>> {
+    let looked_after = |at: &&usize| {
+        let record = fleet.records.get(**at);
+        record.is_some_and(|record| record.standing == Standing::LookedAfter)
     };
-    outcome.add_drift(plan.stops_mail.into_iter().filter(stands));
-    (outcome, progress)
-}
-
-fn is_fresh(found: &Found, end: Option<Timestamp>, check: &Check) -> bool {
-    let start = found.probe.as_ref().and_then(|probe| probe.start);
-    let verdict = end.map(|end| found.policy.verdict(check.now, start, end));
-    verdict == Some(Verdict::Fresh)
-}
-
-/// What people were told is wrong and is over: they hear of that too, once.
-async fn note_what_is_over(
-    clients: &Clients,
-    found: &Found,
-    outcome: &Outcome,
-    progress: &mut Progress,
-    check: &Check,
-) {
-    let begun = |secret: &SecretMetadata| only_begun(secret, &progress.published, check.now);
-    let closing = |tags: &BTreeMap<String, String>, versions: &Versions| {
-        let secret = SecretMetadata {
-            versions: versions.clone(),
-            ..found.secret.clone()
-        };
-        let checked = Checked {
-            secret: &secret,
-            probe: found.probe.as_ref(),
-            tags,
-            drift: &progress.drift,
-            mended: &progress.mended,
-            at_rest: outcome.state() == FleetState::Healthy,
-        };
-        match check.only.is_some() || is_said_by_the_promotion(&checked) {
-            true => begun(&secret),
-            false => closing(&checked, check.now),
-        }
-    };
-    let mut closed = closing(&progress.tags, &found.secret.versions);
-    if !closed.tags.is_empty() {
-        // Only what still stands so: a rotation may have gone on meanwhile, and says itself what it closes.
-        closed = match clients.store.describe(&found.secret.arn).await {
-            Ok(secret) if secret.versions.current() == found.secret.versions.current() => {
-                let mut tags = secret.tags;
-                let noted = progress.news.tags.iter();
-                tags.extend(noted.map(|(key, value)| ((*key).to_owned(), value.clone())));
-                closing(&tags, &secret.versions)
-            }
-            // What this check publishes stands beside what was noted meanwhile.
-            Ok(secret) => begun(&secret),
-            Err(error) => {
-                warn!(failure = %error.failure, "what is over is looked at by the next check");
-                begun(&found.secret)
-            }
-        };
+    let wanted = ours.iter().filter(looked_after).filter_map(|at| {
+        let record = fleet.records.get(*at)?;
+        let deep = record.is_deep() || check.requested().is_some() || needs_more(fleet, record);
+        Some((record, Wanted { at: *at, deep }))
+    });
+    let mut wanted: Vec<(&Record, Wanted)> = wanted.collect();
+    wanted.sort_by(|(one, _), (other, _)| one.tenant.cmp(&other.tenant));
+    let tenants = wanted.chunk_by(|(one, _), (other, _)| one.tenant == other.tenant);
+    let mut tenants: Vec<Vec<Wanted>> = tenants
+        .map(|of_tenant| of_tenant.iter().map(|(_, wanted)| *wanted).collect())
+        .collect();
+    if !tenants.is_empty() {
+        let hours = usize::try_from(check.now.as_second() / 3_600).unwrap_or_default();
+        let begin = hours % tenants.len();
+        tenants.rotate_left(begin);
     }
-    progress.news.events.extend(closed.events);
-    progress.news.tags.extend(closed.tags);
-}
-
-/// A mailbox that has not been in order for a day reaches a person, whatever the cause.
-fn note_standstill(
-    clients: &Clients,
-    secret: &SecretMetadata,
-    outcome: &mut Outcome,
-    check: &Check,
-    news: &mut News,
-) {
-    for failed in &outcome.failures {
-        let failure = &failed.failure;
-        match failure.kind {
-            Kind::WaitingForPerson | Kind::Frozen => {}
-            Kind::Temporary | Kind::Refused | Kind::Misconfigured => {
-                let (kind, failed_step) = (failure.kind.error_type(), failed.step);
-                warn!(kind, failed_step, %failure, "something failed for this mailbox secret");
-            }
+    let mut segments: Vec<Vec<Wanted>> = Vec::new();
+    let mut kept = usize::MAX;
+    for of_tenant in tenants {
+        let deep = of_tenant.iter().filter(|one| one.deep).count();
+        if kept.saturating_add(deep) > KEPT {
+            segments.push(Vec::new());
+            kept = 0;
+        }
+        kept += deep;
+        if let Some(segment) = segments.last_mut() {
+            segment.extend(of_tenant);
         }
     }
-    if check.only.is_some() {
-        return;
-    }
-    let schedule = clients.settings.check_schedule;
-    let interval = schedule.and_then(CheckSchedule::interval);
-    let Standstill { event, tag, since } = standstill(secret, outcome, check.now, interval);
-    outcome.since = since;
-    news.events.extend(event);
-    news.tags.extend(tag.map(|tag| (tags::STALLED, tag)));
+    segments
+}
+
+/// What others say of it makes a deep look worth it.
+fn needs_more(fleet: &Fleet, record: &Record) -> bool {
+    let contact = record.goes_along_with.as_deref();
+    fleet.apps.names_a_leaked_credential(record)
+        || fleet.contacts.is_asked_for_another(contact, &record.arn)
 }

@@ -1,11 +1,16 @@
 //! The settings and the clients of a check.
 
+use std::time::Duration;
+
 use shared::event_bus::EventBus;
+use shared::failure::Failure;
 use shared::http::Client;
 use shared::rotation_function::RotationFunction;
 use shared::secret_store::SecretStore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::Settings;
+use crate::pace::Pace;
 
 /// Made once in init, and lent to each check.
 #[derive(Debug)]
@@ -16,7 +21,17 @@ pub(crate) struct Clients {
     pub(crate) store: SecretStore,
     pub(crate) events: EventBus,
     pub(crate) rotation: RotationFunction,
+    /// Slots for the invocations of `rotation` that are waited for.
+    pub(crate) invocations: Semaphore,
+    rotate_turns: Pace,
+    tag_turns: Pace,
 }
+
+/// Secrets Manager takes some fifty writes of each kind a second from all of an account and region (AWS quotas, "Combined
+/// rate of TagResource and UntagResource API requests", "… CreateSecret, … RotateSecret"); people want theirs, too.
+const TAGS_APART: Duration = Duration::from_millis(30);
+/// Each start of a rotation takes Lambda's slots for minutes.
+const ROTATIONS_APART: Duration = Duration::from_millis(100);
 
 impl Clients {
     /// `patient` waits for the answer of a step, which takes minutes.
@@ -28,9 +43,30 @@ impl Clients {
             rotation: RotationFunction::new(&settings.aws, patient, function),
             http: http.clone(),
             patient: patient.clone(),
+            invocations: Semaphore::new(settings.invocations_at_once),
+            rotate_turns: Pace::one_each(ROTATIONS_APART),
+            tag_turns: Pace::one_each(TAGS_APART),
             settings,
         }
     }
+
+    /// Sets tags, when it is one's turn.
+    pub(crate) async fn tag(&self, secret: &str, tags: &[(&str, String)]) -> Result<(), Failure> {
+        self.tag_turns.turn().await;
+        Ok(self.store.tag(secret, tags).await?)
+    }
+
+    /// Asks for a rotation, or to go on with one, when it is one's turn.
+    pub(crate) async fn rotate(&self, secret: &str, token: Option<&str>) -> Result<(), Failure> {
+        self.rotate_turns.turn().await;
+        Ok(self.store.rotate(secret, token).await?)
+    }
+
+    /// A slot for an invocation that is waited for.
+    pub(crate) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
+        self.invocations.acquire().await.ok()
+    }
+
     /// How many calls these clients have made.
     pub(crate) fn calls(&self) -> u64 {
         self.http.calls() + self.patient.calls()

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{EventKind, OpenTrouble, Trouble};
 use shared::ids::ConnectionId;
-use shared::rotation::Probe;
+use shared::rotation::inspection::Facts;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::open_troubles::{OpenTroubles, published};
@@ -18,7 +18,7 @@ use shared::tags::state::State;
 pub(crate) struct Checked<'a> {
     /// As the check found it.
     pub(crate) secret: &'a SecretMetadata,
-    pub(crate) probe: Option<&'a Probe>,
+    pub(crate) facts: Option<&'a Facts>,
     /// The tags, as they are now.
     pub(crate) tags: &'a BTreeMap<String, String>,
     /// The drift that this check published and did not put right.
@@ -49,7 +49,7 @@ impl Closing {
 pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
     let Checked {
         secret,
-        probe,
+        facts,
         tags,
         ..
     } = checked;
@@ -57,7 +57,7 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
     let before = OpenTroubles::read(tag(tags::OPEN));
     let current = secret.versions.current().unwrap_or(before.version());
     let by_hand = before.version() != current && !before.version().is_empty();
-    let connections = probe.map(|probe| probe.connections.as_slice());
+    let connections = facts.map(|facts| facts.connections.as_slice());
     let ended = ended(checked, current);
     let mut as_noted: BTreeMap<String, String> = (*tags).clone();
     let noted = ended
@@ -92,7 +92,7 @@ pub(crate) fn closing(checked: &Checked<'_>, now: Timestamp) -> Closing {
 
 /// Whether `Client Secret Rotated` will say what is over, or nobody knows: then nothing is closed here.
 pub(crate) fn is_said_by_the_promotion(checked: &Checked<'_>) -> bool {
-    let promoted = checked.probe.is_none_or(|probe| probe.issued_here);
+    let promoted = checked.facts.is_none_or(|facts| facts.issued_here);
     let rotated = checked.tags.get(tags::ROTATED_VERSION).map(String::as_str);
     promoted && rotated != checked.secret.versions.current()
 }
@@ -100,14 +100,14 @@ pub(crate) fn is_said_by_the_promotion(checked: &Checked<'_>) -> bool {
 /// The drift that was published, by this check or another one, and that this check sees.
 fn drift_now(checked: &Checked<'_>) -> BTreeSet<Trouble> {
     let seen = SeenDrift::read(checked.tags.get(tags::DRIFT).map(String::as_str));
-    let probed = checked
-        .probe
-        .map_or(&[][..], |probe| probe.drift.as_slice());
+    let drift = checked
+        .facts
+        .map_or(&[][..], |facts| facts.drift.as_slice());
     let mended = |drift: &Drift| {
         let at = drift.connection.as_ref();
         at.is_some_and(|connection| checked.mended.contains(connection))
     };
-    let stands = probed
+    let stands = drift
         .iter()
         .filter(|drift| seen.published(drift) && !mended(drift));
     let stands = stands.cloned().map(Trouble::of);
@@ -150,8 +150,8 @@ fn still_open(
         | DriftKind::SupersededSecretInUse => false,
     };
     let good = checked
-        .probe
-        .is_some_and(|probe| probe.problems.is_empty() && !probe.drift.iter().any(bad));
+        .facts
+        .is_some_and(|facts| facts.problems.is_empty() && !facts.drift.iter().any(bad));
     if by_hand && !good {
         let ends = [Trouble::Expiring, Trouble::Expired, Trouble::RotationFailed];
         stands.extend(ends.into_iter().filter(|trouble| before.has(trouble)));
@@ -277,7 +277,10 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use shared::cloud::Cloud;
     use shared::ids::DirectoryId;
+    use shared::mailbox_secret::Rotator;
+    use shared::rotation::inspection::TenantRotator;
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
     use super::*;
@@ -290,7 +293,7 @@ mod tests {
 
     struct Case {
         secret: SecretMetadata,
-        probe: Option<Probe>,
+        facts: Option<Facts>,
         drift: BTreeSet<Trouble>,
         at_rest: bool,
     }
@@ -312,9 +315,13 @@ mod tests {
                     deleted: false,
                     primary_region: None,
                 },
-                probe: Some(Probe {
+                facts: Some(Facts {
                     version: "c".to_owned(),
-                    tenant_id: DirectoryId::read(ID).unwrap(),
+                    of: TenantRotator {
+                        cloud: Cloud::Global,
+                        tenant_id: DirectoryId::read(ID).unwrap(),
+                        rotator: Rotator::Itself {},
+                    },
                     client_id: DirectoryId::read(ID).unwrap(),
                     key_id: Some(ID.parse().unwrap()),
                     issued_here: false,
@@ -324,7 +331,12 @@ mod tests {
                     without_value: false,
                     mailboxes: Vec::new(),
                     connections: Vec::new(),
-                    attended: true,
+                    attended: Vec::new(),
+                    key_fits: Some(true),
+                    credentials: None,
+                    held: Vec::new(),
+                    attested: Vec::new(),
+                    grants: None,
                     drift: Vec::new(),
                     problems: Vec::new(),
                 }),
@@ -336,7 +348,7 @@ mod tests {
         fn closing(&self) -> Closing {
             let checked = Checked {
                 secret: &self.secret,
-                probe: self.probe.as_ref(),
+                facts: self.facts.as_ref(),
                 tags: &self.secret.tags,
                 drift: &self.drift,
                 mended: &[],
@@ -454,9 +466,9 @@ mod tests {
         let rotated = Case::new(&[(tags::OPEN, "c:"), (tags::ROTATED_VERSION, "c")]);
         assert_eq!(rotated.closing(), Closing::none());
         let mut unpublished = Case::new(&[noted]);
-        unpublished.probe.as_mut().unwrap().issued_here = true;
+        unpublished.facts.as_mut().unwrap().issued_here = true;
         assert_eq!(unpublished.closing(), Closing::none());
-        unpublished.probe = None;
+        unpublished.facts = None;
         assert_eq!(unpublished.closing(), Closing::none());
         let by_hand = Case::new(&[noted]).closing();
         assert_eq!(

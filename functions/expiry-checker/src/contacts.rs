@@ -14,26 +14,20 @@ use shared::tags::state::State;
 pub struct Contacts(BTreeMap<String, Vec<String>>);
 
 impl Contacts {
-    /// From the list, which may be minutes old, and its tags, which are a cache: what is missed is done later.
-    pub fn asked(listed: &[SecretMetadata], policy: &Policy, now: Timestamp) -> Self {
-        let mut asked = Self::default();
-        for secret in listed
-            .iter()
-            .filter(|secret| is_asked_for(secret, policy, now))
+    /// Adds one from the list, which may be minutes old, by its tags, which are a cache: what is missed is done later.
+    pub fn add(&mut self, secret: &SecretMetadata, policy: &Policy, now: Timestamp) {
+        if let Some(contact) = secret.tags.get(tags::CONTACT)
+            && is_asked_for(secret, policy, now)
         {
-            if let Some(contact) = secret.tags.get(tags::CONTACT) {
-                let of_contact = asked.0.entry(contact.clone()).or_default();
-                of_contact.push(secret.arn.clone());
-            }
+            let of_contact = self.0.entry(contact.clone()).or_default();
+            of_contact.push(secret.arn.clone());
         }
-        asked
     }
 
-    /// Whether this secret's contact is asked for another one.
-    pub fn is_asked_for_another(&self, secret: &SecretMetadata) -> bool {
-        let contact = secret.tags.get(tags::CONTACT);
+    /// Whether this contact is asked for another secret than the one with this ARN.
+    pub fn is_asked_for_another(&self, contact: Option<&str>, arn: &str) -> bool {
         let asked = contact.and_then(|contact| self.0.get(contact));
-        asked.is_some_and(|arns| arns.iter().any(|arn| *arn != secret.arn))
+        asked.is_some_and(|arns| arns.iter().any(|other| other != arn))
     }
 }
 
@@ -100,8 +94,11 @@ mod tests {
         let attended = (tags::DELIVERY, "attended");
         let this = secret("this", &[ann, attended]);
         let asked = |tags: &[(&str, &str)]| {
-            let listed = [this.clone(), secret("other", tags)];
-            Contacts::asked(&listed, &policy, now).is_asked_for_another(&this)
+            let mut contacts = Contacts::default();
+            for listed in [&this, &secret("other", tags)] {
+                contacts.add(listed, &policy, now);
+            }
+            contacts.is_asked_for_another(Some(ann.1), "this")
         };
         let due = (tags::EXPIRES_AT, "2027-01-31T00:00:00Z");
         let fresh = (tags::EXPIRES_AT, "2027-12-31T00:00:00Z");
@@ -117,7 +114,8 @@ mod tests {
         ]));
         let frozen = (policy::TAG, "freeze=2027-01-01/2027-01-20");
         assert!(!asked(&[ann, attended, due, frozen]));
-        let alone = [secret("this", &[ann, attended, due])];
-        assert!(!Contacts::asked(&alone, &policy, now).is_asked_for_another(&alone[0]));
+        let mut alone = Contacts::default();
+        alone.add(&secret("this", &[ann, attended, due]), &policy, now);
+        assert!(!alone.is_asked_for_another(Some(ann.1), "this"));
     }
 }

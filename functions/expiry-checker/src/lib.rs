@@ -1,21 +1,27 @@
 //! `expiry-checker`: looks at every mailbox secret, decides what is due, reminds, starts
-//! rotations, and has `rotation` probe, sweep and retire.
+//! rotations, and has `rotation` inspect, sweep and retire.
 //!
 //! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
 
 mod call;
+mod canary;
 mod check;
 mod clients;
 mod closing;
 mod contacts;
-mod look;
+mod depth;
+mod fleet;
+mod looks;
 mod news;
+mod pace;
 mod perform;
 mod plan;
+mod record;
 mod report;
 mod settings;
 mod shared_apps;
 mod standstill;
+mod task;
 
 use std::time::Duration;
 

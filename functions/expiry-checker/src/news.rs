@@ -103,7 +103,7 @@ async fn publish_together(clients: &Clients, chunk: &mut [&mut (Outcome, News)])
 
 async fn note(clients: &Clients, news: &News) -> Result<(), Failure> {
     if !news.tags.is_empty() {
-        clients.store.tag(&news.subject.arn, &news.tags).await?;
+        clients.tag(&news.subject.arn, &news.tags).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::events::{Event, EventKind, MailFlow, Subject, Trouble};
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::ids::ConnectionId;
 use shared::rotation::{Step, Swept};
 use shared::secret_store::SecretMetadata;
@@ -16,6 +16,7 @@ use crate::news::News;
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::report::Failed;
+use crate::task::Task;
 
 /// What the actions so far have come to.
 #[derive(Debug)]
@@ -72,24 +73,30 @@ impl Progress {
 }
 
 pub(crate) async fn perform(
-    clients: &Clients,
+    task: &Task<'_>,
     found: &Found,
     action: &PlannedAction,
     progress: &mut Progress,
 ) -> Result<(), Failed> {
-    let Clients {
-        rotation, store, ..
-    } = clients;
+    let clients = task.clients;
+    let rotation = &clients.rotation;
     let secret = &found.secret;
-    let (arn, named) = (secret.arn.as_str(), found.named_by_others.as_ref());
+    let arn = secret.arn.as_str();
     let done = match action {
-        PlannedAction::Sweep => {
-            let swept = rotation.sweep(arn, named).await;
+        PlannedAction::Sweep(_) => {
+            let named = task.named_by_others(secret).await;
+            let _slot = clients.slot().await;
+            let swept = rotation.sweep(arn, named.as_ref()).await;
             swept.map(|swept| progress.swept(swept))
         }
-        PlannedAction::Retire => rotation.retire(arn, named).await.map(drop),
+        PlannedAction::Retire => {
+            let named = task.named_by_others(secret).await;
+            let _slot = clients.slot().await;
+            rotation.retire(arn, named.as_ref()).await.map(drop)
+        }
         // finishSecret of a version that is current publishes what was not published, and nothing else.
         PlannedAction::PublishRotated { version } => {
+            let _slot = clients.slot().await;
             rotation.step(Step::FinishSecret, arn, version).await
         }
         PlannedAction::DropPending { version } => drop_pending(clients, arn, version).await,
@@ -107,16 +114,15 @@ pub(crate) async fn perform(
             Ok(())
         }
         PlannedAction::Tag { key, value } => {
-            let tagged = store.tag(arn, &[(key, value.clone())]).await;
+            let tagged = clients.tag(arn, &[(key, value.clone())]).await;
             let noted = tagged.map(|()| progress.tags.insert((*key).to_owned(), value.clone()));
-            noted.map(drop).map_err(Into::into)
+            noted.map(drop)
         }
         PlannedAction::Rotate { .. } => rotate(clients, secret).await,
-        PlannedAction::Reattempt { token } => {
-            store.rotate(arn, Some(token)).await.map_err(Into::into)
-        }
+        PlannedAction::Reattempt { token } => clients.rotate(arn, Some(token)).await,
+        // It takes minutes, and says itself how it ends.
         PlannedAction::Continue { token, first } => {
-            return go_on(clients, arn, token, *first).await;
+            rotation.continue_later(*first, arn, token).await
         }
     };
     done.map_err(|failure| Failed {
@@ -140,7 +146,7 @@ async fn announce(clients: &Clients, found: &Found, kind: EventKind) -> Result<(
 async fn rotate(clients: &Clients, secret: &SecretMetadata) -> Result<(), Failure> {
     let now = clients.store.describe(&secret.arn).await?.versions;
     if now.current() == secret.versions.current() && now.in_progress().is_none() {
-        clients.store.rotate(&secret.arn, None).await?;
+        clients.rotate(&secret.arn, None).await?;
     }
     Ok(())
 }
@@ -154,27 +160,6 @@ async fn drop_pending(clients: &Clients, arn: &str, version: &str) -> Result<(),
     let stored = !after.keys_of(version).is_empty();
     if stored && after.with_label(PENDING).is_none() && after.current() != Some(version) {
         store.set_label(arn, PENDING, version).await?;
-    }
-    Ok(())
-}
-
-/// The steps as Secrets Manager would call them: one after the other, until one fails. Each is
-/// guarded by the labels and may be repeated.
-async fn go_on(clients: &Clients, arn: &str, token: &str, first: Step) -> Result<(), Failed> {
-    for step in first.and_after() {
-        let done = clients.rotation.step(step, arn, token).await;
-        done.map_err(|failure| {
-            let failure = match failure.kind {
-                Kind::WaitingForPerson => failure,
-                Kind::Temporary | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                    failure.while_doing(step.name())
-                }
-            };
-            Failed {
-                step: step.name(),
-                failure,
-            }
-        })?;
     }
     Ok(())
 }

@@ -4,20 +4,24 @@ pub mod action;
 mod backstop;
 mod drift;
 pub mod found;
+mod needs;
 mod reminder;
+mod retirement;
 mod rotation_next;
 mod rotation_wanted;
+pub mod untidy;
+mod waiting;
 
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::Delivery;
-use shared::rotation::Probe;
-use shared::secret_store::SecretMetadata;
+use shared::rotation::inspection::Facts;
 use shared::short_hash::short_hash;
 use shared::tags;
 use shared::tags::apps::Apps;
+use shared::tags::rotator::CloudRotator;
 
 use crate::report::Standing;
 use action::PlannedAction;
@@ -36,11 +40,13 @@ pub struct Plan {
     pub expires_at: Option<Timestamp>,
     /// What to do.
     pub actions: Vec<PlannedAction>,
+    /// What only people can do for the rotation that is due.
+    pub needs: Vec<String>,
 }
 
 /// Decides. `None` for a secret that is marked for deletion.
 pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
-    let Found { secret, probe, .. } = found;
+    let Found { secret, facts, .. } = found;
     if secret.deleted {
         return None;
     }
@@ -50,15 +56,16 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         stops_mail: Vec::new(),
         expires_at: None,
         actions: Vec::new(),
+        needs: Vec::new(),
     };
     let Some(current) = secret.versions.current() else {
         plan.add_drift(found, vec![DriftKind::NoCurrentVersion.into()], true, now);
         return Some(plan);
     };
-    // Promoted between the two looks: what was probed is out of date, so nothing is decided by it.
-    let probe = probe.as_ref().filter(|probe| probe.version == current);
-    plan.expires_at = match probe {
-        Some(probe) => probe.expires_at,
+    // Promoted between the two looks: what was seen is out of date, so nothing is decided by it.
+    let facts = facts.as_ref().filter(|facts| facts.version == current);
+    plan.expires_at = match facts {
+        Some(facts) => facts.expires_at,
         // The cache, where nothing better can be had.
         None => found
             .tag(tags::EXPIRES_AT)
@@ -70,8 +77,8 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
             value: current.to_owned(),
         });
     }
-    let wanted = rotation_wanted::wanted(found, probe, current, now, plan.expires_at);
-    let next = rotation_next::next_of_rotation(found, now, wanted, plan.expires_at);
+    let wanted = rotation_wanted::wanted(found, facts, current, now, plan.expires_at);
+    let next = rotation_next::next_of_rotation(found, facts, now, wanted, plan.expires_at);
     plan.standing = next.standing;
     plan.failures.extend(next.failure);
     // What removes comes before what adds.
@@ -80,19 +87,25 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     plan.actions.extend(dropped);
     // Rotation switched off means "stop everything": look, remind, report, and nothing else.
     let acts = secret.rotation_enabled;
-    if let Some(probe) = probe {
-        plan.actions.extend(acts.then_some(PlannedAction::Sweep));
-        plan.actions.extend(publish_rotated(found, probe, current));
-        plan.actions.extend(cache(found, probe));
+    if let Some(facts) = facts {
+        let untidy = untidy::untidy(found, facts, current);
+        let sweeps = acts && !untidy.is_empty();
+        plan.actions
+            .extend(sweeps.then_some(PlannedAction::Sweep(untidy)));
+        if wanted.is_some() || next.standing == Standing::WaitingForPerson {
+            plan.needs = needs::of_people(facts, now);
+        }
+        plan.actions.extend(publish_rotated(found, facts, current));
+        plan.actions.extend(cache(found, facts));
     }
-    if let Some(drift) = drift::drift_now(found, probe, wanted, now) {
-        let all_seen = probe.is_some_and(|probe| probe.problems.is_empty());
+    if let Some(drift) = drift::drift_now(found, facts, wanted, now) {
+        let all_seen = facts.is_some_and(|facts| facts.problems.is_empty());
         plan.add_drift(found, drift, all_seen, now);
     }
-    if acts && has_superseded(secret) {
+    if acts && retirement::is_to_retire(found, facts, now) {
         plan.actions.push(PlannedAction::Retire);
     }
-    let silent = reminder::renews_itself(found, probe, wanted, now);
+    let silent = reminder::renews_itself(found, facts, wanted, now);
     if let Some(end) = plan.expires_at.filter(|_| !silent) {
         let reminders = reminder::remind(found, current, now, end, wanted);
         plan.actions.extend(reminders);
@@ -102,6 +115,14 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
 }
 
 impl Plan {
+    /// Whether nothing is to be done, nothing fails and nothing is waited for.
+    pub fn is_quiet(&self) -> bool {
+        self.standing == Standing::Healthy
+            && self.failures.is_empty()
+            && self.stops_mail.is_empty()
+            && self.actions.is_empty()
+    }
+
     fn add_drift(&mut self, found: &Found, drift: Vec<Drift>, all_seen: bool, now: Timestamp) {
         if self.standing == Standing::Healthy {
             let stops = drift.iter().filter(|drift| drift.what.stops_mail());
@@ -113,9 +134,9 @@ impl Plan {
 }
 
 /// The promotion that a kill kept from being published.
-fn publish_rotated(found: &Found, probe: &Probe, current: &str) -> Option<PlannedAction> {
-    let unpublished = probe.issued_here
-        && probe.version == current
+fn publish_rotated(found: &Found, facts: &Facts, current: &str) -> Option<PlannedAction> {
+    let unpublished = facts.issued_here
+        && facts.version == current
         && found.tag(tags::ROTATED_VERSION) != Some(current);
     unpublished.then(|| PlannedAction::PublishRotated {
         version: current.to_owned(),
@@ -123,25 +144,26 @@ fn publish_rotated(found: &Found, probe: &Probe, current: &str) -> Option<Planne
 }
 
 /// The tags that are a cache of what was seen.
-fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
+fn cache(found: &Found, facts: &Facts) -> Vec<PlannedAction> {
     let arn = &found.secret.arn;
     let apps: Apps = found
         .tag(tags::APP)
         .unwrap_or_default()
         .parse()
         .unwrap_or_default();
-    let apps = apps.with_current(probe.client_id.as_str());
+    let apps = apps.with_current(facts.client_id.as_str());
     let origin = found.tag(tags::ORIGIN).is_none();
     let cached = [
         (tags::ORIGIN, origin.then(|| short_hash(arn))),
-        (tags::TENANT, Some(probe.tenant_id.to_string())),
-        (tags::MAILBOXES, mailboxes(probe)),
-        (tags::DELIVERY, Some(delivery(probe).name().to_owned())),
+        (tags::TENANT, Some(facts.of.tenant_id.to_string())),
+        (tags::ROTATOR, rotator(facts)),
+        (tags::MAILBOXES, mailboxes(facts)),
+        (tags::DELIVERY, Some(delivery(facts).name().to_owned())),
         (tags::APP, Some(apps.to_string())),
-        (tags::ISSUED_AT, probe.start.map(|start| start.to_string())),
+        (tags::ISSUED_AT, facts.start.map(|start| start.to_string())),
         (
             tags::EXPIRES_AT,
-            probe.expires_at.map(|end| end.to_string()),
+            facts.expires_at.map(|end| end.to_string()),
         ),
     ];
     let changed = cached.into_iter().filter_map(|(key, value)| {
@@ -152,17 +174,30 @@ fn cache(found: &Found, probe: &Probe) -> Vec<PlannedAction> {
 }
 
 /// `attended` where a person delivers to some connection.
-fn delivery(probe: &Probe) -> Delivery {
-    match probe.attended {
+fn delivery(facts: &Facts) -> Delivery {
+    match facts.has_attended() {
         true => Delivery::Attended,
         false => Delivery::Api,
     }
 }
 
+fn rotator(facts: &Facts) -> Option<String> {
+    let rotator = CloudRotator {
+        cloud: facts.of.cloud,
+        rotator: facts.of.rotator.clone(),
+    };
+    let tag = rotator.to_string();
+    let fits = tag.len() <= 256 && tag.chars().all(|c| c == ' ' || plain(c));
+    fits.then_some(tag)
+}
+
 /// A tag's value has letters, digits, spaces and `_.:/=+-@` (Secrets Manager API reference, *Tag*), and 256 of them.
-fn mailboxes(probe: &Probe) -> Option<String> {
-    let plain = |c: char| c.is_alphanumeric() || "_.:/=+-@".contains(c);
-    let all = probe.mailboxes.iter().map(MailboxAddress::as_str);
+fn plain(c: char) -> bool {
+    c.is_alphanumeric() || "_.:/=+-@".contains(c)
+}
+
+fn mailboxes(facts: &Facts) -> Option<String> {
+    let all = facts.mailboxes.iter().map(MailboxAddress::as_str);
     let mut tag = String::new();
     for address in all.filter(|address| address.chars().all(plain)) {
         let space = if tag.is_empty() { "" } else { " " };
@@ -175,28 +210,25 @@ fn mailboxes(probe: &Probe) -> Option<String> {
     (!tag.is_empty()).then_some(tag)
 }
 
-/// Whether labels name credentials on versions that are neither current nor being made.
-fn has_superseded(secret: &SecretMetadata) -> bool {
-    let versions = &secret.versions;
-    let claims = versions.claims();
-    claims.keys().any(|(_, version)| !versions.in_use(version))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use shared::cloud::Cloud;
+    use shared::mailbox_secret::Rotator;
     use shared::period::Period;
     use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
 
-    use shared::ids::DirectoryId;
-
-    use std::collections::BTreeSet;
+    use shared::ids::{ConnectionId, DirectoryId};
+    use shared::rotation::inspection::TenantRotator;
+    use shared::secret_store::SecretMetadata;
 
     use shared::events::{DueReason, EventKind};
+    use shared::failure::Kind;
     use shared::policy::Policy;
     use shared::rotation::Step;
 
+    use super::untidy::Untidy;
     use super::*;
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
@@ -226,29 +258,42 @@ mod tests {
                     (tags::TENANT.to_owned(), APP.to_owned()),
                     (tags::APP.to_owned(), APP.to_owned()),
                     (tags::DELIVERY.to_owned(), "attended".to_owned()),
+                    (tags::ROTATOR.to_owned(), format!("global federated {APP}")),
                 ]),
                 last_rotated: None,
                 next_rotation: None,
                 deleted: false,
                 primary_region: None,
             },
-            named_by_others: Some(BTreeSet::new()),
+            quarantine: Period::days(7),
             requested: false,
+            turn: true,
             shares_a_leaked_secret: false,
             contact_is_asked: false,
-            probe: Some(Probe {
+            facts: Some(Facts {
                 version: "c".into(),
-                tenant_id: DirectoryId::read(APP).unwrap(),
+                of: TenantRotator {
+                    cloud: Cloud::Global,
+                    tenant_id: DirectoryId::read(APP).unwrap(),
+                    rotator: Rotator::Federated {
+                        client_id: DirectoryId::read(APP).unwrap(),
+                    },
+                },
                 client_id: DirectoryId::read(APP).unwrap(),
                 without_value: false,
-                key_id: APP.parse().ok(),
+                key_id: Some(KEY.strip_prefix("key-").unwrap().parse().unwrap()),
+                key_fits: Some(true),
                 issued_here: false,
                 now: None,
                 start: None,
                 expires_at: Some(at(end)),
+                credentials: Some(Vec::new()),
                 mailboxes: Vec::new(),
                 connections: Vec::new(),
-                attended: true,
+                attended: vec![connection("in")],
+                held: Vec::new(),
+                attested: Vec::new(),
+                grants: None,
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),
@@ -279,6 +324,15 @@ mod tests {
         published
     }
 
+    fn connection(id: &str) -> ConnectionId {
+        serde_json::from_value(id.into()).unwrap()
+    }
+
+    /// The current version has no label of its credential.
+    fn labels_it() -> PlannedAction {
+        PlannedAction::Sweep(vec![Untidy::Label])
+    }
+
     fn starts(action: &PlannedAction) -> bool {
         matches!(action, PlannedAction::Rotate { .. })
     }
@@ -287,7 +341,7 @@ mod tests {
     fn a_fresh_secret_is_swept_and_left_alone() {
         assert_eq!(
             actions(&found(&[("c", &[CURRENT])]), "2026-11-23T00:00:00Z"),
-            vec![PlannedAction::Sweep]
+            vec![labels_it()]
         );
     }
 
@@ -308,8 +362,8 @@ mod tests {
     #[test]
     fn a_document_without_a_value_is_due_at_once_and_reminds_nobody_of_an_end_that_is_not_known() {
         let mut found = found(&[("c", &[CURRENT])]);
-        let probe = found.probe.as_mut().unwrap();
-        (probe.without_value, probe.key_id, probe.expires_at) = (true, None, None);
+        let facts = found.facts.as_mut().unwrap();
+        (facts.without_value, facts.key_id, facts.expires_at) = (true, None, None);
         let now = "2026-11-23T00:00:00Z";
         let actions_now = actions(&found, now);
         let due = PlannedAction::Publish(EventKind::RotationDue {
@@ -319,7 +373,7 @@ mod tests {
         let rotate = PlannedAction::Rotate {
             reason: DueReason::Due,
         };
-        assert_eq!(actions_now, vec![PlannedAction::Sweep, due, rotate]);
+        assert_eq!(actions_now, vec![due, rotate]);
         let frozen = found.policy.clone();
         let frozen = frozen.with_tag(Some("freeze=2026-11-01/2026-12-28"));
         let frozen = Found {
@@ -330,7 +384,7 @@ mod tests {
         // The named one ends in the freeze.
         let ends = |end: &str| {
             let mut found = frozen.clone();
-            found.probe.as_mut().unwrap().expires_at = Some(at(end));
+            found.facts.as_mut().unwrap().expires_at = Some(at(end));
             actions(&found, now).iter().any(starts)
         };
         assert!(!ends("2027-01-31T00:00:00Z"));
@@ -343,7 +397,7 @@ mod tests {
         let mut found = found(&[("c", &[CURRENT])]);
         let starts_on = |found: &Found, day: &str| actions(found, day).iter().any(starts);
         // Two years, which end on 2027-01-31, and are due on 2027-01-01.
-        found.probe.as_mut().unwrap().start = Some(at("2025-01-31T00:00:00Z"));
+        found.facts.as_mut().unwrap().start = Some(at("2025-01-31T00:00:00Z"));
         let soon = "2026-11-05T00:00:00Z";
         assert!(!starts_on(&found, soon));
         found.contact_is_asked = true;
@@ -362,10 +416,10 @@ mod tests {
         };
         assert!(!starts_on(&frozen, soon));
         let mut by_api = found.clone();
-        by_api.probe.as_mut().unwrap().attended = false;
+        by_api.facts.as_mut().unwrap().attended.clear();
         assert!(!starts_on(&by_api, soon));
         // Half a year: a twelfth of it is 15 days.
-        found.probe.as_mut().unwrap().start = Some(at("2026-08-01T00:00:00Z"));
+        found.facts.as_mut().unwrap().start = Some(at("2026-08-01T00:00:00Z"));
         assert!(!starts_on(&found, "2026-12-10T00:00:00Z"));
         assert!(starts_on(&found, "2026-12-20T00:00:00Z"));
     }
@@ -404,7 +458,7 @@ mod tests {
     #[test]
     fn a_mailbox_that_renews_itself_in_time_reminds_nobody() {
         let mut found = found(&[("c", &[CURRENT])]);
-        found.probe.as_mut().unwrap().attended = false;
+        found.facts.as_mut().unwrap().attended.clear();
         let reminds = |found: &Found, now: &str| {
             actions(found, now).iter().any(|action| {
                 matches!(action, PlannedAction::Publish(kind) if kind.detail_type() == "Client Secret Expiring")
@@ -417,8 +471,13 @@ mod tests {
             change(&mut found);
             reminds(&found, now)
         };
-        assert!(with(&|found| found.probe.as_mut().unwrap().attended = true));
-        assert!(with(&|found| found.probe = None), "nobody knows");
+        assert!(with(&|found| found
+            .facts
+            .as_mut()
+            .unwrap()
+            .attended
+            .push(connection("in"))));
+        assert!(with(&|found| found.facts = None), "nobody knows");
         assert!(with(&|found| found.secret.rotation_enabled = false));
         let stood = (at(now) - jiff::SignedDuration::from_hours(24)).as_second();
         assert!(with(&|found| {
@@ -487,7 +546,7 @@ mod tests {
         let idle = actions(&found, "2026-11-23T00:00:00Z");
         assert_eq!(
             idle,
-            vec![drop.clone(), PlannedAction::Sweep],
+            vec![drop.clone(), labels_it()],
             "not due: no new rotation"
         );
         let due = actions(&found, "2027-01-05T00:00:00Z");
@@ -529,13 +588,13 @@ mod tests {
             .policy
             .with_tag(Some("freeze=2026-11-01/2026-12-28"))
             .unwrap();
-        let probe = found.probe.as_mut().unwrap();
-        probe.drift = vec![
+        let facts = found.facts.as_mut().unwrap();
+        facts.drift = vec![
             DriftKind::CredentialMissing.into(),
             DriftKind::SecretRefused.into(),
         ];
         assert!(actions(&found, "2026-11-23T00:00:00Z").iter().any(starts));
-        found.probe.as_mut().unwrap().drift.pop();
+        found.facts.as_mut().unwrap().drift.pop();
         assert!(
             !actions(&found, "2026-11-23T00:00:00Z").iter().any(starts),
             "one stale read"
@@ -545,17 +604,14 @@ mod tests {
     #[test]
     fn a_drift_is_published_when_it_appears_and_not_again() {
         let mut found = found(&[("c", &[CURRENT])]);
-        found.probe.as_mut().unwrap().drift = vec![DriftKind::ConnectionDisabled.into()];
+        found.facts.as_mut().unwrap().drift = vec![DriftKind::ConnectionDisabled.into()];
         let first = actions(&found, "2026-11-23T00:00:00Z");
         let tag = first.iter().find_map(|action| match action {
             PlannedAction::Tag { key, value } if *key == tags::DRIFT => Some(value.clone()),
             _ => None,
         });
         found.secret.tags.insert(tags::DRIFT.into(), tag.unwrap());
-        assert_eq!(
-            actions(&found, "2026-11-23T06:00:00Z"),
-            vec![PlannedAction::Sweep]
-        );
+        assert_eq!(actions(&found, "2026-11-23T06:00:00Z"), vec![labels_it()]);
     }
 
     #[test]
@@ -563,7 +619,7 @@ mod tests {
         let mut found = found(&[("c", &[CURRENT])]);
         // What is published, and then the tag, at a check that sees these.
         let mut at_check = |drifts: &[Drift], hour: i64, tagged: bool| {
-            found.probe.as_mut().unwrap().drift = drifts.to_vec();
+            found.facts.as_mut().unwrap().drift = drifts.to_vec();
             let now = at("2026-11-23T00:00:00Z") + jiff::SignedDuration::from_hours(hour);
             let mut published = None;
             for action in actions(&found, &now.to_string()) {
@@ -594,7 +650,7 @@ mod tests {
     fn a_drift_that_stays_is_not_published_again_when_another_comes_or_goes() {
         let mut found = found(&[("c", &[CURRENT])]);
         let mut published_with = |drifts: Vec<Drift>| {
-            found.probe.as_mut().unwrap().drift = drifts;
+            found.facts.as_mut().unwrap().drift = drifts;
             published_drift(&mut found)
         };
         let (a, b) = (DriftKind::ConnectionDisabled, DriftKind::SecretRefused);
@@ -609,9 +665,12 @@ mod tests {
     fn a_drift_that_a_check_could_not_look_for_is_not_published_again_after_it() {
         let mut found = found(&[("c", &[CURRENT])]);
         let mut published_with = |drifts: Vec<Drift>, problems: &[&str]| {
-            let probe = found.probe.as_mut().unwrap();
-            probe.drift = drifts;
-            probe.problems = problems.iter().map(|text| (*text).to_owned()).collect();
+            let facts = found.facts.as_mut().unwrap();
+            facts.drift = drifts;
+            facts.problems = problems
+                .iter()
+                .map(|text| Failure::new(Kind::Temporary, *text))
+                .collect();
             published_drift(&mut found)
         };
         let what = DriftKind::KeyIdIsAnothers;
@@ -636,7 +695,7 @@ mod tests {
     #[test]
     fn what_was_probed_of_another_version_decides_nothing() {
         let mut found = found(&[("c", &[PREVIOUS, OLD]), ("t", &[CURRENT, KEY])]);
-        found.probe.as_mut().unwrap().expires_at = Some(at("2026-11-24T00:00:00Z"));
+        found.facts.as_mut().unwrap().expires_at = Some(at("2026-11-24T00:00:00Z"));
         let actions = actions(&found, "2026-11-23T00:00:00Z");
         assert_eq!(actions, vec![PlannedAction::Retire]);
     }
@@ -664,7 +723,7 @@ mod tests {
             let touches = |action: &PlannedAction| match action {
                 PlannedAction::Publish(_) => false,
                 PlannedAction::Tag { key, .. } => *key == tags::STATE,
-                PlannedAction::Sweep
+                PlannedAction::Sweep(_)
                 | PlannedAction::Retire
                 | PlannedAction::PublishRotated { .. }
                 | PlannedAction::DropPending { .. }
@@ -679,7 +738,7 @@ mod tests {
     #[test]
     fn a_promotion_that_a_kill_kept_from_being_published_is_published() {
         let mut found = found(&[("p", &[PREVIOUS, OLD]), ("c", &[CURRENT, KEY])]);
-        found.probe.as_mut().unwrap().issued_here = true;
+        found.facts.as_mut().unwrap().issued_here = true;
         let publish = PlannedAction::PublishRotated {
             version: "c".into(),
         };

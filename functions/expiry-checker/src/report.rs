@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{FleetEntry, FleetState, Looked, MailFlow, OutOfReach};
+use shared::events::{FleetEntry, FleetState, Looked, MailFlow, Totals};
 use shared::failure::{Failure, Kind};
-use shared::secret_store::SecretMetadata;
-use shared::tags;
+use shared::ids::DirectoryId;
 
 use crate::call::Check;
+use crate::news::News;
+use crate::record::Record;
 
 /// How a mailbox secret stands, where nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +22,15 @@ pub enum Standing {
     WaitingForPerson,
 }
 
+/// The step of a look.
+pub(crate) const LOOK: &str = "inspect";
+
 /// What failed, and at which step or action.
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
     pub(crate) step: &'static str,
     pub(crate) failure: Failure,
 }
-
-impl Failed {
-    /// Something is wrong with it, more than that it could not be looked at.
-    fn is_broken(&self) -> bool {
-        match self.failure.kind {
-            Kind::Temporary => self.step != LOOK,
-            Kind::Refused | Kind::Misconfigured => true,
-            Kind::WaitingForPerson | Kind::Frozen => false,
-        }
-    }
-}
-
-/// The step at which a secret is looked at.
-pub(crate) const LOOK: &str = "probe";
 
 /// What became of one secret.
 #[derive(Debug)]
@@ -58,52 +48,64 @@ pub(crate) struct Outcome {
     pub(crate) waits_for_its_first: bool,
     /// The first check that saw it not in order.
     pub(crate) since: Option<Timestamp>,
-    /// What could not be reached, where it could not be looked at for that.
-    pub(crate) out_of_reach: Option<OutOfReach>,
     /// Whether the shop's mail flows.
     pub(crate) mail: MailFlow,
     pub(crate) actions: Vec<String>,
+    /// What only people can do for the rotation that is due.
+    pub(crate) needs: Vec<String>,
     pub(crate) failures: Vec<Failed>,
 }
 
 impl Outcome {
-    pub(crate) fn replica(secret: &SecretMetadata) -> Self {
+    pub(crate) fn replica(secret: String) -> Self {
         Self {
-            secret: secret.name.clone(),
+            secret,
             standing: None,
             expires_at: None,
             rotating: false,
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
-            out_of_reach: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
+            needs: Vec::new(),
             failures: Vec::new(),
         }
     }
 
-    /// Of a secret that could not be looked at.
-    pub(crate) fn unseen(listed: &SecretMetadata, failure: Failure) -> Self {
+    /// Of a secret that could not be looked at or dealt with.
+    pub(crate) fn unseen(record: &Record, step: &'static str, failure: Failure) -> Self {
         Self {
-            secret: listed.arn.clone(),
+            secret: record.name().to_owned(),
             standing: Some(Standing::Healthy),
             // The cache, where nothing better can be had.
-            expires_at: listed
-                .tags
-                .get(tags::EXPIRES_AT)
-                .and_then(|end| end.parse().ok()),
+            expires_at: record.expires_at,
             is_fresh: false,
-            rotating: listed.versions.in_progress().is_some(),
+            rotating: record.pending.is_some(),
             waits_for_its_first: false,
             since: None,
-            out_of_reach: None,
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
-            failures: vec![Failed {
-                step: LOOK,
-                failure,
-            }],
+            needs: Vec::new(),
+            failures: vec![Failed { step, failure }],
+        }
+    }
+
+    /// With nothing to do.
+    fn healthy(record: &Record, now: Timestamp) -> Self {
+        let mail = record.expires_at.map(|end| MailFlow::until(end, now));
+        Self {
+            secret: record.name().to_owned(),
+            standing: Some(Standing::Healthy),
+            expires_at: record.expires_at,
+            is_fresh: true,
+            rotating: false,
+            waits_for_its_first: false,
+            since: None,
+            mail: mail.unwrap_or(MailFlow::NotKnown),
+            actions: Vec::new(),
+            needs: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -131,15 +133,13 @@ impl Outcome {
         })
     }
 
-    /// Failed is what failed: there is no such state without its words. What could only not be looked at, and may be well,
-    /// is unreachable.
+    /// Failed is what failed: there is no such state without its words.
     pub(crate) fn state(&self) -> FleetState {
         let waits = |failed: &Failed| failed.failure.kind == Kind::WaitingForPerson;
         if self.first_failure().is_some() {
-            let mut failures = self.failures.iter();
-            return match failures.any(Failed::is_broken) {
-                true => FleetState::Failed,
-                false => FleetState::Unreachable,
+            return match self.is_unreachable() {
+                true => FleetState::Unreachable,
+                false => FleetState::Failed,
             };
         }
         match self.standing {
@@ -149,6 +149,17 @@ impl Outcome {
             Some(Standing::Due) => FleetState::Due,
             Some(Standing::Healthy) => FleetState::Healthy,
         }
+    }
+
+    /// Whether all that failed was a look at it, and may pass.
+    fn is_unreachable(&self) -> bool {
+        self.failures
+            .iter()
+            .all(|failed| match failed.failure.kind {
+                Kind::WaitingForPerson | Kind::Frozen => true,
+                Kind::Temporary => failed.step == LOOK,
+                Kind::Refused | Kind::Misconfigured => false,
+            })
     }
 
     /// As the totals count it.
@@ -169,11 +180,66 @@ impl Outcome {
     }
 }
 
+/// What a check has counted, and what it has to say of those that are more than counted.
+pub(crate) struct Tally {
+    totals: Totals,
+    /// What became of those that were dealt with.
+    pub(crate) unwell: Vec<(Outcome, News)>,
+    /// Those with nothing to do, as far as the answer names them.
+    healthy: Vec<Outcome>,
+}
+
+/// An answer has 6 MB (Lambda quotas, "Invocation payload"): so many secrets are in it.
+const ANSWERED: usize = 2_000;
+
+impl Tally {
+    pub(crate) fn new(check: &Check) -> Self {
+        Self {
+            totals: check.so_far.clone(),
+            unwell: Vec::new(),
+            healthy: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add_replica(&mut self, record: &Record, check: &Check) {
+        self.add(Outcome::replica(record.name().to_owned()), check);
+    }
+
+    pub(crate) fn add_healthy(&mut self, record: &Record, check: &Check) {
+        self.add(Outcome::healthy(record, check.now), check);
+    }
+
+    fn add(&mut self, outcome: Outcome, check: &Check) {
+        self.totals.add(outcome.looked(), check.now);
+        if self.healthy.len() < ANSWERED {
+            self.healthy.push(outcome);
+        }
+    }
+
+    /// All that the answer names, and the sum.
+    pub(crate) fn end(self, check: &Check) -> (Vec<Outcome>, Totals) {
+        let Self {
+            mut totals,
+            unwell,
+            healthy,
+        } = self;
+        let mut outcomes: Vec<Outcome> = unwell.into_iter().map(|(outcome, _)| outcome).collect();
+        for outcome in &outcomes {
+            totals.add(outcome.looked(), check.now);
+        }
+        outcomes.extend(healthy);
+        outcomes.truncate(ANSWERED);
+        outcomes.sort_by(|one, other| one.secret.cmp(&other.secret));
+        (outcomes, totals)
+    }
+}
+
 /// The answer to whoever asked for the check.
 pub(crate) fn answer(
     check: &Check,
     outcomes: &[Outcome],
-    continues_after: Option<String>,
+    totals: &Totals,
+    left: &[DirectoryId],
 ) -> Value {
     let secrets = outcomes.iter().map(|outcome| {
         let failures = outcome.failures.iter();
@@ -182,16 +248,47 @@ pub(crate) fn answer(
             "state": outcome.state(),
             "expires_at": outcome.expires_at,
             "actions": outcome.actions,
+            "needs": outcome.needs,
             "failures": failures.map(|failed| failed.failure.to_string()).collect::<Vec<_>>(),
         })
     });
+    let named = outcomes.len();
     json!({
         "now": check.now,
         "dry_run": check.dry_run,
         "part": check.part,
-        "continues_after": continues_after,
+        "continues_with": left,
+        "counts": totals.counts,
+        "left_out": totals.counts.checked.saturating_sub(check.so_far.counts.checked + named),
+        "table": check.dry_run.then(|| table(outcomes)),
         "secrets": secrets.collect::<Vec<_>>(),
     })
+}
+
+/// The plan, a line each: for whoever reads it in a terminal.
+fn table(outcomes: &[Outcome]) -> Vec<String> {
+    let line = |outcome: &Outcome| {
+        let end = outcome.expires_at.map_or_else(
+            || "not known".to_owned(),
+            |end| end.strftime("%Y-%m-%d").to_string(),
+        );
+        let state = serde_json::to_value(outcome.state()).unwrap_or_default();
+        let state = state.as_str().unwrap_or_default().to_owned();
+        let mut words = outcome.actions.clone();
+        words.extend(outcome.needs.iter().map(|need| format!("needs {need}")));
+        words.extend(
+            outcome
+                .failures
+                .iter()
+                .map(|failed| failed.failure.to_string()),
+        );
+        let words = match words.as_slice() {
+            [] => "nothing to do".to_owned(),
+            words => words.join("; "),
+        };
+        format!("{state:<20} {end:<10} {}: {words}", outcome.secret)
+    };
+    outcomes.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -208,13 +305,13 @@ mod tests {
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
-            out_of_reach: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
+            needs: Vec::new(),
             failures: kinds
                 .iter()
                 .map(|kind| Failed {
-                    step: "probe",
+                    step: LOOK,
                     failure: Failure::new(*kind, "x".repeat(1000)),
                 })
                 .collect(),

@@ -23,11 +23,21 @@ pub struct Settings {
     pub policy: Policy,
     /// `CHECK_SCHEDULE`: how often it is called, as the template has it.
     pub check_schedule: Option<CheckSchedule>,
+    /// `INVOCATIONS_AT_ONCE`: how many invocations of the rotation function it waits for at once (default 6: in an
+    /// account with ten slots that leaves some to the sign-in pages).
+    pub invocations_at_once: usize,
+    /// `QUARANTINE`: how long a superseded credential is kept (default `P7D`); as the rotation function has it.
+    pub quarantine: Period,
     /// `AWS_LAMBDA_FUNCTION_NAME`: the dimension of its metrics (default `expiry-checker`).
     pub function_name: String,
 }
 
 impl Settings {
+    /// The time from one check to the next, where it is known.
+    pub(crate) fn interval(&self) -> Option<Period> {
+        self.check_schedule.and_then(CheckSchedule::interval)
+    }
+
     /// Reads the settings.
     ///
     /// # Errors
@@ -40,6 +50,8 @@ impl Settings {
             invoke_timeout: reader.or("INVOKE_TIMEOUT", Period::seconds(14 * 60)),
             policy: Policy::read(&mut reader),
             check_schedule: reader.optional("CHECK_SCHEDULE"),
+            invocations_at_once: reader.or("INVOCATIONS_AT_ONCE", 6).max(1),
+            quarantine: reader.or("QUARANTINE", Period::days(7)),
             function_name: reader.or("AWS_LAMBDA_FUNCTION_NAME", "expiry-checker".to_owned()),
         };
         reader.finish()?;

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use shared::events::{EventKind, FleetState, MailFlow};
+use shared::out_of_reach::OutOfReach;
 use shared::period::Period;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
@@ -61,16 +62,17 @@ pub(crate) fn standstill(
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
         let words = Words::of(outcome.first_failure(), last);
+        let out_of_reach = out_of_reach(outcome);
         EventKind::RotationStalled {
             since: stalled.since,
             step: words.step,
             what: words.what,
             code: words.code,
-            next_step: match &outcome.out_of_reach {
+            next_step: match &out_of_reach {
                 Some(out_of_reach) => out_of_reach.next_step(),
                 None => words.next_step,
             },
-            out_of_reach: outcome.out_of_reach.clone(),
+            out_of_reach,
             mail: match end.map(|end| MailFlow::until(end, now)) {
                 Some(MailFlow::StandsStill) => MailFlow::StandsStill,
                 _ => outcome.mail,
@@ -82,6 +84,18 @@ pub(crate) fn standstill(
     let tag = (before != Some(stalled)).then(|| stalled.to_string());
     let since = Some(stalled.since);
     Standstill { event, tag, since }
+}
+
+/// Only where it could not be looked at for that: what is broken is broken by itself.
+fn out_of_reach(outcome: &Outcome) -> Option<OutOfReach> {
+    match outcome.state() {
+        FleetState::Unreachable => outcome.first_failure()?.failure.out_of_reach.clone(),
+        FleetState::Failed
+        | FleetState::Due
+        | FleetState::WaitingForPerson
+        | FleetState::Healthy
+        | FleetState::Replica => None,
+    }
 }
 
 /// What there is to say of what stands still.
@@ -128,7 +142,6 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
-    use shared::events::OutOfReach;
     use shared::failure::{Failure, Kind};
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
@@ -160,7 +173,7 @@ mod tests {
 
     fn outcome(standing: Standing, failure: Option<Failure>) -> Outcome {
         let failures = failure.into_iter().map(|failure| Failed {
-            step: "probe",
+            step: "inspect",
             failure,
         });
         Outcome {
@@ -171,9 +184,9 @@ mod tests {
             is_fresh: false,
             waits_for_its_first: false,
             since: None,
-            out_of_reach: None,
             mail: MailFlow::Flows,
             actions: Vec::new(),
+            needs: Vec::new(),
             failures: failures.collect(),
         }
     }
@@ -260,10 +273,10 @@ mod tests {
     fn what_cannot_be_looked_at_is_published_by_the_fourth_check_running_with_what_is_out_of_reach()
     {
         let six_hours = Some(Period::seconds(6 * 3_600));
-        let down = Failure::new(Kind::Temporary, "asking ShopCtrl: 503");
-        let mut unreachable = outcome(Standing::Healthy, Some(down));
+        let host = OutOfReach::ShopCtrl("shop.example".to_owned());
+        let down = Failure::new(Kind::Temporary, "asking ShopCtrl: 503").out_of_reach(host);
+        let unreachable = outcome(Standing::Healthy, Some(down));
         assert_eq!(unreachable.state(), FleetState::Unreachable);
-        unreachable.out_of_reach = Some(OutOfReach::ShopCtrl("shop.example".to_owned()));
         let mut tag: Option<String> = None;
         let mut published = Vec::new();
         for check in 0..6 {

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use shared::drift::DriftKind;
-use shared::events::{MailFlow, OpenTrouble, OutOfReach, Renewal, WeeklyReport};
+use shared::events::{MailFlow, OpenTrouble, Renewal, WeeklyReport};
 use shared::failure::Failure;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::json;
 use shared::mailbox_secret::{Delivery, Direction};
+use shared::out_of_reach::OutOfReach;
 use shared::ticket::Purpose;
 
 use crate::refused;

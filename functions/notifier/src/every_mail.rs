@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use shared::drift::{Drift, DriftKind};
 use shared::events::{
     AskedBefore, Event, EventKind, FleetEntry, FleetState, HandOverConnection, Looked, MailFlow,
-    MailboxSubject, OpenTrouble, OutOfReach, Renewal, RetiredReason, StoppedConnection, StoppedWhy,
-    Stops, Subject, Totals, Trouble, WeeklyReport,
+    MailboxSubject, OpenTrouble, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops,
+    Subject, Totals, Trouble, WeeklyReport,
 };
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::mailbox_secret::{Delivery, Direction};
+use shared::out_of_reach::OutOfReach;
 use shared::ticket::Purpose;
 
 use crate::compose::{Outgoing, Recipient, compose};
@@ -212,7 +213,7 @@ impl Stalled {
         EventKind::RotationStalled {
             out_of_reach: self.out_of_reach,
             since: at("2027-01-04T06:00:00Z"),
-            step: "probe".to_owned(),
+            step: "inspect".to_owned(),
             what: self.what,
             code: Some("503".to_owned()),
             next_step:
@@ -346,7 +347,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("stalled_at_once_for_an_agency", (0..60).map(|n| stalled(n, "asking ShopCtrl at shop.example: answered 503")).collect()),
         ("unreachable_tenant_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))).collect()),
         ("unreachable_shopctrl_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::ShopCtrl("shop.example".to_owned()))).collect()),
-        ("unreachable_by_a_rotator", vec![unreachable(0, &OutOfReach::Rotator(DirectoryId::read(ID).unwrap()))]),
+        ("unreachable_alone", vec![unreachable(0, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))]),
         ("weekly_report", vec![weekly()]),
         ("weekly_report_and_all_is_well", vec![weekly_and_well()]),
         ("drift_put_right", vec![mended()]),
@@ -462,6 +463,26 @@ fn what_does_not_fit_into_one_mail_is_lost_from_none() {
 }
 
 #[test]
+fn a_thousand_causes_at_once_are_more_than_one_mail_and_each_mailbox_is_named() {
+    let what = |n| {
+        format!(
+            "asking for app registration {n}: {}",
+            "answered 503, ".repeat(30)
+        )
+    };
+    let events: Vec<Value> = (0..1_000).map(|n| stalled(n, &what(n))).collect();
+    let mails = mails(&events, &addresses());
+    let to_topic = mails
+        .iter()
+        .filter(|mail| mail.to == Recipient::Administrator);
+    let to_topic: Vec<&Outgoing> = to_topic.collect();
+    assert!(to_topic.len() > 1);
+    let of: BTreeSet<usize> = to_topic.iter().flat_map(|mail| mail.of.clone()).collect();
+    assert_eq!(of.len(), 1_000);
+    assert!(mails.iter().all(|mail| mail.mail.text().len() < 256 * 1024));
+}
+
+#[test]
 fn the_weekly_report_of_ten_thousand_that_are_unwell_fits_into_one_mail_to_the_administrator() {
     let mut totals = Totals::default();
     for n in 0..10_000 {
@@ -502,7 +523,11 @@ fn what_is_behind_one_tenant_is_one_cause_whatever_each_call_ended_in() {
         .find(|mail| mail.to == Recipient::Administrator);
     let mail = &to_topic.unwrap().mail;
     assert_eq!(mail.sections.len(), 2, "one for each cause");
-    assert!(mail.text().contains("99 mailboxes could not be checked"));
+    let text = mail.text();
+    assert!(text.contains("99 mailboxes could not be checked"));
+    for n in 0..100 {
+        assert!(text.contains(&format!("orders{n}@shop.example")), "{n}");
+    }
 }
 
 #[test]

@@ -57,6 +57,10 @@ impl Clients {
         }
     }
 
+    pub(crate) fn rotators(&self) -> &Rotators {
+        &self.rotators
+    }
+
     /// The app registration, as its rotator may change it.
     pub(crate) async fn registration(
         &self,

@@ -19,12 +19,12 @@ mod steps;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::failure::{Failure, Kind};
 use shared::function::{Environment, Function, Invoked};
 use shared::http::Client;
 use shared::retry::Deadline;
-use shared::rotation::Call;
+use shared::rotation::{Call, StepCall};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use clients::Clients;
@@ -82,19 +82,38 @@ impl Rotation {
 
 async fn run(clients: &Clients, call: Call, deadline: Deadline) -> Result<Value, Failure> {
     let outcome = match &call {
-        Call::Step(call) => steps::run(clients, call, deadline).await,
+        Call::Step(call) => step(clients, call, deadline).await,
+        Call::Inspect(call) => actions::inspect(clients, call, deadline).await,
+        Call::Continue(call) => go_on(clients, call, deadline).await,
         Call::Action(call) => actions::run(clients, call, deadline).await,
     };
     match &outcome {
         Ok(_) => info!("the step or action is done"),
-        Err(failure) => {
-            log(failure);
-            if let Call::Step(call) = &call {
-                failures::note(clients, call, failure).await;
-            }
-        }
+        Err(failure) => log(failure),
     }
     outcome
+}
+
+async fn step(clients: &Clients, call: &StepCall, deadline: Deadline) -> Result<Value, Failure> {
+    let outcome = steps::run(clients, call, deadline).await;
+    if let Err(failure) = &outcome {
+        failures::note(clients, call, failure).await;
+    }
+    outcome
+}
+
+/// The steps as Secrets Manager would call them: one after the other, until one fails. Each is guarded by the labels and
+/// may be repeated.
+async fn go_on(clients: &Clients, from: &StepCall, deadline: Deadline) -> Result<Value, Failure> {
+    for of_rotation in from.step.and_after() {
+        let call = StepCall {
+            step: of_rotation,
+            ..from.clone()
+        };
+        let taken = step(clients, &call, deadline).await;
+        taken.map_err(|failure| failure.while_doing(of_rotation.name()))?;
+    }
+    Ok(json!({}))
 }
 
 fn log(failure: &Failure) {

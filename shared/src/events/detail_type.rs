@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fields::{
-    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, OutOfReach,
-    Renewal, RetiredReason, Stops,
+    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, Renewal,
+    RetiredReason, Stops,
 };
 use super::totals::{Counts, Totals};
 use super::weekly::WeeklyReport;
@@ -13,6 +13,7 @@ use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
+use crate::out_of_reach::OutOfReach;
 use crate::ticket::Purpose;
 
 /// What happened; JSON Schemas are in infra/event-schemas.
@@ -300,10 +301,10 @@ pub enum EventKind {
         /// The time of the promotion, by Entra's clock.
         time: Timestamp,
     },
-    /// The check ran out of time and goes on behind this secret.
+    /// The check ran out of time and goes on with these tenants.
     CheckContinues {
-        /// ARN of the last secret that was looked at.
-        cursor: String,
+        /// The tenants whose mailbox secrets were not looked at yet.
+        tenants: Vec<DirectoryId>,
         /// The time of the check.
         time: Timestamp,
         /// The part that begins here: 2 and more.
@@ -332,11 +333,16 @@ impl EventKind {
         }
     }
 
-    /// That a check goes on behind this secret, with what was counted so far.
+    /// That a check goes on with these tenants, with what was counted so far.
     #[must_use]
-    pub fn check_continues(cursor: String, time: Timestamp, part: u32, totals: &Totals) -> Self {
+    pub fn check_continues(
+        tenants: Vec<DirectoryId>,
+        time: Timestamp,
+        part: u32,
+        totals: &Totals,
+    ) -> Self {
         Self::CheckContinues {
-            cursor,
+            tenants,
             time,
             part,
             totals: Box::new(totals.clone().fitting()),

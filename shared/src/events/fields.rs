@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::BaseUrl;
 use crate::drift::{Drift, DriftKind};
-use crate::ids::{ConnectionId, DirectoryId, MailboxAddress};
+use crate::ids::{ConnectionId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
 /// A mailbox secret, as a check found it.
@@ -42,36 +42,6 @@ pub enum FleetState {
     Unreachable,
     /// It is a replica of another region's secret.
     Replica,
-}
-
-/// What could not be reached, so that of none of the mailboxes behind it is known how it stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
-pub enum OutOfReach {
-    /// Entra or Graph, for this tenant.
-    Tenant(DirectoryId),
-    /// The rotator with this client id: Entra does not let it sign in, or look.
-    Rotator(DirectoryId),
-    /// The ShopCtrl at this host.
-    #[serde(rename = "shopctrl")]
-    ShopCtrl(String),
-}
-
-impl OutOfReach {
-    /// One sentence: what to do.
-    #[must_use]
-    pub fn next_step(&self) -> String {
-        let look = match self {
-            Self::Tenant(tenant) => format!(
-                "See in the tenant {tenant}, Microsoft 365 admin center > Service health, whether Microsoft has trouble"
-            ),
-            Self::Rotator(client) => format!(
-                "See in Entra whether the rotator {client} is still there, enabled and may sign in"
-            ),
-            Self::ShopCtrl(host) => format!("See whether ShopCtrl at {host} can be opened"),
-        };
-        format!("{look} (runbook, Out of reach).")
-    }
 }
 
 /// Why a rotation is due.

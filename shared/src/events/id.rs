@@ -119,7 +119,7 @@ impl EventKind {
             Self::FleetReport { .. } | Self::WeeklyReport(_) => String::new(),
             // One for each rotation, whose token is in the id.
             Self::CheckRequested { .. } => String::new(),
-            Self::CheckContinues { cursor, part, .. } => format!("{part} {cursor}"),
+            Self::CheckContinues { part, .. } => part.to_string(),
         }
     }
 }

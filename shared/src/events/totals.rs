@@ -74,6 +74,9 @@ pub const MOST_URGENT: usize = 50;
 const WITH_WORDS: usize = 200;
 const WORDS: usize = 300;
 
+/// So many are named at all: more do not fit into an event.
+const NAMED: usize = 2000;
+
 /// What the secrets that are named may take of an event, in bytes: an event has 256 KB (EventBridge quotas, "PutEvents
 /// entry size"), and the same words cost more in its JSON.
 const ROOM: usize = 160 * 1024;
@@ -102,7 +105,11 @@ impl Totals {
             entry.failure = entry
                 .failure
                 .map(|words| words.chars().take(WORDS).collect());
-            self.secrets.push(entry);
+            if self.secrets.len() < NAMED {
+                self.secrets.push(entry);
+            } else {
+                self.left_out += 1;
+            }
         }
     }
 

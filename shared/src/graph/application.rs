@@ -27,6 +27,14 @@ pub struct Application {
 }
 
 impl Application {
+    pub(super) fn from_body(body: ApplicationBody) -> Self {
+        let credentials = body.password_credentials.iter();
+        Self {
+            credentials: credentials.filter_map(CredentialBody::read).collect(),
+            audience: body.sign_in_audience,
+        }
+    }
+
     /// How many client secrets it can have: two where personal accounts may sign in, else no limit
     /// that matters (entra-docs, supported-accounts-validation.md).
     #[must_use]
@@ -104,9 +112,10 @@ impl Removal {
     }
 }
 
+/// One that Graph lists.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ApplicationBody {
+pub(super) struct ApplicationBody {
     // Not optional: an answer without it must not pass for "there are none".
     password_credentials: Vec<CredentialBody>,
     sign_in_audience: Option<String>,
@@ -197,12 +206,7 @@ impl Registration {
         let select = "?$select=id,appId,passwordCredentials,signInAudience";
         let request = self.request(Method::GET, select, Bytes::new());
         let response = self.send(what, request).await?;
-        let body: ApplicationBody = parsed(what, &response)?;
-        let credentials = body.password_credentials.iter();
-        Ok(Application {
-            credentials: credentials.filter_map(CredentialBody::read).collect(),
-            audience: body.sign_in_audience,
-        })
+        parsed(what, &response).map(Application::from_body)
     }
 
     /// Adds a credential. Not idempotent: never repeat it after [`crate::retry::Effect::Unknown`] without having
@@ -296,7 +300,7 @@ impl Registration {
     }
 }
 
-fn next_step(status: u16, code: &str) -> Option<&'static str> {
+pub(super) fn next_step(status: u16, code: &str) -> Option<&'static str> {
     Some(match (status, code) {
         (_, "CredentialInvalidLifetimeAsPerAppPolicy") => {
             "The tenant's app management policy allows a shorter lifetime only: set `lifetime` in the mailbox document."

@@ -20,6 +20,17 @@ impl Apps {
         Self(all.take(MOST).map(str::to_owned).collect())
     }
 
+    /// Today's.
+    #[must_use]
+    pub fn current(&self) -> Option<&str> {
+        self.0.first().map(String::as_str)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether both may be on one and the same app: what names none may be on any.
     #[must_use]
     pub fn may_overlap(&self, other: &Self) -> bool {

@@ -102,6 +102,12 @@ impl OpenTroubles {
         self.since.contains_key(&key(trouble))
     }
 
+    /// Whether nothing is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.since.is_empty()
+    }
+
     /// What of it is not in what a later look leaves.
     #[must_use]
     pub fn over(&self, next: &Self, connections: &[ConnectionId]) -> Vec<OpenTrouble> {

@@ -48,6 +48,12 @@ impl Redelivery {
         self.connections.contains(&short_hash(connection.as_str()))
     }
 
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
     /// A delivery to this connection begins.
     pub fn begin(&mut self, connection: &ConnectionId, now: Timestamp) {
         self.begun = now.as_second();

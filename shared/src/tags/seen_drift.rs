@@ -84,6 +84,12 @@ impl SeenDrift {
         self.hashes == other.hashes
     }
 
+    /// Whether all is as it was left.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
     /// Whether it was published.
     #[must_use]
     pub fn published(&self, drift: &Drift) -> bool {

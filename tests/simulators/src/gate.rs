@@ -1,7 +1,7 @@
 //! What every call to a simulated service passes through: it is numbered, written into the journal,
 //! and may be delayed, refused, cut off, or be the moment at which a function is killed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -139,8 +139,17 @@ pub struct Gate {
 #[derive(Default)]
 struct State {
     calls: Vec<Call>,
+    /// Calls by service and operation, where calls are counted and not kept.
+    counted: Option<BTreeMap<(&'static str, String), u64>>,
     planned: Vec<Planned>,
     by_number: HashMap<u64, Fault>,
+}
+
+impl State {
+    fn next_number(&self) -> u64 {
+        let counted: u64 = self.counted.iter().flat_map(BTreeMap::values).sum();
+        counted + self.calls.len() as u64 + 1
+    }
 }
 
 impl std::fmt::Debug for Gate {
@@ -210,6 +219,24 @@ impl Gate {
             .push(Box::new(watcher));
     }
 
+    /// From now on calls are counted and not kept, and nobody who watches is told: for more of them than a journal can
+    /// hold. [`Gate::fail_number`] counts from here.
+    pub fn count_only(&self) {
+        let mut state = self.state();
+        state.calls = Vec::new();
+        state.counted = Some(BTreeMap::new());
+    }
+
+    /// How many calls of each `service operation` there were since [`Gate::count_only`] or [`Gate::clear`].
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let state = self.state();
+        let counted = state.counted.iter().flatten();
+        counted
+            .map(|((service, operation), count)| (format!("{service} {operation}"), *count))
+            .collect()
+    }
+
     /// All calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
@@ -228,7 +255,11 @@ impl Gate {
 
     /// Empties the journal; numbers start again from 1.
     pub fn clear(&self) {
-        self.state().calls.clear();
+        let mut state = self.state();
+        state.calls.clear();
+        if let Some(counted) = &mut state.counted {
+            counted.clear();
+        }
     }
 
     fn directed(&self, call: &Call) -> Option<Fault> {
@@ -239,7 +270,7 @@ impl Gate {
     fn note(&self, call: Call) -> (u64, Option<Fault>) {
         let directed = self.directed(&call);
         let mut state = self.state();
-        let number = state.calls.len() as u64 + 1;
+        let number = state.next_number();
         let mut fault = directed.or_else(|| state.by_number.remove(&number));
         if fault.is_none() {
             let mut planned = state.planned.iter_mut();
@@ -253,22 +284,26 @@ impl Gate {
             }
             state.planned.retain(|planned| planned.calls.times > 0);
         }
-        state.calls.push(Call { number, ..call });
+        match &mut state.counted {
+            Some(counted) => *counted.entry((call.service, call.operation)).or_default() += 1,
+            None => state.calls.push(Call { number, ..call }),
+        }
         (number, fault)
     }
 
     fn answered(&self, number: u64, status: StatusCode, answer: &Bytes) {
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         let call = {
             let mut state = self.state();
-            let found = state.calls.iter_mut().find(|call| call.number == number);
-            found.map(|call| {
-                call.status = Some(status.as_u16());
-                call.answer = answer.clone();
-                call.clone()
-            })
+            let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+            let Some(call) = state.calls.get_mut(at) else {
+                return;
+            };
+            call.status = Some(status.as_u16());
+            call.answer = answer.clone();
+            (!watchers.is_empty()).then(|| call.clone())
         };
         if let Some(call) = call {
-            let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
             for watcher in watchers.iter() {
                 watcher(&call);
             }
@@ -433,5 +468,42 @@ impl Service {
         if let Ok(date) = http::HeaderValue::try_from(self.clock.http_date()) {
             response.headers_mut().insert(http::header::DATE, date);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_can_be_counted_in_place_of_kept_and_are_numbered_and_faulted_all_the_same() {
+        let gate = Arc::new(Gate::default());
+        let service = Service {
+            name: "test",
+            operation: |request| request.uri().path().to_owned(),
+            router: Router::new().route("/{*any}", get(|| async { "ok" })),
+            gate: Arc::clone(&gate),
+            clock: Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)),
+        };
+        let call = async |path: &str| {
+            let request = Request::get(path).body(Bytes::new()).unwrap();
+            service.call(request).await
+        };
+        call("/before").await.unwrap();
+        gate.count_only();
+        gate.fail_number(3, Fault::Reset { effect: true });
+        let mut answered = Vec::new();
+        for path in ["/a", "/b", "/a", "/a"] {
+            answered.push(call(path).await.is_ok());
+        }
+        assert_eq!(answered, [true, true, false, true]);
+        let counts: Vec<(String, u64)> = gate.counts().into_iter().collect();
+        assert_eq!(
+            counts,
+            [("test /a".to_owned(), 3), ("test /b".to_owned(), 1)]
+        );
+        assert!(gate.calls().is_empty());
     }
 }

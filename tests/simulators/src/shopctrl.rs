@@ -3,6 +3,7 @@
 //! browser: login ([`employees`]), Sales Channels, the lists of mailboxes, Mailbox details.
 //! Held to docs/beliefs.md, ShopCtrl, and infra/shopctrl-connections.openapi.yaml.
 
+mod by_shop;
 mod connection;
 mod connections;
 #[cfg(test)]
@@ -37,13 +38,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::microsoft::directory::Directory;
+use by_shop::ByShop;
 use connection::Trouble;
 pub use connection::{
     AuthParameters, AutoReply, Connection, Direction, MailServer, Protocol, Status,
 };
 use employees::Employee;
 use habits::ScreenHabits;
-use login::Login;
+use login::Logins;
 use mailbox_details::Unconfirmed;
 use out_mail_box::Unsent;
 pub use outage::{Outage, OutageCause};
@@ -83,9 +85,9 @@ struct Shop {
 
 struct State {
     base: String,
-    logins: Vec<Login>,
-    shops: Vec<Shop>,
-    connections: Vec<Connection>,
+    logins: Logins,
+    shops: ByShop<Shop>,
+    connections: ByShop<Connection>,
     sign_ins: HashMap<String, PendingSignIn>,
     employees: Vec<Employee>,
     /// By session cookie: the employee's login.
@@ -121,9 +123,9 @@ impl ShopCtrl {
             clock,
             state: Mutex::new(State {
                 base: "https://shop.example".to_owned(),
-                logins: Vec::new(),
-                shops: Vec::new(),
-                connections: Vec::new(),
+                logins: Logins::default(),
+                shops: ByShop::default(),
+                connections: ByShop::default(),
                 sign_ins: HashMap::new(),
                 employees: Vec::new(),
                 sessions: HashMap::new(),
@@ -167,7 +169,7 @@ impl ShopCtrl {
     /// Adds a shop.
     pub fn add_shop(&self, id: i64, name: &str) {
         let now = self.clock.now();
-        self.state().shops.push(Shop {
+        let shop = Shop {
             id,
             name: name.to_owned(),
             active: true,
@@ -179,12 +181,14 @@ impl ShopCtrl {
             emails: Vec::new(),
             on_the_way: Vec::new(),
             unsent: Vec::new(),
-        });
+        };
+        self.state().shops.push(id, shop);
     }
 
     /// Adds a connection.
     pub fn add_connection(&self, connection: Connection) {
-        self.state().connections.push(connection);
+        let shop_id = connection.shop_id;
+        self.state().connections.push(shop_id, connection);
     }
 
     /// Sets how often mail is checked.
@@ -235,7 +239,7 @@ impl ShopCtrl {
     /// All connections.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
-        self.state().connections.clone()
+        self.state().connections.all().to_vec()
     }
 
     /// Lets the connection's tests fail for this reason; none lets them pass again.
@@ -260,7 +264,7 @@ impl ShopCtrl {
         let date = self.clock.now();
         let mut state = self.state();
         let id = state.email_id();
-        if let Some(shop) = state.shops.iter_mut().find(|shop| shop.id == shop_id) {
+        if let Some(shop) = state.shop_mut(shop_id) {
             shop.on_the_way.push(Email {
                 id,
                 mailbox_id: 1,
@@ -275,23 +279,21 @@ impl ShopCtrl {
 
 impl State {
     fn connection(&self, shop_id: i64, id: &str) -> Option<&Connection> {
-        self.connections
-            .iter()
-            .find(|connection| connection.shop_id == shop_id && connection.id == id)
+        let mut connections = self.connections.of(shop_id);
+        connections.find(|connection| connection.id == id)
     }
 
     fn connection_mut(&mut self, shop_id: i64, id: &str) -> Option<&mut Connection> {
-        self.connections
-            .iter_mut()
-            .find(|connection| connection.shop_id == shop_id && connection.id == id)
+        let is_it = |connection: &Connection| connection.id == id;
+        self.connections.find_mut(shop_id, is_it)
     }
 
     fn shop(&self, id: i64) -> Option<&Shop> {
-        self.shops.iter().find(|shop| shop.id == id)
+        self.shops.of(id).next()
     }
 
     fn shop_mut(&mut self, id: i64) -> Option<&mut Shop> {
-        self.shops.iter_mut().find(|shop| shop.id == id)
+        self.shops.find_mut(id, |_| true)
     }
 
     fn email_id(&mut self) -> i64 {

@@ -1,6 +1,7 @@
 //! The whole outside world with the four functions in it: served on loopback, or in this process.
 
 mod mailbox;
+mod tenant;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::aws::event_bridge::{EventBridge, UnsupportedPattern};
 use crate::aws::iam::{Iam, KEYS};
 use crate::aws::lambda::in_process::{InProcessHost, kill_caller};
 use crate::aws::lambda::{
-    self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoker,
+    self, Function, Functions, InvocationResult, LambdaHost, function_arn, invoke_asynchronously,
+    invoker,
 };
 use crate::aws::queue::Queue;
 use crate::aws::secrets_manager::SecretsManager;
@@ -36,6 +38,7 @@ use crate::shopctrl;
 use crate::shopctrl::ShopCtrl;
 use crate::shopctrl::employees::Role;
 pub use mailbox::{Mailbox, MailboxPlan};
+pub use tenant::Tenant;
 
 /// The role of the rotation function, which Entra trusts.
 pub const ROTATION_ROLE: &str = "arn:aws:iam::123456789012:role/shopmail-rotation";
@@ -81,8 +84,7 @@ pub struct World<L: Functions = LambdaHost> {
     pub callback_url: String,
     /// ShopCtrl's address.
     pub shopctrl_url: String,
-    tenant: Uuid,
-    rotator: AppIds,
+    tenant: Tenant,
     servers: Vec<AbortHandle>,
 }
 
@@ -224,8 +226,15 @@ impl<L: Functions> World<L> {
         let clock = Arc::new(Clock::starting_at(now));
         let directory = Directory::new(Arc::clone(&clock), 1);
         let sts = Sts::new(Arc::clone(&clock), 4).map_err(|error| error.to_string())?;
-        let tenant = directory.add_tenant("shop.example");
-        let rotator = federated_rotator(&directory, &sts, tenant);
+        trust_the_rotation_function(&directory, &sts);
+        let id = directory.add_tenant("shop.example");
+        let (username, password) = SHOPCTRL_LOGIN;
+        let tenant = Tenant {
+            id,
+            rotator: federated_rotator(&directory, &sts, id),
+            login_secret: "shopmail-shopctrl/shop.example".to_owned(),
+            login: (username.to_owned(), password.to_owned()),
+        };
         let secrets_manager = SecretsManager::new(Arc::clone(&clock), 2);
         let functions = Arc::clone(&lambda) as Arc<dyn Functions>;
         let api_gateway = ApiGateway::new(functions, "oauth-callback", Arc::clone(&clock))?;
@@ -245,10 +254,8 @@ impl<L: Functions> World<L> {
             callback_url: String::new(),
             shopctrl_url: String::new(),
             tenant,
-            rotator,
             servers: Vec::new(),
         };
-        let (username, password) = SHOPCTRL_LOGIN;
         let login = json!({"username": username, "password": password}).to_string();
         for (name, value) in [
             ("shopmail-ticket-key", TICKET_KEY),
@@ -311,6 +318,7 @@ impl<L: Functions> World<L> {
     fn is_reached_at(&mut self, env: &mut BTreeMap<String, String>) -> Result<(), String> {
         let at = |name: &str| env.get(name).cloned().ok_or(format!("{name} is missing"));
         self.directory.set_authority(&at("ENTRA_URL")?);
+        self.directory.set_graph(&at("GRAPH_URL")?);
         self.callback_url = at(CALLBACK)?;
         self.shopctrl_url = at(SHOPCTRL)?;
         self.shopctrl.set_base(&self.shopctrl_url);
@@ -337,13 +345,32 @@ impl<L: Functions> World<L> {
     /// When the checker is not there.
     pub async fn check(&self) -> Result<InvocationResult, String> {
         let event = EventBridge::scheduled_event(&self.clock);
-        self.invoke("expiry-checker", &event).await
+        let lambda = Arc::clone(&self.lambda) as Arc<dyn Functions>;
+        let invoked = invoke_asynchronously(lambda, "expiry-checker".to_owned(), event).await;
+        invoked.map_err(|error| error.to_string())
+    }
+
+    /// So many of the account's invocations may run at once; none stands for no limit.
+    pub fn set_concurrency(&self, limit: Option<usize>) {
+        self.lambda.concurrency().set_limit(limit);
+    }
+
+    /// Waits until nothing goes on that nobody waits for: asynchronous invocations, those of EventBridge's targets
+    /// included, and rotations.
+    pub async fn settle(&self) {
+        let (concurrency, events) = (self.lambda.concurrency(), &self.event_bridge);
+        let secrets = &self.secrets_manager;
+        while !(concurrency.is_settled() && events.is_settled() && secrets.is_settled()) {
+            concurrency.settled().await;
+            events.settled().await;
+            secrets.all_settled().await;
+        }
     }
 
     /// Invokes a function.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it is not there, or no place is free.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<InvocationResult, String> {
         let lambda = Arc::clone(&self.lambda);
         let invoked = lambda.call(function.to_owned(), event.clone()).await;
@@ -362,18 +389,18 @@ impl<L: Functions> World<L> {
     /// The tenant's id.
     #[must_use]
     pub fn tenant(&self) -> Uuid {
-        self.tenant
+        self.tenant.id
     }
 
     /// The rotator's app.
     #[must_use]
     pub fn rotator(&self) -> AppIds {
-        self.rotator
+        self.tenant.rotator
     }
 }
 
 /// The rotator's app registration trusts the rotation function's role, and nobody has a secret of it.
-fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -> AppIds {
+fn federated_rotator(directory: &Directory, sts: &Sts, tenant: Uuid) -> AppIds {
     let rotator = directory.register(
         tenant,
         Registration {
@@ -384,6 +411,11 @@ fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -
     );
     let audience = "api://AzureADTokenExchange";
     directory.add_federated(rotator.app_id, sts.issuer(), ROTATION_ROLE, audience);
+    rotator
+}
+
+/// Entra reads the keys of the account's tokens, and STS knows the rotation function by what it signs with.
+fn trust_the_rotation_function(directory: &Directory, sts: &Sts) {
     let issuer = sts.issuer().to_owned();
     let key = sts.public_key();
     directory.set_key_source(move |of| {
@@ -404,7 +436,6 @@ fn federated_rotator(directory: &Arc<Directory>, sts: &Arc<Sts>, tenant: Uuid) -
             session_ends: None,
         },
     );
-    rotator
 }
 
 async fn serve_at(
@@ -423,4 +454,37 @@ async fn serve_at(
 )]
 fn machine_now() -> Timestamp {
     Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_of_another_tenant_has_that_tenants_rotator_and_login() {
+        let furnish = async {
+            let InProcess { world, .. } =
+                World::in_process("2026-11-23T09:00:00Z".parse().unwrap(), BTreeMap::new())
+                    .unwrap();
+            let tenant = world.add_tenant("other.example", &[1000, 1001]).unwrap();
+            let plan = MailboxPlan {
+                shop_id: 1001,
+                address: "orders@other.example".to_owned(),
+                tenant: Some(tenant.clone()),
+                ..MailboxPlan::default()
+            };
+            let mailbox = world.add_mailbox(&plan).unwrap();
+            let app = world.directory.application(mailbox.app.app_id).unwrap();
+            assert_eq!(app.tenant_id, tenant.id);
+            let owner = tenant.rotator.service_principal_id;
+            assert!(app.registration.owners.contains(&owner));
+            let stored = world.secrets_manager.snapshot(&mailbox.secret).unwrap();
+            let document = stored.labelled("AWSCURRENT").unwrap().text().unwrap();
+            assert!(document.contains("shopmail-shopctrl/other.example"));
+            assert!(document.contains(&tenant.rotator.app_id.to_string()));
+            let tested = world.shopctrl.test_connection(1001, "orders-in", None);
+            assert_eq!(tested, Some(Ok(())));
+        };
+        tokio::task::LocalSet::new().run_until(furnish).await;
+    }
 }

@@ -227,7 +227,6 @@ async fn a_wrong_document_is_named_by_its_field_and_never_by_its_value_and_nothi
             json!({"Step": "createSecret", "SecretId": scenario.mailbox.arn, "ClientRequestToken": token}),
             // The pending version holds nothing: a configuration test.
             json!({"Step": "testSecret", "SecretId": scenario.mailbox.arn, "ClientRequestToken": token}),
-            json!({"Action": "probe", "SecretId": scenario.mailbox.arn}),
             json!({"Action": "sweep", "SecretId": scenario.mailbox.arn}),
         ] {
             let result = scenario.world.invoke("rotation", &event).await.unwrap();

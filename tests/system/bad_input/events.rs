@@ -179,7 +179,7 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
             assert_refused(&result, &["the pending version holds"], &event);
         }
     }
-    for action in ["probe", "sweep", "retire"] {
+    for action in ["sweep", "retire", "ask"] {
         let event = json!({"Action": action, "SecretId": gone});
         let result = scenario.world.invoke("rotation", &event).await.unwrap();
         assert_eq!(result.error_type(), Some("Misconfigured"), "{result:?}");

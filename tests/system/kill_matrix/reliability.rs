@@ -172,7 +172,7 @@ fn place(step: &str) -> usize {
         "reveal",
         "attest",
         "check",
-        "probe",
+        "inspect",
         "sweep",
         "createSecret",
         "setSecret",

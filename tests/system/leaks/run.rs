@@ -236,10 +236,10 @@ impl Run {
         for event in [
             json!({"Step": "setSecret", "SecretId": arn, "ClientRequestToken": QUOTED}),
             json!({"Step": QUOTED, "SecretId": arn, "ClientRequestToken": "t"}),
-            json!({"Action": "probe", "SecretId": arn}),
+            json!({"Action": "inspect", "Deep": [{"arn": arn}]}),
             json!({"Action": "sweep", "SecretId": arn}),
             json!({"Action": "retire", "SecretId": arn}),
-            json!({"Action": "probe", "SecretId": QUOTED}),
+            json!({"Action": "sweep", "SecretId": QUOTED}),
         ] {
             // What a caller quotes as a name or token is his own, and may be told to him and logged.
             if event.to_string().contains(QUOTED) && event.get("Step") != Some(&json!(QUOTED)) {

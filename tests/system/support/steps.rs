@@ -39,4 +39,27 @@ impl Scenario {
         assert_eq!(done.function_error, None, "{action}: {}", done.payload);
         done.payload
     }
+
+    /// The event of a deep look at this secret alone, as the checker asks for it.
+    pub fn inspect_event(&self) -> Value {
+        let versions = self.secret().versions;
+        let labels = versions.iter().flat_map(|version| &version.labels);
+        let keys: Vec<&str> = labels
+            .filter_map(|label| label.strip_prefix("key-"))
+            .collect();
+        json!({"Action": "inspect", "Deep": [{"arn": self.mailbox.arn, "keys": keys}]})
+    }
+
+    /// What that look says of it.
+    pub async fn facts(&self) -> Value {
+        let done = self
+            .world
+            .invoke("rotation", &self.inspect_event())
+            .await
+            .unwrap();
+        assert_eq!(done.function_error, None, "{}", done.payload);
+        let seen = &done.payload["deep"][&self.mailbox.arn];
+        assert!(seen["Ok"].is_object(), "{}", done.payload);
+        seen["Ok"].clone()
+    }
 }

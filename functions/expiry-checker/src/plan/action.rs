@@ -5,11 +5,13 @@ use std::fmt;
 use shared::events::{DueReason, EventKind};
 use shared::rotation::Step;
 
+use super::untidy::Untidy;
+
 /// What is to be done, in this order: what removes comes before what adds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannedAction {
-    /// Remove credentials of ours whose value was never stored.
-    Sweep,
+    /// Put in order what was left behind.
+    Sweep(Vec<Untidy>),
     /// Remove superseded credentials whose quarantine is over.
     Retire,
     /// Publish the promotion of this version, which a kill kept from being published.
@@ -32,7 +34,7 @@ impl PlannedAction {
     /// The step or action, where it fails; of a rotation that goes on, the failing step says itself.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sweep => "sweep",
+            Self::Sweep(_) => "sweep",
             Self::Retire => "retire",
             Self::PublishRotated { .. } => Step::FinishSecret.name(),
             Self::Rotate { .. } | Self::Reattempt { .. } => "rotate",
@@ -45,7 +47,7 @@ impl PlannedAction {
     pub fn moves_the_rotation(&self) -> bool {
         match self {
             Self::Rotate { .. } | Self::Reattempt { .. } | Self::Continue { .. } => true,
-            Self::Sweep
+            Self::Sweep(_)
             | Self::Retire
             | Self::PublishRotated { .. }
             | Self::DropPending { .. }
@@ -62,7 +64,7 @@ impl PlannedAction {
                 DueReason::Due | DueReason::Together => true,
                 DueReason::Expired | DueReason::Emergency => false,
             },
-            Self::Sweep
+            Self::Sweep(_)
             | Self::Retire
             | Self::PublishRotated { .. }
             | Self::DropPending { .. }
@@ -77,8 +79,11 @@ impl PlannedAction {
 impl fmt::Display for PlannedAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sweep => f.write_str("remove orphaned credentials, if any"),
-            Self::Retire => f.write_str("retire superseded credentials whose quarantine is over"),
+            Self::Sweep(untidy) => {
+                let what: Vec<String> = untidy.iter().map(ToString::to_string).collect();
+                write!(f, "put in order: {}", what.join(", "))
+            }
+            Self::Retire => f.write_str("retire superseded credentials, if their time has come"),
             Self::PublishRotated { version } => {
                 write!(f, "tell that version {version} was promoted")
             }

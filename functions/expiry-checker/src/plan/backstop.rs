@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use shared::drift::DriftKind;
-use shared::rotation::Probe;
+use shared::rotation::inspection::Facts;
 
 use super::found::Found;
 
@@ -11,9 +11,9 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where the schedule does not fall between the client secret's renewal and its last week.
-pub(super) fn misplaced(found: &Found, probe: &Probe, now: Timestamp) -> Option<DriftKind> {
+pub(super) fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<DriftKind> {
     let secret = &found.secret;
-    let (start, next) = probe.start.zip(secret.next_rotation)?;
+    let (start, next) = facts.start.zip(secret.next_rotation)?;
     let settled = secret.rotation_enabled && secret.versions.in_progress().is_none();
     // The dates move on after a promotion, and for a moment are still the ones before it.
     let stale = secret.last_rotated.is_some_and(|rotated| rotated < start);
@@ -21,7 +21,7 @@ pub(super) fn misplaced(found: &Found, probe: &Probe, now: Timestamp) -> Option<
     if !settled || stale || next <= now {
         return None;
     }
-    let end = probe.expires_at?;
+    let end = facts.expires_at?;
     let lifetime = end.duration_since(start);
     let renewal = found.policy.renewal(lifetime, end);
     // "On or before this date": the latest moment of a window, which is within a day (Secrets Manager API,
@@ -30,7 +30,7 @@ pub(super) fn misplaced(found: &Found, probe: &Probe, now: Timestamp) -> Option<
         return Some(DriftKind::BackstopEarly);
     }
     // A secret that a person put was of any age that day, and its successor will not be.
-    if !probe.issued_here {
+    if !facts.issued_here {
         return None;
     }
     // A short-lived one has no week to spare. What a person took for the hand-over is no fault of the schedule's.
@@ -52,17 +52,17 @@ mod tests {
     /// Made and promoted in the hour before [`NOW`], for two years but two days, to be rotated so many days later.
     fn scheduled_in(days: i64) -> Found {
         let mut found = found(&[("c", &[CURRENT])]);
-        let probe = found.probe.as_mut().unwrap();
-        probe.start = Some(at("2026-11-22T23:00:00Z"));
-        probe.expires_at = Some(at(END));
-        probe.issued_here = true;
+        let facts = found.facts.as_mut().unwrap();
+        facts.start = Some(at("2026-11-22T23:00:00Z"));
+        facts.expires_at = Some(at(END));
+        facts.issued_here = true;
         found.secret.last_rotated = Some(at("2026-11-22T23:30:00Z"));
         found.secret.next_rotation = Some(at(NOW) + DAY * i32::try_from(days).unwrap());
         found
     }
 
     fn judged(found: &Found) -> Option<DriftKind> {
-        misplaced(found, found.probe.as_ref().unwrap(), at(NOW))
+        misplaced(found, found.facts.as_ref().unwrap(), at(NOW))
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(with(&|found| found.secret.rotation_enabled = false), None);
         let before = Some(at("2026-11-22T22:00:00Z"));
         assert_eq!(with(&|found| found.secret.last_rotated = before), None);
-        let unknown = |found: &mut Found| found.probe.as_mut().unwrap().start = None;
+        let unknown = |found: &mut Found| found.facts.as_mut().unwrap().start = None;
         assert_eq!(with(&unknown), None);
         let rotating = |found: &mut Found| {
             let pending = ("t".to_owned(), [PENDING.to_owned()].into());
@@ -110,12 +110,12 @@ mod tests {
     #[test]
     fn a_secret_that_a_person_put_makes_no_schedule_late_and_neither_does_a_slow_hand_over() {
         let mut by_hand = scheduled_in(900);
-        by_hand.probe.as_mut().unwrap().issued_here = false;
+        by_hand.facts.as_mut().unwrap().issued_here = false;
         assert_eq!(judged(&by_hand), None);
         // Promoted 29 days after it was issued.
         let mut slow = scheduled_in(710);
-        slow.probe.as_mut().unwrap().start = Some(at("2026-10-25T00:00:00Z"));
-        slow.probe.as_mut().unwrap().expires_at = Some(at("2028-10-23T00:00:00Z"));
+        slow.facts.as_mut().unwrap().start = Some(at("2026-10-25T00:00:00Z"));
+        slow.facts.as_mut().unwrap().expires_at = Some(at("2028-10-23T00:00:00Z"));
         assert_eq!(judged(&slow), None);
     }
 
@@ -123,8 +123,8 @@ mod tests {
     fn half_a_year_with_a_backstop_of_160_days_is_as_it_should_be_and_so_is_a_week_with_5() {
         for (lifetime, days) in [(180, 160), (7, 5), (14, 11)] {
             let mut found = scheduled_in(days);
-            let start = found.probe.as_ref().unwrap().start.unwrap();
-            found.probe.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);
+            let start = found.facts.as_ref().unwrap().start.unwrap();
+            found.facts.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);
             assert_eq!(judged(&found), None, "{lifetime} days");
         }
     }

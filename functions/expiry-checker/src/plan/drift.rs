@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{DueReason, EventKind};
-use shared::rotation::Probe;
+use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::seen_drift::SeenDrift;
 
@@ -14,7 +14,7 @@ use super::found::Found;
 /// What is not as it was left, all in all; `None` when that could not be looked at.
 pub(super) fn drift_now(
     found: &Found,
-    probe: Option<&Probe>,
+    facts: Option<&Facts>,
     wanted: Option<DueReason>,
     now: Timestamp,
 ) -> Option<Vec<Drift>> {
@@ -23,19 +23,19 @@ pub(super) fn drift_now(
     // In a rotation connections hold the pending secret already, as they should.
     let expected =
         |drift: &&Drift| rotating && drift.what == DriftKind::ConnectionHoldsAnotherSecret;
-    let probed = probe?
+    let seen = facts?
         .drift
         .iter()
         .filter(|drift| !expected(drift))
         .cloned();
-    let mut drift: Vec<Drift> = probed.collect();
+    let mut drift: Vec<Drift> = seen.collect();
     // Somebody switched the rotation off that is wanted now: only a person knows why.
     if !secret.rotation_enabled && (rotating || wanted.is_some()) {
         drift.push(DriftKind::RotationOff.into());
     }
     // What is due now is asked for now, and the schedule counts anew.
-    let fresh = probe.filter(|_| wanted.is_none());
-    let backstop = fresh.and_then(|probe| backstop::misplaced(found, probe, now));
+    let fresh = facts.filter(|_| wanted.is_none());
+    let backstop = fresh.and_then(|facts| backstop::misplaced(found, facts, now));
     drift.extend(backstop.map(Drift::from));
     Some(drift)
 }

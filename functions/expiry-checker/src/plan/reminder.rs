@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::events::{DueReason, EventKind, Renewal};
 use shared::policy::{self, Verdict};
-use shared::rotation::Probe;
+use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::reminded::Reminded;
 use shared::tags::stalled::Stalled;
@@ -68,20 +68,20 @@ fn renewal(found: &Found, now: Timestamp, end: Timestamp, wanted: Option<DueReas
 /// is due is being renewed, or will be.
 pub(super) fn renews_itself(
     found: &Found,
-    probe: Option<&Probe>,
+    facts: Option<&Facts>,
     wanted: Option<DueReason>,
     now: Timestamp,
 ) -> bool {
     let secret = &found.secret;
-    let unattended = probe.is_some_and(|probe| !probe.attended && probe.problems.is_empty());
+    let unattended = facts.is_some_and(|facts| !facts.has_attended() && facts.problems.is_empty());
     let token = secret.versions.in_progress();
     let waits = token.is_some_and(|token| waits(found, token));
     let stalled = Stalled::read(found.tag(tags::STALLED));
     let stands = stalled.is_some_and(|stalled| stalled.for_a_day(now));
     let on_its_way = match wanted {
-        None => probe.is_some_and(|probe| {
-            let end = probe.expires_at;
-            let verdict = end.map(|end| found.policy.verdict(now, probe.start, end));
+        None => facts.is_some_and(|facts| {
+            let end = facts.expires_at;
+            let verdict = end.map(|end| found.policy.verdict(now, facts.start, end));
             verdict == Some(Verdict::Fresh)
         }),
         Some(DueReason::Due | DueReason::Together | DueReason::Emergency) => true,

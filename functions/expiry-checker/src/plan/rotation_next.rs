@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
 use shared::rotation::Step;
+use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::state::State;
 
 use super::action::PlannedAction;
 use super::found::Found;
+use super::waiting::goes_on;
 use crate::report::Standing;
 
 /// What happens next.
@@ -41,6 +43,7 @@ impl Next {
 
 pub(super) fn next_of_rotation(
     found: &Found,
+    facts: Option<&Facts>,
     now: Timestamp,
     wanted: Option<DueReason>,
     expires_at: Option<Timestamp>,
@@ -69,19 +72,21 @@ pub(super) fn next_of_rotation(
         next.actions.insert(0, dropped);
         return next;
     }
-    let waits = waits(found, token);
-    let standing = match waits {
-        true => Standing::WaitingForPerson,
-        false => Standing::Due,
-    };
-    let actions = if issued && (waits || stood_still) {
-        // A rotation that waits for a person was published long ago.
-        let first = match waits {
-            true => Step::SetSecret,
-            false => Step::CreateSecret,
-        };
-        let token = token.to_owned();
-        vec![PlannedAction::Continue { token, first }]
+    let state = State::read(found.tag(tags::STATE));
+    if let Some(asked) = state.as_ref().and_then(|state| state.asked(token)) {
+        let goes_on = issued && goes_on(found, facts, token, asked, now, expires_at);
+        // It was published long ago that it began.
+        let actions = goes_on.then(|| PlannedAction::Continue {
+            token: token.to_owned(),
+            first: Step::SetSecret,
+        });
+        return Next::of(Standing::WaitingForPerson, actions.into_iter().collect());
+    }
+    let actions = if issued && stood_still {
+        vec![PlannedAction::Continue {
+            token: token.to_owned(),
+            first: Step::CreateSecret,
+        }]
     } else if stalled_at.is_some() {
         // Seen in this very check, which was delivered twice.
         Vec::new()
@@ -95,7 +100,7 @@ pub(super) fn next_of_rotation(
         }));
         actions
     };
-    Next::of(standing, actions)
+    Next::of(Standing::Due, actions)
 }
 
 fn start(found: &Found, wanted: Option<DueReason>, expires_at: Option<Timestamp>) -> Next {

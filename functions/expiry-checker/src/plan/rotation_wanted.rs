@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::drift::DriftKind;
 use shared::events::DueReason;
 use shared::policy::Verdict;
-use shared::rotation::Probe;
+use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::seen_drift::SeenDrift;
 
@@ -13,13 +13,13 @@ use super::found::Found;
 /// `None` where it can wait, or has to.
 pub(super) fn wanted(
     found: &Found,
-    probe: Option<&Probe>,
+    facts: Option<&Facts>,
     current: &str,
     now: Timestamp,
     expires_at: Option<Timestamp>,
 ) -> Option<DueReason> {
-    let drift = probe
-        .map(|probe| probe.drift.as_slice())
+    let drift = facts
+        .map(|facts| facts.drift.as_slice())
         .unwrap_or_default();
     let has = |what: DriftKind| drift.iter().any(|drift| drift.what == what);
     // Nothing can be issued in an app registration that is not there: only a person can go on.
@@ -29,7 +29,7 @@ pub(super) fn wanted(
     if found.tag(tags::EMERGENCY) == Some(current) || found.shares_a_leaked_secret {
         return Some(DueReason::Emergency);
     }
-    if probe.is_some_and(|probe| probe.without_value) {
+    if facts.is_some_and(|facts| facts.without_value) {
         return first(found, now, expires_at);
     }
     // Entra refuses it, and not by a replica that lags: somebody deleted it, or it was typed wrong.
@@ -51,7 +51,7 @@ pub(super) fn wanted(
             .tag(tags::ISSUED_AT)
             .and_then(|time| time.parse().ok())
     };
-    let start = probe.and_then(|probe| probe.start);
+    let start = facts.and_then(|facts| facts.start);
     let start = start.or_else(|| {
         if has(DriftKind::KeyIdIsAnothers) {
             None
@@ -62,7 +62,7 @@ pub(super) fn wanted(
     match found.policy.verdict(now, start, expires_at?) {
         Verdict::Expired => Some(DueReason::Expired),
         Verdict::Due => Some(DueReason::Due),
-        Verdict::Fresh if goes_along(found, probe, now, start, expires_at?) => {
+        Verdict::Fresh if goes_along(found, facts, now, start, expires_at?) => {
             Some(DueReason::Together)
         }
         Verdict::Fresh | Verdict::Frozen => None,
@@ -72,12 +72,12 @@ pub(super) fn wanted(
 /// Whether its contact has the ShopCtrl of another mailbox open anyway, and would be asked for this one soon.
 fn goes_along(
     found: &Found,
-    probe: Option<&Probe>,
+    facts: Option<&Facts>,
     now: Timestamp,
     start: Option<Timestamp>,
     end: Timestamp,
 ) -> bool {
-    let attended = probe.is_some_and(|probe| probe.attended);
+    let attended = facts.is_some_and(|facts| facts.has_attended());
     let soon = start.is_some_and(|start| found.policy.is_due_soon(now, start, end));
     found.contact_is_asked && attended && soon && !found.policy.is_frozen(now)
 }

@@ -1,7 +1,8 @@
 //! What is wrong, or may be.
 
 use jiff::Timestamp;
-use shared::events::{MailFlow, OutOfReach};
+use shared::events::MailFlow;
+use shared::out_of_reach::OutOfReach;
 
 use super::common::{self, day, mail_until, now, sentence, time, urgency};
 use super::over::had_been;
@@ -25,10 +26,10 @@ pub(super) fn stalled(stalled: &Stalled) -> Message {
         return unreachable(*since, failed, out_of_reach);
     }
     let mut message = failure(failed);
-    let looks = ["probe", "inspect", "sweep", "retire", "check"].contains(&failed.step.as_str());
+    let looks = ["inspect", "sweep", "retire", "check"].contains(&failed.step.as_str());
     (message.headline, message.of_many) = if looks {
         let headline = format!("could not be checked since {}", day(*since));
-        (headline, "could not be checked for a day".into())
+        (headline, "could not be checked".into())
     } else {
         let headline = format!("the renewal stands still since {}", day(*since));
         (headline, "have a renewal that stands still".into())
@@ -43,16 +44,12 @@ pub(super) fn stalled(stalled: &Stalled) -> Message {
 fn unreachable(since: Timestamp, failed: &Failed, out_of_reach: &OutOfReach) -> Message {
     let (cause, meaning) = match out_of_reach {
         OutOfReach::Tenant(tenant) => (
-            format!("no answer for tenant {tenant}"),
-            "Nothing could be learned from Microsoft Entra for this tenant, at four checks running or for a day. That says nothing of the mail: it may work.",
-        ),
-        OutOfReach::Rotator(client) => (
-            format!("Entra refuses rotator {client}"),
-            "Microsoft Entra did not let the rotator in, or did not let it look, at four checks running or for a day. Mail works until a client secret ends, but none is renewed meanwhile.",
+            format!("no answer from Entra for {tenant}"),
+            "Microsoft Entra could not be asked for this tenant, at four checks running or for a day. That says nothing of the mail: it may work.",
         ),
         OutOfReach::ShopCtrl(host) => (
             format!("no answer from ShopCtrl at {host}"),
-            "ShopCtrl could not be asked at this address, at four checks running or for a day. Whether it fetches and sends mail is not known.",
+            "ShopCtrl could not be asked at this address, at four checks running or for a day. Whether it gets and sends mail is not known.",
         ),
     };
     let mut particular = vec![format!("Since {}.", time(since))];

@@ -18,7 +18,15 @@ pub(crate) struct Logins<'a> {
 impl<'a> Logins<'a> {
     /// Reads the logins of all connections, in parallel.
     pub(crate) async fn read(clients: &'a Clients, mailbox: &MailboxSecret) -> Self {
-        let mut names: Vec<&str> = mailbox.connections.iter().map(login_name).collect();
+        Self::of(clients, mailbox.connections.iter()).await
+    }
+
+    /// Reads those of some connections.
+    pub(crate) async fn of<'c>(
+        clients: &'a Clients,
+        connections: impl Iterator<Item = &'c Connection>,
+    ) -> Self {
+        let mut names: Vec<&str> = connections.map(login_name).collect();
         names.sort_unstable();
         names.dedup();
         let logins = names.into_iter().map(async |name| {

@@ -182,13 +182,19 @@ impl EventBridge {
         tokio::time::timeout(timeout, search).await.ok()
     }
 
+    /// Whether every target has had its events.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state().deliveries == 0
+    }
+
     /// Waits until every target has had its events.
     pub async fn settled(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.state().deliveries == 0 {
+            if self.is_settled() {
                 return;
             }
             changed.await;

@@ -2,9 +2,11 @@
 //! API, as Lambda does; or, in [`in_process`], as futures.
 //!
 //! A process serves one invocation at a time and is kept warm between them; a second invocation at the
-//! same time gets a second process. Asynchronous invocations are not retried. Processes need real time:
-//! under tokio's paused clock every wait for one would be over at once.
+//! same time gets a second process. Beyond the account's concurrency an invocation is refused, and one that nobody
+//! waits for is tried again later; a function's failure is not. Processes need real time: under tokio's paused clock
+//! every wait for one would be over at once.
 
+mod concurrency;
 mod environment;
 pub mod in_process;
 mod invoke_api;
@@ -20,6 +22,8 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use self::concurrency::Slot;
+pub use self::concurrency::{Concurrency, invoke_asynchronously};
 use self::environment::Environment;
 pub use self::invoke_api::service;
 use self::logs::Logs;
@@ -109,17 +113,25 @@ impl InvocationResult {
     }
 }
 
-/// No function has this name.
+/// Why a function was not invoked: nothing ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownFunction(pub String);
+pub enum NotInvoked {
+    /// No function has this name.
+    UnknownFunction(String),
+    /// All of the account's concurrent executions are taken: `ConcurrentInvocationLimitExceeded`.
+    TooManyRequests,
+}
 
-impl std::fmt::Display for UnknownFunction {
+impl std::fmt::Display for NotInvoked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Function not found: {}", function_arn(&self.0))
+        match self {
+            Self::UnknownFunction(name) => write!(f, "Function not found: {}", function_arn(name)),
+            Self::TooManyRequests => f.write_str("Rate Exceeded."),
+        }
     }
 }
 
-impl std::error::Error for UnknownFunction {}
+impl std::error::Error for NotInvoked {}
 
 /// What invokes functions, by their name, ARN or partial ARN.
 pub trait Functions: std::fmt::Debug + Send + Sync + 'static {
@@ -131,13 +143,17 @@ pub trait Functions: std::fmt::Debug + Send + Sync + 'static {
         self: Arc<Self>,
         function: String,
         payload: Value,
-    ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>>;
+    ) -> BoxFuture<'static, Result<InvocationResult, NotInvoked>>;
+
+    /// How many of the account's invocations run at once.
+    fn concurrency(&self) -> &Arc<Concurrency>;
 
     /// Ends what runs outside of this process, with the world that it runs in.
     fn end(&self);
 }
 
-/// Invokes functions for the services that do so by themselves.
+/// Invokes functions for the services that do so by themselves. EventBridge does so asynchronously (EventBridge guide,
+/// *Lambda functions as targets*); of Secrets Manager no page says how, so that it waits for its turn is assumed.
 #[must_use]
 pub fn invoker<F: Functions>(functions: &Arc<F>) -> Invoker {
     let functions = Arc::downgrade(functions);
@@ -145,10 +161,10 @@ pub fn invoker<F: Functions>(functions: &Arc<F>) -> Invoker {
         let functions = functions.clone();
         Box::pin(async move {
             let functions = functions.upgrade().ok_or("the Lambda host is gone")?;
-            match functions.call(function, payload).await {
+            match invoke_asynchronously(functions, function, payload).await {
                 Ok(result) if result.function_error.is_none() => Ok(()),
                 Ok(result) => Err(result.payload.to_string()),
-                Err(unknown) => Err(unknown.to_string()),
+                Err(refused) => Err(refused.to_string()),
             }
         })
     })
@@ -159,6 +175,7 @@ pub fn invoker<F: Functions>(functions: &Arc<F>) -> Invoker {
 pub struct LambdaHost {
     functions: Mutex<HashMap<String, Arc<Function>>>,
     environments: Mutex<Environments>,
+    concurrency: Arc<Concurrency>,
     logs: Arc<Logs>,
 }
 
@@ -195,24 +212,30 @@ impl LambdaHost {
     /// Invokes a function by its name, ARN or partial ARN, and waits for what comes of it.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// [`NotInvoked`].
     pub async fn invoke(
         self: &Arc<Self>,
         function: &str,
         payload: &Value,
-    ) -> Result<InvocationResult, UnknownFunction> {
+    ) -> Result<InvocationResult, NotInvoked> {
         let name = function_name(function);
         let function = self.function(name);
-        let function = function.ok_or_else(|| UnknownFunction(name.to_owned()))?;
+        let function = function.ok_or_else(|| NotInvoked::UnknownFunction(name.to_owned()))?;
+        let slot = self.concurrency.take()?;
         // A function runs on when its caller has hung up, so it is not the caller's future that runs it.
-        let run = Arc::clone(self).run(function, payload.clone());
+        let run = Arc::clone(self).run(function, payload.clone(), slot);
         let result = tokio::spawn(run).await;
         Ok(result.unwrap_or_else(|error| {
             InvocationResult::failed("Runtime.Unknown", &error.to_string())
         }))
     }
 
-    async fn run(self: Arc<Self>, function: Arc<Function>, payload: Value) -> InvocationResult {
+    async fn run(
+        self: Arc<Self>,
+        function: Arc<Function>,
+        payload: Value,
+        _slot: Slot,
+    ) -> InvocationResult {
         let environment = match self.take_warm(&function.name) {
             Some(warm) => warm,
             None => match Environment::start(&function, &self.logs).await {
@@ -330,6 +353,10 @@ impl LambdaHost {
 }
 
 impl Functions for LambdaHost {
+    fn concurrency(&self) -> &Arc<Concurrency> {
+        &self.concurrency
+    }
+
     fn end(&self) {
         self.kill_all();
     }
@@ -342,7 +369,7 @@ impl Functions for LambdaHost {
         self: Arc<Self>,
         function: String,
         payload: Value,
-    ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>> {
+    ) -> BoxFuture<'static, Result<InvocationResult, NotInvoked>> {
         Box::pin(async move { self.invoke(&function, &payload).await })
     }
 }
@@ -415,10 +442,28 @@ mod tests {
     async fn unknown_functions_and_missing_binaries_are_told() {
         let host = LambdaHost::new();
         let unknown = host.invoke("nobody", &json!({})).await.unwrap_err();
-        assert_eq!(unknown, UnknownFunction("nobody".to_owned()));
+        assert_eq!(unknown, NotInvoked::UnknownFunction("nobody".to_owned()));
         host.register(Function::new("missing", "/nonexistent/bootstrap"));
         let result = host.invoke("missing", &json!({})).await.unwrap();
         assert_eq!(result.error_type(), Some("Runtime.InvalidEntrypoint"));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_concurrency_of_the_account_nothing_runs() {
+        let host = LambdaHost::new();
+        host.register(Function::new("ends", "/bin/true"));
+        host.concurrency().set_limit(Some(0));
+        let refused = host.invoke("ends", &json!({})).await.unwrap_err();
+        assert_eq!(refused, NotInvoked::TooManyRequests);
+        assert_eq!(
+            (host.concurrency().most(), host.concurrency().refused()),
+            (0, 1)
+        );
+        host.concurrency().set_limit(Some(1));
+        for _ in 0..2 {
+            host.invoke("ends", &json!({})).await.unwrap();
+        }
+        assert_eq!(host.concurrency().most(), 1, "each gives its place back");
     }
 
     #[test]

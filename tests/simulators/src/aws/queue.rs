@@ -169,11 +169,11 @@ mod tests {
     use futures_util::future::BoxFuture;
 
     use super::*;
-    use crate::aws::lambda::{InvocationResult, UnknownFunction};
+    use crate::aws::lambda::{Concurrency, InvocationResult, NotInvoked};
 
     /// Mails all but "bad".
     #[derive(Debug, Default)]
-    struct Mailer(Mutex<Vec<usize>>);
+    struct Mailer(Mutex<Vec<usize>>, Arc<Concurrency>);
 
     impl Functions for Mailer {
         fn knows(&self, _: &str) -> bool {
@@ -184,7 +184,7 @@ mod tests {
             self: Arc<Self>,
             _: String,
             payload: Value,
-        ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>> {
+        ) -> BoxFuture<'static, Result<InvocationResult, NotInvoked>> {
             let records = payload["Records"].as_array().unwrap();
             self.0.lock().unwrap().push(records.len());
             let bad = records.iter().filter(|record| record["body"] == "bad");
@@ -197,6 +197,10 @@ mod tests {
                     function_error: None,
                 })
             })
+        }
+
+        fn concurrency(&self) -> &Arc<Concurrency> {
+            &self.1
         }
 
         fn end(&self) {}

@@ -11,6 +11,7 @@ mod console;
 mod listing;
 mod rotation;
 mod schedule;
+mod secrets;
 mod store;
 mod tags;
 
@@ -36,6 +37,7 @@ use crate::aws::invoker::{Invoker, InvokerSlot};
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::ids::Ids;
+use secrets::Secrets;
 
 /// How the service behaves where the documents leave room, or where it may lag.
 #[derive(Debug, Clone)]
@@ -103,9 +105,11 @@ pub struct SecretsManager {
 
 #[derive(Debug, Default)]
 struct State {
-    secrets: Vec<Secret>,
+    secrets: Secrets,
+    /// Not before then is the recovery window of a secret over.
+    next_end: Option<Timestamp>,
     settings: Settings,
-    list_picture: Option<(Timestamp, Vec<Secret>)>,
+    list_picture: Option<(Timestamp, Secrets)>,
     pictures: Vec<Picture>,
     running: Vec<rotation::Attempt>,
     duplicates: Vec<(String, Delivery)>,
@@ -169,7 +173,11 @@ impl SecretsManager {
         change(&mut state.settings);
         if state.settings.pending_lag_reads == 0 {
             // A lag that ends, ends for what was put before, too.
-            let versions = state.secrets.iter_mut().flat_map(|s| &mut s.versions);
+            let versions = state
+                .secrets
+                .all_mut()
+                .iter_mut()
+                .flat_map(|s| &mut s.versions);
             versions.for_each(|version| version.lagging_reads = 0);
         }
         if state.settings.lagging_describes == 0 && state.settings.lagging_values == 0 {
@@ -272,8 +280,7 @@ impl SecretsManager {
     /// When there is no such secret.
     pub fn schedule_deletion(&self, secret: &str, days: i64) -> Result<(), AwsError> {
         let end = self.clock.now() + SignedDuration::from_hours(24 * days);
-        self.state().live_secret_mut(secret)?.deleted = Some(end);
-        Ok(())
+        self.state().mark_for_deletion(secret, end).map(drop)
     }
 
     /// Takes the mark away, as `RestoreSecret` does.
@@ -294,8 +301,8 @@ impl SecretsManager {
     /// The ARN and the tags of the secret with this name or ARN.
     #[must_use]
     pub fn arn_and_tags(&self, secret: &str) -> Option<(String, Vec<(String, String)>)> {
-        let mut state = self.state();
-        let secret = state.secret_mut(secret).ok()?;
+        let state = self.state();
+        let secret = state.secrets.get(secret)?;
         let tags = secret.tags.clone().into_iter().collect();
         Some((secret.arn.clone(), tags))
     }
@@ -303,7 +310,7 @@ impl SecretsManager {
     /// Copies of all secrets, oldest first.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
-        self.state().secrets.clone()
+        self.state().secrets.all().to_vec()
     }
 
     /// All values of all versions of all secrets.
@@ -312,6 +319,7 @@ impl SecretsManager {
         let state = self.state();
         let versions = state
             .secrets
+            .all()
             .iter()
             .flat_map(|secret| secret.versions.iter().map(move |version| (secret, version)));
         versions
@@ -329,9 +337,11 @@ impl SecretsManager {
     fn state(&self) -> MutexGuard<'_, State> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state
-            .secrets
-            .retain(|secret| secret.deleted.is_none_or(|at| now < at));
+        if state.next_end.is_some_and(|end| end <= now) {
+            state.secrets.forget_deleted(now);
+            let ends = state.secrets.all().iter().filter_map(|one| one.deleted);
+            state.next_end = ends.min();
+        }
         state
     }
 
@@ -342,26 +352,21 @@ impl SecretsManager {
 }
 
 impl State {
-    /// The secret with this name, ARN, or ARN without its random end ("Finding a secret from a
-    /// partial ARN"), whether marked for deletion or not.
+    /// The secret with this name or ARN, whether marked for deletion or not.
     fn secret_mut(&mut self, id: &str) -> Result<&mut Secret, AwsError> {
-        let partial = |secret: &Secret| {
-            let end = secret.arn.len().saturating_sub(7);
-            id.starts_with("arn:") && secret.arn.get(..end) == Some(id)
-        };
-        let found = self
-            .secrets
-            .iter()
-            .position(|secret| secret.name == id || secret.arn == id)
-            .or_else(|| self.secrets.iter().position(partial));
-        found
-            .and_then(|at| self.secrets.get_mut(at))
-            .ok_or_else(|| {
-                AwsError::new(
-                    "ResourceNotFoundException",
-                    "Secrets Manager can't find the specified secret.",
-                )
-            })
+        self.secrets.get_mut(id).ok_or_else(|| {
+            AwsError::new(
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret.",
+            )
+        })
+    }
+
+    /// Deletes a secret for good at `end`, and gives it.
+    fn mark_for_deletion(&mut self, id: &str, end: Timestamp) -> Result<&Secret, AwsError> {
+        self.live_secret_mut(id)?.deleted = Some(end);
+        self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
+        self.secret_mut(id).map(|secret| &*secret)
     }
 
     /// The same, for operations that a secret marked for deletion refuses.
@@ -389,14 +394,16 @@ impl State {
                 "Operation not permitted on a replica secret. Call must be made in primary secret's region.",
             ));
         }
-        let before = secret.clone();
-        let late = |picture: &Picture| picture.secret.arn == before.arn;
-        if describes + values > 0 && !self.pictures.iter().any(late) {
-            self.pictures.push(Picture {
-                secret: before,
-                describes,
-                values,
-            });
+        if describes + values > 0 {
+            let before = secret.clone();
+            let late = |picture: &Picture| picture.secret.arn == before.arn;
+            if !self.pictures.iter().any(late) {
+                self.pictures.push(Picture {
+                    secret: before,
+                    describes,
+                    values,
+                });
+            }
         }
         self.live_secret_mut(id)
     }

@@ -7,6 +7,7 @@ pub mod application;
 mod authorize_request;
 mod client;
 pub mod denial;
+mod found;
 mod observe;
 mod records;
 pub mod redemption;
@@ -84,6 +85,26 @@ pub struct GraphHabits {
     pub reads_by_connection: bool,
     /// Whether delegated use of a credential shows in the sign-in report (not settled: facts, 1.3).
     pub report_shows_delegated_use: bool,
+    /// So many requests for reports in so long are answered.
+    pub reports: (usize, SignedDuration),
+    /// What a list of owned objects shows of an app.
+    pub owned_shown: OwnedShown,
+    /// Whether a rotator owns a group beside its apps.
+    pub rotators_own_a_group: bool,
+    /// So many requests within batches are answered 429 next.
+    pub throttled_batch_items: u32,
+}
+
+/// What a list of owned objects shows of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnedShown {
+    /// All of it.
+    #[default]
+    Whole,
+    /// `passwordCredentials` is null.
+    WithoutCredentials,
+    /// All but type and id is null: "limited information" (graph-docs, serviceprincipal-list-ownedobjects).
+    IdAndType,
 }
 
 impl Default for GraphHabits {
@@ -96,6 +117,10 @@ impl Default for GraphHabits {
             shows_hint: true,
             reads_by_connection: false,
             report_shows_delegated_use: true,
+            reports: (5, SignedDuration::from_secs(10)),
+            owned_shown: OwnedShown::default(),
+            rotators_own_a_group: false,
+            throttled_batch_items: 0,
         }
     }
 }
@@ -138,6 +163,12 @@ impl Directory {
             .clone_into(&mut self.records().authority);
     }
 
+    /// Tells where Graph is served, for the addresses of next pages: `https://graph.microsoft.com` until then.
+    pub fn set_graph(&self, base: &str) {
+        base.trim_end_matches('/')
+            .clone_into(&mut self.records().graph);
+    }
+
     /// Where the authority is served, without a slash at the end.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -168,7 +199,7 @@ impl Directory {
     /// Decides who may consent in a tenant.
     pub fn set_consent_policy(&self, tenant: Uuid, policy: ConsentPolicy) {
         let mut records = self.records();
-        if let Some(tenant) = records.tenants.iter_mut().find(|known| known.id == tenant) {
+        if let Some(tenant) = records.tenants.by_id_mut(tenant) {
             tenant.consent_policy = policy;
         }
     }
@@ -176,7 +207,7 @@ impl Directory {
     /// Sets `passwordLifetime` of a tenant's default app management policy.
     pub fn set_longest_secret(&self, tenant: Uuid, longest: Option<SignedDuration>) {
         let mut records = self.records();
-        if let Some(tenant) = records.tenants.iter_mut().find(|known| known.id == tenant) {
+        if let Some(tenant) = records.tenants.by_id_mut(tenant) {
             tenant.longest_secret = longest;
         }
     }
@@ -211,12 +242,7 @@ impl Directory {
     /// Deletes an app with its service principal; it can be restored.
     pub fn delete_registration(&self, app_id: Uuid) {
         let mut records = self.records();
-        let found = records
-            .applications
-            .iter()
-            .position(|app| app.ids.app_id == app_id);
-        if let Some(at) = found {
-            let app = records.applications.remove(at);
+        if let Some(app) = records.applications.remove(app_id) {
             records.deleted_applications.push(app);
         }
     }
@@ -291,10 +317,15 @@ impl Directory {
 
     /// Changes an account.
     pub fn change_account(&self, oid: Uuid, change: impl FnOnce(&mut Person)) {
-        let mut records = self.records();
-        if let Some(account) = records.accounts.iter_mut().find(|known| known.oid == oid) {
-            change(&mut account.person);
-        }
+        let mut change = Some(change);
+        self.records().accounts.retain(|account| {
+            if account.oid == oid
+                && let Some(change) = change.take()
+            {
+                change(&mut account.person);
+            }
+            true
+        });
     }
 
     /// Deletes an account: its refresh tokens die with it.
@@ -360,6 +391,13 @@ impl Directory {
     /// Sets how Graph behaves.
     pub fn set_graph_habits(&self, change: impl FnOnce(&mut GraphHabits)) {
         change(&mut self.records().graph_habits);
+    }
+
+    pub(crate) fn throttles_batch_item(&self) -> bool {
+        let left = &mut self.records().graph_habits.throttled_batch_items;
+        let throttled = *left > 0;
+        *left = left.saturating_sub(1);
+        throttled
     }
 
     /// Sets how token answers spell scopes.

@@ -1,9 +1,12 @@
 //! Graph on the wire: app registrations with addPassword and removePassword, the policies that limit them, the
-//! signed-in person and the mailbox, and the report of credential use. Held to docs/beliefs.md, Graph and Exchange.
+//! signed-in person and the mailbox, the report of credential use, and batches of all these. Held to docs/beliefs.md, Graph and Exchange.
 
 mod applications;
+mod batch;
 mod error;
 mod mailbox;
+mod owned_objects;
+mod paging;
 mod policies;
 mod reports;
 
@@ -19,9 +22,9 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
-use crate::microsoft::directory::Directory;
 use crate::microsoft::directory::scope::GRAPH;
 use crate::microsoft::directory::tokens::AccessToken;
+use crate::microsoft::directory::{Directory, Records};
 use crate::serve::ConnectionNumber;
 use error::GraphError;
 
@@ -56,10 +59,12 @@ enum Route {
     PoliciesOfApp(AppKey),
     DefaultPolicy,
     ServicePrincipal(AppKey),
+    OwnedObjects { of: AppKey, apps_only: bool },
     Me,
     Folder { of: Option<String>, folder: String },
     SendMail,
     CredentialUse,
+    Batch { version: String },
     Unknown(String),
 }
 
@@ -72,6 +77,10 @@ impl Route {
             Some((version, rest)) => (*version, rest),
             None => return unknown(),
         };
+        if let (&Method::POST, ["$batch"], "v1.0" | "beta") = (method, rest, version) {
+            let version = version.to_owned();
+            return Self::Batch { version };
+        }
         if version == "beta" {
             return match (method, rest) {
                 (&Method::GET, ["reports", "appCredentialSignInActivities"]) => Self::CredentialUse,
@@ -98,9 +107,16 @@ impl Route {
                 _ => unknown(),
             };
         }
-        if let Some((key, [])) = key_of("servicePrincipals", rest) {
-            return match *method {
-                Method::GET => Self::ServicePrincipal(key),
+        if let Some((key, rest)) = key_of("servicePrincipals", rest) {
+            return match (method, rest) {
+                (&Method::GET, []) => Self::ServicePrincipal(key),
+                (&Method::GET, ["ownedObjects", cast @ ..]) => {
+                    let apps_only = cast == ["microsoft.graph.application"];
+                    match apps_only || cast.is_empty() {
+                        true => Self::OwnedObjects { of: key, apps_only },
+                        false => unknown(),
+                    }
+                }
                 _ => unknown(),
             };
         }
@@ -133,11 +149,13 @@ impl Route {
             Self::PoliciesOfApp(_) => "GET application/appManagementPolicies".to_owned(),
             Self::DefaultPolicy => "GET defaultAppManagementPolicy".to_owned(),
             Self::ServicePrincipal(_) => "GET servicePrincipal".to_owned(),
+            Self::OwnedObjects { .. } => "GET ownedObjects".to_owned(),
             Self::Me => "GET me".to_owned(),
             Self::Folder { of: None, folder } => format!("GET me/mailFolders/{folder}"),
             Self::Folder { folder, .. } => format!("GET users/mailFolders/{folder}"),
             Self::SendMail => "POST me/sendMail".to_owned(),
             Self::CredentialUse => "GET appCredentialSignInActivities".to_owned(),
+            Self::Batch { .. } => "POST $batch".to_owned(),
             Self::Unknown(asked) => asked.clone(),
         }
     }
@@ -190,6 +208,8 @@ fn decode(path: &str) -> String {
 /// A request whose token is good for Graph.
 struct Caller {
     token: AccessToken,
+    /// The path as it was sent.
+    path: String,
     query: Vec<(String, String)>,
     body: Bytes,
     /// The number of the connection that it came over, where there was one.
@@ -197,6 +217,27 @@ struct Caller {
 }
 
 impl Caller {
+    fn new(token: AccessToken, uri: &Uri, body: Bytes, connection: Option<u64>) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self {
+            token,
+            path: uri.path().to_owned(),
+            query: url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            body,
+            connection,
+        }
+    }
+
+    /// The tenant that the token is for.
+    fn tenant(&self, records: &Records) -> Option<Uuid> {
+        match self.token.oid {
+            Some(oid) => records.account(oid).map(|account| account.tenant_id),
+            None => records.app(self.token.app_id).map(|app| app.tenant_id),
+        }
+    }
+
     fn query(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -236,20 +277,16 @@ async fn answer(
             .map(str::to_owned),
     };
     let route = Route::read(&parts.method, &parts.uri);
-    let caller = authorize(&directory, &parts.headers).map(|token| Caller {
-        token,
-        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect(),
-        body,
-        connection: parts
-            .extensions
-            .get()
-            .map(|ConnectionNumber(number)| *number),
-    });
-    let result = match caller {
-        Ok(caller) => perform(&directory, &route, &caller).await,
-        Err(error) => Err(error),
+    let connection = parts.extensions.get();
+    let connection = connection.map(|ConnectionNumber(number)| *number);
+    let caller = authorize(&directory, &parts.headers)
+        .map(|token| Caller::new(token, &parts.uri, body, connection));
+    let result = match (caller, &route) {
+        (Ok(caller), Route::Batch { version }) => {
+            batch::perform_all(&directory, version, &caller, &ids).await
+        }
+        (Ok(caller), route) => perform(&directory, route, &caller).await,
+        (Err(error), _) => Err(error),
     };
     let response = result.unwrap_or_else(|error| error.write(directory.clock.now(), &ids));
     ids.stamp(response)
@@ -269,10 +306,14 @@ async fn perform(
         Route::PoliciesOfApp(key) => policies::of_the_app(directory, caller, key),
         Route::DefaultPolicy => policies::of_the_tenant(directory, caller),
         Route::ServicePrincipal(key) => applications::service_principal(directory, caller, key),
+        Route::OwnedObjects { of, apps_only } => {
+            owned_objects::list(directory, caller, of, *apps_only)
+        }
         Route::Me => mailbox::me(directory, caller),
         Route::Folder { of, folder } => mailbox::folder(directory, caller, of.as_deref(), folder),
         Route::SendMail => mailbox::send(directory, caller),
         Route::CredentialUse => reports::credential_use(directory, caller),
+        Route::Batch { .. } => Err(GraphError::bad_request("A batch holds no batch.")),
         Route::Unknown(asked) => Err(GraphError::bad_request(format!(
             "Resource not found for the segment in '{asked}'."
         ))),

@@ -54,7 +54,7 @@ pub(super) async fn put(
     body: Bytes,
 ) -> Result<Response, Response> {
     let mine = shopctrl.enter(&headers)?;
-    shopctrl.check_mail();
+    shopctrl.check_mail_of(shop_id);
     let now = shopctrl.clock.now();
     let redirect_uri = shopctrl.redirect_uri();
     let mut state = shopctrl.state();

@@ -1,6 +1,6 @@
 //! The logins of the interface (HTTP Basic).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
@@ -10,22 +10,17 @@ use serde_json::json;
 
 use super::ShopCtrl;
 
-#[derive(Debug)]
-pub(super) struct Login {
-    name: String,
-    password: String,
-    shops: BTreeSet<i64>,
-}
+/// The shops of each login, by its name and password.
+pub(super) type Logins = HashMap<(String, String), BTreeSet<i64>>;
 
 impl ShopCtrl {
     /// Adds an employee login that has these shops.
     pub fn add_login(&self, name: &str, password: &str, shops: &[i64]) {
         self.directory.note_secret(password);
-        self.state().logins.push(Login {
-            name: name.to_owned(),
-            password: password.to_owned(),
-            shops: shops.iter().copied().collect(),
-        });
+        let login = (name.to_owned(), password.to_owned());
+        let mut state = self.state();
+        let of_it = state.logins.entry(login);
+        of_it.or_insert_with(|| shops.iter().copied().collect());
     }
 
     /// Whether ShopCtrl is up and the login is good; gives the login's shops.
@@ -37,15 +32,9 @@ impl ShopCtrl {
                 wait: until.duration_since(now).as_secs().max(1),
             });
         }
-        let given = basic_credentials(headers);
-        let login = state.logins.iter().find(|login| {
-            given
-                .as_ref()
-                .is_some_and(|(name, password)| *name == login.name && *password == login.password)
-        });
-        login
-            .map(|login| login.shops.clone())
-            .ok_or(Refused::BadLogin)
+        let login = basic_credentials(headers);
+        let shops = login.and_then(|login| state.logins.get(&login));
+        shops.cloned().ok_or(Refused::BadLogin)
     }
 }
 

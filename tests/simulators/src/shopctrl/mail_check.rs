@@ -4,25 +4,45 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::test_mail::Outgoing;
-use super::{Connection, Direction, Shop, ShopCtrl, Status};
+use super::{Connection, Direction, Shop, ShopCtrl, State, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
 
 impl ShopCtrl {
-    /// Makes the mail checks that are due by now. Everything that changes a connection calls it first.
+    /// Makes the mail checks that are due by now.
     pub fn check_mail(&self) {
+        let all = self.state().shops.all().len();
+        self.check_mail_at((0..all).collect());
+    }
+
+    /// The same of one shop. Everything that changes a connection of it calls it first.
+    pub(super) fn check_mail_of(&self, shop_id: i64) {
+        let places = self.state().shops.places(shop_id);
+        self.check_mail_at(places);
+    }
+
+    fn check_mail_at(&self, places: Vec<usize>) {
         let now = self.clock.now();
         let mut used = Vec::new();
         {
             let mut state = self.state();
             let interval = state.check_interval;
-            let connections = state.connections.clone();
+            let State {
+                shops, connections, ..
+            } = &mut *state;
             let mut replies = Vec::new();
-            for shop in &mut state.shops {
+            for at in places {
+                let Some(shop) = shops.all_mut().get_mut(at) else {
+                    continue;
+                };
                 let since = std::mem::replace(&mut shop.reckoned, now);
+                let latest = last_tick(shop.started, interval, now);
+                if latest.is_none_or(|latest| latest <= since) {
+                    continue;
+                }
                 let (shop_id, checks_mail) = (shop.id, shop.check_mail);
-                let mine = connections.iter().filter(|one| one.shop_id == shop_id);
+                let mine = || connections.of(shop_id);
                 for connection in
-                    mine.filter(|one| checks_mail || one.direction == Direction::Sending)
+                    mine().filter(|one| checks_mail || one.direction == Direction::Sending)
                 {
                     let Some((from, until)) = self.works(connection, since + interval) else {
                         continue;
@@ -36,11 +56,9 @@ impl ShopCtrl {
                     if connection.direction == Direction::Receiving {
                         let senders = shop.fetch(check);
                         let sends = |one: &Connection| {
-                            one.shop_id == shop_id
-                                && one.direction == Direction::Sending
-                                && self.works(one, check).is_some()
+                            one.direction == Direction::Sending && self.works(one, check).is_some()
                         };
-                        if connections.iter().any(sends) {
+                        if mine().any(sends) {
                             let reply = |to| (shop_id, connection.mailbox.clone(), to, check);
                             let answered = |to: &String| connection.auto_reply.answers(to);
                             replies.extend(senders.into_iter().filter(answered).map(reply));

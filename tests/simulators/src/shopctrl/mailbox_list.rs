@@ -48,7 +48,7 @@ async fn show(
     let shop = shop.ok_or(Closed::NotThere)?;
     let here = address(shop_id, direction);
     let mut rows = String::new();
-    for (at, connection) in in_list(&state.connections, shop_id, direction).enumerate() {
+    for (at, connection) in in_list(state.connections.all(), shop_id, direction).enumerate() {
         let (id, name) = (escape(&connection.id), window::row(at + 1, connection));
         let _ = write!(
             rows,

@@ -42,8 +42,7 @@ pub(super) async fn shops(State(shopctrl): State<Arc<ShopCtrl>>, headers: Header
     let state = shopctrl.state();
     let shops: Vec<Value> = state
         .shops
-        .iter()
-        .filter(|shop| mine.contains(&shop.id))
+        .of_any(mine)
         .map(|shop| {
             json!({
                 "Id": shop.id,
@@ -62,13 +61,12 @@ pub(super) async fn shop_status(
     headers: HeaderMap,
 ) -> Answer {
     let mine = shopctrl.enter(&headers)?;
-    shopctrl.check_mail();
+    mine.iter().for_each(|shop| shopctrl.check_mail_of(*shop));
     let now = shopctrl.clock.now();
     let state = shopctrl.state();
     let shops: Vec<Value> = state
         .shops
-        .iter()
-        .filter(|shop| mine.contains(&shop.id))
+        .of_any(mine)
         .map(|shop| {
             json!({
                 "Id": shop.id,
@@ -100,12 +98,11 @@ pub(super) async fn emails(
     headers: HeaderMap,
 ) -> Answer {
     let mine = shopctrl.enter(&headers)?;
-    shopctrl.check_mail();
+    shopctrl.check_mail_of(shop_id);
     let state = shopctrl.state();
     let shop = state
-        .shops
-        .iter()
-        .find(|shop| shop.id == shop_id && mine.contains(&shop_id))
+        .shop(shop_id)
+        .filter(|_| mine.contains(&shop_id))
         .ok_or_else(|| StatusCode::NOT_FOUND.into_response())?;
     let date = |text: &Option<String>| text.as_ref().and_then(|text| read_time(text, state.offset));
     let (from, until) = (date(&query.from_date), date(&query.until_date));

@@ -34,7 +34,7 @@ async fn panel(
         r#"<p>{} <a href="/Logout">Log out</a></p><section aria-labelledby="panel"><h2 id="panel">Sales Channels</h2><ul>"#,
         escape(employee.name())
     );
-    for shop in &shopctrl.state().shops {
+    for shop in shopctrl.state().shops.all() {
         if employee.sees(shop.id) {
             let (id, name) = (shop.id, escape(&shop.name));
             let _ = write!(content, r#"<li><a href="/Shops/{id}">{name}</a></li>"#);

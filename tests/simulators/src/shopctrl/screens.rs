@@ -37,7 +37,7 @@ pub(super) struct PendingSignIn {
 impl ShopCtrl {
     /// Changes a connection by hand: Enable, protocol, mailbox, …
     pub fn edit(&self, shop_id: i64, id: &str, edit: impl FnOnce(&mut Connection)) {
-        self.check_mail();
+        self.check_mail_of(shop_id);
         if let Some(connection) = self.state().connection_mut(shop_id, id) {
             edit(connection);
             connection.version += 1;
@@ -46,7 +46,7 @@ impl ShopCtrl {
 
     /// Enters the Client Secret: Status becomes Not authorized (docs/beliefs.md, ShopCtrl).
     pub fn enter_secret(&self, shop_id: i64, id: &str, secret: &str) {
-        self.check_mail();
+        self.check_mail_of(shop_id);
         self.directory.note_secret(secret);
         let now = self.clock.now();
         if let Some(connection) = self.state().connection_mut(shop_id, id) {
@@ -143,9 +143,16 @@ impl ShopCtrl {
 
     /// The way back from Microsoft: gives the account that access was granted for.
     fn come_back(&self, query: &BTreeMap<String, String>) -> Result<String, String> {
-        self.check_mail();
         let now = self.clock.now();
         let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+        let begun_in = self
+            .state()
+            .sign_ins
+            .get(get("state"))
+            .map(|pending| pending.shop_id);
+        begun_in
+            .into_iter()
+            .for_each(|shop| self.check_mail_of(shop));
         let mut state = self.state();
         let pending = state
             .sign_ins

@@ -30,12 +30,9 @@ impl ShopCtrl {
     /// # Errors
     /// What the popup says.
     pub fn send_test_mail(&self, shop_id: i64, to: &str) -> Result<(), String> {
-        let mut sending: Vec<Connection> = self.connections();
-        sending.retain(|connection| {
-            connection.shop_id == shop_id
-                && connection.direction == Direction::Sending
-                && connection.enabled
-        });
+        let mut sending: Vec<Connection> = self.state().connections.of(shop_id).cloned().collect();
+        sending
+            .retain(|connection| connection.direction == Direction::Sending && connection.enabled);
         sending.sort_by_key(|connection| connection.priority);
         let mut refused = None;
         for connection in sending {
@@ -76,9 +73,9 @@ impl State {
         let Outgoing { from, to, subject } = mail;
         let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
         let id = self.email_id();
-        let comes_back = self.connections.iter().any(|one| {
+        let comes_back = self.connections.of(shop_id).any(|one| {
             let own = one.mailbox.eq_ignore_ascii_case(&went_to);
-            one.shop_id == shop_id && one.direction == Direction::Receiving && own
+            one.direction == Direction::Receiving && own
         });
         let arrives = self.email_id();
         if let Some(shop) = self.shop_mut(shop_id) {

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{SHOPCTRL_LOGIN, World};
+use super::{Tenant, World};
 use crate::aws::lambda::{Functions, function_arn};
 use crate::aws::secrets_manager::RotationRules;
 use crate::microsoft::directory::account::Person;
@@ -36,6 +36,8 @@ pub struct MailboxPlan {
     pub reveal_to_owner: bool,
     /// Whether the document has ShopCtrl's deep links.
     pub settings_links: bool,
+    /// The tenant that it is in: the world's first, if none is named.
+    pub tenant: Option<Tenant>,
     /// The mailbox whose app registration and first client secret it shares.
     pub beside: Option<Mailbox>,
     /// Changes the document before it is stored.
@@ -86,6 +88,7 @@ impl Default for MailboxPlan {
             granted: true,
             reveal_to_owner: false,
             settings_links: false,
+            tenant: None,
             beside: None,
             document: |_| {},
         }
@@ -129,6 +132,10 @@ struct App {
 }
 
 impl<L: Functions> World<L> {
+    fn tenant_of<'a>(&'a self, plan: &'a MailboxPlan) -> &'a Tenant {
+        plan.tenant.as_ref().unwrap_or(&self.tenant)
+    }
+
     /// Puts a mailbox into the world: app registration with a foreign credential on it, account,
     /// shop with both connections working, mailbox secret with its companion and rotation on.
     ///
@@ -152,7 +159,7 @@ impl<L: Functions> World<L> {
             upn: plan.sign_in_name().to_owned(),
             ..Person::with_mailbox(&plan.address, &password)
         };
-        let oid = self.directory.add_account(self.tenant, person);
+        let oid = self.directory.add_account(self.tenant_of(plan).id, person);
         self.directory
             .consent(oid, app.ids.app_id, &plan.consented());
         self.add_shop(plan, &app)?;
@@ -174,15 +181,16 @@ impl<L: Functions> World<L> {
 
     /// An app registration with a foreign credential on it, and the first one.
     fn add_app(&self, plan: &MailboxPlan) -> Result<App, String> {
+        let tenant = self.tenant_of(plan);
         let ids = self.directory.register(
-            self.tenant,
+            tenant.id,
             Registration {
                 display_name: format!("ShopCtrl mail {}", plan.name),
                 redirect_uris: vec![
                     format!("{}/callback", self.callback_url),
                     self.shopctrl.redirect_uri(),
                 ],
-                owners: [self.rotator.service_principal_id].into(),
+                owners: [tenant.rotator.service_principal_id].into(),
                 admin_consent: Scope::parse_list("Mail.Read").into_iter().collect(),
                 ..Registration::default()
             },
@@ -215,15 +223,13 @@ impl<L: Functions> World<L> {
     }
 
     fn add_shop(&self, plan: &MailboxPlan, app: &App) -> Result<(), String> {
-        let (username, password) = SHOPCTRL_LOGIN;
+        let tenant = self.tenant_of(plan);
         self.shopctrl
             .add_shop(plan.shop_id, &format!("Shop {}", plan.name));
-        let shops: Vec<i64> = (1..100).collect();
-        self.shopctrl.add_login(username, password, &shops);
         for (suffix, kind) in ["in", "out"].into_iter().zip(plan.protocols()) {
             let id = format!("{}-{suffix}", plan.name);
             let parameters = AuthParameters {
-                tenant_id: self.tenant,
+                tenant_id: tenant.id,
                 client_id: app.ids.app_id,
             };
             let connection = Connection::new(plan.shop_id, &id, kind, &plan.address, parameters);
@@ -240,11 +246,12 @@ impl<L: Functions> World<L> {
     }
 
     fn add_secrets(&self, plan: &MailboxPlan, app: &App, oid: Uuid) -> Result<String, String> {
+        let tenant = self.tenant_of(plan);
         let [(_, receiving), (_, sending)] = plan.protocols();
         let place = |direction| {
             let mut place = json!({
                 "ui": self.shopctrl_url, "api": format!("{}/v1", self.shopctrl_url),
-                "shop_id": plan.shop_id, "credentials": "shopmail-shopctrl/shop.example",
+                "shop_id": plan.shop_id, "credentials": tenant.login_secret,
             });
             let link = plan
                 .settings_links
@@ -269,10 +276,10 @@ impl<L: Functions> World<L> {
         ];
         let end = self.clock.now() + plan.ends_in;
         let mut document = json!({
-            "version": 1, "tenant_id": self.tenant, "client_id": app.ids.app_id, "cloud": "global",
+            "version": 1, "tenant_id": tenant.id, "client_id": app.ids.app_id, "cloud": "global",
             "description": "ShopCtrl mail", "lifetime": "P180D",
             "key_id": app.first_key, "client_secret": app.first_secret, "expires_at": end,
-            "rotator": {"kind": "federated", "client_id": self.rotator.app_id},
+            "rotator": {"kind": "federated", "client_id": tenant.rotator.app_id},
             "connections": connections,
             "reveal_to": plan.reveal_to_owner.then_some(oid).into_iter().collect::<Vec<_>>(),
         });
@@ -292,7 +299,7 @@ impl<L: Functions> World<L> {
         let mut granted = serde_json::Map::new();
         if plan.granted {
             let grant = json!({
-                "oid": oid, "tid": self.tenant, "scopes": ["mail.read", "mail.send", "user.read"],
+                "oid": oid, "tid": tenant.id, "scopes": ["mail.read", "mail.send", "user.read"],
                 "refresh_token": self.refresh_token(plan, &app.ids)?, "redeemed_at": self.clock.now(),
             });
             granted.insert(plan.address.to_lowercase(), grant);
@@ -315,12 +322,9 @@ impl<L: Functions> World<L> {
         let connection = self.shopctrl.connection(plan.shop_id, &id);
         let own = connection.and_then(|connection| connection.refresh_token);
         let own = own.ok_or("ShopCtrl has no refresh token")?;
-        let secret = self.directory.credentials(app.app_id);
-        let secret = secret
-            .iter()
-            .find_map(|credential| self.directory.secret_value(credential.key_id));
+        let secret = self.directory.first_secret_value(app.app_id);
         let client = Client {
-            tenant: &self.tenant.to_string(),
+            tenant: &self.tenant_of(plan).id.to_string(),
             client_id: &app.app_id.to_string(),
             proof: Proof::Secret(&secret.ok_or("no secret")?),
         };

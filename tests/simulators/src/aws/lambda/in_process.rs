@@ -16,7 +16,8 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Functions, InvocationResult, UnknownFunction, function_name};
+use super::concurrency::{Concurrency, Slot};
+use super::{Functions, InvocationResult, NotInvoked, function_name};
 
 /// How a function fails, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,7 @@ struct Registered {
 /// All functions.
 pub struct InProcessHost {
     functions: Mutex<BTreeMap<String, Registered>>,
+    concurrency: Arc<Concurrency>,
     invocations: mpsc::UnboundedSender<Invocation>,
 }
 
@@ -51,6 +53,7 @@ struct Invocation {
     function: Registered,
     event: Value,
     result: oneshot::Sender<InvocationResult>,
+    slot: Slot,
 }
 
 impl std::fmt::Debug for InProcessHost {
@@ -132,6 +135,7 @@ impl InProcessHost {
         tokio::task::spawn_local(work(asked));
         Arc::new(Self {
             functions: Mutex::default(),
+            concurrency: Arc::default(),
             invocations,
         })
     }
@@ -175,6 +179,7 @@ async fn run(invocation: Invocation, life: Arc<Life>, idle: Idle) {
         function,
         event,
         result,
+        slot,
     } = invocation;
     let warm = idle.borrow_mut().get_mut(&name).and_then(Vec::pop);
     let warm = warm.unwrap_or_else(|| (function.cold_start)());
@@ -205,11 +210,16 @@ async fn run(invocation: Invocation, life: Arc<Life>, idle: Idle) {
             InvocationResult::failed("Runtime.ExitError", message)
         }
     };
+    drop(slot);
     // The caller may be gone.
     let _ = result.send(outcome);
 }
 
 impl Functions for InProcessHost {
+    fn concurrency(&self) -> &Arc<Concurrency> {
+        &self.concurrency
+    }
+
     /// Its invocations are futures, and end with it.
     fn end(&self) {}
 
@@ -221,17 +231,19 @@ impl Functions for InProcessHost {
         self: Arc<Self>,
         function: String,
         payload: Value,
-    ) -> BoxFuture<'static, Result<InvocationResult, UnknownFunction>> {
+    ) -> BoxFuture<'static, Result<InvocationResult, NotInvoked>> {
         Box::pin(async move {
             let name = function_name(&function).to_owned();
             let function = self.functions().get(&name).cloned();
-            let function = function.ok_or_else(|| UnknownFunction(name.clone()))?;
+            let function = function.ok_or_else(|| NotInvoked::UnknownFunction(name.clone()))?;
+            let slot = self.concurrency.take()?;
             let (result, outcome) = oneshot::channel();
             let asked = self.invocations.send(Invocation {
                 name,
                 function,
                 event: payload,
                 result,
+                slot,
             });
             let ended = || InvocationResult::failed("Runtime.Unknown", "the host has ended");
             if asked.is_err() {
@@ -247,6 +259,7 @@ mod tests {
     use serde_json::json;
     use tokio::task::LocalSet;
 
+    use super::super::invoke_asynchronously;
     use super::*;
 
     type Seen = Arc<Mutex<Vec<u8>>>;
@@ -300,6 +313,47 @@ mod tests {
         let (killed, seen) = run_with(kill_caller_after_answer).await;
         assert_eq!(killed.error_type(), Some("Runtime.ExitError"));
         assert_eq!(seen, [1, 2]);
+    }
+
+    /// A function that takes ten seconds.
+    fn takes_ten_seconds() -> ColdStart {
+        Arc::new(|| {
+            Rc::new(|_, _| {
+                Box::pin(async {
+                    tokio::time::sleep(Duration::from_secs(10)).await;
+                    Ok(json!("done"))
+                })
+            })
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_an_asynchronous_invocation_and_it_waits_for_a_place() {
+        let began = tokio::time::Instant::now();
+        let invoked = async {
+            let host = InProcessHost::new();
+            host.register("f", Duration::from_secs(900), takes_ten_seconds());
+            host.concurrency().set_limit(Some(1));
+            let call = |host: &Arc<InProcessHost>| Arc::clone(host).call("f".to_owned(), json!({}));
+            let later = |host: &Arc<InProcessHost>| {
+                invoke_asynchronously(
+                    Arc::clone(host) as Arc<dyn Functions>,
+                    "f".to_owned(),
+                    json!({}),
+                )
+            };
+            for _ in 0..2 {
+                tokio::spawn(later(&host));
+            }
+            assert!(!host.concurrency().is_settled());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(call(&host).await, Err(NotInvoked::TooManyRequests));
+            host.concurrency().settled().await;
+            host.concurrency().most()
+        };
+        assert_eq!(LocalSet::new().run_until(invoked).await, 1);
+        // The second is tried after 1, 2, 4 and 8 seconds more, and then there is a place.
+        assert_eq!(began.elapsed().as_secs(), 25);
     }
 
     #[tokio::test(start_paused = true)]

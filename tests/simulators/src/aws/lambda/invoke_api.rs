@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Functions, function_name};
+use super::{Functions, NotInvoked, function_name, invoke_asynchronously};
 use crate::aws::account::is_signed;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
@@ -96,7 +96,7 @@ async fn invoke_and_wait(
 ) -> Response<Body> {
     let result = match functions.call(function, payload).await {
         Ok(result) => result,
-        Err(unknown) => return not_found(&unknown),
+        Err(refused) => return not_invoked(&refused),
     };
     let mut response = answer(StatusCode::OK, result.payload.to_string());
     let headers = response.headers_mut();
@@ -113,25 +113,39 @@ async fn invoke_and_wait(
 fn invoke_later(functions: Arc<dyn Functions>, function: String, payload: Value) -> Response<Body> {
     let name = function_name(&function).to_owned();
     if !functions.knows(&name) {
-        return not_found(&super::UnknownFunction(name));
+        return not_invoked(&NotInvoked::UnknownFunction(name));
     }
-    tokio::spawn(async move {
-        // Nobody waits for what comes of it.
-        let _ = functions.call(function, payload).await;
-    });
+    // Nobody waits for what comes of it.
+    tokio::spawn(invoke_asynchronously(functions, function, payload));
     answer(StatusCode::ACCEPTED, String::new())
 }
 
-fn not_found(unknown: &super::UnknownFunction) -> Response<Body> {
-    let status = StatusCode::NOT_FOUND;
-    refusal(status, "ResourceNotFoundException", &unknown.to_string())
+fn not_invoked(refused: &NotInvoked) -> Response<Body> {
+    let message = refused.to_string();
+    match refused {
+        NotInvoked::UnknownFunction(_) => {
+            refusal(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message)
+        }
+        // `message` has a small letter in this one (botocore, lambda `service-2.json`).
+        NotInvoked::TooManyRequests => {
+            let body = json!({
+                "Reason": "ConcurrentInvocationLimitExceeded", "Type": "User", "message": message,
+            });
+            named(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequestsException",
+                &body,
+            )
+        }
+    }
 }
 
 fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response<Body> {
-    let mut response = answer(
-        status,
-        json!({"Type": "User", "Message": message}).to_string(),
-    );
+    named(status, code, &json!({"Type": "User", "Message": message}))
+}
+
+fn named(status: StatusCode, code: &'static str, body: &Value) -> Response<Body> {
+    let mut response = answer(status, body.to_string());
     let code = HeaderValue::from_static(code);
     response.headers_mut().insert("x-amzn-errortype", code);
     response
@@ -161,6 +175,7 @@ mod tests {
         let host = LambdaHost::new();
         host.register(Function::new("rotation", "/bin/false"));
         let clock = Arc::new(Clock::starting_at("2027-01-01T00:00:00Z".parse().unwrap()));
+        let concurrency = Arc::clone(host.concurrency());
         let service = service(host, Arc::default(), clock);
         let call = async |function: &str, kind: &str| {
             let request = Request::post(format!("/2015-03-31/functions/{function}/invocations"))
@@ -192,5 +207,16 @@ mod tests {
                 "lambda Invoke nobody"
             ]
         );
+        concurrency.settled().await;
+        concurrency.set_limit(Some(0));
+        let refused = call(arn, "RequestResponse").await;
+        assert_eq!(refused.status(), 429);
+        assert_eq!(
+            refused.headers()["x-amzn-errortype"],
+            "TooManyRequestsException"
+        );
+        let why: Value = serde_json::from_slice(refused.body()).unwrap();
+        assert_eq!(why["Reason"], "ConcurrentInvocationLimitExceeded");
+        assert_eq!(call("rotation", "Event").await.status(), 202, "it waits");
     }
 }

@@ -91,11 +91,7 @@ pub(super) fn create_secret(
     };
     check_name(&asked.name)?;
     let mut state = manager.state();
-    if let Some(existing) = state
-        .secrets
-        .iter()
-        .find(|secret| secret.name == asked.name)
-    {
+    if let Some(existing) = state.secrets.get(&asked.name) {
         return already_there(existing, &token, value.as_ref());
     }
     let mut secret = Secret {
@@ -410,12 +406,11 @@ fn delete_secret(manager: &SecretsManager, asked: DeleteSecret) -> Result<Value,
         ));
     }
     let mut state = manager.state();
-    let secret = state.live_secret_mut(&asked.secret_id)?;
     let date = match asked.force_delete_without_recovery {
         true => now,
         false => now + SignedDuration::from_hours(24 * window.unwrap_or(DEFAULT_RECOVERY_DAYS)),
     };
-    secret.deleted = Some(date);
+    let secret = state.mark_for_deletion(&asked.secret_id, date)?;
     Ok(json!({"ARN": secret.arn, "Name": secret.name, "DeletionDate": seconds(date)}))
 }
 

@@ -1,11 +1,13 @@
 //! `ListSecrets` and `ListSecretVersionIds`: filters, pages, and a list that may be stale.
 
 use data_encoding::BASE64URL_NOPAD;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::{described, seconds};
-use super::{Secret, SecretsManager};
+use super::secrets::Secrets;
+use super::{Secret, SecretsManager, State, Version};
 use crate::aws::aws_json::AwsError;
 
 const MAX_PAGE: usize = 100;
@@ -36,23 +38,31 @@ pub(super) fn list_secrets(
     for filter in &asked.filters {
         filter.check()?;
     }
-    let mut listed = shown(manager);
-    if asked.sort_order.as_deref() == Some("desc") {
-        listed.reverse();
-    }
-    listed.retain(|secret| {
+    let size = page_size(asked.max_results)?;
+    let mut state = manager.state();
+    let listed = shown(&mut state, manager.clock.now());
+    let all = listed.all();
+    let after = match &asked.next_token {
+        None => None,
+        Some(token) => Some(listed.place(&named_by(token)).ok_or_else(invalid_token)?),
+    };
+    let descending = asked.sort_order.as_deref() == Some("desc");
+    let places: Box<dyn Iterator<Item = usize>> = match descending {
+        false => Box::new(after.map_or(0, |after| after + 1)..all.len()),
+        true => Box::new((0..after.unwrap_or(all.len())).rev()),
+    };
+    let is_asked_for = |secret: &&Secret| {
         (asked.include_planned_deletion || secret.deleted.is_none())
             && asked.filters.iter().all(|filter| filter.matches(secret))
-    });
-    let (page, next) = page(
-        listed,
-        asked.max_results,
-        asked.next_token.as_deref(),
-        |secret| &secret.arn,
-    )?;
+    };
+    let mut found = places.filter_map(|at| all.get(at)).filter(is_asked_for);
+    let page: Vec<&Secret> = found.by_ref().take(size).collect();
+    let more = found.next().is_some();
+    let next = page.last().filter(|_| more);
+    let next = next.map(|last| token_of(&last.arn));
     let entries: Vec<Value> = page
         .iter()
-        .map(|secret| described(secret, "SecretVersionsToStages"))
+        .map(|&secret| described(secret, "SecretVersionsToStages"))
         .collect();
     let mut answer = json!({"SecretList": entries});
     if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
@@ -63,20 +73,15 @@ pub(super) fn list_secrets(
 
 /// The secrets as the list shows them: "All Secrets Manager operations are eventually consistent. ListSecrets
 /// might not reflect changes from the last five minutes."
-fn shown(manager: &SecretsManager) -> Vec<Secret> {
-    let now = manager.clock.now();
-    let mut state = manager.state();
+fn shown(state: &mut State, now: Timestamp) -> &Secrets {
     let Some(staleness) = state.settings.list_staleness else {
-        return state.secrets.clone();
+        return &state.secrets;
     };
-    match &state.list_picture {
-        Some((taken, picture)) if now.duration_since(*taken) <= staleness => picture.clone(),
-        _ => {
-            let picture = state.secrets.clone();
-            state.list_picture = Some((now, picture.clone()));
-            picture
-        }
-    }
+    let fresh = |taken: Timestamp| now.duration_since(taken) <= staleness;
+    let picture = state.list_picture.take();
+    let picture = picture.filter(|(taken, _)| fresh(*taken));
+    let picture = picture.unwrap_or_else(|| (now, state.secrets.clone()));
+    &state.list_picture.insert(picture).1
 }
 
 impl Filter {
@@ -160,12 +165,7 @@ pub(super) fn list_secret_version_ids(
     let secret = state.secret_mut(&asked.secret_id)?;
     let mut versions = secret.versions.clone();
     versions.retain(|version| asked.include_deprecated || !version.labels.is_empty());
-    let (page, next) = page(
-        versions,
-        asked.max_results,
-        asked.next_token.as_deref(),
-        |version| &version.id,
-    )?;
+    let (page, next) = page_of_versions(versions, asked.max_results, asked.next_token.as_deref())?;
     let entries: Vec<Value> = page
         .iter()
         .map(|version| {
@@ -183,39 +183,54 @@ pub(super) fn list_secret_version_ids(
     Ok(answer)
 }
 
-/// One page, and the token of the next: the name of the last entry given.
-fn page<T>(
-    mut all: Vec<T>,
+/// One page, and the token of the next.
+fn page_of_versions(
+    mut all: Vec<Version>,
     max: Option<usize>,
     token: Option<&str>,
-    name: impl Fn(&T) -> &String,
-) -> Result<(Vec<T>, Option<String>), AwsError> {
-    let size = max.unwrap_or(MAX_PAGE);
-    if !(1..=MAX_PAGE).contains(&size) {
-        return Err(AwsError::new(
-            "InvalidParameterException",
-            format!("MaxResults must be between 1 and {MAX_PAGE}."),
-        ));
-    }
-    let start = match token {
+) -> Result<(Vec<Version>, Option<String>), AwsError> {
+    let size = page_size(max)?;
+    let start = match token.map(named_by) {
         None => 0,
-        Some(token) => {
-            let last = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap_or_default();
-            let found = all.iter().position(|item| name(item).as_bytes() == last);
-            found.map(|at| at + 1).ok_or_else(|| {
-                AwsError::new(
-                    "InvalidNextTokenException",
-                    "The NextToken value is invalid.",
-                )
-            })?
+        Some(last) => {
+            let found = all.iter().position(|version| version.id == last);
+            found.map(|at| at + 1).ok_or_else(invalid_token)?
         }
     };
     let mut page = all.split_off(start);
     let more = page.len() > size;
     page.truncate(size);
     let next = page.last().filter(|_| more);
-    let next = next.map(|last| BASE64URL_NOPAD.encode(name(last).as_bytes()));
+    let next = next.map(|last| token_of(&last.id));
     Ok((page, next))
+}
+
+fn page_size(asked: Option<usize>) -> Result<usize, AwsError> {
+    let size = asked.unwrap_or(MAX_PAGE);
+    if !(1..=MAX_PAGE).contains(&size) {
+        return Err(AwsError::new(
+            "InvalidParameterException",
+            format!("MaxResults must be between 1 and {MAX_PAGE}."),
+        ));
+    }
+    Ok(size)
+}
+
+/// The token of the page behind the entry with this name.
+fn token_of(last: &str) -> String {
+    BASE64URL_NOPAD.encode(last.as_bytes())
+}
+
+fn named_by(token: &str) -> String {
+    let name = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap_or_default();
+    String::from_utf8(name).unwrap_or_default()
+}
+
+fn invalid_token() -> AwsError {
+    AwsError::new(
+        "InvalidNextTokenException",
+        "The NextToken value is invalid.",
+    )
 }
 
 #[cfg(test)]

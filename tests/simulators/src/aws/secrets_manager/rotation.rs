@@ -312,7 +312,7 @@ impl SecretsManager {
         let now = self.clock.now();
         let due: Vec<String> = {
             let state = self.state();
-            let due = state.secrets.iter().filter(|secret| {
+            let due = state.secrets.all().iter().filter(|secret| {
                 let rotation = &secret.rotation;
                 let is_due = rotation.next.is_some_and(|next| next <= now);
                 rotation.enabled && is_due && secret.deleted.is_none()
@@ -337,12 +337,27 @@ impl SecretsManager {
 
     /// Waits until no attempt is running on the secret, nor one of its own accord to come.
     pub async fn settled(&self, secret: &str) {
+        self.settled_when(|| !self.is_running(secret)).await;
+    }
+
+    /// Waits until no attempt is running on any secret.
+    pub async fn all_settled(&self) {
+        self.settled_when(|| self.is_settled()).await;
+    }
+
+    /// Whether no attempt is running on any secret.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state().running.is_empty()
+    }
+
+    async fn settled_when(&self, is_settled: impl Fn() -> bool) {
         loop {
             let ended = self.attempt_ended.notified();
             tokio::pin!(ended);
             // Registered before the look, so that no end in between is missed.
             ended.as_mut().enable();
-            if !self.is_running(secret) {
+            if is_settled() {
                 return;
             }
             ended.await;

@@ -114,9 +114,8 @@ impl Person {
         self.upn.eq_ignore_ascii_case(name)
     }
 
-    /// Whether the account is known under this address, aliases included.
-    #[must_use]
-    pub fn has_address(&self, address: &str) -> bool {
+    /// Every address that the account is known under, aliases included.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
         let aliases = self.proxy_addresses.iter().filter_map(|proxy| {
             let (kind, alias) = proxy.split_once(':')?;
             kind.eq_ignore_ascii_case("smtp").then_some(alias)
@@ -124,6 +123,12 @@ impl Person {
         std::iter::once(self.upn.as_str())
             .chain(self.mail.as_deref())
             .chain(aliases)
+    }
+
+    /// Whether the account is known under this address, aliases included.
+    #[must_use]
+    pub fn has_address(&self, address: &str) -> bool {
+        self.addresses()
             .any(|known| known.eq_ignore_ascii_case(address))
     }
 }

@@ -33,6 +33,14 @@ impl Directory {
             .map(|credential| credential.value)
     }
 
+    /// The value of the first credential that an app has.
+    #[must_use]
+    pub fn first_secret_value(&self, app_id: Uuid) -> Option<String> {
+        let records = self.records();
+        let first = records.app(app_id)?.credentials().next()?;
+        Some(first.value.clone())
+    }
+
     /// The credential that has this value, also a removed one.
     #[must_use]
     pub fn credential_with_value(&self, value: &str) -> Option<Credential> {
@@ -42,6 +50,7 @@ impl Directory {
     fn find_credential(&self, wanted: impl Fn(&Credential) -> bool) -> Option<Credential> {
         self.records()
             .applications
+            .all()
             .iter()
             .flat_map(|app| &app.credentials)
             .find(|credential| wanted(credential))
@@ -57,11 +66,7 @@ impl Directory {
     /// The account known under an address.
     #[must_use]
     pub fn account_at(&self, address: &str) -> Option<Account> {
-        self.records()
-            .accounts
-            .iter()
-            .find(|account| account.person.has_address(address))
-            .cloned()
+        self.records().accounts.at_address(address).cloned()
     }
 
     /// What an access token stands for, expired or not. Mail servers ask it.

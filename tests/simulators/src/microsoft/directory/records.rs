@@ -7,8 +7,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use super::account::{Account, ConsentPolicy, PERSONAL_TENANT, Tenant};
+use super::account::{Account, Tenant};
 use super::application::{Application, Credential, NewSecret};
+use super::found::{Accounts, Applications, Tenants};
 use super::replication::{Door, Moment, Replicas};
 use super::scope::{Scope, ScopeEcho};
 use super::sign_in::SignIn;
@@ -18,10 +19,12 @@ use super::{GraphHabits, SentMail};
 pub(crate) struct Records {
     pub(crate) authority: String,
     pub(crate) rng: StdRng,
-    pub(crate) tenants: Vec<Tenant>,
-    pub(crate) applications: Vec<Application>,
+    /// Where Graph is served.
+    pub(crate) graph: String,
+    pub(crate) tenants: Tenants,
+    pub(crate) applications: Applications,
     pub(crate) deleted_applications: Vec<Application>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Accounts,
     pub(crate) consents: BTreeMap<(Uuid, Uuid), BTreeSet<Scope>>,
     pub(crate) codes: HashMap<String, AuthorizationCode>,
     pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
@@ -36,6 +39,8 @@ pub(crate) struct Records {
     pub(crate) scope_echo: ScopeEcho,
     pub(crate) refusals_redirect: bool,
     pub(crate) graph_habits: GraphHabits,
+    /// When each app asked for reports of its tenant.
+    pub(crate) reports_asked: HashMap<(Uuid, Uuid), Vec<Timestamp>>,
 }
 
 impl Records {
@@ -43,15 +48,11 @@ impl Records {
         Self {
             authority: "https://login.microsoftonline.com".to_owned(),
             rng: StdRng::seed_from_u64(seed),
-            tenants: vec![Tenant {
-                id: PERSONAL_TENANT,
-                domain: "live.com".to_owned(),
-                consent_policy: ConsentPolicy::Users,
-                longest_secret: None,
-            }],
-            applications: Vec::new(),
+            graph: "https://graph.microsoft.com".to_owned(),
+            tenants: Tenants::of_personal_accounts(),
+            applications: Applications::default(),
             deleted_applications: Vec::new(),
-            accounts: Vec::new(),
+            accounts: Accounts::default(),
             consents: BTreeMap::new(),
             codes: HashMap::new(),
             refresh_tokens: BTreeMap::new(),
@@ -65,6 +66,7 @@ impl Records {
             scope_echo: ScopeEcho::default(),
             refusals_redirect: false,
             graph_habits: GraphHabits::default(),
+            reports_asked: HashMap::new(),
         }
     }
 
@@ -103,31 +105,24 @@ impl Records {
     }
 
     pub(crate) fn app(&self, app_id: Uuid) -> Option<&Application> {
-        self.applications
-            .iter()
-            .find(|app| app.ids.app_id == app_id)
+        self.applications.by_app_id(app_id)
     }
 
     pub(crate) fn app_mut(&mut self, app_id: Uuid) -> Option<&mut Application> {
-        self.applications
-            .iter_mut()
-            .find(|app| app.ids.app_id == app_id)
+        self.applications.by_app_id_mut(app_id)
     }
 
     pub(crate) fn account(&self, oid: Uuid) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.oid == oid)
+        self.accounts.by_oid(oid)
     }
 
     pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
-        self.tenants.iter().find(|tenant| {
-            tenant.domain.eq_ignore_ascii_case(name)
-                || Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
-        })
+        self.tenants.named(name)
     }
 
     /// What the tenant's default policy allows.
     pub(crate) fn longest_secret(&self, tenant: Uuid) -> Option<SignedDuration> {
-        let tenant = self.tenants.iter().find(|known| known.id == tenant);
+        let tenant = self.tenants.by_id(tenant);
         tenant.and_then(|tenant| tenant.longest_secret)
     }
 

@@ -184,11 +184,7 @@ impl Directory {
                 note: Some(denial),
             })
         };
-        let account = records
-            .accounts
-            .iter()
-            .find(|account| account.person.signs_in_as(address))
-            .cloned();
+        let account = records.accounts.signing_in_as(address).cloned();
         let Some(account) = account else {
             let denial = Denial::new(
                 50034,
@@ -403,8 +399,7 @@ impl Directory {
         }
         let policy = records
             .tenants
-            .iter()
-            .find(|tenant| tenant.id == account.tenant_id)
+            .by_id(account.tenant_id)
             .map(|tenant| tenant.consent_policy)
             .unwrap_or_default();
         let may_consent = match policy {

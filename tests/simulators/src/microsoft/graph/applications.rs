@@ -19,7 +19,7 @@ pub(super) const READ_ALL: [&str; 4] = [
     "Directory.ReadWrite.All",
 ];
 const WRITE_ALL: [&str; 2] = ["Application.ReadWrite.All", "Directory.ReadWrite.All"];
-const OWNED: &str = "Application.ReadWrite.OwnedBy";
+pub(super) const OWNED: &str = "Application.ReadWrite.OwnedBy";
 
 /// Longer names are shortened: documented for `keyCredential`, assumed here (facts, 1.3).
 const NAME_LIMIT: usize = 90;
@@ -32,12 +32,7 @@ pub(super) fn get(
     let now = directory.clock.now();
     let mut records = directory.records();
     let app_id = find_app(&records, caller, key, &READ_ALL)?;
-    let view = match caller.connection {
-        Some(connection) if records.graph_habits.reads_by_connection => {
-            records.graph_replicas.view_of(connection, app_id, now)
-        }
-        _ => records.graph_replicas.next_view(app_id, now),
-    };
+    let view = view(&mut records, caller, app_id, now);
     let habits = records.graph_habits.clone();
     let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     let mut shown = selected(show_app(app, view, &habits), caller);
@@ -46,6 +41,16 @@ pub(super) fn get(
         fields.insert("@odata.context".to_owned(), json!(context));
     }
     Ok(json(shown))
+}
+
+/// What the caller gets to see of the app.
+pub(super) fn view(records: &mut Records, caller: &Caller, app_id: Uuid, now: Timestamp) -> View {
+    match caller.connection {
+        Some(connection) if records.graph_habits.reads_by_connection => {
+            records.graph_replicas.view_of(connection, app_id, now)
+        }
+        _ => records.graph_replicas.next_view(app_id, now),
+    }
 }
 
 /// `$filter=appId eq '…'`: an ordinary query, no `ConsistencyLevel` needed (facts, 1.1).
@@ -90,10 +95,7 @@ pub(super) fn owners(
         .owners
         .iter()
         .map(|owner| {
-            let principal = records
-                .applications
-                .iter()
-                .find(|app| app.ids.service_principal_id == *owner);
+            let principal = records.applications.by_principal(*owner);
             let person = records.account(*owner);
             match (principal, person) {
                 (Some(app), _) => show_principal(app),
@@ -124,17 +126,18 @@ pub(super) fn service_principal(
         return Err(GraphError::not_allowed());
     }
     let records = directory.records();
-    let app = match key {
-        AppKey::AppId(id) => Uuid::try_parse(id).ok().and_then(|id| records.app(id)),
-        AppKey::ObjectId(id) => records
-            .applications
-            .iter()
-            .find(|app| app.ids.service_principal_id.to_string() == *id),
-    };
-    let app = app
-        .filter(|app| !app.registration.deleted)
-        .ok_or_else(|| not_found(key))?;
+    let app = principal(&records, key).ok_or_else(|| not_found(key))?;
     Ok(json(selected(show_principal(app), caller)))
+}
+
+/// The app whose service principal is addressed, by its own id or the app's.
+pub(super) fn principal<'a>(records: &'a Records, key: &AppKey) -> Option<&'a Application> {
+    let id = key.parsed()?;
+    let app = match key {
+        AppKey::AppId(_) => records.app(id),
+        AppKey::ObjectId(_) => records.applications.by_principal(id),
+    };
+    app.filter(|app| !app.registration.deleted)
 }
 
 pub(super) async fn add_password(
@@ -261,13 +264,11 @@ pub(super) fn find_app(
     key: &AppKey,
     all: &[&str],
 ) -> Result<Uuid, GraphError> {
-    let app = records.applications.iter().find(|app| {
-        let id = match key {
-            AppKey::ObjectId(_) => app.ids.object_id,
-            AppKey::AppId(_) => app.ids.app_id,
-        };
-        key.parsed() == Some(id) && !app.registration.deleted && same_tenant(records, caller, app)
+    let app = key.parsed().and_then(|id| match key {
+        AppKey::ObjectId(_) => records.applications.by_object_id(id),
+        AppKey::AppId(_) => records.app(id),
     });
+    let app = app.filter(|app| !app.registration.deleted && same_tenant(records, caller, app));
     // An app-only token needs the role and to be owner: ownership alone gives it nothing (facts, 1.5).
     let owns = |app: &Application| {
         let owner = caller
@@ -285,11 +286,7 @@ pub(super) fn find_app(
 }
 
 fn same_tenant(records: &Records, caller: &Caller, app: &Application) -> bool {
-    let tenant = match caller.token.oid {
-        Some(oid) => records.account(oid).map(|account| account.tenant_id),
-        None => records.app(caller.token.app_id).map(|app| app.tenant_id),
-    };
-    tenant == Some(app.tenant_id)
+    caller.tenant(records) == Some(app.tenant_id)
 }
 
 impl AppKey {
@@ -304,7 +301,7 @@ impl AppKey {
     }
 }
 
-fn not_found(key: &AppKey) -> GraphError {
+pub(super) fn not_found(key: &AppKey) -> GraphError {
     GraphError::not_found(key.text())
 }
 
@@ -427,7 +424,7 @@ fn check_rules(
     Ok(())
 }
 
-fn show_app(app: &Application, view: View, habits: &GraphHabits) -> Value {
+pub(super) fn show_app(app: &Application, view: View, habits: &GraphHabits) -> Value {
     let credentials: Vec<Value> = app
         .credentials
         .iter()
@@ -487,7 +484,7 @@ pub(super) fn graph_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string()
 }
 
-fn selected(mut object: Value, caller: &Caller) -> Value {
+pub(super) fn selected(mut object: Value, caller: &Caller) -> Value {
     if let (Some(names), Some(fields)) = (caller.selected(), object.as_object_mut()) {
         fields.retain(|name, _| names.contains(&name.as_str()));
     }

@@ -14,6 +14,8 @@ pub(super) struct GraphError {
     status: u16,
     code: &'static str,
     message: String,
+    /// Seconds of `Retry-After`.
+    wait: Option<i64>,
 }
 
 impl GraphError {
@@ -22,6 +24,15 @@ impl GraphError {
             status,
             code,
             message: message.into(),
+            wait: (status == 503).then_some(1),
+        }
+    }
+
+    /// Throttled, with the words of Microsoft's own sample (graph-docs, concepts/throttling.md).
+    pub(super) fn throttled(seconds: i64) -> Self {
+        Self {
+            wait: Some(seconds),
+            ..Self::new(429, "TooManyRequests", "Please retry again later.")
         }
     }
 
@@ -82,8 +93,8 @@ impl GraphError {
             );
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+        if let Some(seconds) = self.wait {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

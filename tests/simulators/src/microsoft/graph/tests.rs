@@ -1,3 +1,5 @@
+mod bulk;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -1,4 +1,9 @@
-//! The three functions in this process: their libraries, over a transport that needs no socket.
+//! The three functions in this process: their libraries, over a transport that needs no socket. System tests and the
+//! benchmark of a fleet run them so, in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so does the benchmark"
+)]
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -89,6 +94,7 @@ fn callback_over(env: &BTreeMap<String, String>, network: &Weak<Network>) -> Rc<
 }
 
 /// `oauth-callback` with settings of its own.
+#[must_use]
 pub fn door(world: &InProcess, settings: &[(&str, &str)]) -> Rc<OAuthCallback> {
     let mut env = world.env.clone();
     let settings = settings.iter();

@@ -1,0 +1,20 @@
+//! What only people can do for a rotation, as far as it is known before: so that a dry run says it.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::ids::ConnectionId;
+use shared::rotation::inspection::Facts;
+
+/// Entra lets an idle refresh token die after 90 days (entra-docs, refresh-tokens.md).
+const IDLE: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+pub(super) fn of_people(facts: &Facts, now: Timestamp) -> Vec<String> {
+    let works = |redeemed: Timestamp| now.duration_since(redeemed) < IDLE;
+    let grants = facts.grants.iter().flatten();
+    let owners = grants.filter(|grant| !grant.redeemed_at.is_some_and(works));
+    let owners = owners.map(|grant| format!("the owner of {}", grant.mailbox.as_str()));
+    let by_hand: Vec<&str> = facts.attended.iter().map(ConnectionId::as_str).collect();
+    let contact = facts
+        .has_attended()
+        .then(|| format!("a person to hand it over for {}", by_hand.join(", ")));
+    owners.chain(contact).collect()
+}

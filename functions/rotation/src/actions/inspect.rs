@@ -1,0 +1,177 @@
+//! inspect: looks at many mailbox secrets' worlds and says what there is, without changing anything. So the checker
+//! learns of what it may not read itself. What is the same for all of a tenant is asked once.
+
+mod documents;
+mod facts;
+mod registrations;
+mod shops;
+mod target;
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use shared::credential::{Credential, IssuedBy};
+use shared::entra::rotator::Assertions;
+use shared::failure::Failure;
+use shared::graph::application::Application;
+use shared::ids::{DirectoryId, KeyId};
+use shared::mailbox_secret::Rotator;
+use shared::retry::Deadline;
+use shared::rotation::inspection::{
+    Facts, Inspect, Inspected, LightSecret, ListedCredential, TenantRotator,
+};
+
+use self::documents::Document;
+use self::facts::facts;
+use self::registrations::{SeenRegistrations, see};
+use self::shops::Shops;
+use self::target::Target;
+use crate::clients::Clients;
+use crate::credentials::lost::settled;
+
+pub(super) async fn run(
+    clients: &Clients,
+    call: &Inspect,
+    deadline: Deadline,
+) -> Result<Inspected, Failure> {
+    let before = clients.http.calls();
+    let mut inspected = Inspected::default();
+    let mut documents = Vec::new();
+    for (arn, read) in documents::read(clients, &call.deep).await {
+        match read {
+            Ok(document) => documents.push(document),
+            Err(failure) => drop(inspected.deep.insert(arn, Err(failure))),
+        }
+    }
+    let look = Look {
+        clients,
+        deadline,
+        assertions: Assertions::default(),
+        shops: Shops::of(clients, &documents).await,
+    };
+    let groups = group(call, &documents);
+    let groups = groups.iter().map(|(key, group)| look.at_group(key, group));
+    for (light, deep) in join_all(groups).await {
+        inspected.light.extend(light);
+        inspected.deep.extend(deep);
+    }
+    inspected.calls = clients.http.calls() - before;
+    Ok(inspected)
+}
+
+/// What all of one invocation share.
+struct Look<'a> {
+    clients: &'a Clients,
+    deadline: Deadline,
+    assertions: Assertions,
+    shops: Shops<'a>,
+}
+
+/// A rotator in a tenant; an app that is its own is apart from all others.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKey {
+    of: TenantRotator,
+    itself: Option<DirectoryId>,
+}
+
+#[derive(Default)]
+struct Group<'a> {
+    light: Vec<&'a LightSecret>,
+    deep: Vec<&'a Document>,
+}
+
+/// By what the documents say, which the tags of a secret that is looked at lightly say for it.
+fn group<'a>(call: &'a Inspect, documents: &'a [Document]) -> BTreeMap<GroupKey, Group<'a>> {
+    let mut groups: BTreeMap<GroupKey, Group<'a>> = BTreeMap::new();
+    for look in &call.light {
+        let key = GroupKey {
+            of: look.of.clone(),
+            itself: None,
+        };
+        groups.entry(key).or_default().light.extend(&look.secrets);
+    }
+    for document in documents {
+        let mailbox = &document.mailbox;
+        let itself = mailbox.rotator == Rotator::Itself {};
+        let key = GroupKey {
+            of: TenantRotator::of(mailbox),
+            itself: itself.then(|| mailbox.client_id.clone()),
+        };
+        groups.entry(key).or_default().deep.push(document);
+    }
+    groups
+}
+
+type Light = Vec<(String, Result<Vec<ListedCredential>, Failure>)>;
+type Deep = Vec<(String, Result<Facts, Failure>)>;
+
+impl Look<'_> {
+    async fn at_group(&self, key: &GroupKey, group: &Group<'_>) -> (Light, Deep) {
+        let name = format!("tenant {}", key.of.tenant_id);
+        let tenant = Target::new(name, group.deep.len());
+        let wanted: Vec<DirectoryId> = group.client_ids().cloned().collect();
+        let sign_ins = group.deep.iter().map(|document| async {
+            let secret = document.mailbox.credential.stored()?;
+            let secret = &secret.client_secret;
+            let signs_in = tenant.signs_in(self.clients, &document.mailbox, secret);
+            Some(signs_in.await)
+        });
+        let held = group.deep.iter().map(|document| self.shops.look(document));
+        let (seen, sign_ins, held) = tokio::join!(
+            see(self, key, group, &tenant, &wanted),
+            join_all(sign_ins),
+            join_all(held),
+        );
+        let light = group.light.iter();
+        let light = light.map(|secret| (secret.arn.clone(), self.light(secret, &seen)));
+        let each = group.deep.iter().zip(sign_ins).zip(held);
+        let deep = each.map(|((document, signs_in), held)| async {
+            let facts = facts(self, document, &seen, signs_in, held);
+            (document.arn.clone(), Ok(facts.await))
+        });
+        (light.collect(), join_all(deep).await)
+    }
+
+    fn light(
+        &self,
+        secret: &LightSecret,
+        seen: &SeenRegistrations,
+    ) -> Result<Vec<ListedCredential>, Failure> {
+        let application = seen.application(&secret.client_id)?;
+        Ok(self.listed(application, seen, &secret.arn, &secret.keys))
+    }
+
+    /// Of the credentials those that this secret's labels name, and those that carry our marker for it.
+    fn listed(
+        &self,
+        application: &Application,
+        seen: &SeenRegistrations,
+        arn: &str,
+        keys: &[KeyId],
+    ) -> Vec<ListedCredential> {
+        let settled = seen.now().map(|now| settled(self.clients, now));
+        let listed = |credential: &Credential| {
+            let marker = credential.marker();
+            let marker = marker.filter(|marker| marker.issued_by(arn) != IssuedBy::Another);
+            let named = keys.contains(&credential.key_id);
+            (named || marker.is_some()).then(|| ListedCredential {
+                key_id: credential.key_id,
+                start: credential.start,
+                end: credential.end,
+                issued_for: marker.map(|marker| marker.token),
+                settled: credential
+                    .start
+                    .zip(settled)
+                    .is_some_and(|(start, by)| start <= by),
+            })
+        };
+        application.credentials.iter().filter_map(listed).collect()
+    }
+}
+
+impl Group<'_> {
+    fn client_ids(&self) -> impl Iterator<Item = &DirectoryId> {
+        let light = self.light.iter().map(|secret| &secret.client_id);
+        light.chain(self.deep.iter().map(|document| &document.mailbox.client_id))
+    }
+}

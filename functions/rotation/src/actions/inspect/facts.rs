@@ -1,0 +1,212 @@
+//! What a deep look comes to for one secret.
+
+use shared::credential::{Fit, Slip};
+use shared::drift::{Drift, DriftKind};
+use shared::failure::Failure;
+use shared::grants::GrantsDocument;
+use shared::graph::application::{Application, Registration};
+use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::rotation::inspection::{Facts, HeldSecret, StoredGrant, TenantRotator};
+
+use super::Look;
+use super::documents::Document;
+use super::registrations::SeenRegistrations;
+use crate::credentials::removal::find_credential;
+use crate::proof::sign_in::says_no_such_app;
+
+/// `signs_in` is what Entra said to the document's client secret, where it has one.
+pub(super) async fn facts(
+    look: &Look<'_>,
+    document: &Document,
+    seen: &SeenRegistrations,
+    signs_in: Option<Result<bool, Failure>>,
+    held: Vec<Result<HeldSecret, Failure>>,
+) -> Facts {
+    let mailbox = &document.mailbox;
+    let mut facts = Facts {
+        version: document.version.clone(),
+        of: TenantRotator::of(mailbox),
+        client_id: mailbox.client_id.clone(),
+        without_value: mailbox.credential.stored().is_none(),
+        key_id: mailbox.credential.key_id(),
+        key_fits: None,
+        issued_here: false,
+        now: seen.now(),
+        start: None,
+        expires_at: mailbox.credential.end(None),
+        credentials: None,
+        mailboxes: mailbox.own_addresses(),
+        connections: mailbox.connections.iter().map(|c| c.id.clone()).collect(),
+        attended: attended(mailbox).map(|c| c.id.clone()).collect(),
+        held: Vec::new(),
+        attested: Vec::new(),
+        grants: None,
+        drift: Vec::new(),
+        problems: Vec::new(),
+    };
+    let application = application(look, document, seen).await;
+    add_sign_in(&mut facts, mailbox, &application, signs_in);
+    match application {
+        Ok(application) => {
+            add_credential(&mut facts, mailbox, &application);
+            let listed = look.listed(&application, seen, &document.arn, &document.look.keys);
+            facts.credentials = Some(listed);
+        }
+        Err(failure) => facts.problems.push(failure),
+    }
+    add_connections(&mut facts, mailbox, held);
+    add_grants(look, &mut facts, document);
+    facts.problems.sort_by_key(ToString::to_string);
+    facts.problems.dedup();
+    facts
+}
+
+fn attended(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {
+    let connections = mailbox.connections.iter();
+    connections.filter(|connection| connection.delivery == Delivery::Attended)
+}
+
+/// The app registration, with the document's credential looked for again where one look does not show it: Graph's
+/// reads lag its writes.
+async fn application(
+    look: &Look<'_>,
+    document: &Document,
+    seen: &SeenRegistrations,
+) -> Result<Application, Failure> {
+    let mut application = seen.application(&document.mailbox.client_id)?.clone();
+    if let (Some(key_id), Some(tokens)) = (document.mailbox.credential.key_id(), seen.tokens())
+        && application.credential(key_id).is_none()
+    {
+        let clients = look.clients;
+        let app = clients.app(&document.mailbox);
+        let registration = Registration::new(clients.http.clone(), app, tokens.clone());
+        let found = find_credential(clients, &registration, key_id, look.deadline);
+        application.credentials.extend(found.await?);
+    }
+    Ok(application)
+}
+
+fn add_sign_in(
+    facts: &mut Facts,
+    mailbox: &MailboxSecret,
+    application: &Result<Application, Failure>,
+    signs_in: Option<Result<bool, Failure>>,
+) {
+    // Where there is no value to sign in with, Graph's word is all that there is.
+    let agrees = match &signs_in {
+        None => true,
+        Some(Ok(_)) => false,
+        Some(Err(failure)) => says_no_such_app(failure),
+    };
+    if agrees && application.as_ref().err().is_some_and(says_no_such_app) {
+        facts.drift.push(DriftKind::RegistrationMissing.into());
+    }
+    match signs_in {
+        None | Some(Ok(true)) => {}
+        Some(Ok(false)) => {
+            facts.drift.push(DriftKind::SecretRefused.into());
+            // What whoever typed it may have typed wrong.
+            let stored = mailbox.credential.stored();
+            let slip: Option<Slip> = stored.and_then(|stored| stored.client_secret.slip());
+            facts
+                .drift
+                .extend(slip.map(DriftKind::from).map(Drift::from));
+        }
+        Some(Err(failure)) => facts.problems.push(failure),
+    }
+}
+
+fn add_credential(facts: &mut Facts, mailbox: &MailboxSecret, application: &Application) {
+    let named = mailbox.credential.key_id();
+    match named.map(|key_id| application.credential(key_id)) {
+        // Nobody said which one is in use.
+        None => {}
+        Some(Some(credential)) => {
+            let stored = mailbox.credential.stored();
+            let is_anothers =
+                stored.is_some_and(|stored| credential.fits(&stored.client_secret) == Fit::No);
+            facts.key_fits = Some(!is_anothers);
+            if is_anothers {
+                // Whose start it is that counts is not known then.
+                facts.drift.push(DriftKind::KeyIdIsAnothers.into());
+            } else {
+                facts.start = credential.start;
+            }
+            let marker = credential.marker();
+            facts.issued_here = marker.is_some_and(|marker| marker.token == facts.version);
+        }
+        Some(None) => {
+            facts.key_fits = Some(false);
+            facts.drift.push(DriftKind::CredentialMissing.into());
+        }
+    }
+    let end = application.end_of(mailbox);
+    facts.expires_at = end.or(mailbox.credential.end(None));
+}
+
+fn add_connections(
+    facts: &mut Facts,
+    mailbox: &MailboxSecret,
+    held: Vec<Result<HeldSecret, Failure>>,
+) {
+    for held in held {
+        match held {
+            Ok(held) => {
+                facts.drift.extend(drift(mailbox, &held));
+                facts.held.push(held);
+            }
+            Err(failure) => facts.problems.push(failure),
+        }
+    }
+}
+
+fn drift(mailbox: &MailboxSecret, held: &HeldSecret) -> Option<Drift> {
+    let what = if !held.authorized {
+        DriftKind::ConnectionNotAuthorized
+    } else if !held.enabled {
+        DriftKind::ConnectionDisabled
+    } else {
+        match mailbox.credential.stored() {
+            Some(stored) if held.key_id != Some(stored.key_id) => {
+                DriftKind::ConnectionHoldsAnotherSecret
+            }
+            // Before the first secret is issued, whatever works is as it should be.
+            Some(_) | None => return None,
+        }
+    };
+    Some(Drift {
+        what,
+        connection: Some(held.connection.clone()),
+    })
+}
+
+/// Before the first secret is issued no grant can be redeemed, and nobody is asked for one.
+fn add_grants(look: &Look<'_>, facts: &mut Facts, document: &Document) {
+    let mailbox = &document.mailbox;
+    let probed = mailbox.probed_mailboxes();
+    let needed = !probed.is_empty() || mailbox.has_attended();
+    if !needed || facts.without_value && document.look.pending.is_none() {
+        return;
+    }
+    let companion: &GrantsDocument = match &document.companion {
+        Ok(companion) => companion,
+        Err(failure) => return facts.problems.push(failure.clone()),
+    };
+    let redeem_every = look.clients.settings.redeem_every.signed();
+    let idle_before = facts.now.and_then(|now| now.checked_sub(redeem_every).ok());
+    let grants = probed.into_iter().map(|mailbox| {
+        let redeemed_at = companion.grants.of(mailbox).map(|grant| grant.redeemed_at);
+        StoredGrant {
+            mailbox: mailbox.clone(),
+            redeemed_at,
+            idle: redeemed_at
+                .zip(idle_before)
+                .is_some_and(|(at, before)| at < before),
+        }
+    });
+    facts.grants = Some(grants.collect());
+    if let Some(token) = &document.look.pending {
+        let attested = attended(mailbox).filter(|c| companion.attestations.attested(token, &c.id));
+        facts.attested = attested.map(|c| c.id.clone()).collect();
+    }
+}

@@ -1,0 +1,165 @@
+//! What is looked at side by side and must not hold up the rest: a tenant, or a host of ShopCtrl's. It has its own time,
+//! pauses when it asks for that, and is left alone once it does not answer twice in a row.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use shared::credential::ClientSecret;
+use shared::entra::token::TokenError;
+use shared::failure::{Failure, Kind};
+use shared::mailbox_secret::MailboxSecret;
+use shared::retry::{CallError, Retry, backoff};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::clients::Clients;
+
+/// The time that a target has for one look, and that it has more for each secret with calls of its own: two calls
+/// without an answer fit in.
+const TIME: Duration = Duration::from_secs(24);
+const FOR_EACH: Duration = Duration::from_millis(250);
+
+/// So many calls are under way at once.
+const AT_ONCE: usize = 16;
+
+/// So many calls in a row without an answer end the look.
+const SILENT: u32 = 2;
+
+/// At most this many attempts at one call.
+const ATTEMPTS: u32 = 4;
+
+pub(super) struct Target {
+    name: String,
+    ends: Instant,
+    slots: Semaphore,
+    /// The calls in a row that had no answer.
+    silent: AtomicU32,
+    /// Until when it asked not to be called: 429 with `Retry-After` slows all that is asked of it, and nothing else.
+    pauses_until: Mutex<Option<Instant>>,
+}
+
+impl Target {
+    pub(super) fn new(name: String, secrets: usize) -> Self {
+        let more = FOR_EACH.saturating_mul(u32::try_from(secrets).unwrap_or(u32::MAX));
+        Self {
+            name,
+            ends: Instant::now() + TIME + more,
+            slots: Semaphore::new(AT_ONCE),
+            silent: AtomicU32::new(0),
+            pauses_until: Mutex::default(),
+        }
+    }
+
+    /// Calls until it succeeds, the error is final, or the target's time or attempts are used up. Only for calls that
+    /// may safely be made twice.
+    pub(super) async fn call<T>(
+        &self,
+        mut call: impl AsyncFnMut() -> Result<T, CallError>,
+    ) -> Result<T, Failure> {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(self.does_not_answer());
+        };
+        let mut attempt = 1;
+        let mut meant = false;
+        loop {
+            if !self.may_be_called().await {
+                return Err(self.does_not_answer());
+            }
+            let error = match call().await {
+                Ok(value) => {
+                    self.silent.store(0, Ordering::Relaxed);
+                    return Ok(value);
+                }
+                Err(error) => error,
+            };
+            info!(attempt, target = self.name, failure = %error.failure, "a call of a look failed");
+            match error.status {
+                Some(_) => self.silent.store(0, Ordering::Relaxed),
+                None if error.retry == Retry::Backoff => {
+                    self.silent.fetch_add(1, Ordering::Relaxed);
+                }
+                None => {}
+            }
+            let pause = match error.retry {
+                Retry::No => return Err(error.failure),
+                Retry::Once if meant => return Err(error.failure),
+                Retry::Once => backoff(3),
+                Retry::Backoff => backoff(attempt),
+                Retry::After(pause) => {
+                    self.pause(pause);
+                    pause
+                }
+            };
+            meant = error.retry == Retry::Once;
+            let over = Instant::now() + pause >= self.ends;
+            if attempt >= ATTEMPTS || over || self.is_silent() {
+                return Err(match error.status {
+                    Some(_) => error.failure,
+                    None => self.does_not_answer(),
+                });
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// Whether Entra takes this client secret of the document's app.
+    pub(super) async fn signs_in(
+        &self,
+        clients: &Clients,
+        mailbox: &MailboxSecret,
+        secret: &ClientSecret,
+    ) -> Result<bool, Failure> {
+        let endpoint = clients.token_endpoint(mailbox, secret);
+        let mut refused = false;
+        let tokens = self.call(async || {
+            endpoint.client_credentials().await.map_err(|error| {
+                refused = matches!(&error, TokenError::ClientRefused(_));
+                error.into_call_error("signing in with the current client secret")
+            })
+        });
+        match tokens.await {
+            Ok(_) => Ok(true),
+            Err(_) if refused => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed) >= SILENT
+    }
+
+    /// Waits for a pause that the target asked for; false where it is not to be called any more in this look.
+    async fn may_be_called(&self) -> bool {
+        let pauses_until = *self
+            .pauses_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = pauses_until {
+            if until >= self.ends {
+                return false;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+        !self.is_silent() && Instant::now() < self.ends
+    }
+
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut pauses_until = self
+            .pauses_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *pauses_until = (*pauses_until).max(Some(until));
+    }
+
+    /// The same words for all that is behind it: one cause is one mail.
+    fn does_not_answer(&self) -> Failure {
+        Failure::new(
+            Kind::Temporary,
+            format!("looking at {}: no answer", self.name),
+        )
+    }
+}
