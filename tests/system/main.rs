@@ -36,6 +36,7 @@ mod logs;
 mod mail;
 mod model;
 mod odd_answers;
+mod policy;
 mod recovery;
 mod repeated_steps;
 mod restraint;

@@ -51,13 +51,12 @@ fn is_asked_for(secret: &SecretMetadata, policy: &Policy, now: Timestamp) -> boo
     };
     match policy.verdict(now, time(tags::ISSUED_AT), end) {
         Verdict::Due | Verdict::Expired => true,
-        Verdict::Fresh | Verdict::Frozen => false,
+        Verdict::Fresh | Verdict::Held(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::period::Period;
     use shared::secret_store::versions::{CURRENT, PENDING, Versions};
 
     use super::*;
@@ -84,11 +83,7 @@ mod tests {
 
     #[test]
     fn a_contact_is_asked_for_another_one_that_waits_or_is_due_and_that_a_person_delivers() {
-        let policy = Policy {
-            renew_before: Period::days(30),
-            hard_stop: Period::days(7),
-            freezes: Vec::new(),
-        };
+        let policy = Policy::default();
         let now: Timestamp = "2027-01-05T00:00:00Z".parse().unwrap();
         let ann = (tags::CONTACT, "ann@agency.example");
         let attended = (tags::DELIVERY, "attended");

@@ -5,6 +5,8 @@ mod backstop;
 mod drift;
 pub mod found;
 mod needs;
+#[cfg(test)]
+mod oracle;
 mod reminder;
 mod retirement;
 mod rotation_next;
@@ -297,11 +299,7 @@ mod tests {
                 drift: Vec::new(),
                 problems: Vec::new(),
             }),
-            policy: Policy {
-                renew_before: Period::days(30),
-                hard_stop: Period::days(7),
-                freezes: Vec::new(),
-            },
+            policy: Policy::default(),
         }
     }
 

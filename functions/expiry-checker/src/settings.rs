@@ -18,8 +18,8 @@ pub struct Settings {
     pub rotation_function: String,
     /// `INVOKE_TIMEOUT`: how long the rotation function may take to answer (default `PT14M`).
     pub invoke_timeout: Period,
-    /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
-    /// `shopmail:policy` may change.
+    /// `RENEW_BEFORE` (default `P30D`), `RENEW_SHARE`, `HARD_STOP` (default `P7D`), `THRESHOLDS`, `TIME_ZONE`, `WINDOW`
+    /// and `FREEZE`, which a mailbox's tag `shopmail:policy` may change.
     pub policy: Policy,
     /// `CHECK_SCHEDULE`: how often it is called, as the template has it.
     pub check_schedule: Option<CheckSchedule>,

@@ -169,15 +169,10 @@ mod tests {
 
     use super::*;
     use crate::depth::Rules;
-    use shared::period::Period;
     use shared::policy::Policy;
 
     fn shared_apps(secrets: &[SecretMetadata]) -> (Vec<Record>, SharedApps) {
-        let policy = Policy {
-            renew_before: Period::days(30),
-            hard_stop: Period::days(7),
-            freezes: Vec::new(),
-        };
+        let policy = Policy::default();
         let rules = Rules {
             policy: &policy,
             interval: None,

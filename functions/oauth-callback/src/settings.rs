@@ -29,8 +29,8 @@ pub struct Settings {
     pub rotation_function: String,
     /// `EVENT_BUS`: name or ARN of the bus (default `default`).
     pub event_bus: String,
-    /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
-    /// `shopmail:policy` may change.
+    /// `RENEW_BEFORE` (default `P30D`), `RENEW_SHARE`, `HARD_STOP` (default `P7D`), `THRESHOLDS`, `TIME_ZONE`, `WINDOW`
+    /// and `FREEZE`, which a mailbox's tag `shopmail:policy` may change.
     pub policy: Policy,
 }
 

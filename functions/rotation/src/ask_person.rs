@@ -181,11 +181,12 @@ pub(crate) async fn ask(
         needs.iter().map(Need::what).collect::<Vec<_>>().join(", "),
     );
     let signing = Signing::begin(context.clients).await?;
+    let thresholds = context.clients.thresholds(&context.secret);
     // 0 when mail has stopped already.
     let due_by = request.due_by;
     let threshold = match is_refused(&context.secret) {
         true => Some(0),
-        false => due_by.and_then(|due_by| policy::urgency(now, due_by)),
+        false => due_by.and_then(|due_by| thresholds.urgency(now, due_by)),
     };
     let state = State::read(context.secret.tags.get(tags::STATE).map(String::as_str));
     let before = state
@@ -231,7 +232,8 @@ pub(crate) async fn ask_again(
     before: Option<&Asked>,
 ) -> Result<(), Failure> {
     let due_by = request.due_by;
-    let threshold = due_by.and_then(|due_by| policy::urgency(signing.now, due_by));
+    let thresholds = context.clients.thresholds(&context.secret);
+    let threshold = due_by.and_then(|due_by| thresholds.urgency(signing.now, due_by));
     let fresh = || Asked::new(signing.sending(), threshold);
     let mut asked = before.map_or_else(fresh, |asked| asked.again(signing.sending()));
     for need in &needs {

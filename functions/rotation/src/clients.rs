@@ -11,7 +11,7 @@ use shared::grants::GrantsStore;
 use shared::graph::application::Registration;
 use shared::http::Client;
 use shared::mailbox_secret::MailboxSecret;
-use shared::policy::{self, Policy};
+use shared::policy::{self, Policy, Thresholds};
 use shared::retry::Deadline;
 use shared::secret_store::{SecretMetadata, SecretStore};
 
@@ -99,6 +99,15 @@ impl Clients {
     pub(crate) fn policy(&self, secret: &SecretMetadata) -> Result<Policy, Failure> {
         let tag = secret.tags.get(policy::TAG).map(String::as_str);
         self.settings.policy.clone().with_tag(tag)
+    }
+
+    /// When people are asked again; those of the settings where the mailbox's own cannot be read.
+    pub(crate) fn thresholds(&self, secret: &SecretMetadata) -> Thresholds {
+        let policy = self.policy(secret);
+        policy.map_or_else(
+            |_| self.settings.policy.thresholds.clone(),
+            |own| own.thresholds,
+        )
     }
 
     /// Whether nothing that worked may be taken away now. A policy that cannot be read might say so; the

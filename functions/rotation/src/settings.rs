@@ -52,8 +52,8 @@ pub struct Settings {
     pub redeem_every: Period,
     /// `QUARANTINE`: how long a superseded credential is kept (default `P7D`).
     pub quarantine: Period,
-    /// `RENEW_BEFORE` (default `P30D`) and `HARD_STOP` (default `P7D`), which a mailbox's tag
-    /// `shopmail:policy` may change.
+    /// `RENEW_BEFORE` (default `P30D`), `RENEW_SHARE`, `HARD_STOP` (default `P7D`), `THRESHOLDS`, `TIME_ZONE`, `WINDOW`
+    /// and `FREEZE`, which a mailbox's tag `shopmail:policy` may change.
     pub policy: Policy,
 }
 

@@ -247,7 +247,7 @@ pub enum EventKind {
         expires_at: Timestamp,
         /// Whole days left.
         days_left: i64,
-        /// The threshold that was reached: 30, 14, 7, 3 or 1.
+        /// The threshold that was reached, in days before the end.
         threshold_days: i64,
         /// What becomes of it.
         renewal: Renewal,

@@ -109,7 +109,7 @@ pub enum Renewal {
     Frozen,
     /// The rotation of the secret is switched off.
     SwitchedOff,
-    /// It is not due yet.
+    /// It is not due yet, or begins in the next window.
     NotDue,
 }
 
@@ -178,7 +178,7 @@ pub struct OpenTrouble {
 pub struct AskedBefore {
     /// When the last link to the same end ended, in Unix seconds.
     pub until: Option<i64>,
-    /// The threshold at which it is asked now: [`crate::policy::urgency`].
+    /// The threshold at which it is asked now: [`crate::policy::Thresholds::urgency`].
     pub threshold: Option<i64>,
     /// How often the link was sent anew on request, this time included.
     pub times: u32,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Unreadable;
-use crate::policy;
+use crate::policy::{self, Thresholds};
 
 /// Since when a mailbox has not been in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct Stalled {
     published: Option<Published>,
 }
 
-/// When it was published, in Unix seconds, and at which threshold.
+/// When it was published, in Unix seconds, and at which threshold: of the defaults, whatever the policy says. Its
+/// thresholds are for reminders, and quiet no failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Published {
     at: i64,
@@ -36,7 +37,7 @@ impl Published {
     fn now(now: Timestamp, end: Option<Timestamp>) -> Self {
         Self {
             at: now.as_second(),
-            threshold: end.and_then(|end| policy::urgency(now, end)),
+            threshold: end.and_then(|end| Thresholds::default().urgency(now, end)),
         }
     }
 

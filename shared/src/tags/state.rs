@@ -35,7 +35,7 @@ pub enum State {
 pub struct Asked {
     /// When the first of the links ends, in Unix seconds.
     pub until: i64,
-    /// The threshold at which it was asked, in days before mail stops: [`crate::policy::urgency`].
+    /// The threshold at which it was asked, in days before mail stops: [`crate::policy::Thresholds::urgency`].
     pub threshold: Option<i64>,
     /// The key that signed the links: [`crate::ticket::TicketKey::id`]. Releases before did not note it.
     key: Option<String>,

@@ -121,10 +121,7 @@ impl Scenario {
     pub async fn check(&self) {
         let checked = self.world.check().await.unwrap();
         assert_eq!(checked.function_error, None, "{}", checked.payload);
-        for secret in self.world.secrets_manager.secrets() {
-            self.world.secrets_manager.settled(&secret.name).await;
-        }
-        self.world.event_bridge.settled().await;
+        self.world.settle().await;
     }
 
     pub async fn check_daily(&self, for_days: i64) {

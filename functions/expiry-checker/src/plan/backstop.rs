@@ -24,19 +24,22 @@ pub(super) fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<
     let end = facts.expires_at?;
     let lifetime = end.duration_since(start);
     let renewal = found.policy.renewal(lifetime, end);
+    // A short-lived one has no week to spare.
+    let last_week = WEEK.min(end.duration_since(renewal) / 2);
     // "On or before this date": the latest moment of a window, which is within a day (Secrets Manager API,
-    // DescribeSecret, NextRotationDate; RotationRulesType, Duration).
-    if next < renewal.checked_sub(DAY).unwrap_or(renewal) {
+    // DescribeSecret, NextRotationDate; RotationRulesType, Duration). No window of a schedule that fits a life of some
+    // days is so long.
+    let tolerance = DAY.min(last_week);
+    if next < renewal.checked_sub(tolerance).unwrap_or(renewal) {
         return Some(DriftKind::BackstopEarly);
     }
     // A secret that a person put was of any age that day, and its successor will not be.
     if !facts.issued_here {
         return None;
     }
-    // A short-lived one has no week to spare. What a person took for the hand-over is no fault of the schedule's.
-    let last_week = WEEK.min(end.duration_since(renewal) / 2);
+    // What a person took for the hand-over is no fault of the schedule's.
     let counted_from = secret.last_rotated.unwrap_or(start);
-    let late = next.duration_since(counted_from) > lifetime - last_week + DAY;
+    let late = next.duration_since(counted_from) > lifetime - last_week + tolerance;
     late.then_some(DriftKind::BackstopLate)
 }
 
@@ -120,8 +123,45 @@ mod tests {
     }
 
     #[test]
+    fn for_a_life_of_a_day_the_backstop_comes_in_its_last_hours_and_never_after_its_end() {
+        for (hours, judgement) in [
+            (11, Some(DriftKind::BackstopEarly)),
+            (13, None),
+            (20, None),
+            (23, None),
+            (25, Some(DriftKind::BackstopLate)),
+            (40, Some(DriftKind::BackstopLate)),
+        ] {
+            let mut found = scheduled_in(0);
+            let facts = found.facts.as_mut().unwrap();
+            facts.start = Some(at(NOW));
+            facts.expires_at = Some(at(NOW) + DAY);
+            found.secret.last_rotated = Some(at(NOW));
+            found.secret.next_rotation = Some(at(NOW) + SignedDuration::from_hours(hours));
+            assert_eq!(judged(&found), judgement, "{hours} hours");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_renews_earlier_leaves_room_for_an_earlier_backstop_and_a_window_for_none() {
+        let with = |tag: &str, days| {
+            let mut found = scheduled_in(days);
+            found.policy = found.policy.with_tag(Some(tag)).unwrap();
+            judged(&found)
+        };
+        let early = Some(DriftKind::BackstopEarly);
+        // A sixth of 728 days is 121.
+        assert_eq!(with("renew-share=1/6", 600), early);
+        assert_eq!(with("renew-share=1/6", 610), None);
+        assert_eq!(with("renew-share=1/6", 710), None);
+        let office = "window=mon/09:00-10:00 time-zone=Europe/Amsterdam";
+        assert_eq!(with(office, 710), None);
+        assert_eq!(with(office, 723), Some(DriftKind::BackstopLate));
+    }
+
+    #[test]
     fn half_a_year_with_a_backstop_of_160_days_is_as_it_should_be_and_so_is_a_week_with_5() {
-        for (lifetime, days) in [(180, 160), (7, 5), (14, 11)] {
+        for (lifetime, days) in [(180, 160), (7, 5), (14, 11), (2, 1)] {
             let mut found = scheduled_in(days);
             let start = found.facts.as_ref().unwrap().start.unwrap();
             found.facts.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use shared::events::{DueReason, EventKind, Renewal};
-use shared::policy::{self, Verdict};
+use shared::policy::{Hold, Verdict};
 use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::reminded::Reminded;
@@ -19,7 +19,7 @@ pub(super) fn remind(
     end: Timestamp,
     wanted: Option<DueReason>,
 ) -> Vec<PlannedAction> {
-    let (threshold, event) = match policy::threshold(now, end) {
+    let (threshold, event) = match found.policy.thresholds.reached(now, end) {
         Some(threshold) => (
             threshold,
             EventKind::ClientSecretExpiring {
@@ -57,10 +57,11 @@ fn renewal(found: &Found, now: Timestamp, end: Timestamp, wanted: Option<DueReas
         Renewal::WaitsForPerson
     } else if token.is_some() || wanted.is_some() {
         Renewal::UnderWay
-    } else if found.policy.holds_back(now, end) {
-        Renewal::Frozen
     } else {
-        Renewal::NotDue
+        match found.policy.held(now, Some(end)) {
+            Some(Hold::Freeze) => Renewal::Frozen,
+            Some(Hold::OutsideWindow) | None => Renewal::NotDue,
+        }
     }
 }
 
@@ -82,7 +83,11 @@ pub(super) fn renews_itself(
         None => facts.is_some_and(|facts| {
             let end = facts.expires_at;
             let verdict = end.map(|end| found.policy.verdict(now, facts.start, end));
-            verdict == Some(Verdict::Fresh)
+            // A window comes each week, a freeze may last.
+            matches!(
+                verdict,
+                Some(Verdict::Fresh | Verdict::Held(Hold::OutsideWindow))
+            )
         }),
         Some(DueReason::Due | DueReason::Together | DueReason::Emergency) => true,
         Some(DueReason::Expired) => false,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use shared::events::{DueReason, EventKind};
 use shared::failure::{Failure, Kind};
+use shared::policy::Hold;
 use shared::rotation::Step;
 use shared::rotation::inspection::Facts;
 use shared::tags;
@@ -62,8 +63,9 @@ pub(super) fn next_of_rotation(
     // A check that is delivered twice has one time, and does not count twice.
     let stood_still = stalled_at.is_some_and(|check| check < now.as_second());
     let issued = !secret.versions.keys_of(token).is_empty();
-    let frozen =
-        wanted.is_none() && expires_at.is_some_and(|end| found.policy.holds_back(now, end));
+    // A window holds back what would begin, and not what is under way.
+    let held = expires_at.and_then(|end| found.policy.held(now, Some(end)));
+    let frozen = wanted.is_none() && held == Some(Hold::Freeze);
     if !issued && (frozen || stood_still) {
         let dropped = PlannedAction::DropPending {
             version: token.to_owned(),

@@ -65,7 +65,7 @@ pub(super) fn wanted(
         Verdict::Fresh if goes_along(found, facts, now, start, expires_at?) => {
             Some(DueReason::Together)
         }
-        Verdict::Fresh | Verdict::Frozen => None,
+        Verdict::Fresh | Verdict::Held(_) => None,
     }
 }
 
@@ -79,16 +79,17 @@ fn goes_along(
 ) -> bool {
     let attended = facts.is_some_and(|facts| facts.has_attended());
     let soon = start.is_some_and(|start| found.policy.is_due_soon(now, start, end));
-    found.contact_is_asked && attended && soon && !found.policy.is_frozen(now)
+    found.contact_is_asked && attended && soon && found.policy.calendar.hold(now).is_none()
 }
 
-/// The first secret of a document that came without one is due at once, unless a freeze holds. When the one that
+/// The first secret of a document that came without one is due at once, unless the policy holds it back. When the one that
 /// ShopCtrl uses ends may not be known.
 fn first(found: &Found, now: Timestamp, expires_at: Option<Timestamp>) -> Option<DueReason> {
     match expires_at {
         Some(end) if end <= now => Some(DueReason::Expired),
-        Some(end) if found.policy.holds_back(now, end) => None,
-        None if found.policy.is_frozen(now) => None,
-        Some(_) | None => Some(DueReason::Due),
+        Some(_) | None => match found.policy.held(now, expires_at) {
+            Some(_) => None,
+            None => Some(DueReason::Due),
+        },
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn goes_on(
     // 0 when mail has stopped already.
     let threshold = match facts.is_some_and(refused) {
         true => Some(0),
-        false => end.and_then(|end| policy::urgency(now, end)),
+        false => end.and_then(|end| found.policy.thresholds.urgency(now, end)),
     };
     let nearer = policy::tightened(asked.threshold, threshold);
     let done = facts.is_some_and(|facts| something_was_done(found, facts, token, asked));

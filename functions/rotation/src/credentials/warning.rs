@@ -1,12 +1,12 @@
 //! What there is to say of a superseded credential that is kept. Pure.
 
 use jiff::Timestamp;
-use shared::policy;
+use shared::policy::Thresholds;
 use shared::tags::superseded::{Warned, Why};
 
 use super::superseded::{Owner, Superseded, Use};
 
-/// The last of an end's thresholds, in days.
+/// The last of an end's default thresholds, in days: a policy's own are for the reminders of the client secret in use.
 const LAST_WEEK: i64 = 7;
 
 /// What there is to say of a superseded credential that is kept.
@@ -28,7 +28,7 @@ impl Warning {
         };
         let watched = of.attended && of.used != Use::NotSince;
         let end = of.credential.end.filter(|_| watched);
-        let threshold = end.and_then(|end| policy::threshold(now, end));
+        let threshold = end.and_then(|end| Thresholds::default().reached(now, end));
         let threshold = threshold.filter(|days| *days <= LAST_WEEK);
         let warning = Self {
             warned: Warned { threshold, why },

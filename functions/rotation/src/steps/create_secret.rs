@@ -13,6 +13,7 @@ use shared::failure::{Failure, Kind, sanitized_code};
 use shared::graph::application::{Issued, Registration};
 use shared::ids::KeyId;
 use shared::mailbox_secret::{DocumentCredential, MailboxSecret, StoredCredential};
+use shared::policy::Hold;
 use shared::retry::{Deadline, Effect, with_retries};
 use shared::rotation::StepCall;
 use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
@@ -122,11 +123,10 @@ async fn refuse_in_a_freeze(
         current.is_some() && emergency == current
     };
     let policy = clients.policy(secret)?;
-    let held_back = match end {
-        Some(end) => policy.holds_back(now, end),
-        None => policy.is_frozen(now),
-    };
-    if leaked(secret) || !held_back {
+    // A window says when the checker begins. What Secrets Manager's schedule or a person asks for begins when it is
+    // asked for: where the checker is dead, nobody would ask again in the next window.
+    let frozen = policy.held(now, end) == Some(Hold::Freeze);
+    if leaked(secret) || !frozen {
         return Ok(());
     }
     // The tag may have been set moments ago, as this rotation was asked for.
