@@ -15,6 +15,7 @@ mod attacks;
 mod attended;
 mod backstop;
 mod bad_input;
+mod calendar;
 mod calls;
 mod configuration_test;
 mod deletions;

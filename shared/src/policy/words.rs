@@ -1,5 +1,6 @@
 //! The words of a policy, as settings and as the tag `shopmail:policy` write them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,7 +10,8 @@ use crate::config::Reader;
 use crate::failure::{Failure, Kind, sanitized_code};
 
 /// The tag that holds a mailbox's own policy, as `renew-before=P45D window=mon-fri/09:00-17:00
-/// time-zone=Europe/Amsterdam freeze=2026-11-23/2026-12-28`. What it leaves out comes from the settings.
+/// time-zone=Europe/Amsterdam freeze=2026-11-23/2026-12-28`. What it leaves out comes from the settings. Of windows and
+/// freezes there may be several; of the rest a second one would leave open which counts.
 pub const TAG: &str = "shopmail:policy";
 
 /// Values with spaces between.
@@ -50,8 +52,12 @@ impl Policy {
     /// [`Kind::Misconfigured`], naming the word of the tag that is wrong.
     pub fn with_tag(mut self, tag: Option<&str>) -> Result<Self, Failure> {
         let mut windows: Vec<Window> = Vec::new();
+        let mut given = BTreeSet::new();
         for word in tag.unwrap_or_default().split_ascii_whitespace() {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            if !matches!(name, "window" | "freeze" | "default") && !given.insert(name) {
+                return Err(wrong(&format!("{name} is given twice")));
+            }
             match name {
                 "renew-before" => self.renew_before = read(name, value)?,
                 "renew-share" => self.renew_share = read(name, value)?,
@@ -164,6 +170,10 @@ mod tests {
             ("window=working-hours", "window is"),
             ("freeze=2026-12-28/2026-12-01", "freeze is"),
             ("holiday", "\"holiday\""),
+            (
+                "hard-stop=P7D default hard-stop=P7D",
+                "hard-stop is given twice",
+            ),
             ("Freeze=2026-12-01/2026-12-28", "\"Freeze\""),
         ] {
             let error = Policy::default().with_tag(Some(tag)).unwrap_err();

@@ -47,6 +47,7 @@ pub(super) fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<
 mod tests {
     use super::super::tests::{at, found};
     use super::*;
+    use proptest::prelude::*;
     use shared::secret_store::versions::{CURRENT, PENDING};
 
     const NOW: &str = "2026-11-23T00:00:00Z";
@@ -166,6 +167,50 @@ mod tests {
             let start = found.facts.as_ref().unwrap().start.unwrap();
             found.facts.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);
             assert_eq!(judged(&found), None, "{lifetime} days");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_life_too_early_is_a_day_before_the_renewal_and_past_the_end_is_late(
+            life in prop_oneof![Just(1), Just(730), 1..=1000_i64],
+            before in 0..400_i64,
+            share in 3..30_i64,
+            from_end in prop_oneof![-72..72_i64, -30 * 24..0_i64, -24_000..1_200_i64],
+        ) {
+            let hour = (24 * life + from_end).max(1);
+            let mut found = scheduled_in(0);
+            let tag = format!("renew-before=P{before}D renew-share=1/{share}");
+            found.policy = found.policy.with_tag(Some(&tag)).unwrap();
+            let probe = found.probe.as_mut().unwrap();
+            probe.start = Some(at(NOW));
+            probe.expires_at = Some(at(NOW) + SignedDuration::from_hours(24 * life));
+            found.secret.last_rotated = Some(at(NOW));
+            found.secret.next_rotation = Some(at(NOW) + SignedDuration::from_hours(hour));
+            let judged = judged(&found);
+            let end = 24 * life;
+            let is_due_at = |hour: i64| {
+                let left = end - hour;
+                left * 3 <= end && (left <= 24 * before || left * share <= end)
+            };
+            let in_last_week = end - hour < 7 * 24;
+            if hour > end {
+                prop_assert_eq!(judged, Some(DriftKind::BackstopLate));
+            } else if !is_due_at(hour) {
+                prop_assert_ne!(judged, Some(DriftKind::BackstopLate));
+                if !is_due_at(hour + 25) {
+                    prop_assert_eq!(judged, Some(DriftKind::BackstopEarly));
+                }
+            } else {
+                prop_assert_ne!(judged, Some(DriftKind::BackstopEarly));
+                if !in_last_week {
+                    prop_assert_eq!(judged, None);
+                }
+                // Far into the last week of a life that has one to spare.
+                if is_due_at(end - 14 * 24) && end - hour < 5 * 24 {
+                    prop_assert_eq!(judged, Some(DriftKind::BackstopLate));
+                }
+            }
         }
     }
 }
