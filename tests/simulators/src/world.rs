@@ -265,6 +265,7 @@ impl<L: Functions> World<L> {
             created.map_err(|error| error.message)?;
         }
         let shops: Vec<i64> = (1..100).collect();
+        world.shopctrl.add_login(username, password, &shops);
         for ((name, password), role) in [
             (SHOPCTRL_ADMIN, Role::ShopOwnerAdmin),
             (SHOPCTRL_USER, Role::User),
