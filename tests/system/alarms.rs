@@ -186,20 +186,20 @@ async fn an_end_that_is_near_or_not_known_is_counted_but_not_where_a_rotation_ru
         document,
         ..MailboxPlan::default()
     };
-    let unknown = Scenario::with(&of(|document| {
+    let without_end = of(|document| {
         document["key_id"] = json!("0b5a7c1e-6c0e-4f0a-9b1d-3a1f0f1c2d3e");
         document["expires_at"] = json!("");
-    }));
-    let unknown = unknown.await;
+    });
+    let unknown = Scenario::with(&without_end).await;
     unknown.check().await;
     assert_eq!(counted(&unknown, "EndNotKnown"), 1);
 
-    let first = Scenario::with(&of(|document| {
+    let without_secret = of(|document| {
         for field in ["client_secret", "key_id", "expires_at"] {
             document[field] = json!("");
         }
-    }));
-    let first = first.await;
+    });
+    let first = Scenario::with(&without_secret).await;
     first.check().await;
     assert_eq!(counted(&first, "EndNotKnown"), 0);
 }
