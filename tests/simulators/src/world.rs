@@ -340,7 +340,7 @@ impl<L: Functions> World<L> {
         Ok(queue)
     }
 
-    /// One tick of the schedule, as EventBridge sends it.
+    /// One tick of the schedule, as EventBridge sends it, and the invocations that the check waits for no longer.
     ///
     /// # Errors
     /// When the checker is not there.
@@ -348,6 +348,7 @@ impl<L: Functions> World<L> {
         let event = EventBridge::scheduled_event(&self.clock);
         let lambda = Arc::clone(&self.lambda) as Arc<dyn Functions>;
         let invoked = invoke_asynchronously(lambda, "expiry-checker".to_owned(), event).await;
+        self.lambda.concurrency().settled().await;
         invoked.map_err(|error| error.to_string())
     }
 

@@ -73,11 +73,9 @@ impl Life {
         found.policy = self.policy();
         found.secret.rotation_enabled = self.rotation_on;
         let facts = found.facts.as_mut().unwrap();
-        facts.attended = if self.attended {
-            facts.connections.clone()
-        } else {
-            Vec::new()
-        };
+        if !self.attended {
+            facts.attended.clear();
+        }
         facts.start = Some(at(self.start));
         facts.expires_at = Some(at(self.end));
         found
