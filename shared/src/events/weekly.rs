@@ -66,7 +66,7 @@ impl WeeklyReport {
         for entry in totals.secrets.iter().filter(|entry| is_not_well(entry)) {
             add(&mut not_well, entry);
         }
-        not_well.sort_by_key(|some| (worst_first(some.state), usize::MAX - some.secrets.len()));
+        not_well.sort_by_key(|some| (some.state.worst_first(), usize::MAX - some.secrets.len()));
         let unnamed = cut(&mut not_well);
         Self {
             week,
@@ -93,16 +93,6 @@ fn is_not_well(entry: &FleetEntry) -> bool {
         FleetState::Healthy | FleetState::Replica => false,
         FleetState::Due => entry.since.is_some(),
         FleetState::WaitingForPerson | FleetState::Failed | FleetState::Unreachable => true,
-    }
-}
-
-fn worst_first(state: FleetState) -> u8 {
-    match state {
-        FleetState::Failed => 0,
-        FleetState::Unreachable => 1,
-        FleetState::Due => 2,
-        FleetState::WaitingForPerson => 3,
-        FleetState::Healthy | FleetState::Replica => 4,
     }
 }
 
