@@ -49,7 +49,7 @@ pub struct Failure {
     pub next_step: String,
     /// What could not be reached, where it is that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out_of_reach: Option<OutOfReach>,
+    pub out_of_reach: Option<Box<OutOfReach>>,
 }
 
 /// The next step in a rotation or a check: both are tried again, by Secrets Manager or the next check.
@@ -114,7 +114,7 @@ impl Failure {
     /// With what could not be reached.
     #[must_use]
     pub fn out_of_reach(mut self, of: OutOfReach) -> Self {
-        self.out_of_reach = Some(of);
+        self.out_of_reach = Some(Box::new(of));
         self
     }
 

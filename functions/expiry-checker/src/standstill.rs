@@ -89,7 +89,10 @@ pub(crate) fn standstill(
 /// Only where it could not be looked at for that: what is broken is broken by itself.
 fn out_of_reach(outcome: &Outcome) -> Option<OutOfReach> {
     match outcome.state() {
-        FleetState::Unreachable => outcome.first_failure()?.failure.out_of_reach.clone(),
+        FleetState::Unreachable => {
+            let failure = &outcome.first_failure()?.failure;
+            failure.out_of_reach.as_deref().cloned()
+        }
         FleetState::Failed
         | FleetState::Due
         | FleetState::WaitingForPerson
