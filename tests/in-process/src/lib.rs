@@ -104,6 +104,14 @@ pub fn door(world: &InProcess, settings: &[(&str, &str)]) -> Rc<OAuthCallback> {
 
 /// Runs a test in a world in this process, whose time stands still but for waits.
 pub fn in_virtual_time<F: Future<Output = ()>>(test: impl FnOnce(InProcess) -> F) {
+    in_virtual_time_with(BTreeMap::new(), test);
+}
+
+/// The same with settings of the functions, and with what comes of it.
+pub fn in_virtual_time_with<F: Future>(
+    settings: BTreeMap<String, String>,
+    test: impl FnOnce(InProcess) -> F,
+) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -111,10 +119,10 @@ pub fn in_virtual_time<F: Future<Output = ()>>(test: impl FnOnce(InProcess) -> F
         .unwrap();
     LocalSet::new().block_on(&runtime, async {
         let begins = "2026-11-23T09:00:00Z".parse().unwrap();
-        let world = World::in_process(begins, BTreeMap::new()).unwrap();
+        let world = World::in_process(begins, settings).unwrap();
         register(&world);
-        test(world).await;
-    });
+        test(world).await
+    })
 }
 
 fn reader(env: &BTreeMap<String, String>) -> Reader<impl Fn(&str) -> Option<String>> {

@@ -44,11 +44,19 @@ pub fn build() -> Result<&'static BTreeMap<String, PathBuf>, String> {
 /// # Errors
 /// When they do not build.
 pub fn build_showing(shown: Shown) -> Result<&'static BTreeMap<String, PathBuf>, String> {
-    let built = BUILT.get_or_init(|| run_cargo(shown));
+    build_as(shown, "dev")
+}
+
+/// The same by a profile of the workspace's; who asks first decides.
+///
+/// # Errors
+/// When they do not build.
+pub fn build_as(shown: Shown, profile: &str) -> Result<&'static BTreeMap<String, PathBuf>, String> {
+    let built = BUILT.get_or_init(|| run_cargo(shown, profile));
     built.as_ref().map_err(Clone::clone)
 }
 
-fn run_cargo(shown: Shown) -> Result<BTreeMap<String, PathBuf>, String> {
+fn run_cargo(shown: Shown, profile: &str) -> Result<BTreeMap<String, PathBuf>, String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -59,6 +67,7 @@ fn run_cargo(shown: Shown) -> Result<BTreeMap<String, PathBuf>, String> {
             "--locked",
             "--message-format=json-render-diagnostics",
         ])
+        .args(["--profile", profile])
         .args(["--package", FEATURES])
         .args(FUNCTIONS.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())

@@ -290,6 +290,15 @@ impl LambdaHost {
             .count()
     }
 
+    /// The ids of a function's processes that wait for their next invocation.
+    #[must_use]
+    pub fn warm_processes(&self, name: &str) -> Vec<u32> {
+        let environments = self.environments();
+        let idle = environments.idle.get(name).into_iter().flatten();
+        idle.filter_map(|environment| environment.process())
+            .collect()
+    }
+
     /// What the functions have written so far.
     #[must_use]
     pub fn logs(&self) -> Vec<LogLine> {

@@ -117,6 +117,11 @@ impl Environment {
         }
     }
 
+    /// The process's id, until its end was seen.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.child().id()
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.child().try_wait(), Ok(None))
     }
