@@ -74,7 +74,7 @@ fn summary(report: &WeeklyReport) -> Section {
     )];
     if report.left_out > 0 {
         paragraphs.push(format!(
-            "{} more are not named below: a report has no more room. A dry run names them all (runbook, What would the checker do).",
+            "{} more are not named below: a report has no more room. A dry run of one tenant after the other names them all (runbook, What would the checker do).",
             report.left_out
         ));
     }
