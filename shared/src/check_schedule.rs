@@ -29,6 +29,17 @@ impl CheckSchedule {
             Self::Cron => None,
         }
     }
+
+    /// The weekly report that the check at `now` publishes, by the Monday it is of: it is the first check from Monday
+    /// 06:00 UTC on. Without an interval that is not known, and each check of the day from then on publishes it, with
+    /// the same time: none at all would be worse.
+    #[must_use]
+    pub fn weekly_report_due(self, now: Timestamp) -> Option<Timestamp> {
+        let past = (now.as_second() - A_MONDAY).rem_euclid(A_WEEK);
+        let monday = Timestamp::from_second(now.as_second() - past).ok()?;
+        let is_first = now.duration_since(monday) < self.interval().unwrap_or(AT_LEAST).signed();
+        is_first.then_some(monday)
+    }
 }
 
 impl FromStr for CheckSchedule {
@@ -62,17 +73,6 @@ const A_WEEK: i64 = 7 * 86_400;
 
 /// A Monday, 5 January 1970, 06:00 UTC, in Unix seconds: the weekly report is of each week from then on.
 const A_MONDAY: i64 = 4 * 86_400 + 6 * 3_600;
-
-/// The weekly report that the check at `now` publishes, by the Monday it is of: the first check from Monday 06:00 UTC on,
-/// where the one before was `interval` ago. Without a known interval each check of the day from then on publishes it,
-/// with the same time: none at all would be worse.
-#[must_use]
-pub fn weekly_report_due(now: Timestamp, interval: Option<Period>) -> Option<Timestamp> {
-    let past = (now.as_second() - A_MONDAY).rem_euclid(A_WEEK);
-    let monday = Timestamp::from_second(now.as_second() - past).ok()?;
-    let is_due = now.duration_since(monday) < interval.unwrap_or(AT_LEAST).signed();
-    is_due.then_some(monday)
-}
 
 #[cfg(test)]
 mod tests {
@@ -116,7 +116,7 @@ mod tests {
         let (mut now, end) = (at(first), at("2028-01-03T00:00:00Z"));
         let mut due = Vec::new();
         while now < end {
-            due.extend(weekly_report_due(now, Some(interval)));
+            due.extend(CheckSchedule::Rate(interval).weekly_report_due(now));
             now += interval.signed();
         }
         due
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn the_first_check_from_monday_morning_on_publishes_it() {
-        let six_hours = Some(Period::seconds(6 * 3_600));
-        let due = |now: &str| weekly_report_due(at(now), six_hours);
+        let six_hours = CheckSchedule::Rate(Period::seconds(6 * 3_600));
+        let due = |now: &str| six_hours.weekly_report_due(at(now));
         assert_eq!(due("2026-11-30T05:59:59Z"), None, "a Monday");
         let monday = Some(at("2026-11-30T06:00:00Z"));
         assert_eq!(due("2026-11-30T06:00:00Z"), monday);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn without_a_known_interval_each_check_of_the_day_publishes_it_with_the_same_time() {
-        let due = |now: &str| weekly_report_due(at(now), None);
+        let due = |now: &str| CheckSchedule::Cron.weekly_report_due(at(now));
         let monday = Some(at("2026-11-30T06:00:00Z"));
         assert_eq!(due("2026-11-30T06:00:00Z"), monday);
         assert_eq!(due("2026-12-01T05:59:59Z"), monday);

@@ -6,6 +6,7 @@ mod fields;
 mod id;
 mod one_line;
 mod totals;
+mod weekly;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use fields::{
     Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 pub use totals::{Counts, Looked, MOST_URGENT, SOON, Totals};
+pub use weekly::{NotWell, Urgent, WeeklyReport};
 
 /// An event. No field of any kind can hold a secret.
 #[derive(Debug, Clone, PartialEq)]

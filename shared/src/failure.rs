@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::out_of_reach::OutOfReach;
+
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
@@ -45,6 +47,9 @@ pub struct Failure {
     pub code: Option<String>,
     /// One sentence for a person: what to do next. Empty where `what` ends with it.
     pub next_step: String,
+    /// What could not be reached, where it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_reach: Option<Box<OutOfReach>>,
 }
 
 /// The next step in a rotation or a check: both are tried again, by Secrets Manager or the next check.
@@ -66,6 +71,7 @@ impl Failure {
             what: what.into(),
             code: None,
             next_step: usual_next_step(kind).to_owned(),
+            out_of_reach: None,
         }
     }
 
@@ -87,6 +93,7 @@ impl Failure {
             what: what.to_owned(),
             code,
             next_step: next_step.to_owned(),
+            out_of_reach: None,
         }
     }
 
@@ -101,6 +108,13 @@ impl Failure {
     #[must_use]
     pub fn next_step(mut self, next_step: impl Into<String>) -> Self {
         self.next_step = next_step.into();
+        self
+    }
+
+    /// With what could not be reached.
+    #[must_use]
+    pub fn out_of_reach(mut self, of: OutOfReach) -> Self {
+        self.out_of_reach = Some(Box::new(of));
         self
     }
 

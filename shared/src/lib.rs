@@ -23,6 +23,7 @@ pub mod json;
 mod jwt;
 pub mod mailbox_secret;
 pub mod metrics;
+pub mod out_of_reach;
 pub mod period;
 pub mod policy;
 pub mod retry;

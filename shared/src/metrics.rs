@@ -1,8 +1,6 @@
 //! The figures of a check, for CloudWatch: one line to standard output in its embedded metric format, from which it makes
 //! metrics (CloudWatch guide, *Specification: Embedded metric format*).
 
-use std::io::{self, Write};
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -43,11 +41,9 @@ const NAMESPACE: &str = "shopmail";
 const A_DAY: f64 = 86_400.0;
 
 impl Run<'_> {
-    /// Writes the line. Where nobody can be told that it could not be written, nothing is done about it: the alarm on
-    /// missing data sounds.
+    /// Writes the line. Where it could not be written the alarm on missing data sounds.
     pub fn write(&self, totals: &Totals) {
-        let line = format!("{}\n", self.line(totals, clock::machine()));
-        let _ = io::stdout().lock().write_all(line.as_bytes());
+        telemetry::line_at_every_level(&self.line(totals, clock::machine()));
     }
 
     /// The line: all figures are in it, and those that are metrics are named in `_aws`.

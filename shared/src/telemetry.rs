@@ -4,7 +4,10 @@
 use std::env;
 use std::fmt;
 use std::future::Future;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -24,6 +27,8 @@ const OURS: [&str; 5] = [
     "notifier",
 ];
 
+static STARTED: AtomicBool = AtomicBool::new(false);
+
 tokio::task_local! {
     static REQUEST_ID: String;
 }
@@ -34,6 +39,16 @@ pub async fn with_request_id<T>(request_id: String, work: impl Future<Output = T
     REQUEST_ID.scope(request_id, work).await
 }
 
+/// Writes a line as it is, at every level. As with the others, nothing is written where [`start`] was not called. Where
+/// nobody can be told that it could not be written, nothing is done about it.
+pub(crate) fn line_at_every_level(line: &Value) {
+    if STARTED.load(Ordering::Relaxed) {
+        let _ = std::io::stdout()
+            .lock()
+            .write_all(format!("{line}\n").as_bytes());
+    }
+}
+
 /// The request id of the invocation that is handled.
 pub(crate) fn request_id() -> Option<String> {
     REQUEST_ID.try_with(Clone::clone).ok()
@@ -42,6 +57,7 @@ pub(crate) fn request_id() -> Option<String> {
 /// Starts logging to standard output, which Lambda hands to CloudWatch, at the level that Lambda is
 /// configured with (`AWS_LAMBDA_LOG_LEVEL`; Lambda guide, "Configuring advanced logging controls").
 pub fn start() {
+    STARTED.store(true, Ordering::Relaxed);
     let level = env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
     let _ = lines(level_filter(&level), std::io::stdout).try_init();
 }
@@ -95,7 +111,7 @@ where
     ) -> fmt::Result {
         let mut line = String::new();
         self.0.format_event(ctx, Writer::new(&mut line), event)?;
-        let request_id = request_id().map(serde_json::Value::from);
+        let request_id = request_id().map(Value::from);
         match (request_id, line.strip_prefix('{')) {
             (Some(id), Some(rest)) => write!(writer, "{{\"requestId\":{id},{rest}"),
             _ => writer.write_str(&line),

@@ -209,7 +209,11 @@ async fn an_outage_of_many_mailboxes_is_one_mail_and_so_is_its_end() {
     );
     scenario.check_daily(2).await;
     let subjects = mailed.subjects_on_the_topic().await;
-    assert_eq!(subjects, ["8 mailboxes could not be checked for a day"]);
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert!(
+        subjects[0].starts_with("8 mailboxes could not be checked"),
+        "{subjects:?}"
+    );
     gate.heal();
     scenario.check().await;
     let subjects = mailed.subjects_on_the_topic().await;

@@ -9,6 +9,7 @@
 
 mod a_persons_steps;
 mod actions;
+mod alarms;
 mod answers;
 mod attacks;
 mod attended;

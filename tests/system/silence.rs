@@ -10,13 +10,14 @@ use crate::support::Scenario;
 use crate::support::faults::answer;
 use crate::support::scenario::ending_in;
 
-/// Of each state `failed` of all reports so far: its words.
+/// Of each state `failed` or `unreachable` of all reports so far: its words.
 fn reported_failures(scenario: &Scenario) -> Vec<Value> {
     let reports = scenario.details("Fleet Report");
     let secrets = reports
         .iter()
         .flat_map(|report| report["secrets"].as_array().unwrap().clone());
-    let failed = secrets.filter(|secret| secret["state"] == "failed");
+    let states = ["failed", "unreachable"];
+    let failed = secrets.filter(|secret| states.contains(&secret["state"].as_str().unwrap()));
     failed.map(|secret| secret["failure"].clone()).collect()
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
-use shared::events::{Event, EventKind, Subject, Totals};
+use shared::check_schedule::CheckSchedule;
+use shared::events::{Event, EventKind, Subject, Totals, WeeklyReport};
 use shared::failure::{Failure, Kind};
 use shared::ids::DirectoryId;
 use shared::metrics::{Run, Says};
@@ -120,13 +121,26 @@ async fn hand_on_or_report(
             "Nothing to do at once: the next check begins with other tenants. If this comes again: runbook, A check that takes long.",
         ));
     }
-    let kind = match left {
-        [] => EventKind::fleet_report(check.now, check.part, totals),
-        left => {
-            let left = left.iter().take(MOST_TENANTS).cloned().collect();
-            EventKind::check_continues(left, check.now, check.part.saturating_add(1), totals)
+    if !left.is_empty() {
+        let left = left.iter().take(MOST_TENANTS).cloned().collect();
+        let next = check.part.saturating_add(1);
+        let continues = EventKind::check_continues(left, check.now, next, totals);
+        return publish(clients, check, continues).await;
+    }
+    let report = EventKind::fleet_report(check.now, check.part, totals);
+    publish(clients, check, report).await?;
+    let due = |schedule: CheckSchedule| schedule.weekly_report_due(check.now);
+    match clients.settings.check_schedule.and_then(due) {
+        Some(week) => {
+            let weekly = WeeklyReport::new(week, check.now, totals);
+            publish(clients, check, EventKind::WeeklyReport(Box::new(weekly))).await
         }
-    };
+        None => Ok(()),
+    }
+}
+
+/// In a call of its own: a report may take all that one holds (EventBridge quotas, "PutEvents entry size").
+async fn publish(clients: &Clients, check: &Check, kind: EventKind) -> Result<(), Failure> {
     let event = Event {
         subject: Subject::Fleet(check.now),
         token: None,

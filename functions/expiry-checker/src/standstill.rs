@@ -1,12 +1,13 @@
 //! A mailbox that has not been in order for long: when a person hears of it, and what. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::events::{EventKind, FleetState, MailFlow};
+use shared::out_of_reach::OutOfReach;
 use shared::period::Period;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
 use shared::tags::last_failure::LastFailure;
-use shared::tags::stalled::Stalled;
+use shared::tags::stalled::{A_DAY, Stalled};
 
 use crate::report::{Failed, Outcome};
 
@@ -19,7 +20,16 @@ pub(crate) struct Standstill {
     pub(crate) since: Option<Timestamp>,
 }
 
-/// `secret` is as the check found it, `outcome` what became of it.
+/// How long it stands until a person hears of it: what could not be looked at is published by the fourth check running,
+/// where it is known how often is checked. They do not come to the second.
+fn patience(state: FleetState, interval: Option<Period>) -> SignedDuration {
+    match (state, interval) {
+        (FleetState::Unreachable, Some(interval)) => interval.signed() * 5 / 2,
+        _ => A_DAY,
+    }
+}
+
+/// `secret` is as the check found it, `outcome` what became of it; `interval` is from one check to the next.
 pub(crate) fn standstill(
     secret: &SecretMetadata,
     outcome: &Outcome,
@@ -47,16 +57,22 @@ pub(crate) fn standstill(
     // The cache, where the secret itself could not be looked at.
     let cached = || tag(tags::EXPIRES_AT).and_then(|end| end.parse().ok());
     let end = outcome.expires_at.or_else(cached);
-    let event = stalled.is_to_be_published(now, end).then(|| {
+    let patience = patience(outcome.state(), interval);
+    let event = stalled.is_to_be_published(now, end, patience).then(|| {
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
         let words = Words::of(outcome.first_failure(), last);
+        let out_of_reach = out_of_reach(outcome);
         EventKind::RotationStalled {
             since: stalled.since,
             step: words.step,
             what: words.what,
             code: words.code,
-            next_step: words.next_step,
+            next_step: match &out_of_reach {
+                Some(out_of_reach) => out_of_reach.next_step(),
+                None => words.next_step,
+            },
+            out_of_reach,
             mail: match end.map(|end| MailFlow::until(end, now)) {
                 Some(MailFlow::StandsStill) => MailFlow::StandsStill,
                 _ => outcome.mail,
@@ -68,6 +84,21 @@ pub(crate) fn standstill(
     let tag = (before != Some(stalled)).then(|| stalled.to_string());
     let since = Some(stalled.since);
     Standstill { event, tag, since }
+}
+
+/// Only where it could not be looked at for that: what is broken is broken by itself.
+fn out_of_reach(outcome: &Outcome) -> Option<OutOfReach> {
+    match outcome.state() {
+        FleetState::Unreachable => {
+            let failure = &outcome.first_failure()?.failure;
+            failure.out_of_reach.as_deref().cloned()
+        }
+        FleetState::Failed
+        | FleetState::Due
+        | FleetState::WaitingForPerson
+        | FleetState::Healthy
+        | FleetState::Replica => None,
+    }
 }
 
 /// What there is to say of what stands still.
@@ -239,5 +270,36 @@ mod tests {
         };
         assert_eq!(what, "asking ShopCtrl: 503");
         assert!(!next_step.contains("tried again"), "{next_step}");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_published_by_the_fourth_check_running_with_what_is_out_of_reach()
+    {
+        let six_hours = Some(Period::seconds(6 * 3_600));
+        let host = OutOfReach::ShopCtrl("shop.example".to_owned());
+        let down = Failure::new(Kind::Temporary, "asking ShopCtrl: 503").out_of_reach(host);
+        let unreachable = outcome(Standing::Healthy, Some(down));
+        assert_eq!(unreachable.state(), FleetState::Unreachable);
+        let mut tag: Option<String> = None;
+        let mut published = Vec::new();
+        for check in 0..6 {
+            let now = Timestamp::from_second(1_795_000_000 + check * 6 * 3_600).unwrap();
+            let tags = tag.iter().map(|tag| (tags::STALLED, tag.as_str()));
+            let found = secret(&tags.collect::<Vec<_>>(), &[("c", &[CURRENT])]);
+            let after = standstill(&found, &unreachable, now, six_hours);
+            tag = after.tag.or(tag);
+            published.push(after.event);
+        }
+        let times: Vec<bool> = published.iter().map(Option::is_some).collect();
+        assert_eq!(times, [false, false, false, true, false, false]);
+        let Some(EventKind::RotationStalled {
+            out_of_reach: Some(OutOfReach::ShopCtrl(host)),
+            next_step,
+            ..
+        }) = &published[3]
+        else {
+            panic!("{published:?}");
+        };
+        assert!(next_step.contains(host), "{next_step}");
     }
 }

@@ -6,6 +6,7 @@ use shared::events::Trouble;
 use shared::ids::MailboxAddress;
 
 use crate::event::{Notice, What};
+use crate::invocation::Invocation;
 use crate::mail::{Item, Mail, Section};
 use crate::settings::Addresses;
 use crate::words::{self, Message, Urgency, for_somebody_else, genuine, message, place, reference};
@@ -48,10 +49,24 @@ struct Entry<'n> {
 /// SNS takes 256 KiB, and a link has up to 2 KiB: what asks for more than this goes into another mail.
 const LINKS: usize = 100;
 
-/// So many of those that nobody is asked anything for are named.
-const NAMED: usize = 50;
+/// What the causes of one mail may take, in bytes: it has 256 KB (SNS API reference, *Publish*).
+const ROOM: usize = 200 * 1024;
 
-pub(crate) fn compose(notices: &[(usize, &Notice)], addresses: &Addresses) -> Vec<Outgoing> {
+/// So many of those that nobody is asked anything for are named with what is so for each; the rest by name alone.
+const IN_WORDS: usize = 50;
+
+pub(crate) fn compose(invocation: &Invocation, addresses: &Addresses) -> Vec<Outgoing> {
+    let mut mails = of_mailboxes(&invocation.notices(), addresses);
+    let weekly = invocation.weekly_reports().into_iter();
+    mails.extend(weekly.map(|(place, weekly)| Outgoing {
+        to: Recipient::Administrator,
+        mail: words::weekly(weekly),
+        of: vec![place],
+    }));
+    mails
+}
+
+fn of_mailboxes(notices: &[(usize, &Notice)], addresses: &Addresses) -> Vec<Outgoing> {
     let mut by_recipient: BTreeMap<Recipient, Vec<Entry<'_>>> = BTreeMap::new();
     for (place, notice) in notices {
         for (to, passed_on) in recipients(notice, addresses) {
@@ -158,14 +173,20 @@ fn in_parts(entries: Vec<Entry<'_>>) -> Vec<Vec<Vec<Entry<'_>>>> {
     }
     causes.sort_by_key(|cause| cause.first().map(rank));
     let mut parts: Vec<Vec<Vec<Entry<'_>>>> = Vec::new();
+    let mut last = (0, 0);
     for cause in causes {
-        let fits = |part: &&mut Vec<Vec<Entry<'_>>>| {
-            let before = part.iter().map(|cause| links(cause)).sum::<usize>();
-            before + links(&cause) <= LINKS
-        };
-        match parts.last_mut().filter(fits) {
-            Some(part) => part.push(cause),
-            None => parts.push(vec![cause]),
+        let more = (links(&cause), bytes(&cause));
+        let with_it = (last.0 + more.0, last.1 + more.1);
+        let fits = with_it.0 <= LINKS && with_it.1 <= ROOM;
+        match parts.last_mut().filter(|_| fits) {
+            Some(part) => {
+                part.push(cause);
+                last = with_it;
+            }
+            None => {
+                parts.push(vec![cause]);
+                last = more;
+            }
         }
     }
     parts
@@ -180,6 +201,21 @@ fn rank(entry: &Entry<'_>) -> (Urgency, bool) {
 fn links(cause: &[Entry<'_>]) -> usize {
     let with_link = cause.iter().filter(|entry| entry.message.link.is_some());
     with_link.count()
+}
+
+fn bytes(cause: &[Entry<'_>]) -> usize {
+    let Section {
+        heading,
+        paragraphs,
+        to_do,
+        items,
+    } = section(cause);
+    let texts = items.iter().filter_map(|item| item.text.as_ref());
+    let links = items.iter().filter_map(|item| item.link.as_ref());
+    let links = links.map(|link| link.address.len() + link.behind.len());
+    let texts = paragraphs.iter().chain(texts).map(String::len);
+    // The heading is underlined.
+    2 * heading.len() + to_do.len() + texts.chain(links).sum::<usize>()
 }
 
 fn is_same_cause(one: &Message, other: &Message) -> bool {
@@ -267,13 +303,9 @@ fn section(cause: &[Entry<'_>]) -> Section {
         }
         several if links(several) > 0 => several.iter().map(item).collect(),
         several => {
-            let more = several.len().saturating_sub(NAMED);
-            let more = (more > 0).then(|| Item {
-                text: Some(format!("And {more} more.")),
-                link: None,
-            });
-            let named = several.iter().take(NAMED).map(item);
-            named.chain(more).collect()
+            let in_words = several.iter().take(IN_WORDS).map(item);
+            let rest = several.get(IN_WORDS..).unwrap_or_default();
+            in_words.chain(by_name(rest)).collect()
         }
     };
     Section {
@@ -290,6 +322,15 @@ fn item(entry: &Entry<'_>) -> Item {
         text: Some(format!("{}: {particular}", place(&entry.notice.mailbox))),
         link: entry.message.link.clone(),
     }
+}
+
+fn by_name(rest: &[Entry<'_>]) -> Option<Item> {
+    let names: Vec<String> = rest.iter().map(|one| place(&one.notice.mailbox)).collect();
+    let text = format!("And {} more: {}.", names.len(), names.join("; "));
+    (!names.is_empty()).then_some(Item {
+        text: Some(text),
+        link: None,
+    })
 }
 
 impl Message {

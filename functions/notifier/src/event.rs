@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use shared::drift::DriftKind;
-use shared::events::{MailFlow, OpenTrouble, Renewal};
+use shared::events::{MailFlow, OpenTrouble, Renewal, WeeklyReport};
 use shared::failure::Failure;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::json;
 use shared::mailbox_secret::{Delivery, Direction};
+use shared::out_of_reach::OutOfReach;
 use shared::ticket::Purpose;
 
 use crate::refused;
@@ -24,6 +25,26 @@ pub(crate) struct Notice {
     pub(crate) mailbox: Mailbox,
     /// What it says.
     pub(crate) what: What,
+}
+
+/// The weekly report.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Weekly {
+    /// The same for each repeat.
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) report: WeeklyReport,
+}
+
+impl Weekly {
+    /// Reads the event; `None` of any other.
+    pub(crate) fn read(event: &Value) -> Result<Option<Self>, Failure> {
+        let detail = event.get("detail").unwrap_or(&Value::Null);
+        match event.get("detail-type").and_then(Value::as_str) {
+            Some("Weekly Report") => read(detail).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Which mailbox secret, as people know it.
@@ -148,6 +169,7 @@ pub(crate) struct Failed {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Stalled {
     pub(crate) since: Timestamp,
+    pub(crate) out_of_reach: Option<OutOfReach>,
     #[serde(flatten)]
     pub(crate) failed: Failed,
 }

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::{Drift, DriftKind};
 use shared::events::{
-    AskedBefore, Event, EventKind, HandOverConnection, MailFlow, MailboxSubject, OpenTrouble,
-    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Subject, Trouble,
+    AskedBefore, Event, EventKind, FleetEntry, FleetState, HandOverConnection, Looked, MailFlow,
+    MailboxSubject, OpenTrouble, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops,
+    Subject, Totals, Trouble, WeeklyReport,
 };
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::mailbox_secret::{Delivery, Direction};
+use shared::out_of_reach::OutOfReach;
 use shared::ticket::Purpose;
 
 use crate::compose::{Outgoing, Recipient, compose};
@@ -124,13 +126,94 @@ fn stalled(n: u32, what: &str) -> Value {
 #[derive(serde::Deserialize)]
 struct Stalled {
     what: String,
+    out_of_reach: Option<OutOfReach>,
+}
+
+fn unreachable(n: u32, out_of_reach: &OutOfReach) -> Value {
+    let what = format!("asking, time {n}: no answer within the time limit");
+    let mut stalled = stalled(n, &what);
+    stalled["detail"]["out_of_reach"] = serde_json::to_value(out_of_reach).unwrap();
+    stalled["detail"]["next_step"] = out_of_reach.next_step().into();
+    stalled
+}
+
+/// Of 30 mailboxes, of which some are not well.
+fn weekly() -> Value {
+    let mut totals = Totals::default();
+    for n in 0..30 {
+        let (state, failure) = match n {
+            0..4 => (
+                FleetState::Failed,
+                Some("connection orders-in: Enable is off in ShopCtrl. Switch it on."),
+            ),
+            4 => (
+                FleetState::Failed,
+                Some(
+                    "reading the mailbox document: lifetime is not a duration such as P730D. Correct it.",
+                ),
+            ),
+            5..12 => (
+                FleetState::Unreachable,
+                Some("asking ShopCtrl at shop.example: answered 503"),
+            ),
+            12 => (FleetState::Due, None),
+            13..16 => (FleetState::WaitingForPerson, None),
+            16 => (FleetState::Replica, None),
+            _ => (FleetState::Healthy, None),
+        };
+        let since = (n < 13).then(|| at("2027-01-04T06:00:00Z"));
+        let looked = Looked {
+            entry: FleetEntry {
+                secret: format!("shopmail/orders{n}"),
+                state,
+                expires_at: Some(at(DUE) + jiff::SignedDuration::from_hours(24 * 9 * n)),
+                since,
+                failure: failure.map(str::to_owned),
+            },
+            rotating: false,
+            is_fresh: false,
+            waits_for_its_first: false,
+        };
+        totals.add(looked, at("2027-01-11T06:02:00Z"));
+    }
+    // Named in no event: it was full.
+    totals.counts.checked += 17;
+    totals.counts.waiting_for_person += 17;
+    totals.left_out = 17;
+    fleet(WeeklyReport::new(
+        at("2027-01-11T06:00:00Z"),
+        at("2027-01-11T06:02:00Z"),
+        &totals,
+    ))
+}
+
+/// Where there is nothing to tell.
+fn weekly_and_well() -> Value {
+    let mut totals = Totals::default();
+    totals.counts.checked = 1;
+    totals.counts.healthy = 1;
+    let week = at("2027-01-11T06:00:00Z");
+    fleet(WeeklyReport::new(week, week, &totals))
+}
+
+fn fleet(report: WeeklyReport) -> Value {
+    let event = Event {
+        subject: Subject::Fleet(report.time),
+        token: None,
+        kind: EventKind::WeeklyReport(Box::new(report)),
+    };
+    json!({
+        "version": "0", "source": "shopmail", "detail-type": event.kind.detail_type(),
+        "time": "2027-01-11T06:03:00Z", "detail": event.detail(),
+    })
 }
 
 impl Stalled {
     fn kind(self) -> EventKind {
         EventKind::RotationStalled {
+            out_of_reach: self.out_of_reach,
             since: at("2027-01-04T06:00:00Z"),
-            step: "probe".to_owned(),
+            step: "inspect".to_owned(),
             what: self.what,
             code: Some("503".to_owned()),
             next_step:
@@ -262,6 +345,11 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("failed_at_a_connection", vec![failed(0, "setSecret", "delivering to connection orders-in: answered 401", None, "Correct the ShopCtrl login in shopmail-shopctrl/shop.example.")]),
         ("stalled", vec![stalled(0, "asking ShopCtrl for the connection orders-in: answered 503")]),
         ("stalled_at_once_for_an_agency", (0..60).map(|n| stalled(n, "asking ShopCtrl at shop.example: answered 503")).collect()),
+        ("unreachable_tenant_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))).collect()),
+        ("unreachable_shopctrl_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::ShopCtrl("shop.example".to_owned()))).collect()),
+        ("unreachable_alone", vec![unreachable(0, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))]),
+        ("weekly_report", vec![weekly()]),
+        ("weekly_report_and_all_is_well", vec![weekly_and_well()]),
         ("drift_put_right", vec![mended()]),
         ("leak_that_stops_mail", vec![event(0, EventKind::CredentialRetired {
             key_id: KeyId(ID.parse().unwrap()), reason: RetiredReason::Emergency,
@@ -292,7 +380,7 @@ fn mails(events: &[Value], addresses: &Addresses) -> Vec<Outgoing> {
     let records =
         records.map(|(n, event)| json!({"messageId": n.to_string(), "body": event.to_string()}));
     let batch = json!({"Records": records.collect::<Vec<_>>()});
-    compose(&Invocation::read(&batch).notices(), addresses)
+    compose(&Invocation::read(&batch), addresses)
 }
 
 #[test]
@@ -328,7 +416,7 @@ fn a_subject_has_less_than_100_characters_of_one_line_and_says_which_mailbox() {
             assert!(subject.chars().count() < 100, "{name}: {subject}");
             assert!(!subject.contains(char::is_control), "{name}: {subject}");
             assert!(
-                subject.contains("Shop ") || subject.contains("mailboxes"),
+                subject.contains("Shop ") || subject.contains("mailbox"),
                 "{name}: {subject}"
             );
         }
@@ -372,6 +460,74 @@ fn what_does_not_fit_into_one_mail_is_lost_from_none() {
     let of: BTreeSet<usize> = mails.iter().flat_map(|mail| mail.of.clone()).collect();
     assert_eq!(of.len(), 450);
     assert!(mails.iter().all(|mail| mail.mail.text().len() < 256 * 1024));
+}
+
+#[test]
+fn a_thousand_causes_at_once_are_more_than_one_mail_and_each_mailbox_is_named() {
+    let what = |n| {
+        format!(
+            "asking for app registration {n}: {}",
+            "answered 503, ".repeat(30)
+        )
+    };
+    let events: Vec<Value> = (0..1_000).map(|n| stalled(n, &what(n))).collect();
+    let mails = mails(&events, &addresses());
+    let to_topic = mails
+        .iter()
+        .filter(|mail| mail.to == Recipient::Administrator);
+    let to_topic: Vec<&Outgoing> = to_topic.collect();
+    assert!(to_topic.len() > 1);
+    let of: BTreeSet<usize> = to_topic.iter().flat_map(|mail| mail.of.clone()).collect();
+    assert_eq!(of.len(), 1_000);
+    assert!(mails.iter().all(|mail| mail.mail.text().len() < 256 * 1024));
+}
+
+#[test]
+fn the_weekly_report_of_ten_thousand_that_are_unwell_fits_into_one_mail_to_the_administrator() {
+    let mut totals = Totals::default();
+    for n in 0..10_000 {
+        let entry = FleetEntry {
+            secret: format!("shopmail/orders-{n}"),
+            state: FleetState::Failed,
+            expires_at: Some(at(DUE)),
+            since: Some(at(DUE)),
+            failure: Some(format!("asking {}: answered 503", n % 150)),
+        };
+        let looked = Looked {
+            entry,
+            rotating: false,
+            is_fresh: false,
+            waits_for_its_first: false,
+        };
+        totals.add(looked, at(DUE));
+    }
+    let event = fleet(WeeklyReport::new(at(DUE), at(DUE), &totals));
+    let mails = mails(&[event.clone(), event], &addresses());
+    assert_eq!(mails.len(), 1, "a repeat is no other mail");
+    assert_eq!(mails[0].to, Recipient::Administrator);
+    assert!(mails[0].mail.subject.contains("10000 not well"));
+    let text = mails[0].mail.text();
+    assert!(text.len() < 256 * 1024, "{}", text.len());
+    assert!(text.contains("shopmail/orders-0") && text.contains("are not named below"));
+}
+
+#[test]
+fn what_is_behind_one_tenant_is_one_cause_whatever_each_call_ended_in() {
+    let tenant = OutOfReach::Tenant(DirectoryId::read(ID).unwrap());
+    let host = OutOfReach::ShopCtrl("shop.example".to_owned());
+    let events = (0..100).map(|n| unreachable(n, if n < 99 { &tenant } else { &host }));
+    let events: Vec<Value> = events.collect();
+    let mails = mails(&events, &addresses());
+    let to_topic = mails
+        .iter()
+        .find(|mail| mail.to == Recipient::Administrator);
+    let mail = &to_topic.unwrap().mail;
+    assert_eq!(mail.sections.len(), 2, "one for each cause");
+    let text = mail.text();
+    assert!(text.contains("99 mailboxes could not be checked"));
+    for n in 0..100 {
+        assert!(text.contains(&format!("orders{n}@shop.example")), "{n}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::failure::Failure;
 
-use crate::event::Notice;
+use crate::event::{Notice, Weekly};
 use crate::refused;
 
 /// What came.
@@ -22,6 +22,8 @@ pub(crate) struct Invocation {
 pub(crate) enum Received {
     /// It is to be mailed.
     Notice(Box<Notice>),
+    /// The weekly report.
+    Weekly(Box<Weekly>),
     /// Nobody is mailed of such.
     NotMailed,
     /// Something in it is missing or wrong.
@@ -74,12 +76,26 @@ impl Invocation {
         }
         notices
     }
+
+    /// The weekly reports, in the same way.
+    pub(crate) fn weekly_reports(&self) -> Vec<(usize, &Weekly)> {
+        let mut reports: Vec<(usize, &Weekly)> = Vec::new();
+        for (n, received) in self.received.iter().enumerate() {
+            if let Received::Weekly(weekly) = received
+                && reports.iter().all(|(_, known)| known.id != weekly.id)
+            {
+                reports.push((n, weekly));
+            }
+        }
+        reports
+    }
 }
 
 fn read(event: &Value) -> Received {
-    match Notice::read(event) {
-        Ok(Some(notice)) => Received::Notice(Box::new(notice)),
-        Ok(None) => Received::NotMailed,
-        Err(failure) => Received::Unreadable(failure),
+    match (Weekly::read(event), Notice::read(event)) {
+        (Ok(Some(weekly)), _) => Received::Weekly(Box::new(weekly)),
+        (Ok(None), Ok(Some(notice))) => Received::Notice(Box::new(notice)),
+        (Ok(None), Ok(None)) => Received::NotMailed,
+        (Err(failure), _) | (Ok(None), Err(failure)) => Received::Unreadable(failure),
     }
 }

@@ -75,7 +75,7 @@ impl Notifier {
                 first_failure.get_or_insert(failure.clone());
             }
         }
-        let mails = compose(&invocation.notices(), &self.settings.addresses);
+        let mails = compose(&invocation, &self.settings.addresses);
         let sent = mails.len();
         for outgoing in mails {
             let sent = match Instant::now() < ends {

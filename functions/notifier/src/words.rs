@@ -4,9 +4,13 @@ mod common;
 mod ends;
 mod over;
 mod requests;
+mod weekly;
 mod wrong;
 
 pub(crate) use common::{BOTH_HAVE_IT, for_somebody_else, genuine, not_mailed, place, reference};
+pub(crate) use weekly::weekly;
+
+use std::borrow::Cow;
 
 use crate::event::{Notice, What};
 use crate::mail::Link;
@@ -18,7 +22,7 @@ pub(crate) struct Message {
     /// Behind the place, in the subject.
     pub(crate) headline: String,
     /// Behind "3 mailboxes", where several have the same to say.
-    pub(crate) of_many: &'static str,
+    pub(crate) of_many: Cow<'static, str>,
     /// What is so for all that have the same cause.
     pub(crate) general: Vec<String>,
     /// What is so for this mailbox.

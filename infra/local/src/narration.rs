@@ -22,6 +22,10 @@ pub fn of_event(event: &Value) -> Told {
             format!("The secret has to be renewed now: {}.", due_reason(detail)),
         ),
         "Fleet Report" => report(detail),
+        "Weekly Report" => Told::new(
+            "weekly_report",
+            "The weekly report goes out: how all mailboxes stand, and which secrets end first.",
+        ),
         "Rotation Started" => Told::new(
             "issued",
             "Microsoft Entra issued a new client secret beside the old one. Its value is kept in AWS Secrets Manager.",

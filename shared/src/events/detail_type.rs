@@ -8,10 +8,12 @@ use super::fields::{
     RetiredReason, Stops,
 };
 use super::totals::{Counts, Totals};
+use super::weekly::WeeklyReport;
 use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
+use crate::out_of_reach::OutOfReach;
 use crate::ticket::Purpose;
 
 /// What happened; JSON Schemas are in infra/event-schemas.
@@ -213,9 +215,12 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
-    /// For a day a mailbox could not be looked at or acted on, or its rotation has stood still; published again as the
-    /// end nears, and each week.
+    /// For a day a mailbox could not be acted on or its rotation has stood still, or four checks running could not look
+    /// at it; published again as the end nears, and each week.
     RotationStalled {
+        /// What could not be reached, where it is that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        out_of_reach: Option<OutOfReach>,
         /// Since when, by the first check that saw it so.
         since: Timestamp,
         /// The step or action that fails.
@@ -288,6 +293,8 @@ pub enum EventKind {
         /// So many more are not healthy, and not named.
         left_out: usize,
     },
+    /// The report of one week, by the first check of it.
+    WeeklyReport(Box<WeeklyReport>),
     /// A leaked client secret was replaced: this secret, and those that share the leaked one, are to be
     /// checked at once.
     CheckRequested {
@@ -380,6 +387,7 @@ impl EventKind {
             Self::ClientSecretExpired { .. } => "Client Secret Expired",
             Self::DriftFound { .. } => "Drift Found",
             Self::FleetReport { .. } => "Fleet Report",
+            Self::WeeklyReport(_) => "Weekly Report",
             Self::CheckRequested { .. } => "Check Requested",
             Self::CheckContinues { .. } => "Check Continues",
         }

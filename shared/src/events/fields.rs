@@ -44,6 +44,20 @@ pub enum FleetState {
     Replica,
 }
 
+impl FleetState {
+    /// Its place, where those that most want a person come first.
+    pub(super) fn worst_first(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::Unreachable => 1,
+            Self::Due => 2,
+            Self::WaitingForPerson => 3,
+            Self::Replica => 4,
+            Self::Healthy => 5,
+        }
+    }
+}
+
 /// Why a rotation is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,9 +7,11 @@ use super::{Event, EventKind, Subject};
 
 impl Event {
     pub(super) fn id(&self) -> String {
-        let subject = match &self.subject {
-            Subject::Secret(mailbox) => mailbox.arn.clone(),
-            Subject::Fleet(check) => check.to_string(),
+        let subject = match (&self.subject, &self.kind) {
+            (Subject::Secret(mailbox), _) => mailbox.arn.clone(),
+            // One for each week, whichever check publishes it.
+            (Subject::Fleet(_), EventKind::WeeklyReport(report)) => report.week.to_string(),
+            (Subject::Fleet(check), _) => check.to_string(),
         };
         let parts = [
             subject.as_str(),
@@ -114,7 +116,7 @@ impl EventKind {
                 ..
             } => format!("{} {connection:?} {mended} {time}", what.code()),
             // One for each check, whose time is in the id.
-            Self::FleetReport { .. } => String::new(),
+            Self::FleetReport { .. } | Self::WeeklyReport(_) => String::new(),
             // One for each rotation, whose token is in the id.
             Self::CheckRequested { .. } => String::new(),
             Self::CheckContinues { part, .. } => part.to_string(),

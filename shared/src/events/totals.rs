@@ -74,8 +74,9 @@ pub const MOST_URGENT: usize = 50;
 const WITH_WORDS: usize = 200;
 const WORDS: usize = 300;
 
-/// So many are named at all: more do not fit into an event.
-const NAMED: usize = 2000;
+/// So many are kept by name, and so many replicas: more do not fit into an event, in the fewest words.
+const NAMED: usize = 10_000;
+const REPLICAS: usize = 500;
 
 /// What the secrets that are named may take of an event, in bytes: an event has 256 KB (EventBridge quotas, "PutEvents
 /// entry size"), and the same words cost more in its JSON.
@@ -105,10 +106,13 @@ impl Totals {
             entry.failure = entry
                 .failure
                 .map(|words| words.chars().take(WORDS).collect());
-            if self.secrets.len() < NAMED {
-                self.secrets.push(entry);
-            } else {
-                self.left_out += 1;
+            let has_room = match is_ours {
+                true => self.secrets.len() < NAMED,
+                false => self.counts.replicas <= REPLICAS,
+            };
+            match has_room {
+                true => self.secrets.push(entry),
+                false => self.left_out += 1,
             }
         }
     }
@@ -128,9 +132,10 @@ impl Totals {
         }
     }
 
-    /// As much of it as fits into an event; `left_out` says how many secrets are not named.
+    /// As much of it as fits into an event, the worst first; `left_out` says how many secrets are not named.
     #[must_use]
     pub fn fitting(mut self) -> Self {
+        self.secrets.sort_by_key(|entry| entry.state.worst_first());
         let mut room = ROOM;
         let mut fits = |entry: &FleetEntry| {
             let bytes = serde_json::to_vec(entry).map_or(ROOM, |json| json.len() + 1);
@@ -268,6 +273,17 @@ mod tests {
         assert_eq!(all.secrets.len() + all.left_out, 10_000);
         assert!(all.secrets[0].failure.is_some());
         assert!(serde_json::to_string(&all).unwrap().len() < 200 * 1024);
+    }
+
+    #[test]
+    fn neither_replicas_nor_what_is_being_renewed_take_the_place_of_one_that_failed() {
+        let many = |state| (0..9_000).map(move |n| looked(n, state, None));
+        let replicas_and_due = many(FleetState::Replica).chain(many(FleetState::Due));
+        let totals = totals(replicas_and_due.chain([looked(0, FleetState::Failed, None)]));
+        let fitting = totals.fitting();
+        assert_eq!(fitting.secrets[0].state, FleetState::Failed);
+        assert!(fitting.secrets[0].failure.is_some());
+        assert_eq!(fitting.secrets.len() + fitting.left_out, 18_001);
     }
 
     #[test]

@@ -28,7 +28,7 @@ struct Published {
 
 /// Most of what stands still goes on by itself within a day: a server that was down, a rotation whose function
 /// was killed.
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+pub const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What stays is published again after this time, also where no end comes nearer.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -76,11 +76,16 @@ impl Stalled {
         self.published.is_some()
     }
 
-    /// Whether it is to be published now.
+    /// Whether it is to be published now, where that is done once it has stood for so long.
     #[must_use]
-    pub fn is_to_be_published(self, now: Timestamp, end: Option<Timestamp>) -> bool {
+    pub fn is_to_be_published(
+        self,
+        now: Timestamp,
+        end: Option<Timestamp>,
+        patience: SignedDuration,
+    ) -> bool {
         let again = |published: Published| published.is_to_be_repeated(now, end);
-        self.for_a_day(now) && self.published.is_none_or(again)
+        now.duration_since(self.since) >= patience && self.published.is_none_or(again)
     }
 
     /// Published at `now`.
@@ -153,7 +158,7 @@ mod tests {
     fn a_person_hears_of_it_after_a_day_then_at_each_threshold_and_each_week() {
         let end = Some(at("2026-12-31T00:00:00Z"));
         let first = Stalled::seen(None, at("2026-12-01T06:00:00Z"));
-        let due = |stalled: Stalled, now: &str| stalled.is_to_be_published(at(now), end);
+        let due = |stalled: Stalled, now: &str| stalled.is_to_be_published(at(now), end, A_DAY);
         assert!(!due(first, "2026-12-02T05:59:59Z"));
         assert!(due(first, "2026-12-02T06:00:00Z"));
         let once = first.published(at("2026-12-02T06:00:00Z"), end);

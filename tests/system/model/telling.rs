@@ -194,7 +194,8 @@ pub fn reported_as_failed(world: &ModelWorld, mailbox: &Mailbox) -> bool {
     entries.any(|entry| {
         let named = [mailbox.secret.as_str(), mailbox.arn.as_str()];
         let name = entry["secret"].as_str().unwrap_or_default();
-        named.contains(&name) && entry["state"] == "failed"
+        named.contains(&name)
+            && ["failed", "unreachable"].contains(&entry["state"].as_str().unwrap_or_default())
     })
 }
 

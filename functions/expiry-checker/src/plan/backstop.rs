@@ -182,9 +182,9 @@ mod tests {
             let mut found = scheduled_in(0);
             let tag = format!("renew-before=P{before}D renew-share=1/{share}");
             found.policy = found.policy.with_tag(Some(&tag)).unwrap();
-            let probe = found.probe.as_mut().unwrap();
-            probe.start = Some(at(NOW));
-            probe.expires_at = Some(at(NOW) + SignedDuration::from_hours(24 * life));
+            let facts = found.facts.as_mut().unwrap();
+            facts.start = Some(at(NOW));
+            facts.expires_at = Some(at(NOW) + SignedDuration::from_hours(24 * life));
             found.secret.last_rotated = Some(at(NOW));
             found.secret.next_rotation = Some(at(NOW) + SignedDuration::from_hours(hour));
             let judged = judged(&found);

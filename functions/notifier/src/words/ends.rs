@@ -61,7 +61,7 @@ pub(super) fn expiring(expiring: &Expiring) -> Message {
     Message {
         urgency: Urgency::NeedsSomebody,
         headline: format!("{stops} {left}, on {}", day(*expires_at)),
-        of_many: "have a client secret that ends soon",
+        of_many: "have a client secret that ends soon".into(),
         general: vec![format!(
             "The client secret with which ShopCtrl reaches the mailbox ends, and {becomes}"
         )],
@@ -89,7 +89,7 @@ pub(super) fn expired(expired: &Expired) -> Message {
     Message {
         urgency: Urgency::StandsStill,
         headline: format!("the client secret ended on {}", day(expired.expires_at)),
-        of_many: "have a client secret that has ended",
+        of_many: "have a client secret that has ended".into(),
         general: vec![
             "The client secret with which ShopCtrl reaches the mailbox has ended, so the shop gets and sends no mail.".to_owned(),
         ],
@@ -106,7 +106,7 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
         Some(_) => Message {
             urgency: Urgency::NeedsSomebody,
             headline: format!("look in ShopCtrl once more, by {}", last_day_before(end)),
-            of_many: "want one more look in ShopCtrl",
+            of_many: "want one more look in ShopCtrl".into(),
             general: vec![format!(
                 "The client secret was replaced, and somebody said that the new one was entered in ShopCtrl, for {}. We cannot see whether that is so: mail works with the old one too, until that ends.",
                 directions(&ending.connections)
@@ -126,7 +126,7 @@ pub(super) fn superseded(ending: &SupersededEnding) -> Message {
         None => Message {
             urgency: Urgency::Wrong,
             headline: format!("an old client secret stops on {}", day(end)),
-            of_many: "have an old client secret that stops",
+            of_many: "have an old client secret that stops".into(),
             general: vec![
                 "A client secret that a person had made in Entra was replaced by a new one, which ShopCtrl has. The old one will be removed.".to_owned(),
             ],

@@ -25,7 +25,7 @@ pub(super) fn rotated(rotated: &Rotated) -> Message {
     Message {
         urgency: Urgency::Over,
         headline: format!("all is well, renewed until {}", day(*expires_at)),
-        of_many: "are well again",
+        of_many: "are well again".into(),
         general: vec![
             "The client secret with which ShopCtrl reaches the mailbox was renewed. The new one signs in at Microsoft, ShopCtrl has it for each connection, and it is the one in use.".to_owned(),
         ],
@@ -42,7 +42,7 @@ pub(super) fn recovered(recovered: &Recovered) -> Message {
     Message {
         urgency: Urgency::Over,
         headline: format!("all clear ({})", trouble_was(trouble)),
-        of_many: "are in order again",
+        of_many: "are in order again".into(),
         general: vec![seen.clone()],
         particular: between(*since, *at, trouble),
         to_do: "Nothing.".to_owned(),

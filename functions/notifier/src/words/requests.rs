@@ -70,7 +70,7 @@ pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),
         headline,
-        of_many,
+        of_many: of_many.into(),
         general: vec![format!("{WHAT_IT_IS} {why}")],
         particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
         to_do: SIGN_IN.to_owned(),
@@ -89,7 +89,7 @@ pub(super) fn permission(ending: &PermissionEnding) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),
         headline: format!("sign in once, {}, for the next renewal", by(*mail, *due_by)),
-        of_many: "need one sign-in each before the next renewal",
+        of_many: "need one sign-in each before the next renewal".into(),
         general: vec![format!(
             "{WHAT_IT_IS} The permission with which it is renewed is over: Microsoft wants the mailbox's owner to sign in again. If that is done now, no renewal has to wait."
         )],
@@ -149,7 +149,7 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::NeedsSomebody),
         headline,
-        of_many,
+        of_many: of_many.into(),
         general: vec![format!("{WHAT_IT_IS} {why}")],
         particular: vec![mail_now, as_the_mailbox(mailbox)],
         to_do: to_do.to_owned(),

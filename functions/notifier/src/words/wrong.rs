@@ -1,5 +1,9 @@
 //! What is wrong, or may be.
 
+use jiff::Timestamp;
+use shared::events::MailFlow;
+use shared::out_of_reach::OutOfReach;
+
 use super::common::{self, day, mail_until, now, sentence, time, urgency};
 use super::over::had_been;
 use super::{Message, Urgency};
@@ -8,25 +12,61 @@ use crate::event::{Drift, Failed, Revealed, Stalled, Stops};
 pub(super) fn failed(failed: &Failed) -> Message {
     let mut message = failure(failed);
     message.headline = failing(&failed.step).to_owned();
-    message.of_many = "cannot be renewed";
+    message.of_many = "cannot be renewed".into();
     message
 }
 
 pub(super) fn stalled(stalled: &Stalled) -> Message {
-    let Stalled { since, failed } = stalled;
+    let Stalled {
+        since,
+        failed,
+        out_of_reach,
+    } = stalled;
+    if let Some(out_of_reach) = out_of_reach {
+        return unreachable(*since, failed, out_of_reach);
+    }
     let mut message = failure(failed);
-    let looks = ["probe", "sweep", "retire", "check"].contains(&failed.step.as_str());
+    let looks = ["inspect", "sweep", "retire", "check"].contains(&failed.step.as_str());
     (message.headline, message.of_many) = if looks {
         let headline = format!("could not be checked since {}", day(*since));
-        (headline, "could not be checked for a day")
+        (headline, "could not be checked".into())
     } else {
         let headline = format!("the renewal stands still since {}", day(*since));
-        (headline, "have a renewal that stands still")
+        (headline, "have a renewal that stands still".into())
     };
     let since = format!("It has been so since {}.", time(*since));
     message.particular.insert(0, since);
     message.to_do = now(&message.to_do);
     message
+}
+
+/// The same for all behind what cannot be reached, whatever the calls to it ended in.
+fn unreachable(since: Timestamp, failed: &Failed, out_of_reach: &OutOfReach) -> Message {
+    let (cause, meaning) = match out_of_reach {
+        OutOfReach::Tenant(tenant) => (
+            format!("no answer from Entra for {tenant}"),
+            "Microsoft Entra could not be asked for this tenant, at four checks running or for a day. That says nothing of the mail: it may work.",
+        ),
+        OutOfReach::ShopCtrl(host) => (
+            format!("no answer from ShopCtrl at {host}"),
+            "ShopCtrl could not be asked at this address, at four checks running or for a day. Whether it gets and sends mail is not known.",
+        ),
+    };
+    let mut particular = vec![format!("Since {}.", time(since))];
+    particular.extend(failed.expires_at.map(|end| match failed.mail {
+        MailFlow::StandsStill => format!("Its client secret has ended on {}.", time(end)),
+        MailFlow::Flows | MailFlow::NotKnown => format!("Its client secret ends on {}.", time(end)),
+    }));
+    Message {
+        urgency: urgency(failed.mail, Urgency::Wrong),
+        headline: format!("could not be checked since {}", day(since)),
+        of_many: format!("could not be checked: {cause}").into(),
+        general: vec![format!("{} {meaning}", sentence(&cause))],
+        particular,
+        to_do: now(&failed.next_step),
+        for_administrator: None,
+        link: None,
+    }
 }
 
 fn failure(failed: &Failed) -> Message {
@@ -49,7 +89,7 @@ fn failure(failed: &Failed) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::Wrong),
         headline: String::new(),
-        of_many: "",
+        of_many: "".into(),
         general: vec![format!("{} {what}", while_doing(step))],
         particular,
         to_do: next_step.clone(),
@@ -114,7 +154,7 @@ pub(super) fn drift(drift: &Drift) -> Message {
         return Message {
             urgency: Urgency::Over,
             headline: format!("put right ({})", had_been(*what)),
-            of_many: "were put right",
+            of_many: "were put right".into(),
             general: vec![format!("A check found something: {}.", had_been(*what))],
             particular,
             to_do: "Nothing. If it comes again, ask who changes it in ShopCtrl.".to_owned(),
@@ -126,7 +166,7 @@ pub(super) fn drift(drift: &Drift) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::Wrong),
         headline: common::drift(*what).to_owned(),
-        of_many: "are not as they were left",
+        of_many: "are not as they were left".into(),
         general: vec![sentence(meaning.as_deref().unwrap_or(what.meaning()))],
         particular,
         to_do: next_step.as_deref().unwrap_or(what.next_step()).to_owned(),
@@ -140,7 +180,7 @@ pub(super) fn revealed(revealed: &Revealed) -> Message {
     Message {
         urgency: Urgency::Wrong,
         headline: "the new client secret was shown on the page".to_owned(),
-        of_many: "had their new client secret shown on the page",
+        of_many: "had their new client secret shown on the page".into(),
         general: vec![
             "The page that leads through ShopCtrl showed the new client secret, as it does to the mailbox's own account after a sign-in, so that it can be entered there.".to_owned(),
         ],
@@ -157,7 +197,7 @@ pub(super) fn stopped(stops: &Stops) -> Message {
     Message {
         urgency: Urgency::NeedsSomebody,
         headline: "leaked client secret removed, mail may stand still".to_owned(),
-        of_many: "had a leaked client secret removed, and may have no mail",
+        of_many: "had a leaked client secret removed, and may have no mail".into(),
         general: vec![
             "A client secret that leaked was replaced and removed from Entra at once. Where ShopCtrl does not have the new one, mail stands still.".to_owned(),
         ],
