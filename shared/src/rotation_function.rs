@@ -16,6 +16,7 @@ use crate::aws::{AwsSettings, Service, classify, was_not_carried_out};
 use crate::failure::{Failure, Kind, sanitized_code};
 use crate::http;
 use crate::ids::KeyId;
+use crate::period::Period;
 use crate::retry::backoff;
 use crate::rotation::inspection::{Inspect, Inspected};
 use crate::rotation::{Action, ActionCall, AskedAgain, Retired, Step, StepCall, Swept};
@@ -25,6 +26,7 @@ use crate::rotation::{Action, ActionCall, AskedAgain, Retired, Step, StepCall, S
 pub struct RotationFunction {
     client: Client,
     name: String,
+    slot_wait: Duration,
 }
 
 #[derive(Deserialize)]
@@ -36,20 +38,24 @@ struct FunctionError {
     error_message: String,
 }
 
-/// An invocation that was not carried out, because the account's slots are in use, is asked for again for so long: a
-/// slot is free once another invocation has ended.
-const ASKED_FOR: Duration = Duration::from_secs(120);
-/// Its longest pauses are those before a fifth attempt, some seconds.
+/// The longest pauses before an invocation is asked for again are those before a fifth attempt, some seconds.
 const MOST_PATIENT: u32 = 5;
 
 impl RotationFunction {
-    /// The function with this name or ARN.
+    /// The function with this name or ARN. An invocation that was not carried out, because the account's slots are in
+    /// use, is asked for again for `slot_wait`: one is free once another invocation has ended.
     #[must_use]
-    pub fn new(settings: &AwsSettings, http: &http::Client, name: String) -> Self {
+    pub fn new(
+        settings: &AwsSettings,
+        http: &http::Client,
+        name: String,
+        slot_wait: Period,
+    ) -> Self {
         let config = settings.config(Service::Lambda, http);
         Self {
             client: Client::new(&config),
             name,
+            slot_wait: slot_wait.duration(),
         }
     }
 
@@ -156,7 +162,7 @@ impl RotationFunction {
         let request = self.client.invoke().function_name(&self.name);
         let request = request.invocation_type(kind);
         let request = request.payload(Blob::new(event.to_string()));
-        let ends = Instant::now() + ASKED_FOR;
+        let ends = Instant::now() + self.slot_wait;
         let mut attempt = 1;
         loop {
             match request.clone().send().await {

@@ -46,6 +46,8 @@ pub const ISSUED_AT: &str = "shopmail:issued-at";
 pub const EXPIRES_AT: &str = "shopmail:expires-at";
 /// The version whose promotion has been published.
 pub const ROTATED_VERSION: &str = "shopmail:rotated-version";
+/// On the secret that signs links: the check that is under way, as `expiry-checker` has it; or [`NONE`].
+pub const CHECK: &str = "shopmail:check";
 /// Where a rotation stands: [`state::State`].
 pub const STATE: &str = "shopmail:state";
 /// The last reminder: [`reminded::Reminded`].
@@ -62,6 +64,8 @@ pub const REDELIVERY: &str = "shopmail:redelivery";
 pub const REMOVING: &str = "shopmail:removing";
 /// How the last attempt at a step ended: [`last_failure::LastFailure`].
 pub const LAST_FAILURE: &str = "shopmail:last-failure";
+/// What a person can do about it, or [`NONE`]: [`last_failure::next_step`].
+pub const LAST_NEXT_STEP: &str = "shopmail:last-next-step";
 /// The failures that were published: [`published_failures::PublishedFailures`].
 pub const PUBLISHED_FAILURES: &str = "shopmail:failures-told";
 /// Since when a mailbox has not been in order: [`stalled::Stalled`], or [`NONE`].

@@ -235,6 +235,9 @@ async fn whoever_cannot_be_checked_four_times_running_is_named_once_in_one_mail_
     let named: BTreeSet<&str> = named.flatten().collect();
     let both = [&orders, &returns].map(|scenario| scenario.mailbox.secret.as_str());
     assert_eq!(named, both.into());
+    let tenant = json!({"kind": "tenant", "name": orders.document()["tenant_id"]});
+    let of_tenant = |detail: &Value| detail["out_of_reach"] == tenant;
+    assert!(stalled.iter().all(of_tenant), "{stalled:?}");
     world.gate.heal();
     world.clock.advance(SignedDuration::from_hours(6));
     orders.check().await;

@@ -247,21 +247,59 @@ async fn a_rotation_that_died_is_continued_by_the_checks_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_that_continues_goes_on_behind_its_cursor_with_the_time_that_it_began_with() {
-    let first = Scenario::with(&named("alpha", 1)).await;
-    let second = first.beside(&named("beta", 2));
+async fn a_check_that_continues_goes_on_with_the_tenants_that_are_left_and_the_time_that_it_began_with()
+ {
+    let far = |name, shop_id, tenant| MailboxPlan {
+        ends_in: days(100),
+        tenant,
+        ..named(name, shop_id)
+    };
+    let first = Scenario::with(&far("alpha", 1, None)).await;
     let world = &first.world;
-    let began = (world.clock.now() - days(30)).to_string();
+    let other = world.add_tenant("other.example", &[2]).unwrap();
+    let second = first.beside(&far("beta", 2, Some(other.clone())));
+    first.check().await;
+    let began = world.clock.now().to_string();
+    world.clock.advance(days(90));
     let event = json!({
         "detail-type": "Check Continues", "source": "shopmail",
-        "detail": {"id": "00", "cursor": first.mailbox.arn, "time": began},
+        "detail": {"id": "00", "tenants": [other.id], "part": 2, "time": began},
     });
     let done = world.invoke("expiry-checker", &event).await.unwrap();
     assert_eq!(done.function_error, None, "{}", done.payload);
+    assert_eq!(done.payload["counts"]["checked"], 1, "{}", done.payload);
     let secrets = done.payload["secrets"].as_array().unwrap();
-    assert_eq!(secrets.len(), 1);
     assert_eq!(secrets[0]["secret"], second.mailbox.secret.as_str());
-    // 30 days ago the secret was not due yet.
+    // 90 days ago the secret was not due yet.
     assert_eq!(secrets[0]["state"], "healthy");
-    assert_eq!(done.payload["continues_after"], Value::Null);
+    assert_eq!(done.payload["continues_with"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_begins_while_another_one_is_under_way_does_nothing_and_one_after_it_does() {
+    let scenario = Scenario::begin().await;
+    let world = &scenario.world;
+    let (before, after) = (SignedDuration::from_mins(5), SignedDuration::from_mins(25));
+    let lease = |began: jiff::Timestamp| {
+        let until = began + SignedDuration::from_mins(20);
+        let lease = format!("{}/{}", began.as_second(), until.as_second());
+        let tag = ("shopmail:check", lease.as_str());
+        world
+            .secrets_manager
+            .put_tags("shopmail-ticket-key", &[tag])
+            .unwrap();
+    };
+    lease(world.clock.now() - before);
+    let done = world.check().await.unwrap();
+    assert!(done.payload["under_way"].is_string(), "{}", done.payload);
+    assert_eq!(scenario.told().get("Fleet Report"), None);
+    // That one died.
+    lease(world.clock.now() - after);
+    scenario.check().await;
+    assert_eq!(scenario.told().get("Fleet Report"), Some(&1));
+    let key = world
+        .secrets_manager
+        .snapshot("shopmail-ticket-key")
+        .unwrap();
+    assert_eq!(key.tags["shopmail:check"], "none", "given back");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::check_schedule::CheckSchedule;
 use shared::events::{Event, EventKind, Subject, Totals, WeeklyReport};
 use shared::failure::{Failure, Kind};
@@ -19,6 +19,7 @@ use crate::canary::held_back;
 use crate::clients::Clients;
 use crate::depth::Rules;
 use crate::fleet::{self, Fleet};
+use crate::lease::Lease;
 use crate::looks::{Seen, Wanted, look};
 use crate::news;
 use crate::record::{Record, Standing};
@@ -45,6 +46,29 @@ const MOST_PARTS: u32 = 20;
 const MOST_TENANTS: usize = 1_500;
 
 pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Result<Value, Failure> {
+    if !is_of_all(check) {
+        return run_alone(clients, check, ends)
+            .await
+            .map(|done| done.answer);
+    }
+    if let Err(began) = Lease::take(clients, check).await {
+        warn!(%began, "another check is under way; this one does nothing");
+        return Ok(json!({"now": check.now, "under_way": began}));
+    }
+    let done = run_alone(clients, check, ends).await;
+    // Its next part takes it anew.
+    if !done.as_ref().is_ok_and(|done| done.continues) {
+        Lease::end(clients).await;
+    }
+    done.map(|done| done.answer)
+}
+
+struct Done {
+    answer: Value,
+    continues: bool,
+}
+
+async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Done, Failure> {
     let (began, calls_before) = (Instant::now(), clients.calls());
     let rules = Rules {
         policy: &clients.settings.policy,
@@ -99,7 +123,10 @@ pub(crate) async fn run(clients: &Clients, check: &Check, ends: Instant) -> Resu
         continues = !left.is_empty(),
         "the check has ended"
     );
-    Ok(report::answer(check, &outcomes, &totals, &left))
+    Ok(Done {
+        answer: report::answer(check, &outcomes, &totals, &left),
+        continues: !left.is_empty(),
+    })
 }
 
 /// What was asked for one secret is no report of the fleet.

@@ -40,7 +40,7 @@ impl Clients {
         Self {
             store: SecretStore::new(&settings.aws, http),
             events: EventBus::new(&settings.aws, http, settings.event_bus.clone()),
-            rotation: RotationFunction::new(&settings.aws, patient, function),
+            rotation: RotationFunction::new(&settings.aws, patient, function, settings.slot_wait),
             http: http.clone(),
             patient: patient.clone(),
             invocations: Semaphore::new(settings.invocations_at_once),

@@ -11,6 +11,7 @@ mod closing;
 mod contacts;
 mod depth;
 mod fleet;
+mod lease;
 mod looks;
 mod news;
 mod pace;

@@ -61,7 +61,8 @@ pub(crate) fn standstill(
     let event = stalled.is_to_be_published(now, end, patience).then(|| {
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
-        let words = Words::of(outcome.first_failure(), last);
+        let next_step = tag(tags::LAST_NEXT_STEP).filter(|next| *next != tags::NONE);
+        let words = Words::of(outcome.first_failure(), last, next_step);
         let out_of_reach = out_of_reach(outcome);
         EventKind::RotationStalled {
             since: stalled.since,
@@ -113,7 +114,7 @@ const READ_THE_LOG: &str = "Read the log of rotation (runbook, A rotation that s
 
 impl Words {
     /// Of what this check met, or else of what the last attempt of Secrets Manager's did.
-    fn of(failed: Option<&Failed>, last: Option<LastFailure>) -> Self {
+    fn of(failed: Option<&Failed>, last: Option<LastFailure>, next_step: Option<&str>) -> Self {
         match (failed, last) {
             (Some(Failed { step, failure }), _) => {
                 // It was tried again for a day.
@@ -131,7 +132,7 @@ impl Words {
                 what: format!("the last attempt was {}", last.what),
                 step: last.step,
                 code: last.code,
-                next_step: READ_THE_LOG.to_owned(),
+                next_step: next_step.unwrap_or(READ_THE_LOG).to_owned(),
             },
             (None, None) => Self {
                 step: "createSecret".to_owned(),

@@ -21,7 +21,7 @@ impl Clients {
         let store = SecretStore::new(&settings.aws, &http);
         let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
         let function = settings.rotation_function.clone();
-        let rotation = RotationFunction::new(&settings.aws, &http, function);
+        let rotation = RotationFunction::new(&settings.aws, &http, function, settings.slot_wait);
         Self {
             settings,
             http,

@@ -6,6 +6,7 @@ use shared::config::{BaseUrl, Reader};
 use shared::entra::App;
 use shared::failure::Failure;
 use shared::mailbox_secret::MailboxSecret;
+use shared::period::Period;
 use shared::policy::Policy;
 use shared::shopctrl::ShopCtrlPaths;
 
@@ -27,6 +28,9 @@ pub struct Settings {
     pub ticket_key_secret: String,
     /// `ROTATION_FUNCTION`: name or ARN of the rotation function, which sends links anew (required).
     pub rotation_function: String,
+    /// `SLOT_WAIT`: how long an invocation is asked for again while the account has no free slot (default `PT5S`: a
+    /// person waits for the page).
+    pub slot_wait: Period,
     /// `EVENT_BUS`: name or ARN of the bus (default `default`).
     pub event_bus: String,
     /// `RENEW_BEFORE` (default `P30D`), `RENEW_SHARE`, `HARD_STOP` (default `P7D`), `THRESHOLDS`, `TIME_ZONE`, `WINDOW`
@@ -47,6 +51,7 @@ impl Settings {
             callback_url: reader.required("CALLBACK_URL"),
             ticket_key_secret: reader.or("TICKET_KEY_SECRET", "shopmail-ticket-key".to_owned()),
             rotation_function: reader.required("ROTATION_FUNCTION"),
+            slot_wait: reader.or("SLOT_WAIT", Period::seconds(5)),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),
             policy: Policy::read(&mut reader),
         };

@@ -11,7 +11,7 @@ use shared::failure::{Failure, Kind};
 use shared::rotation::{Step, StepCall, secret_name};
 use shared::secret_store::SecretMetadata;
 use shared::tags;
-use shared::tags::last_failure::LastFailure;
+use shared::tags::last_failure::{self, LastFailure};
 use shared::tags::published_failures::{FailedBy, PublishedFailures};
 use tracing::warn;
 
@@ -74,8 +74,12 @@ async fn note_in_time(
     let known = secret.tags.get(tags::LAST_FAILURE) == Some(&note);
     let ours = secret.versions.in_progress() == Some(failed.token) && !secret.is_replica();
     if ours && !known {
-        let tag = (tags::LAST_FAILURE, note);
-        clients.store.tag(&secret.arn, &[tag]).await?;
+        let next_step = last_failure::next_step(failed.failure);
+        let noted = [
+            (tags::LAST_FAILURE, note),
+            (tags::LAST_NEXT_STEP, next_step),
+        ];
+        clients.store.tag(&secret.arn, &noted).await?;
     }
     Ok(())
 }

@@ -83,11 +83,27 @@ impl fmt::Display for LastFailure {
         } = self;
         let code = code.as_deref().unwrap_or_default();
         let whole = format!("{token}:{step}:{error_type}:{code}:{what}");
-        // What a tag may hold (AWS, "Tag naming limits and requirements").
-        let may_be = |c: &char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(*c);
-        let text: String = whole.chars().filter(may_be).take(LONGEST).collect();
-        f.write_str(&text)
+        f.write_str(&as_a_tag_may_hold(&whole))
     }
+}
+
+/// The next step of its own that a failure has; else, where it is only tried again, [`super::NONE`].
+#[must_use]
+pub fn next_step(failure: &Failure) -> String {
+    let failure = failure.clone();
+    let own = failure
+        .where_nothing_tries_again("", "rotate again")
+        .next_step;
+    match own.as_str() {
+        "" => super::NONE.to_owned(),
+        own => as_a_tag_may_hold(&own.replace('>', "/")),
+    }
+}
+
+/// AWS, "Tag naming limits and requirements".
+fn as_a_tag_may_hold(text: &str) -> String {
+    let may_be = |c: &char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(*c);
+    text.chars().filter(may_be).take(LONGEST).collect()
 }
 
 #[cfg(test)]

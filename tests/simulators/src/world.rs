@@ -106,6 +106,7 @@ pub fn short_waits() -> BTreeMap<String, String> {
         ("MAIL_CHECK_WAIT", "PT3S"),
         ("LABEL_WAIT", "PT1.5S"),
         ("LOOK_INTERVAL", "PT0.2S"),
+        ("SLOT_WAIT", "PT0.5S"),
         ("REQUEST_TIMEOUT", "PT2S"),
         ("CONNECT_TIMEOUT", "PT2S"),
     ]

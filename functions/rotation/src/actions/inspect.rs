@@ -16,6 +16,7 @@ use shared::failure::Failure;
 use shared::graph::application::Application;
 use shared::ids::{DirectoryId, KeyId};
 use shared::mailbox_secret::Rotator;
+use shared::out_of_reach::OutOfReach;
 use shared::retry::Deadline;
 use shared::rotation::inspection::{
     Facts, Inspect, Inspected, LightSecret, ListedCredential, TenantRotator,
@@ -107,8 +108,8 @@ type Deep = Vec<(String, Result<Facts, Failure>)>;
 
 impl Look<'_> {
     async fn at_group(&self, key: &GroupKey, group: &Group<'_>) -> (Light, Deep) {
-        let name = format!("tenant {}", key.of.tenant_id);
-        let tenant = Target::new(name, group.deep.len());
+        let tenant = OutOfReach::Tenant(key.of.tenant_id.clone());
+        let tenant = Target::new(tenant, group.deep.len());
         let wanted: Vec<DirectoryId> = group.client_ids().cloned().collect();
         let sign_ins = group.deep.iter().map(|document| async {
             let secret = document.mailbox.credential.stored()?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use shared::failure::Failure;
 use shared::mailbox_secret::{Connection, Delivery};
+use shared::out_of_reach::OutOfReach;
 use shared::rotation::inspection::HeldSecret;
 
 use super::documents::Document;
@@ -26,7 +27,7 @@ impl<'a> Shops<'a> {
             *of_host.entry(host(connection)).or_default() += 1;
         }
         let hosts = of_host.into_iter().map(|(host, connections)| {
-            let target = Target::new(format!("ShopCtrl at {host}"), connections);
+            let target = Target::new(OutOfReach::ShopCtrl(host.clone()), connections);
             (host, target)
         });
         Self {

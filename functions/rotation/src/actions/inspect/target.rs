@@ -9,6 +9,7 @@ use shared::credential::ClientSecret;
 use shared::entra::token::TokenError;
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::MailboxSecret;
+use shared::out_of_reach::OutOfReach;
 use shared::retry::{CallError, Retry, backoff};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ const SILENT: u32 = 2;
 const ATTEMPTS: u32 = 4;
 
 pub(super) struct Target {
-    name: String,
+    of: OutOfReach,
     ends: Instant,
     slots: Semaphore,
     /// The calls in a row that had no answer.
@@ -41,10 +42,10 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(name: String, secrets: usize) -> Self {
+    pub(super) fn new(of: OutOfReach, secrets: usize) -> Self {
         let more = FOR_EACH.saturating_mul(u32::try_from(secrets).unwrap_or(u32::MAX));
         Self {
-            name,
+            of,
             ends: Instant::now() + TIME + more,
             slots: Semaphore::new(AT_ONCE),
             silent: AtomicU32::new(0),
@@ -53,8 +54,19 @@ impl Target {
     }
 
     /// Calls until it succeeds, the error is final, or the target's time or attempts are used up. Only for calls that
-    /// may safely be made twice.
+    /// may safely be made twice. What may pass says what is out of reach.
     pub(super) async fn call<T>(
+        &self,
+        call: impl AsyncFnMut() -> Result<T, CallError>,
+    ) -> Result<T, Failure> {
+        let called = self.call_for_a_while(call).await;
+        called.map_err(|failure| match failure.kind {
+            Kind::Temporary => failure.out_of_reach(self.of.clone()),
+            Kind::Refused | Kind::Misconfigured | Kind::WaitingForPerson | Kind::Frozen => failure,
+        })
+    }
+
+    async fn call_for_a_while<T>(
         &self,
         mut call: impl AsyncFnMut() -> Result<T, CallError>,
     ) -> Result<T, Failure> {
@@ -74,7 +86,7 @@ impl Target {
                 }
                 Err(error) => error,
             };
-            info!(attempt, target = self.name, failure = %error.failure, "a call of a look failed");
+            info!(attempt, target = %self.of, failure = %error.failure, "a call of a look failed");
             match error.status {
                 Some(_) => self.silent.store(0, Ordering::Relaxed),
                 None if error.retry == Retry::Backoff => {
@@ -159,7 +171,7 @@ impl Target {
     fn does_not_answer(&self) -> Failure {
         Failure::new(
             Kind::Temporary,
-            format!("looking at {}: no answer", self.name),
+            format!("looking at {}: no answer", self.of),
         )
     }
 }
