@@ -257,28 +257,9 @@ where
             let unreadable = service.raw().status().is_success();
             let temporary =
                 unreadable || status >= 500 || status == 429 || code.contains("Throttl");
-            let kind = if temporary || is_of_this_environment(code) {
-                Kind::Temporary
-            } else {
-                Kind::Misconfigured
-            };
-            let failure = Failure::new(kind, format!("{what}: AWS answered {status}"))
-                .code(sanitized_code(code));
-            let failure = match advice(code, service.err().message().unwrap_or_default()) {
-                Some(next_step) => failure.next_step(next_step),
-                None => failure,
-            };
-            CallError {
-                effect: if temporary {
-                    Effect::Unknown
-                } else {
-                    Effect::None
-                },
-                // The SDK has retried already.
-                retry: Retry::No,
-                status: Some(status),
-                failure,
-            }
+            let message = service.err().message().unwrap_or_default();
+            let what = format!("{what}: AWS answered {status}");
+            refused(what, Some(status), temporary, (code, message))
         }
         SdkError::ConstructionFailure(_) => CallError::refused(Failure::new(
             Kind::Refused,
@@ -292,6 +273,41 @@ where
             retry: Retry::No,
             status: None,
             failure: Failure::new(Kind::Temporary, format!("{what}: no answer from AWS")),
+        },
+    }
+}
+
+/// Classifies an error that stands in an answer for one of the things that were asked for.
+pub fn classify_one(what: &str, code: &str, message: &str) -> CallError {
+    let temporary = code.contains("Throttl") || code.starts_with("Internal");
+    let what = format!("{what}: AWS refused it");
+    refused(what, None, temporary, (code, message))
+}
+
+fn refused(
+    what: String,
+    status: Option<u16>,
+    temporary: bool,
+    (code, message): (&str, &str),
+) -> CallError {
+    let kind = if temporary || is_of_this_environment(code) {
+        Kind::Temporary
+    } else {
+        Kind::Misconfigured
+    };
+    let failure = Failure::new(kind, what).code(sanitized_code(code));
+    CallError {
+        effect: if temporary {
+            Effect::Unknown
+        } else {
+            Effect::None
+        },
+        // The SDK has retried already.
+        retry: Retry::No,
+        status,
+        failure: match advice(code, message) {
+            Some(next_step) => failure.next_step(next_step),
+            None => failure,
         },
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets Manager, the only store: values, labels and tags, in the words of the rotation.
 
+mod values;
 pub mod versions;
 
 use std::collections::{BTreeMap, HashMap};
