@@ -30,7 +30,11 @@ pub struct GrantsDocument {
 }
 
 impl GrantsDocument {
-    fn read(text: &SecretString) -> Result<Self, Failure> {
+    /// Reads a companion's value.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`], naming the field.
+    pub fn read(text: &SecretString) -> Result<Self, Failure> {
         json::read(text).map_err(|problem| {
             Failure::new(
                 Kind::Misconfigured,
@@ -48,6 +52,12 @@ pub struct GrantsStore {
     secret: String,
 }
 
+/// The name of the companion of the mailbox secret with this name.
+#[must_use]
+pub fn companion(mailbox_secret: &str) -> String {
+    format!("{mailbox_secret}/grants")
+}
+
 /// A writer that loses this many races in a row is not losing races.
 const SWAPS: u32 = 6;
 
@@ -57,7 +67,7 @@ impl GrantsStore {
     pub fn of(store: &SecretStore, mailbox_secret: &str) -> Self {
         Self {
             store: store.clone(),
-            secret: format!("{mailbox_secret}/grants"),
+            secret: companion(mailbox_secret),
         }
     }
 
