@@ -16,7 +16,7 @@ mod cycle;
 mod life;
 mod lives;
 mod reliability;
-mod site;
+pub mod site;
 pub mod trouble;
 mod watch;
 

@@ -89,7 +89,10 @@ async fn each_kept_version_has_one_label_of_ours() {
     }
     let secret = scenario.secret();
     for version in &secret.versions {
-        let ours = version.labels.iter().filter(|l| !l.starts_with("AWS"));
+        let current = version.labels.contains(CURRENT);
+        let of_current = |label: &str| current && label == "proved";
+        let ours = version.labels.iter();
+        let ours = ours.filter(|label| !label.starts_with("AWS") && !of_current(label));
         assert_eq!(ours.count(), 1, "{:?}", version.labels);
     }
     assert_eq!(secret.versions.len(), 6);
@@ -175,11 +178,33 @@ async fn nothing_is_promoted_without_the_proof_that_test_secret_records() {
         scenario.take_step(name, TOKEN).await;
     }
     scenario.assert_whole();
-    let left = scenario.labels();
-    assert!(
-        !left.contains(&"proved".to_owned()),
-        "gone with the promotion"
-    );
+    let secret = scenario.secret();
+    let proved = secret.labelled("proved").unwrap();
+    assert!(proved.labels.contains(CURRENT), "taken from the other one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_already_is_not_issued_again_though_its_label_shows_late() {
+    // The value shows at once, or as late as the label: then what was issued again is removed.
+    for (late_values, issued) in [(0, 1), (2, 2)] {
+        let scenario = Scenario::begin().await;
+        scenario.begin_rotation(TOKEN);
+        let before = scenario.keys().len();
+        scenario.world.secrets_manager.configure(|settings| {
+            (settings.lagging_describes, settings.lagging_values) = (1, late_values);
+        });
+        for _ in 0..2 {
+            scenario.take_step("createSecret", TOKEN).await;
+        }
+        let calls = scenario.world.gate.operations();
+        let adding = calls.iter().filter(|c| *c == "graph POST addPassword");
+        assert_eq!(adding.count(), issued);
+        assert_eq!(scenario.keys().len(), before + 1);
+        for name in ["setSecret", "testSecret", "finishSecret"] {
+            scenario.take_step(name, TOKEN).await;
+        }
+        scenario.assert_whole();
+    }
 }
 
 // === Other answers ===

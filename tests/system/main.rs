@@ -35,6 +35,7 @@ mod leftovers;
 mod links;
 mod logs;
 mod mail;
+mod many_values;
 mod model;
 mod odd_answers;
 mod policy;

@@ -47,8 +47,8 @@ pub struct Settings {
     /// `ISSUE_GRACE`: a credential of ours that no label names and that is younger than this may yet be
     /// stored by another invocation, or its label not show yet (default `PT1M`).
     pub issue_grace: Period,
-    /// `REDEEM_EVERY`: a grant that was not redeemed for so long is, by the next check: Entra lets an
-    /// idle refresh token die after 90 days (default `P30D`).
+    /// `REDEEM_EVERY`: a grant that is so old is redeemed by the next check or proof, and what comes of it is
+    /// stored: Entra lets an idle refresh token die after 90 days (default `P30D`).
     pub redeem_every: Period,
     /// `QUARANTINE`: how long a superseded credential is kept (default `P7D`).
     pub quarantine: Period,

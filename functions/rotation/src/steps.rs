@@ -1,6 +1,7 @@
 //! The steps that Secrets Manager calls, in the order of a rotation.
 
 mod begin;
+mod beside;
 mod configuration_test;
 mod create_secret;
 mod finish_secret;

@@ -22,7 +22,7 @@ pub struct Grant {
     /// Bound to account and app, not to the client secret: it survives rotations, 90 days at a time.
     #[serde(serialize_with = "exposed")]
     pub refresh_token: SecretString,
-    /// When it was last redeemed, by Entra's clock.
+    /// When Entra gave this token, by its clock.
     pub redeemed_at: Timestamp,
 }
 

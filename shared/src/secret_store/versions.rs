@@ -16,7 +16,8 @@ pub const CURRENT: &str = "AWSCURRENT";
 pub const PENDING: &str = "AWSPENDING";
 /// The label of the version that was current before.
 pub const PREVIOUS: &str = "AWSPREVIOUS";
-/// The label of the pending version that testSecret has proved. finishSecret promotes none without it.
+/// The label of the pending version that testSecret has proved. finishSecret promotes none without it, and the next
+/// proof takes it along.
 pub const PROVED: &str = "proved";
 
 /// All the labels that a secret can have.
@@ -185,7 +186,7 @@ impl Versions {
     pub fn leftovers(&self) -> Vec<(&str, &str)> {
         let is_left = |version: &str, label: &str| match label {
             PENDING => self.leftover() == Some(version),
-            PROVED => self.in_progress() != Some(version),
+            PROVED => !self.in_use(version),
             // Releases before marked the time alone, without the credential.
             _ if label.starts_with(SUPERSEDED) && read(label).is_none() => true,
             _ => {
@@ -274,18 +275,20 @@ mod tests {
         );
         let some = versions(&[
             ("a", &[PREVIOUS, PENDING, &released]),
-            ("b", &[CURRENT, &mark, PROVED]),
-            ("c", &["superseded-1795428000"]),
+            ("b", &[CURRENT, &mark]),
+            ("c", &["superseded-1795428000", PROVED]),
         ]);
         let left = some.leftovers();
         let all = [
             (PENDING, "a"),
-            (PROVED, "b"),
             (mark.as_str(), "b"),
+            (PROVED, "c"),
             ("superseded-1795428000", "c"),
         ];
         assert_eq!(left, all);
         let running = versions(&[("a", &[CURRENT]), ("b", &[PENDING, PROVED])]);
         assert_eq!(running.leftovers(), vec![]);
+        let done = versions(&[("a", &[PREVIOUS]), ("b", &[CURRENT, PROVED])]);
+        assert_eq!(done.leftovers(), vec![], "until the next proof takes it");
     }
 }

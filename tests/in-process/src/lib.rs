@@ -19,6 +19,7 @@ use rotation::Rotation;
 use shared::config::Reader;
 use shared::failure::Failure;
 use shared::http::{Client, Limits, ResponseFuture, Transport, TransportError};
+use shared::secret_store::SecretStore;
 use simulators::aws::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
 use simulators::serve::ConnectionNumber;
@@ -91,6 +92,13 @@ fn callback_over(env: &BTreeMap<String, String>, network: &Weak<Network>) -> Rc<
     let settings = oauth_callback::Settings::read(reader(&env)).unwrap();
     let http = client(network, settings.aws.limits);
     Rc::new(OAuthCallback::over(settings, http))
+}
+
+/// Secrets Manager, as `rotation` may use it.
+pub fn store(world: &InProcess) -> SecretStore {
+    let settings = rotation::Settings::read(reader(&world.env)).unwrap();
+    let http = client(&Arc::downgrade(&world.network), settings.aws.limits);
+    SecretStore::new(&settings.aws, &http)
 }
 
 /// `oauth-callback` with settings of its own.

@@ -280,3 +280,17 @@ async fn a_link_for_a_grant_takes_no_delivery_back() {
     );
     scenario.assert_whole();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_of_a_redeemed_grant_is_stored_only_where_the_grant_is_old() {
+    for (age, stored_anew) in [(29, false), (31, true)] {
+        let scenario = Scenario::with(&ending_in(100)).await;
+        let before = scenario.grant().unwrap();
+        scenario.world.clock.advance(days(age));
+        scenario.rotate().await;
+        scenario.assert_whole();
+        scenario.assert_granted();
+        let after = scenario.grant().unwrap();
+        assert_eq!(after != before, stored_anew, "after {age} days");
+    }
+}

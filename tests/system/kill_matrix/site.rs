@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulators::gate::Call;
 
 /// The parts of a life cycle.
@@ -139,12 +139,18 @@ fn invoked_for(body: &Value) -> String {
 }
 
 /// The operation with what tells its uses apart.
-fn describe(call: &Call) -> String {
+pub fn describe(call: &Call) -> String {
     let operation = call.operation.as_str();
     let asked = body(call);
     let of = match (call.service, operation) {
         ("lambda", _) => return format!("Invoke {}", invoked_for(&asked)),
         ("secretsmanager", "GetSecretValue") => value_of(&asked).to_owned(),
+        ("secretsmanager", "BatchGetSecretValue") => {
+            let asked = asked["SecretIdList"].as_array().into_iter().flatten();
+            let asked = asked.map(|id| value_of(&json!({ "SecretId": id })));
+            let asked: BTreeSet<&str> = asked.collect();
+            asked.into_iter().collect::<Vec<_>>().join(", ")
+        }
         ("secretsmanager", "UpdateSecretVersionStage") => {
             let label = asked["VersionStage"].as_str().unwrap_or_default();
             let kind = label.split_once('-').map_or(label, |(kind, _)| kind);

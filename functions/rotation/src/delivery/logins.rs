@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use shared::failure::{Failure, Kind};
 use shared::mailbox_secret::{Connection, MailboxSecret};
-use shared::secret_store::versions::CURRENT;
+use shared::retry::CallError;
+use shared::secret_store::SecretValue;
 use shared::shopctrl::{Login, ShopCtrl};
 
 use crate::clients::Clients;
@@ -16,7 +17,7 @@ pub(crate) struct Logins<'a> {
 }
 
 impl<'a> Logins<'a> {
-    /// Reads the logins of all connections, in parallel.
+    /// Reads the logins of all connections, in one call.
     pub(crate) async fn read(clients: &'a Clients, mailbox: &MailboxSecret) -> Self {
         Self::of(clients, mailbox.connections.iter()).await
     }
@@ -26,20 +27,40 @@ impl<'a> Logins<'a> {
         clients: &'a Clients,
         connections: impl Iterator<Item = &'c Connection>,
     ) -> Self {
+        let names = Self::names(connections);
+        let values = match clients.store.values(&names).await {
+            Ok(values) => values,
+            Err(error) => {
+                let each = names.iter();
+                each.map(|name| ((*name).to_owned(), Err(error.clone())))
+                    .collect()
+            }
+        };
+        Self::among(clients, values)
+    }
+
+    /// The names of the secrets that hold them, each once.
+    pub(crate) fn names<'c>(connections: impl Iterator<Item = &'c Connection>) -> Vec<&'c str> {
         let mut names: Vec<&str> = connections.map(login_name).collect();
         names.sort_unstable();
         names.dedup();
-        let logins = names.into_iter().map(async |name| {
-            let value = clients.store.value_with_label(name, CURRENT).await;
+        names
+    }
+
+    /// Those that were read among others, by name.
+    pub(crate) fn among(
+        clients: &'a Clients,
+        values: BTreeMap<String, Result<SecretValue, CallError>>,
+    ) -> Self {
+        let logins = values.into_iter().map(|(name, value)| {
             let login = value
                 .map_err(|error| error.failure.while_doing("reading the ShopCtrl login"))
                 .and_then(|value| Login::read(&value.text));
-            (name.to_owned(), login)
+            (name, login)
         });
-        let logins = futures_util::future::join_all(logins).await;
         Self {
             clients,
-            by_name: logins.into_iter().collect(),
+            by_name: logins.collect(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The mailboxes of a document, proved with their owners' stored grants.
 
+use jiff::Timestamp;
 use shared::credential::ClientSecret;
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::{TokenError, Tokens};
@@ -111,7 +112,7 @@ async fn prove_with_grant(
     Ok(())
 }
 
-/// Redeems a stored grant and stores its replacement.
+/// Redeems a stored grant, and stores its replacement where it has grown old.
 async fn redeem(
     context: &Context<'_>,
     secret: &ClientSecret,
@@ -143,7 +144,13 @@ async fn redeem(
         (Err(_), Some(code)) => return Err(Unproved::OwnerNeeded(code)),
         (Err(error), None) => return Err(Unproved::Failed(error.failure)),
     };
-    if let Some(refresh_token) = &tokens.refresh {
+    // The one that was redeemed stays good for 90 days from when it was given (docs/beliefs.md): what comes of it is
+    // stored once in a while, and not at each proof.
+    let every = context.clients.settings.redeem_every.signed();
+    let before = tokens.now.checked_sub(every).unwrap_or(Timestamp::MIN);
+    if let Some(refresh_token) = &tokens.refresh
+        && grant.redeemed_at < before
+    {
         let redeemed = Grant {
             refresh_token: refresh_token.clone(),
             redeemed_at: tokens.now,

@@ -14,7 +14,6 @@ use shared::secret_store::versions::CURRENT;
 use shared::secret_store::{SecretMetadata, SecretValue};
 use shared::tags;
 
-use super::give_up::give_way;
 use super::guard::{Refusal, VersionState, guard};
 use crate::clients::Clients;
 use crate::context::Context;
@@ -25,8 +24,6 @@ pub(super) struct Stored<'a> {
     pub(super) context: Context<'a>,
     /// Its credential.
     pub(super) credential: StoredCredential,
-    /// The document that consumers use now.
-    pub(super) current: Box<MailboxSecret>,
     /// When it was stored, by AWS's clock.
     pub(super) stored_at: Option<Timestamp>,
 }
@@ -86,7 +83,7 @@ pub(super) async fn set_secret<'a>(
 ) -> Result<Option<Stored<'a>>, Failure> {
     match find(clients, call, deadline).await? {
         Found::Current { .. } => Ok(None),
-        Found::Stored(stored) => give_way_to_a_changed_document(stored).await.map(Some),
+        Found::Stored(stored) => Ok(Some(stored)),
         Found::Empty(_) | Found::HoldsCurrent(_) => Err(nothing_issued()),
     }
 }
@@ -98,10 +95,7 @@ pub(super) async fn test_secret<'a>(
 ) -> Result<TestSecret<'a>, Failure> {
     match find(clients, call, deadline).await? {
         Found::Current { .. } => Ok(TestSecret::AlreadyCurrent),
-        Found::Stored(stored) => {
-            let stored = give_way_to_a_changed_document(stored).await?;
-            Ok(TestSecret::Stored(stored))
-        }
+        Found::Stored(stored) => Ok(TestSecret::Stored(stored)),
         Found::Empty(current) | Found::HoldsCurrent(current) => {
             Ok(TestSecret::Configuration(current))
         }
@@ -139,10 +133,7 @@ pub(super) async fn finish_secret<'a>(
                 stored_at: value.created,
             })
         }
-        Found::Stored(stored) => {
-            let stored = give_way_to_a_changed_document(stored).await?;
-            Ok(FinishSecret::Stored(stored))
-        }
+        Found::Stored(stored) => Ok(FinishSecret::Stored(stored)),
         Found::Empty(_) | Found::HoldsCurrent(_) => Err(nothing_issued()),
     }
 }
@@ -169,42 +160,38 @@ async fn find<'a>(
 ) -> Result<Found<'a>, Failure> {
     let Look {
         secret,
-        state,
+        shown,
         value,
-        current,
     } = look_until_it_decides(clients, call, deadline).await?;
-    let stored = match state? {
-        VersionState::AlreadyCurrent => return Ok(Found::Current { secret, value }),
-        VersionState::Stored => true,
-        VersionState::NothingStored => false,
-    };
-    let current_value = current?;
-    let current = MailboxSecret::read(&current_value.text)?;
     let context = |version, document| Context {
         clients,
-        secret,
+        secret: secret.clone(),
         version,
         document,
         deadline,
     };
+    let current = match shown? {
+        Shown::AlreadyCurrent => return Ok(Found::Current { secret, value }),
+        Shown::Stored => {
+            let value = value.ok_or_else(|| not_shown("value"))?;
+            let pending = MailboxSecret::read(&value.text)?;
+            let credential = pending.credential.stored().cloned();
+            return Ok(Found::Stored(Stored {
+                credential: credential.ok_or_else(nothing_issued)?,
+                context: context(call.token.clone(), pending),
+                stored_at: value.created,
+            }));
+        }
+        Shown::NothingStored { current } => current,
+    };
+    let of_current = context(current.version, MailboxSecret::read(&current.text)?);
     let Some(value) = value else {
-        return match stored {
-            true => Err(not_shown("value")),
-            false => Ok(Found::Empty(context(current_value.version, current))),
-        };
+        return Ok(Found::Empty(of_current));
     };
     let pending = MailboxSecret::read(&value.text)?;
-    if stored {
-        let credential = pending.credential.stored().cloned();
-        return Ok(Found::Stored(Stored {
-            credential: credential.ok_or_else(nothing_issued)?,
-            context: context(call.token.clone(), pending),
-            current: Box::new(current),
-            stored_at: value.created,
-        }));
-    }
-    match pending.credential.is_the_same_as(&current.credential) {
-        true => Ok(Found::HoldsCurrent(context(current_value.version, current))),
+    let credential = &of_current.document.credential;
+    match pending.credential.is_the_same_as(credential) {
+        true => Ok(Found::HoldsCurrent(of_current)),
         false => Err(not_shown("key- label")),
     }
 }
@@ -212,9 +199,15 @@ async fn find<'a>(
 /// One look.
 struct Look {
     secret: SecretMetadata,
-    state: Result<VersionState, Refusal>,
+    shown: Result<Shown, Refusal>,
     value: Option<SecretValue>,
-    current: Result<SecretValue, Failure>,
+}
+
+/// What the labels show; where it is nothing, with the current version, which the value may be that of.
+enum Shown {
+    AlreadyCurrent,
+    Stored,
+    NothingStored { current: SecretValue },
 }
 
 async fn look_until_it_decides(
@@ -234,76 +227,69 @@ async fn look_until_it_decides(
 }
 
 async fn look(clients: &Clients, call: &StepCall) -> Result<Look, Failure> {
-    let (secret, value, current) = tokio::join!(
+    let current = async || clients.store.value_with_label(&call.secret, CURRENT).await;
+    // createSecret finds nothing stored, as a rule, and copies the current document.
+    let at_once = async {
+        match call.step {
+            Step::CreateSecret => Some(current().await),
+            Step::SetSecret | Step::TestSecret | Step::FinishSecret => None,
+        }
+    };
+    let (secret, value, at_once) = tokio::join!(
         clients.store.describe(&call.secret),
         clients.store.value_of(&call.secret, &call.token),
-        clients.store.value_with_label(&call.secret, CURRENT),
+        at_once,
     );
     let secret = secret?;
-    let state = guard(&call.token, &secret);
-    let value = match &state {
+    let state = match guard(&call.token, &secret) {
+        Ok(state) => state,
         // A secret that is marked for deletion shows its labels and no value.
-        Err(_) => None,
-        Ok(_) => value?,
+        Err(refusal) => {
+            return Ok(Look {
+                secret,
+                shown: Err(refusal),
+                value: None,
+            });
+        }
+    };
+    let shown = match state {
+        VersionState::AlreadyCurrent => Shown::AlreadyCurrent,
+        VersionState::Stored => Shown::Stored,
+        VersionState::NothingStored => Shown::NothingStored {
+            current: match at_once {
+                Some(current) => current?,
+                None => current().await?,
+            },
+        },
     };
     Ok(Look {
         secret,
-        state,
-        value,
-        current: current.map_err(Failure::from),
+        shown: Ok(shown),
+        value: value?,
     })
 }
 
 impl Look {
     /// Whether nothing that this look does not show may show in the next one.
     fn decides(&self, call: &StepCall) -> bool {
-        match &self.state {
+        match &self.shown {
             Err(refusal) => !refusal.may_pass,
-            Ok(VersionState::AlreadyCurrent) => true,
-            Ok(VersionState::Stored) => self.value.is_some(),
-            // createSecret looks at a version that holds nothing, as a rule.
-            Ok(VersionState::NothingStored) if call.step == Step::CreateSecret => {
-                self.value.is_none()
+            Ok(Shown::AlreadyCurrent) => true,
+            Ok(Shown::Stored) => self.value.is_some(),
+            Ok(Shown::NothingStored { .. }) if self.value.is_none() => {
+                call.step == Step::CreateSecret
             }
-            Ok(VersionState::NothingStored) => self.holds_the_current_secret(),
+            // A version with the current secret waits for no label.
+            Ok(Shown::NothingStored { current }) => {
+                let read = |value: &SecretValue| MailboxSecret::read(&value.text).ok();
+                let pending = self.value.as_ref().and_then(read);
+                let of_both = pending.zip(read(current));
+                of_both.is_some_and(|(pending, current)| {
+                    pending.credential.is_the_same_as(&current.credential)
+                })
+            }
         }
     }
-
-    /// A version with the current secret waits for no label.
-    fn holds_the_current_secret(&self) -> bool {
-        let read = |value: &SecretValue| MailboxSecret::read(&value.text).ok();
-        let pending = self.value.as_ref().and_then(read);
-        let current = self.current.as_ref().ok().and_then(read);
-        pending.zip(current).is_some_and(|(pending, current)| {
-            pending.credential.is_the_same_as(&current.credential)
-        })
-    }
-}
-
-impl Stored<'_> {
-    /// When mail stops unless the pending credential takes the current one's place, where that is known.
-    pub(super) fn mail_stops(&self) -> Option<Timestamp> {
-        let cached = self.context.secret.tags.get(tags::EXPIRES_AT);
-        self.current.credential.end(cached)
-    }
-}
-
-/// Somebody changed the mailbox document since this rotation copied it: promoting the copy would
-/// take the change back. The pending version gives way, and the next check rotates with the new
-/// document; connections that hold the pending secret get the current one back from its sweep.
-async fn give_way_to_a_changed_document(stored: Stored<'_>) -> Result<Stored<'_>, Failure> {
-    let Stored {
-        context, current, ..
-    } = &stored;
-    if context.document.differs_only_in_credential(current) {
-        return Ok(stored);
-    }
-    give_way(context).await?;
-    Err(Failure::new(
-        Kind::Temporary,
-        "going on with the rotation: the mailbox document was changed since it began, and it gives way",
-    )
-    .next_step("Nothing to do: the next check starts a rotation with the new document."))
 }
 
 fn nothing_issued() -> Failure {

@@ -16,7 +16,7 @@ use shared::mailbox_secret::{DocumentCredential, MailboxSecret, StoredCredential
 use shared::policy::Hold;
 use shared::retry::{Deadline, Effect, with_retries};
 use shared::rotation::StepCall;
-use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, Versions, key_label};
+use shared::secret_store::versions::{MOST_LABELS, PENDING, PREVIOUS, PROVED, Versions, key_label};
 use shared::secret_store::{Put, SecretMetadata, Stored};
 use shared::tags;
 use tracing::{info, warn};
@@ -140,13 +140,13 @@ async fn refuse_in_a_freeze(
 }
 
 /// The labels of a rotation have to fit before anything is issued: a credential's own on the version that is
-/// made, its proof, the current credential's where it was not adopted yet, and AWSPREVIOUS where nothing was
-/// superseded yet.
+/// made, its proof where no version before has that label to give, the current credential's where it was not adopted
+/// yet, and AWSPREVIOUS where nothing was superseded yet.
 fn refuse_without_labels(versions: &Versions) -> Result<(), Failure> {
     let current = versions.current().map(|current| versions.keys_of(current));
     let to_adopt = current.is_some_and(|keys| keys.is_empty());
-    let first = versions.with_label(PREVIOUS).is_none();
-    let more = 2 + usize::from(to_adopt) + usize::from(first);
+    let lacks = |label| usize::from(versions.with_label(label).is_none());
+    let more = 1 + lacks(PROVED) + usize::from(to_adopt) + lacks(PREVIOUS);
     if versions.count() + more <= MOST_LABELS {
         return Ok(());
     }

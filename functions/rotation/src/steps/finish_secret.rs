@@ -13,12 +13,12 @@ use shared::tags;
 use shared::tags::open_troubles::{OpenTroubles, published};
 use shared::tags::seen_drift::SeenDrift;
 use shared::tags::state::State;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::begin::{self, FinishSecret};
+use super::beside::{self, Beside, Companion};
 use crate::clients::Clients;
 use crate::context::Context;
-use crate::delivery::logins::Logins;
 
 pub(super) async fn run(
     clients: &Clients,
@@ -28,8 +28,9 @@ pub(super) async fn run(
     match begin::finish_secret(clients, call, deadline).await? {
         FinishSecret::Stored(stored) => {
             let context = &stored.context;
+            let beside = stored.beside(Companion::IfAttended).await?;
             refuse_unproved(context).await?;
-            refuse_undelivered(context, stored.credential.key_id).await?;
+            refuse_undelivered(context, &beside, stored.credential.key_id).await?;
             let was = promote(context).await?;
             publish_rotated(
                 context,
@@ -45,7 +46,8 @@ pub(super) async fn run(
             credential,
             stored_at,
         } => {
-            refuse_undelivered(&context, credential.key_id).await?;
+            let beside = beside::read(&context, Companion::IfAttended).await?;
+            refuse_undelivered(&context, &beside, credential.key_id).await?;
             publish_rotated(&context, &credential, stored_at, None).await
         }
         FinishSecret::Done => Ok(()),
@@ -81,32 +83,26 @@ async fn refuse_unproved(context: &Context<'_>) -> Result<(), Failure> {
 
 /// The last look before the promotion: what was proved in an earlier invocation may have been
 /// changed since, and a direction that holds another secret must never turn green.
-async fn refuse_undelivered(context: &Context<'_>, key_id: KeyId) -> Result<(), Failure> {
+async fn refuse_undelivered(
+    context: &Context<'_>,
+    beside: &Beside<'_>,
+    key_id: KeyId,
+) -> Result<(), Failure> {
     let Context {
-        clients,
+        version,
         document,
         deadline,
         ..
     } = context;
-    let (logins, grants_document) = tokio::join!(Logins::read(clients, document), async {
-        if document.has_attended() {
-            clients.grants(&context.secret).read().await.map(Some)
-        } else {
-            Ok(None)
-        }
-    });
-    let grants_document = grants_document?;
     let looks = document.connections.iter().map(async |connection| {
         let id = &connection.id;
         let delivered = match connection.delivery {
             Delivery::Api => {
-                let shopctrl = logins.shopctrl(connection)?;
+                let shopctrl = beside.logins.shopctrl(connection)?;
                 let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
                 held.await?.has(key_id)
             }
-            Delivery::Attended => grants_document.as_ref().is_some_and(|grants_document| {
-                grants_document.attestations.attested(&context.version, id)
-            }),
+            Delivery::Attended => beside.grants()?.attestations.attested(version, id),
         };
         if delivered {
             return Ok(());
@@ -142,11 +138,6 @@ async fn promote(context: &Context<'_>) -> Result<Option<String>, Failure> {
             "promoting: AWSCURRENT was moved by somebody else meanwhile",
         ));
     }
-    // It has served; the promotion stands, whatever becomes of this, and sweep drops what stays.
-    let dropped = clients.store.drop_label(&secret.arn, PROVED, version);
-    if let Err(error) = dropped.await {
-        warn!(failure = %error.failure, "the promoted version keeps the label proved; the next sweep drops it");
-    }
     Ok(was.map(str::to_owned))
 }
 
@@ -166,13 +157,10 @@ async fn publish_rotated(
     } = context;
     // After the promotion the version before has AWSPREVIOUS.
     let previous = was.or_else(|| secret.versions.with_label(PREVIOUS));
-    let (mut previous_key_id, mut kept) = (None, Ok(()));
-    if let Some(previous) = previous {
-        previous_key_id = key_of(context, previous).await?;
-        if let Some(key_id) = previous_key_id {
-            kept = keep_label(context, previous, key_id).await;
-        }
-    }
+    let previous_key_id = match previous {
+        Some(previous) => key_of(context, previous).await?,
+        None => None,
+    };
     let rotated = context.event(EventKind::ClientSecretRotated {
         key_id: credential.key_id,
         previous_key_id,
@@ -180,7 +168,12 @@ async fn publish_rotated(
         closes: closes(context, previous),
     });
     // The promotion stands, and is published, whatever becomes of a label; without the tag both are done again.
-    clients.events.publish(&[rotated]).await?;
+    let rotated = [rotated];
+    let (kept, published) = tokio::join!(
+        keep_label(context, previous.zip(previous_key_id)),
+        clients.events.publish(&rotated),
+    );
+    published?;
     kept?;
     let emergency = secret.tags.get(tags::EMERGENCY).map(String::as_str);
     if emergency.is_some() && emergency == previous {
@@ -257,7 +250,10 @@ async fn key_of(context: &Context<'_>, previous: &str) -> Result<Option<KeyId>, 
 
 /// Keeps the label by which the version before is retired. That it stays there as AWSCURRENT moves away
 /// was seen (recorded in localstack's tests), and is documented nowhere.
-async fn keep_label(context: &Context<'_>, previous: &str, key_id: KeyId) -> Result<(), Failure> {
+async fn keep_label(context: &Context<'_>, previous: Option<(&str, KeyId)>) -> Result<(), Failure> {
+    let Some((previous, key_id)) = previous else {
+        return Ok(());
+    };
     let Context {
         clients, secret, ..
     } = context;

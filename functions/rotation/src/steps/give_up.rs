@@ -23,12 +23,14 @@ pub(super) async fn give_up_if_dead(stored: &Stored<'_>, refused: Failure) -> Fa
             .clients
             .store
             .value_with_label(&context.secret.arn, CURRENT);
-        let current = MailboxSecret::read(&value.await?.text)?;
-        is_dead(stored, &current).await
+        let value = value.await?;
+        let current = MailboxSecret::read(&value.text)?;
+        let dead = is_dead(stored, &current).await?;
+        Ok::<_, Failure>(dead.map(|now| (now, value.version, current)))
     };
     match look.await {
         Ok(None) => refused,
-        Ok(Some(now)) => match give_up(stored, now).await {
+        Ok(Some((now, version, current))) => match give_up(stored, now, version, current).await {
             Ok(failure) | Err(failure) => failure,
         },
         Err(looking) => {
@@ -62,7 +64,12 @@ async fn is_dead(
 
 /// Connections that took the dead secret get the current one back; then the version gives up
 /// AWSPENDING, and the next check starts a new rotation.
-async fn give_up(stored: &Stored<'_>, now: Timestamp) -> Result<Failure, Failure> {
+async fn give_up(
+    stored: &Stored<'_>,
+    now: Timestamp,
+    version: String,
+    document: MailboxSecret,
+) -> Result<Failure, Failure> {
     let context = &stored.context;
     let Context {
         clients,
@@ -71,12 +78,11 @@ async fn give_up(stored: &Stored<'_>, now: Timestamp) -> Result<Failure, Failure
         deadline,
         ..
     } = context;
-    let current = clients.store.value_with_label(&secret.arn, CURRENT).await?;
     let of_current = Context {
         clients,
         secret: secret.clone(),
-        document: MailboxSecret::read(&current.text)?,
-        version: current.version,
+        document,
+        version,
         deadline: *deadline,
     };
     // What cannot be put back now is delivered again by the next rotation or sweep.

@@ -8,12 +8,12 @@ use shared::rotation::StepCall;
 use shared::ticket::Purpose;
 
 use super::begin::{self, Stored};
+use super::beside::{Beside, Companion};
 use super::give_up::give_up_if_dead;
 use crate::ask_person::{Need, Request, ask};
 use crate::clients::Clients;
 use crate::context::Context;
 use crate::delivery::deliver::{Delivered, deliver, delivered_event};
-use crate::delivery::logins::Logins;
 use crate::proof::sign_in::{Refused, wait_until_signs_in};
 
 pub(super) async fn run(
@@ -26,14 +26,24 @@ pub(super) async fn run(
     };
     let context = &stored.context;
     let secret = &stored.credential.client_secret;
-    match wait_until_signs_in(clients, &context.document, secret, deadline).await {
-        Ok(now) => deliver_all(&stored, now).await,
+    // What is read meanwhile changes nothing.
+    let signs_in = wait_until_signs_in(clients, &context.document, secret, deadline);
+    let beside = async {
+        let beside = stored.beside(Companion::IfAttended).await;
+        beside.map_err(Refused::Other)
+    };
+    match tokio::try_join!(signs_in, beside) {
+        Ok((now, beside)) => deliver_all(&stored, &beside, now).await,
         Err(Refused::Client(refused)) => Err(give_up_if_dead(&stored, refused).await),
         Err(Refused::Other(failure)) => Err(failure),
     }
 }
 
-async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure> {
+async fn deliver_all(
+    stored: &Stored<'_>,
+    beside: &Beside<'_>,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let Stored {
         context,
         credential,
@@ -45,14 +55,13 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
         deadline,
         ..
     } = context;
-    let logins = Logins::read(clients, pending).await;
     let api = pending
         .connections
         .iter()
         .filter(|c| c.delivery == Delivery::Api);
     let deliveries = api.map(async |connection| {
         let delivered = async {
-            let shopctrl = logins.shopctrl(connection)?;
+            let shopctrl = beside.logins.shopctrl(connection)?;
             deliver(&shopctrl, connection, pending, credential, *deadline).await
         };
         (connection, delivered.await)
@@ -72,7 +81,7 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
             Err(error) => failure = Some(error),
         }
     }
-    let (attested, open) = attended(context).await?;
+    let (attested, open) = attended(context, beside)?;
     let attested = attested.iter();
     delivered.extend(attested.map(|c| delivered_event(context, credential.key_id, c, None)));
     for_person.extend(open);
@@ -81,7 +90,7 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
     if !for_person.is_empty() {
         let request = Request {
             purpose: Purpose::Rotate,
-            due_by: stored.mail_stops(),
+            due_by: beside.mail_stops(&context.secret),
         };
         return Err(ask(context, Need::hand_overs(for_person), request, now).await?);
     }
@@ -89,15 +98,15 @@ async fn deliver_all(stored: &Stored<'_>, now: Timestamp) -> Result<(), Failure>
 }
 
 /// The attended connections: those that were attested in this rotation, and those that were not.
-async fn attended<'c>(
+fn attended<'c>(
     context: &'c Context<'_>,
+    beside: &Beside<'_>,
 ) -> Result<(Vec<&'c Connection>, Vec<&'c Connection>), Failure> {
     let document = &context.document;
     if !document.has_attended() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let grants_document = context.clients.grants(&context.secret).read().await?;
-    let attestations = grants_document.attestations;
+    let attestations = &beside.grants()?.attestations;
     let attended = document
         .connections
         .iter()

@@ -9,11 +9,11 @@ use shared::secret_store::{LabelSwap, MoveLabel};
 use shared::ticket::Purpose;
 
 use super::begin::{self, Stored, TestSecret};
+use super::beside::Companion;
 use super::configuration_test::test_configuration;
 use crate::ask_person::{Request, ask};
 use crate::clients::Clients;
 use crate::context::Context;
-use crate::delivery::logins::Logins;
 use crate::proof::connections::prove_connections;
 use crate::proof::mailboxes::prove_mailboxes;
 use crate::proof::sign_in::wait_until_signs_in;
@@ -43,15 +43,18 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
         document: pending,
         ..
     } = context;
-    let now = wait_until_signs_in(clients, pending, client_secret, context.deadline).await?;
-    let store = clients.grants(secret);
-    let (logins, grants_document) = tokio::join!(Logins::read(clients, pending), store.read());
-    let grants_document = grants_document?;
+    // What is read meanwhile changes nothing.
+    let signs_in = async {
+        let signs_in = wait_until_signs_in(clients, pending, client_secret, context.deadline);
+        signs_in.await.map_err(Failure::from)
+    };
+    let (now, beside) = tokio::try_join!(signs_in, stored.beside(Companion::Always))?;
+    let grants_document = beside.grants()?;
     let (connections, mailboxes) = tokio::join!(
         prove_connections(
             context,
             credential,
-            &logins,
+            &beside.logins,
             &grants_document.attestations,
             now
         ),
@@ -65,7 +68,7 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
     } else {
         let request = Request {
             purpose: Purpose::Rotate,
-            due_by: stored.mail_stops(),
+            due_by: beside.mail_stops(secret),
         };
         Some(ask(context, needs, request, now).await?)
     };

@@ -36,6 +36,9 @@ pub struct Iam {
     refused: Mutex<Vec<String>>,
 }
 
+/// Reads many secrets, each of which may be denied by itself.
+const BATCH: &str = "BatchGetSecretValue";
+
 /// What is asked for.
 struct Asked {
     action: String,
@@ -94,18 +97,61 @@ impl Iam {
         }
     }
 
+    /// Its ARN and what a condition may ask of it; `None` where it is not there.
+    fn of_secret(&self, id: &str) -> Option<(String, Context)> {
+        let (arn, tags) = self.secrets_manager.arn_and_tags(id)?;
+        let tags = tags.into_iter();
+        let tags =
+            tags.map(|(tag, value)| (format!("secretsmanager:ResourceTag/{tag}"), vec![value]));
+        Some((arn, tags.collect()))
+    }
+
+    /// "You must have `secretsmanager:GetSecretValue` for each secret" (`BatchGetSecretValue`): what a role may not
+    /// read stands among the errors.
+    async fn withhold(&self, key: &str, role: &Role, answer: Response<Body>) -> Response<Body> {
+        let (parts, body) = answer.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await;
+        let body = body.unwrap_or_default();
+        let Ok(mut answer) = serde_json::from_slice::<Value>(&body) else {
+            return Response::from_parts(parts, Body::from(body));
+        };
+        let action = "secretsmanager:GetSecretValue";
+        let mut denied = Vec::new();
+        if let Some(values) = answer.get_mut("SecretValues").and_then(Value::as_array_mut) {
+            values.retain(|value| {
+                let arn = value.get("ARN").and_then(Value::as_str).unwrap_or_default();
+                let of_secret = self.of_secret(arn);
+                let allowed = of_secret.is_some_and(|(arn, c)| role.allows(action, &arn, &c));
+                if !allowed {
+                    self.note(format!("{key} {action} {arn}"));
+                    denied.push(json!({
+                        "SecretId": arn, "ErrorCode": "AccessDeniedException",
+                        "Message": format!("User is not authorized to perform: {action}"),
+                    }));
+                }
+                allowed
+            });
+        }
+        if let Some(errors) = answer.get_mut("Errors").and_then(Value::as_array_mut) {
+            errors.extend(denied);
+        }
+        Response::from_parts(parts, Body::from(answer.to_string()))
+    }
+
+    fn note(&self, refused: String) {
+        let mut all = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(refused);
+    }
+
     /// `None` where the secret is not there: then the service says so.
     fn of_secrets_manager(&self, operation: &str, body: &Bytes) -> Option<Asked> {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut context = Context::new();
         let mut resource = "*".to_owned();
-        if operation != "ListSecrets" {
+        // The two know no resources (Service Authorization Reference); of the second see `withhold`.
+        if !matches!(operation, "ListSecrets" | BATCH) {
             let id = body.get("SecretId").and_then(Value::as_str);
-            let (arn, tags) = self.secrets_manager.arn_and_tags(id?)?;
-            resource = arn;
-            for (tag, value) in tags {
-                context.insert(format!("secretsmanager:ResourceTag/{tag}"), vec![value]);
-            }
+            (resource, context) = self.of_secret(id?)?;
         }
         let text = |field: &str| body.get(field)?.as_str().map(str::to_owned);
         let list = |field: &str| {
@@ -201,19 +247,24 @@ async fn check(Shared(guard): Shared<Guard>, request: Request, next: Next) -> Re
         .await
         .unwrap_or_default();
     let key = access_key_id(&parts.headers).unwrap_or_default().to_owned();
-    if let Some(role) = iam.roles.get(key.as_str())
-        && let Some(asked) = iam.asked(service, &parts, &body)
+    let Some(role) = iam.roles.get(key.as_str()) else {
+        return next.run(Request::from_parts(parts, Body::from(body))).await;
+    };
+    if let Some(asked) = iam.asked(service, &parts, &body)
         && !role.allows(&asked.action, &asked.resource, &asked.context)
     {
         let Asked {
             action, resource, ..
         } = asked;
-        let refused = format!("{key} {action} {resource}");
-        let mut all = iam.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(refused);
+        iam.note(format!("{key} {action} {resource}"));
         return denied(service, &action);
     }
-    next.run(Request::from_parts(parts, Body::from(body))).await
+    let many = service == "secretsmanager" && operation_in(&parts.headers) == BATCH;
+    let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
+    match many {
+        true => iam.withhold(&key, role, answer).await,
+        false => answer,
+    }
 }
 
 /// As each service says it.

@@ -5,6 +5,7 @@
 //! methods of [`SecretsManager`].
 
 mod api;
+mod batch;
 #[cfg(test)]
 mod client;
 mod console;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::store::{CURRENT, PENDING, Secret, SecretValue, Version};
-use super::{Rotation, SecretsManager, listing, rotation, set_of, tags};
+use super::{Rotation, SecretsManager, batch, listing, rotation, set_of, tags};
 use crate::aws::aws_json::{AwsError, parameters};
 
 /// "The maximum size of a secret value is 65,536 bytes" (Quotas).
@@ -23,7 +23,7 @@ pub(super) fn perform(
     body: &[u8],
 ) -> Result<Value, AwsError> {
     match operation {
-        "BatchGetSecretValue" => batch_get_secret_value(manager, parameters(body)?),
+        "BatchGetSecretValue" => batch::batch_get_secret_value(manager, parameters(body)?),
         "CancelRotateSecret" => rotation::cancel_rotate_secret(manager, parameters(body)?),
         "CreateSecret" => create_secret(manager, parameters(body)?),
         "DeleteSecret" => delete_secret(manager, parameters(body)?),
@@ -196,13 +196,26 @@ pub(super) fn described(secret: &Secret, versions_field: &str) -> Value {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GetSecretValue {
+pub(super) struct GetSecretValue {
     secret_id: String,
     version_id: Option<String>,
     version_stage: Option<String>,
 }
 
-fn get_secret_value(manager: &SecretsManager, asked: &GetSecretValue) -> Result<Value, AwsError> {
+impl GetSecretValue {
+    pub(super) fn current(secret: &str) -> Self {
+        Self {
+            secret_id: secret.to_owned(),
+            version_id: None,
+            version_stage: None,
+        }
+    }
+}
+
+pub(super) fn get_secret_value(
+    manager: &SecretsManager,
+    asked: &GetSecretValue,
+) -> Result<Value, AwsError> {
     let now = manager.clock.now();
     let mut state = manager.state();
     state.live_secret_mut(&asked.secret_id)?.last_accessed = Some(now);
@@ -256,38 +269,6 @@ fn get_secret_value(manager: &SecretsManager, asked: &GetSecretValue) -> Result<
         fields.insert(field.to_owned(), value.clone().into());
     }
     Ok(answer)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchGetSecretValue {
-    #[serde(default)]
-    secret_id_list: Vec<String>,
-}
-
-/// By `SecretIdList` only; filters are not simulated here.
-fn batch_get_secret_value(
-    manager: &SecretsManager,
-    asked: BatchGetSecretValue,
-) -> Result<Value, AwsError> {
-    if !(1..=20).contains(&asked.secret_id_list.len()) {
-        return Err(invalid("SecretIdList must have 1 to 20 entries."));
-    }
-    let (mut values, mut errors) = (Vec::new(), Vec::new());
-    for secret_id in asked.secret_id_list {
-        let one = GetSecretValue {
-            secret_id,
-            version_id: None,
-            version_stage: None,
-        };
-        match get_secret_value(manager, &one) {
-            Ok(value) => values.push(value),
-            Err(error) => errors.push(json!({
-                "SecretId": one.secret_id, "ErrorCode": error.code, "Message": error.message,
-            })),
-        }
-    }
-    Ok(json!({"SecretValues": values, "Errors": errors}))
 }
 
 #[derive(Debug, Deserialize)]
@@ -522,7 +503,7 @@ fn check_labels(labels: &BTreeSet<String>) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn invalid(message: impl Into<String>) -> AwsError {
+pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new("InvalidParameterException", message)
 }
 
