@@ -1,0 +1,93 @@
+"""The tables of docs/performance.md, each between two markers."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from calls import SIZES, Measured
+
+HELLO, ROTATION = "hello", "rotation"
+PYTHON = ["Python", "Python, client at import"]
+
+
+def write(document: Path, part: str, text: str) -> None:
+    begin, end = f"<!-- {part}: written by tests/performance/run -->", f"<!-- {part}: end -->"
+    before, rest = document.read_text().split(begin)
+    _, after = rest.split(end)
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def times(value: float | None) -> str:
+    return "–" if value is None else f"{number(value)} ×"
+
+
+def machine() -> str:
+    """In a sentence."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    name = model[1] if model else platform.machine()
+    release = re.match(r"\d+\.\d+", platform.release())[0]
+    busy = f"{os.getloadavg()[0]:.1f}"
+    return f"{name}, {os.cpu_count()} processors, of which {busy} were busy when it began; Linux {release}."
+
+
+def of_calls(measured: Measured, names: list[str], about: str) -> str:
+    return "\n\n".join([
+        about,
+        whole_processor(measured, names),
+        "With the processor share of a memory size from the first call on, in milliseconds:",
+        shares(measured, names),
+        "The function in Python, as so many times `rotation`:",
+        beside_python(measured),
+    ])
+
+
+def whole_processor(measured: Measured, names: list[str]) -> str:
+    columns = ["init", "cold", "cold, not cached", "refused", "warm", "processor", "memory", "size"]
+    head = [
+        "", "init ms", "cold ms", "as hello", "cold, not cached ms", "refused ms", "warm ms", "of it processor ms",
+        "memory MiB", "size MiB",
+    ]
+    rows = []
+    for name in names:
+        cells = [number(measured.median(name, column)) for column in columns]
+        cells.insert(2, times(measured.ratio(name, HELLO, "cold")))
+        rows.append([name, *cells])
+    return table(head, rows)
+
+
+def shares(measured: Measured, names: list[str]) -> str:
+    head = [""]
+    for size in SIZES:
+        head += [f"{size} MB: first", "warm", "a tenth above"]
+    rows = []
+    for name in names:
+        cells = [name]
+        for size in SIZES:
+            cells.append(number(measured.median(name, f"first @{size}")))
+            cells.append(number(measured.median(name, f"warm @{size}")))
+            cells.append(number(measured.worst_tenth(name, f"warm @{size}")))
+        rows.append(cells)
+    return table(head, rows)
+
+
+def beside_python(measured: Measured) -> str:
+    columns = {
+        "init": "init", "cold": "cold", "cold, not cached": "cold, not cached", "cold @128": "cold, 128 MB",
+        "cold @512": "cold, 512 MB", "warm": "warm", "warm @128": "warm, 128 MB", "memory": "memory", "size": "size",
+    }
+    rows = [
+        [name] + [times(measured.ratio(name, ROTATION, column)) for column in columns] for name in PYTHON
+    ]
+    return table(["", *columns.values()], rows)
