@@ -10,7 +10,7 @@ from typing import NamedTuple
 import functions
 from functions import Function
 from process import Process
-from processor import ControlGroup
+from processor import limiter
 from services import Services
 
 SIZES = [128, 256, 512]
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
 class Bench:
     def __init__(self, measured: list[Function], work: Path):
         self.functions, self.log = measured, work / "function.log"
-        self.services, self.group = Services(functions.answer), ControlGroup()
+        self.services, self.limiter = Services(functions.answer), limiter()
         self.result = Measured(defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list)))
 
     def run(self, rounds: int, warm_calls: int) -> Measured:
@@ -53,11 +53,11 @@ class Bench:
                     self.with_a_whole_processor(function, warm_calls)
                 for function in self.functions:
                     self.not_in_the_page_cache(function)
-                for memory_mb in SIZES if self.group.made else []:
+                for memory_mb in SIZES:
                     for function in self.functions:
                         self.with_the_share_of(memory_mb, function, warm_calls)
         finally:
-            self.group.remove()
+            self.limiter.close()
         return self.result
 
     def with_a_whole_processor(self, function: Function, warm_calls: int) -> None:
@@ -91,7 +91,7 @@ class Bench:
             self.result.each[function.name][f"warm @{memory_mb}"] += warm
 
     def start(self, function: Function) -> Process:
-        return Process(function.program, self.services.url, self.group, self.log)
+        return Process(function.program, self.services.url, self.limiter, self.log)
 
     def pauses(self, calls: int) -> Iterator[None]:
         for _ in range(calls):

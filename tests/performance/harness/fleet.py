@@ -8,7 +8,7 @@ import tables
 from fleet_world import FleetWorld
 from functions import ROTATION
 from process import Process, Program
-from processor import WHOLE_MB, ControlGroup
+from processor import WHOLE_MB, Limiter, limiter
 from services import Services
 
 # With the processor share of these, the work alone takes so long.
@@ -16,17 +16,17 @@ SIZES = [128, 256, 512, 1024]
 
 
 def measure(built: Path, fleets: list[int], work: Path) -> str:
-    machine, group = tables.machine(), ControlGroup()
+    machine, unlimited = tables.machine(), limiter()
     try:
-        rows = [check(built, mailboxes, group, work) for mailboxes in fleets]
+        rows = [check(built, mailboxes, unlimited, work) for mailboxes in fleets]
     finally:
-        group.remove()
+        unlimited.close()
     head = ["mailboxes", "memory MiB", "processor s", "a mailbox, ms", "requests", "a mailbox", "invocations"]
     head += [f"with {size} MB, s" for size in SIZES]
     return f"{machine}\n\n{tables.table(head, rows)}"
 
 
-def check(built: Path, mailboxes: int, group: ControlGroup, work: Path) -> list[str]:
+def check(built: Path, mailboxes: int, unlimited: Limiter, work: Path) -> list[str]:
     print(f"a check of {mailboxes} mailboxes", flush=True)
     world = FleetWorld(mailboxes)
     services = Services(world.answer)
@@ -35,7 +35,7 @@ def check(built: Path, mailboxes: int, group: ControlGroup, work: Path) -> list[
     variables = {"ROTATION_FUNCTION": ROTATION, "CHECK_SCHEDULE": "rate(6 hours)"}
     program = Program([str(package / "bootstrap")], package, variables)
     begun, invocations, event = time.perf_counter(), 0, world.scheduled()
-    with Process(program, services.url, group, work / "expiry-checker.log") as process:
+    with Process(program, services.url, unlimited, work / "expiry-checker.log") as process:
         before = process.processor_seconds()
         while event:
             answer = process.invoke(event)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from processor import ControlGroup
+from processor import Limiter, used
 from runtime_api import Answer, NotAnswered, RuntimeApi
 
 T = TypeVar("T")
@@ -52,9 +52,9 @@ class Program(NamedTuple):
 
 
 class Process:
-    def __init__(self, program: Program, services: str, group: ControlGroup, log: Path):
+    def __init__(self, program: Program, services: str, limiter: Limiter, log: Path):
         """Starts it, and waits until its init is over. `init` is how long that took, in seconds."""
-        self.group, self.log = group, log
+        self.limiter, self.log = limiter, log
         self.api = RuntimeApi()
         variables = VARIABLES | {"AWS_LAMBDA_RUNTIME_API": self.api.address, "AWS_ENDPOINT_URL": services}
         variables |= {"SECRETS_MANAGER_ENDPOINT": services, "LAMBDA_TASK_ROOT": str(program.package)}
@@ -63,28 +63,27 @@ class Process:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
         # Init has a whole processor, as on Lambda.
-        self.limit(None)
+        limiter.limit(None)
         os.chdir(program.package)
         started = time.perf_counter()
         self.pid = os.posix_spawn(
             program.command[0], program.command, variables | program.variables, file_actions=output
         )
-        if group.made:
-            group.add(self.pid)
+        limiter.add(self.pid)
         self.init = self._or_its_last_words(self.api.wait_until_asked) - started
 
     def __enter__(self) -> "Process":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.limiter.limit(None)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.api.close()
 
-    def limit(self, memory_mb: int | None) -> None:
+    def limit(self, memory_mb: int) -> None:
         """From now on it has the processor share of this memory size."""
-        if self.group.made:
-            self.group.limit(memory_mb)
+        self.limiter.limit(memory_mb)
 
     def invoke(self, event: object) -> Answer:
         """Returns when it has answered and asks for the next event."""
@@ -93,9 +92,7 @@ class Process:
         return answer
 
     def processor_seconds(self) -> float:
-        """What its threads have used so far (Documentation/scheduler/sched-stats.rst of Linux)."""
-        threads = Path(f"/proc/{self.pid}/task").iterdir()
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+        return used(self.pid)
 
     def most_memory(self) -> int:
         """The most that was resident, in bytes."""

@@ -43,28 +43,27 @@ def machine() -> str:
 
 
 def of_calls(measured: Measured, names: list[str], about: str) -> str:
+    ours = [name for name in names if name not in PYTHON]
+    in_python = [name for name in names if name in PYTHON]
     return "\n\n".join([
         about,
         whole_processor(measured, names),
         "With the processor share of a memory size from the first call on, in milliseconds:",
         shares(measured, names),
-        "The function in Python, as so many times `rotation`:",
-        beside_python(measured),
+        "As so many times `hello`:",
+        ratios(measured, ours[1:] + in_python, HELLO),
+        "As so many times `rotation`:",
+        ratios(measured, in_python, ROTATION),
     ])
 
 
 def whole_processor(measured: Measured, names: list[str]) -> str:
-    columns = ["init", "cold", "cold, not cached", "refused", "warm", "processor", "memory", "size"]
-    head = [
-        "", "init ms", "cold ms", "as hello", "cold, not cached ms", "refused ms", "warm ms", "of it processor ms",
-        "memory MiB", "size MiB",
-    ]
-    rows = []
-    for name in names:
-        cells = [number(measured.median(name, column)) for column in columns]
-        cells.insert(2, times(measured.ratio(name, HELLO, "cold")))
-        rows.append([name, *cells])
-    return table(head, rows)
+    columns = {
+        "init": "init ms", "cold": "cold ms", "cold, not cached": "cold, not cached ms", "refused": "refused ms",
+        "warm": "warm ms", "processor": "of it processor ms", "memory": "memory MiB", "size": "size MiB",
+    }
+    rows = [[name] + [number(measured.median(name, column)) for column in columns] for name in names]
+    return table(["", *columns.values()], rows)
 
 
 def shares(measured: Measured, names: list[str]) -> str:
@@ -82,12 +81,10 @@ def shares(measured: Measured, names: list[str]) -> str:
     return table(head, rows)
 
 
-def beside_python(measured: Measured) -> str:
-    columns = {
-        "init": "init", "cold": "cold", "cold, not cached": "cold, not cached", "cold @128": "cold, 128 MB",
-        "cold @512": "cold, 512 MB", "warm": "warm", "warm @128": "warm, 128 MB", "memory": "memory", "size": "size",
-    }
-    rows = [
-        [name] + [times(measured.ratio(name, ROTATION, column)) for column in columns] for name in PYTHON
-    ]
+def ratios(measured: Measured, names: list[str], to: str) -> str:
+    columns = {"init": "init", "cold": "cold", "cold, not cached": "cold, not cached"}
+    columns |= {f"cold @{size}": f"cold, {size} MB" for size in SIZES}
+    columns |= {"refused": "refused", "warm": "warm"} | {f"warm @{size}": f"warm, {size} MB" for size in SIZES}
+    columns |= {"memory": "memory", "size": "size"}
+    rows = [[name] + [times(measured.ratio(name, to, column)) for column in columns] for name in names]
     return table(["", *columns.values()], rows)
