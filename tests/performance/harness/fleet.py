@@ -1,12 +1,12 @@
-"""The checker over a fleet that is at rest: how much memory and processor a check needs, by the real binary."""
+"""A check of a fleet that is at rest, by the real binaries: how much memory and processor it needs of the checker, and of
+`rotation`, which looks for it."""
 
 import json
-import time
 from pathlib import Path
 
 import tables
-from fleet_world import FleetWorld
-from functions import ROTATION
+from fleet_world import FleetWorld, secrets
+from functions import PAGES, ROTATION
 from process import Process, Program
 from processor import WHOLE_MB, Limiter, limiter
 from services import Services
@@ -18,41 +18,58 @@ SIZES = [128, 256, 512, 1024]
 def measure(built: Path, fleets: list[int], work: Path) -> str:
     machine, unlimited = tables.machine(), limiter()
     try:
-        rows = [check(built, mailboxes, unlimited, work) for mailboxes in fleets]
+        checks, looks = zip(*[Fleet(built, mailboxes, unlimited, work).rows() for mailboxes in fleets])
     finally:
         unlimited.close()
-    head = ["mailboxes", "memory MiB", "processor s", "a mailbox, ms", "requests", "a mailbox", "invocations"]
-    head += [f"with {size} MB, s" for size in SIZES]
-    return f"{machine}\n\n{tables.table(head, rows)}"
+    used = ["memory MiB", "processor s", "a mailbox, ms", "requests", *[f"with {size} MB, s" for size in SIZES]]
+    return "\n\n".join([
+        machine,
+        tables.table(["`expiry-checker`: mailboxes", *used, "invocations"], checks),
+        tables.table(["`rotation`: mailboxes in the largest of its looks", *used], looks),
+    ])
 
 
-def check(built: Path, mailboxes: int, unlimited: Limiter, work: Path) -> list[str]:
-    print(f"a check of {mailboxes} mailboxes", flush=True)
-    world = FleetWorld(mailboxes)
-    services = Services(world.answer)
-    package = built / "expiry-checker"
-    # As template.yaml has it.
-    variables = {"ROTATION_FUNCTION": ROTATION, "CHECK_SCHEDULE": "rate(6 hours)"}
-    program = Program([str(package / "bootstrap")], package, variables)
-    begun, invocations, event = time.perf_counter(), 0, world.scheduled()
-    with Process(program, services.url, unlimited, work / "expiry-checker.log") as process:
-        before = process.processor_seconds()
-        while event:
-            answer = process.invoke(event)
-            assert not answer.failed, answer.payload
-            invocations += 1
-            event = world.continues()
+class Fleet:
+    def __init__(self, built: Path, mailboxes: int, unlimited: Limiter, work: Path):
+        self.built, self.mailboxes, self.limiter, self.work = built, mailboxes, unlimited, work
+        self.world = FleetWorld(mailboxes)
+        self.services = Services(self.world.answer)
+
+    def rows(self) -> tuple[list[str], list[str]]:
+        print(f"a check of {self.mailboxes} mailboxes", flush=True)
+        invocations, event = 0, self.world.scheduled()
+        # As template.yaml has it.
+        variables = {"ROTATION_FUNCTION": ROTATION, "CHECK_SCHEDULE": "rate(6 hours)"}
+        with self.start("expiry-checker", variables) as checker:
+            before = checker.processor_seconds()
+            while event:
+                answer = checker.invoke(event)
+                assert not answer.failed, answer.payload
+                invocations += 1
+                event = self.world.continues()
+            check = [*self.row(self.mailboxes, checker, before), str(invocations)]
+        variables = {"CALLBACK_URL": PAGES, "ENTRA_URL": self.services.url, "GRAPH_URL": self.services.url}
+        with self.start("rotation", variables) as rotation:
+            before = rotation.processor_seconds()
+            answer = rotation.invoke(self.world.inspect)
+            seen, looked_at = answer.payload["light"], secrets(self.world.inspect)
+            assert len(seen) == looked_at and all("Ok" in found for found in seen.values()), answer.payload
+            return check, self.row(looked_at, rotation, before)
+
+    def start(self, name: str, variables: dict[str, str]) -> Process:
+        package = self.built / name
+        program = Program([str(package / "bootstrap")], package, variables)
+        self.services.calls.clear()
+        return Process(program, self.services.url, self.limiter, self.work / f"{name}.log")
+
+    def row(self, mailboxes: int, process: Process, before: float) -> list[str]:
         processor = process.processor_seconds() - before
-        memory = process.most_memory() / 2**20
-    print(f"{time.perf_counter() - begun:.0f} s on this machine; requests: {json.dumps(services.calls)}", flush=True)
-    requests = services.calls.total()
-    return [
-        f"{mailboxes:,}",
-        tables.number(memory),
-        tables.number(processor),
-        tables.number(processor / mailboxes * 1000),
-        f"{requests:,}",
-        tables.number(requests / mailboxes),
-        str(invocations),
-        *[tables.number(processor * WHOLE_MB / size) for size in SIZES],
-    ]
+        print(f"its requests: {json.dumps(self.services.calls)}", flush=True)
+        return [
+            f"{mailboxes:,}",
+            tables.number(process.most_memory() / 2**20),
+            tables.number(processor),
+            tables.number(processor / mailboxes * 1000),
+            f"{self.services.calls.total():,}",
+            *[tables.number(processor * WHOLE_MB / size) for size in SIZES],
+        ]

@@ -1,5 +1,5 @@
-"""A fleet of mailboxes at rest, as the checker sees it: what Secrets Manager lists, and what `rotation` answers. Each
-mailbox follows from its number, so that a hundred thousand of them take no memory here.
+"""A fleet of mailboxes at rest: what Secrets Manager lists and `rotation` answers to the checker, and what Entra and Graph
+answer to `rotation`. Each mailbox follows from its number, so that a hundred thousand of them take no memory here.
 
 All are in the middle of their client secret's life, and their tags say what is found: a check has nothing to do but
 look. A request that changes something is answered all the same, and shows in the count of requests."""
@@ -15,12 +15,19 @@ A_TENANT_HAS = 50
 # The agency's, which every tenant has consented to.
 ROTATOR = "99999999-9999-4999-8999-999999999999"
 A_PAGE_HAS = 100
+WEB_IDENTITY_TOKEN = (
+    b'<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>'
+    b"<WebIdentityToken>header.payload.signature</WebIdentityToken><Expiration>2027-01-15T07:00:00Z</Expiration>"
+    b"</GetWebIdentityTokenResult></GetWebIdentityTokenResponse>"
+)
 
 
 class FleetWorld:
     def __init__(self, mailboxes: int):
         self.mailboxes = mailboxes
         self.events: list[dict] = []
+        # With which the checker had `rotation` look, the largest: of each tenant, its app registrations.
+        self.inspect = {"Action": "inspect", "Light": []}
 
     def scheduled(self) -> dict:
         """What EventBridge calls the checker with."""
@@ -32,7 +39,7 @@ class FleetWorld:
         self.events.clear()
         return event("shopmail", "Check Continues", json.loads(found[0]["Detail"])) if found else None
 
-    def answer(self, operation: str, asked: dict) -> dict:
+    def answer(self, operation: str, asked: dict) -> dict | bytes:
         match operation:
             case "ListSecrets":
                 return self.page(asked)
@@ -40,13 +47,30 @@ class FleetWorld:
                 secret = Mailbox.of(asked["SecretId"]).secret()
                 return secret | {"VersionIdsToStages": secret.pop("SecretVersionsToStages")}
             case "Invoke":
+                self.keep(asked)
                 return rotation(asked)
+            case "GetWebIdentityToken":
+                return WEB_IDENTITY_TOKEN
+            case "token":
+                return {"token_type": "Bearer", "expires_in": 3599, "access_token": f"of.{asked['tenant']}"}
+            case "ownedObjects":
+                return {"value": [mailbox.registration() for mailbox in self.of_tenant(asked["bearer"][3:])]}
             case "PutEvents":
                 self.events += asked["Entries"]
                 return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in asked["Entries"]]}
             case "TagResource" | "UntagResource" | "RotateSecret" | "UpdateSecretVersionStage":
                 return {}
         raise NotImplementedError(operation)
+
+    def keep(self, asked: dict) -> None:
+        if asked.get("Action") == "inspect" and secrets(asked) > secrets(self.inspect):
+            self.inspect = asked | {"Deep": []}
+
+    def of_tenant(self, tenant: str) -> list["Mailbox"]:
+        for first in range(0, self.mailboxes, A_TENANT_HAS):
+            if Mailbox(first).tenant == tenant:
+                return [Mailbox(number) for number in range(first, min(first + A_TENANT_HAS, self.mailboxes))]
+        raise LookupError(tenant)
 
     def page(self, asked: dict) -> dict:
         first = int(asked.get("NextToken", 0))
@@ -117,8 +141,25 @@ class Mailbox:
             "shopmail:drift": f"none@{self.version}",
         }
 
+    def registration(self) -> dict:
+        """The app registration, as Graph has it."""
+        return {
+            "id": uuid("object", self.number),
+            "appId": self.app,
+            "signInAudience": "AzureADMyOrg",
+            "passwordCredentials": [{
+                "customKeyIdentifier": None,
+                "displayName": f"{self.name} {self.version[:8]}",
+                "endDateTime": time(self.end),
+                "hint": "abc",
+                "keyId": self.key,
+                "secretText": None,
+                "startDateTime": time(self.start),
+            }],
+        }
+
     def listed(self) -> list[dict]:
-        """What the app registration shows (`ListedCredential`)."""
+        """What of it `rotation` hands on (`ListedCredential`)."""
         return [{
             "key_id": self.key,
             "start": time(self.start),
@@ -156,6 +197,11 @@ class Mailbox:
             "drift": [],
             "problems": [],
         }
+
+
+def secrets(inspect: dict) -> int:
+    """How many are looked at lightly."""
+    return sum(len(look["secrets"]) for look in inspect["Light"])
 
 
 def rotation(asked: dict) -> dict:

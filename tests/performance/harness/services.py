@@ -1,9 +1,10 @@
-"""AWS on loopback: one server for all services, as the functions take one address for all (`AWS_ENDPOINT_URL`)."""
+"""AWS, Entra and Graph on loopback: one server for all, as the functions are told by variables where each is."""
 
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from email.utils import formatdate
 from urllib.parse import parse_qs
 
 from wire import Connection, Request, address, listen
@@ -43,14 +44,20 @@ class Services:
         if isinstance(answer, bytes):
             connection.answer(200, answer)
         else:
-            connection.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/x-amz-json-1.1"})
+            headers = {"Content-Type": "application/json", "Date": formatdate(usegmt=True)}
+            connection.answer(200, json.dumps(answer).encode(), headers)
 
 
 def operation(request: Request) -> tuple[str, dict]:
-    """By AWS's three protocols: JSON 1.1, query, and Lambda's REST."""
+    """By AWS's three protocols, JSON 1.1, query, and Lambda's REST; by the path at Entra and Graph, with what tells
+    the tenant."""
     if target := request.headers.get("x-amz-target"):
         return target.split(".")[-1], json.loads(request.body)
     if request.path.startswith("/2015-03-31/functions/"):
         return "Invoke", json.loads(request.body)
+    if request.path.startswith("/v1.0/"):
+        return "ownedObjects", {"bearer": request.headers["authorization"].removeprefix("Bearer ")}
+    if request.path.endswith("/oauth2/v2.0/token"):
+        return "token", {"tenant": request.path.split("/")[1]}
     form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
     return form["Action"], form
