@@ -26,7 +26,7 @@ def main() -> None:
     built, hello, work = options.built.resolve(), options.hello.resolve(), options.work.resolve()
     if options.short:
         options.rounds, options.mailboxes = 1, [250]
-    # Ahead of what else the machine does, where that is allowed: a call of a millisecond would mostly wait its turn.
+    # Ahead of what else the machine does, where that is allowed; so is the control group (processor.py).
     with contextlib.suppress(PermissionError):
         os.nice(-10)
     results = {}

@@ -65,11 +65,12 @@ class Bench:
             first = self.ask(function, process)
             self.note(function, "init", process.init * 1000)
             self.note(function, "cold", (process.init + first) * 1000)
+            self.note(function, "cold, processor", process.processor_seconds() * 1000)
             refused = [self.refuse(function, process) for _ in self.pauses(warm_calls)]
             self.note(function, "refused", median(refused) * 1000)
             before = process.processor_seconds()
             warm = [self.ask(function, process) for _ in self.pauses(warm_calls)]
-            self.note(function, "processor", (process.processor_seconds() - before) / warm_calls * 1000)
+            self.note(function, "warm, processor", (process.processor_seconds() - before) / warm_calls * 1000)
             self.note(function, "warm", median(warm) * 1000)
             self.note(function, "memory", process.most_memory() / 2**20)
         self.note(function, "size", function.program.size() / 2**20)

@@ -53,7 +53,8 @@ class Program(NamedTuple):
 
 class Process:
     def __init__(self, program: Program, services: str, limiter: Limiter, log: Path):
-        """Starts it, and waits until its init is over. `init` is how long that took, in seconds."""
+        """Starts it, and waits until its init is over, for which it has a whole processor, as on Lambda. `init` is how
+        long that took, in seconds."""
         self.limiter, self.log = limiter, log
         self.api = RuntimeApi()
         variables = VARIABLES | {"AWS_LAMBDA_RUNTIME_API": self.api.address, "AWS_ENDPOINT_URL": services}
@@ -62,28 +63,25 @@ class Process:
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        # Init has a whole processor, as on Lambda.
-        limiter.limit(None)
         os.chdir(program.package)
         started = time.perf_counter()
         self.pid = os.posix_spawn(
             program.command[0], program.command, variables | program.variables, file_actions=output
         )
-        limiter.add(self.pid)
         self.init = self._or_its_last_words(self.api.wait_until_asked) - started
 
     def __enter__(self) -> "Process":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.limiter.limit(None)
+        self.limiter.let_go()
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.api.close()
 
     def limit(self, memory_mb: int) -> None:
         """From now on it has the processor share of this memory size."""
-        self.limiter.limit(memory_mb)
+        self.limiter.limit(self.pid, memory_mb)
 
     def invoke(self, event: object) -> Answer:
         """Returns when it has answered and asks for the next event."""

@@ -59,8 +59,9 @@ def of_calls(measured: Measured, names: list[str], about: str) -> str:
 
 def whole_processor(measured: Measured, names: list[str]) -> str:
     columns = {
-        "init": "init ms", "cold": "cold ms", "cold, not cached": "cold, not cached ms", "refused": "refused ms",
-        "warm": "warm ms", "processor": "of it processor ms", "memory": "memory MiB", "size": "size MiB",
+        "init": "init ms", "cold": "cold ms", "cold, processor": "of it processor ms",
+        "cold, not cached": "cold, not cached ms", "refused": "refused ms", "warm": "warm ms",
+        "warm, processor": "of it processor ms", "memory": "memory MiB", "size": "size MiB",
     }
     rows = [[name] + [number(measured.median(name, column)) for column in columns] for name in names]
     return table(["", *columns.values()], rows)
@@ -82,9 +83,10 @@ def shares(measured: Measured, names: list[str]) -> str:
 
 
 def ratios(measured: Measured, names: list[str], to: str) -> str:
-    columns = {"init": "init", "cold": "cold", "cold, not cached": "cold, not cached"}
+    columns = {name: name for name in ["init", "cold", "cold, processor", "cold, not cached"]}
     columns |= {f"cold @{size}": f"cold, {size} MB" for size in SIZES}
-    columns |= {"refused": "refused", "warm": "warm"} | {f"warm @{size}": f"warm, {size} MB" for size in SIZES}
+    columns |= {name: name for name in ["refused", "warm", "warm, processor"]}
+    columns |= {f"warm @{size}": f"warm, {size} MB" for size in SIZES}
     columns |= {"memory": "memory", "size": "size"}
     rows = [[name] + [times(measured.ratio(name, to, column)) for column in columns] for name in names]
     return table(["", *columns.values()], rows)
