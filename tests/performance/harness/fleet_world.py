@@ -115,7 +115,7 @@ class Mailbox:
             "NextRotationDate": (rotated + timedelta(days=165)).timestamp(),
             "Tags": [{"Key": key, "Value": value} for key, value in self.tags().items()],
             "SecretVersionsToStages": {
-                self.version: ["AWSCURRENT", f"key-{self.key}", "proved"],
+                self.version: ["AWSCURRENT", f"key-{self.key}"],
                 self.previous: ["AWSPREVIOUS"],
             },
         }
@@ -138,7 +138,6 @@ class Mailbox:
             "shopmail:expires-at": time(self.end),
             "shopmail:rotated-version": self.version,
             "shopmail:state": "rotated",
-            "shopmail:drift": f"none@{self.version}",
         }
 
     def registration(self) -> dict:

@@ -38,8 +38,7 @@ def machine() -> str:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     name = model[1] if model else platform.machine()
     release = re.match(r"\d+\.\d+", platform.release())[0]
-    busy = f"{os.getloadavg()[0]:.1f}"
-    return f"{name}, {os.cpu_count()} processors, of which {busy} were busy when it began; Linux {release}."
+    return f"{name}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} when it began; Linux {release}."
 
 
 def of_calls(measured: Measured, names: list[str], about: str) -> str:
