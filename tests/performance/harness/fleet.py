@@ -1,5 +1,5 @@
-"""A check of a fleet that is at rest, by the real binaries: how much memory and processor it needs of the checker, and of
-`rotation`, which looks for it."""
+"""A check of a fleet that is at rest, by the real binaries: how much memory and processor the checker needs for it, and
+`rotation`, which looks for the checker."""
 
 import json
 from pathlib import Path
@@ -47,6 +47,8 @@ class Fleet:
                 assert not answer.failed, answer.payload
                 invocations += 1
                 event = self.world.continues()
+            # Whatever else it asks, it found something to do, and something else was measured.
+            assert set(self.services.calls) == {"ListSecrets", "Invoke", "PutEvents"}, self.services.calls
             check = [*self.row(self.mailboxes, checker, before), str(invocations)]
         variables = {"CALLBACK_URL": PAGES, "ENTRA_URL": self.services.url, "GRAPH_URL": self.services.url}
         with self.start("rotation", variables) as rotation:

@@ -1,8 +1,8 @@
-"""A fleet of mailboxes at rest: what Secrets Manager lists and `rotation` answers to the checker, and what Entra and Graph
-answer to `rotation`. Each mailbox follows from its number, so that a hundred thousand of them take no memory here.
+"""A fleet of mailboxes at rest: what Secrets Manager lists and `rotation` answers to the checker, and what Entra and
+Graph answer to `rotation`. Each mailbox follows from its number, so that a hundred thousand of them take no memory here.
 
 All are in the middle of their client secret's life, and their tags say what is found: a check has nothing to do but
-look. A request that changes something is answered all the same, and shows in the count of requests."""
+look. What it asks before it changes something is answered all the same; fleet.py takes that for an error."""
 
 import hashlib
 import json
