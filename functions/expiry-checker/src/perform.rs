@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) mended: Vec<ConnectionId>,
     /// The secret's tags, as they are now.
     pub(crate) tags: BTreeMap<String, String>,
+    /// Tags that are not written yet: a call for each is what a first check of many takes longest for.
+    pub(crate) to_note: Vec<(&'static str, String)>,
     /// The drift that is published and was not put right.
     pub(crate) drift: BTreeSet<Trouble>,
     /// What is published at the end of the check, or before a rotation moves.
@@ -40,6 +42,7 @@ impl Progress {
         Self {
             mended: Vec::new(),
             tags: found.secret.tags.clone(),
+            to_note: Vec::new(),
             drift: BTreeSet::new(),
             news: News::none(found.subject()),
             published: Vec::new(),
@@ -114,9 +117,8 @@ pub(crate) async fn perform(
             Ok(())
         }
         PlannedAction::Tag { key, value } => {
-            let tagged = clients.tag(arn, &[(key, value.clone())]).await;
-            let noted = tagged.map(|()| progress.tags.insert((*key).to_owned(), value.clone()));
-            noted.map(drop)
+            progress.to_note.push((key, value.clone()));
+            Ok(())
         }
         PlannedAction::Rotate { .. } => rotate(clients, secret).await,
         PlannedAction::Reattempt { token } => clients.rotate(arn, Some(token)).await,
@@ -129,6 +131,28 @@ pub(crate) async fn perform(
         step: action.name(),
         failure,
     })
+}
+
+/// Writes what is to be noted of a secret, in one call.
+pub(crate) async fn note(
+    clients: &Clients,
+    found: &Found,
+    progress: &mut Progress,
+) -> Result<(), Failed> {
+    let tags = std::mem::take(&mut progress.to_note);
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let noted = clients.tag(&found.secret.arn, &tags).await;
+    noted.map_err(|failure| Failed {
+        step: "check",
+        failure,
+    })?;
+    let tags = tags.into_iter();
+    progress
+        .tags
+        .extend(tags.map(|(key, value)| (key.to_owned(), value)));
+    Ok(())
 }
 
 /// Before the rotation that it announces.

@@ -21,7 +21,7 @@ use crate::clients::Clients;
 use crate::closing::{Checked, closing, is_said_by_the_promotion, only_begun};
 use crate::fleet::Fleet;
 use crate::news::{self, News};
-use crate::perform::{Progress, perform};
+use crate::perform::{Progress, note, perform};
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::plan::{Plan, plan};
@@ -254,6 +254,8 @@ impl Task<'_> {
                 continue;
             }
             if action.moves_the_rotation() {
+                let noted = note(clients, found, &mut progress).await;
+                outcome.failures.extend(noted.err());
                 // Before it, or it may be over when people hear of it.
                 progress.moved = true;
                 if !news::publish_at_once(clients, &mut outcome, &mut progress.news).await {
@@ -270,6 +272,8 @@ impl Task<'_> {
                 outcome.failures.push(failed);
             }
         }
+        let noted = note(clients, found, &mut progress).await;
+        outcome.failures.extend(noted.err());
         outcome.rotating |= progress.moved;
         let stands = |drift: &Drift| {
             let at = drift.connection.as_ref();
