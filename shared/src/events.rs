@@ -18,8 +18,8 @@ use crate::tags;
 
 pub use detail_type::EventKind;
 pub use fields::{
-    AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, MailFlow, OpenTrouble,
-    Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
+    AskedBefore, DueReason, FleetEntry, FleetState, HandOverConnection, Left, MailFlow,
+    OpenTrouble, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops, Trouble,
 };
 pub use totals::{Counts, Looked, MOST_URGENT, SOON, Totals};
 pub use weekly::{NotWell, Urgent, WeeklyReport};

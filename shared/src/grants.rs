@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::failure::{Failure, Kind};
 use crate::json::{self, FormVersion};
-use crate::retry::backoff;
+use crate::retry::{CallError, backoff};
 use crate::secret_store::versions::CURRENT;
 use crate::secret_store::{LabelSwap, MoveLabel, Put, SecretStore, Stored};
 use attestations::Attestations;
@@ -150,13 +150,27 @@ impl GrantsStore {
     /// # Errors
     /// [`Failure`].
     pub async fn tidy(&self) -> Result<(), Failure> {
-        let versions = self.store.describe(&self.secret).await?.versions;
-        for (version, labels) in &versions.0 {
-            for label in labels.iter().filter(|l| l.starts_with("candidate-")) {
-                self.store.drop_label(&self.secret, label, version).await?;
-            }
+        for (version, label) in self.left_behind().await? {
+            self.store
+                .drop_label(&self.secret, &label, &version)
+                .await?;
         }
         Ok(())
+    }
+
+    /// Those labels, each after its version.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn left_behind(&self) -> Result<Vec<(String, String)>, CallError> {
+        let versions = self.store.describe(&self.secret).await?.versions.0;
+        let left = versions.into_iter().flat_map(|(version, labels)| {
+            let left = labels
+                .into_iter()
+                .filter(|label| label.starts_with("candidate-"));
+            left.map(move |label| (version.clone(), label))
+        });
+        Ok(left.collect())
     }
 }
 

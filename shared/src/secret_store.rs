@@ -3,6 +3,7 @@
 mod values;
 pub mod versions;
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_secretsmanager::Client;
@@ -19,7 +20,7 @@ use versions::Versions;
 
 /// A secret's metadata, as DescribeSecret and ListSecrets give it. Either may be moments old, the list minutes: "All
 /// Secrets Manager operations are eventually consistent" (API reference, ListSecrets).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SecretMetadata {
     /// The whole ARN.
     pub arn: String,

@@ -260,7 +260,7 @@ async fn a_check_that_continues_goes_on_with_the_tenants_that_are_left_and_the_t
     let second = first.beside(&far("beta", 2, Some(other.clone())));
     first.check().await;
     let began = world.clock.now().to_string();
-    world.clock.advance(days(90));
+    world.clock.advance(days(80));
     let event = json!({
         "detail-type": "Check Continues", "source": "shopmail",
         "detail": {"id": "00", "tenants": [other.id], "part": 2, "time": began},
@@ -270,9 +270,9 @@ async fn a_check_that_continues_goes_on_with_the_tenants_that_are_left_and_the_t
     assert_eq!(done.payload["counts"]["checked"], 1, "{}", done.payload);
     let secrets = done.payload["secrets"].as_array().unwrap();
     assert_eq!(secrets[0]["secret"], second.mailbox.secret.as_str());
-    // 90 days ago the secret was not due yet.
+    // 80 days ago the secret was not due yet.
     assert_eq!(secrets[0]["state"], "healthy");
-    assert_eq!(done.payload["continues_with"], json!([]));
+    assert_eq!(done.payload["continues_with"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use shared::events::Totals;
+use shared::events::{Left, Totals};
 use shared::failure::{Failure, Kind};
 use shared::ids::DirectoryId;
 use shared::json;
@@ -27,8 +27,8 @@ pub struct Check {
 pub enum Scope {
     /// All mailbox secrets.
     All,
-    /// Those of these tenants, which an earlier part had no time for.
-    Tenants(Vec<DirectoryId>),
+    /// What an earlier part had no time for.
+    Left(Left),
     /// One secret, and those that share a leaked client secret with it.
     Requested(Requested),
 }
@@ -47,7 +47,7 @@ impl Check {
     pub fn requested(&self) -> Option<&Requested> {
         match &self.scope {
             Scope::Requested(requested) => Some(requested),
-            Scope::All | Scope::Tenants(_) => None,
+            Scope::All | Scope::Left(_) => None,
         }
     }
 
@@ -90,6 +90,7 @@ impl Check {
         };
         let tenants: Option<Vec<DirectoryId>> =
             field(source, "tenants", continues, json::read_value)?;
+        let without_tenant = field(source, "without_tenant", continues, json::read_value)?;
         let part = field(source, "part", continues, json::read_value)?.unwrap_or(1);
         let so_far = field(source, "totals", continues, json::read_value)?.unwrap_or_default();
         let scope = match (text("secret_arn", requested)?, tenants) {
@@ -98,7 +99,10 @@ impl Check {
                 promoted: text("token", true)?,
             }),
             (None, _) if requested => return Err(wrong("detail.secret_arn is missing")),
-            (None, Some(tenants)) => Scope::Tenants(tenants),
+            (None, Some(tenants)) => Scope::Left(Left {
+                tenants,
+                without_tenant: without_tenant.unwrap_or(false),
+            }),
             // What an earlier release published says where to go on in another way: all of it again harms nobody.
             (None, None) => Scope::All,
         };
@@ -161,7 +165,11 @@ mod tests {
             "detail": {"id": "x", "tenants": [tenant()], "time": "2026-11-23T06:00:00Z"}});
         let check = Check::read(&event, MACHINE).unwrap();
         assert_eq!(check.now.to_string(), "2026-11-23T06:00:00Z");
-        assert_eq!(check.scope, Scope::Tenants(vec![tenant()]));
+        let left = Left {
+            tenants: vec![tenant()],
+            without_tenant: false,
+        };
+        assert_eq!(check.scope, Scope::Left(left));
         assert_eq!((check.part, check.so_far), (1, Totals::default()));
     }
 
@@ -198,6 +206,10 @@ mod tests {
             (
                 json!({"detail-type": "Check Continues", "detail": {"tenants": ["x"]}}),
                 "tenants",
+            ),
+            (
+                json!({"detail-type": "Check Continues", "detail": {"tenants": [], "without_tenant": 1}}),
+                "without_tenant",
             ),
             (
                 json!({"detail-type": "Check Continues", "detail": {"part": -1, "time": "2026-11-23T06:00:00Z"}}),

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use shared::check_schedule::CheckSchedule;
-use shared::events::{Event, EventKind, Subject, Totals, WeeklyReport};
+use shared::events::{Event, EventKind, Left, Subject, Totals, WeeklyReport};
 use shared::failure::{Failure, Kind};
 use shared::ids::DirectoryId;
 use shared::metrics::{Run, Says};
@@ -16,14 +17,14 @@ use tracing::{info, warn};
 
 use crate::call::{Check, Scope};
 use crate::canary::held_back;
-use crate::clients::Clients;
+use crate::clients::{Clients, TAGS_APART};
 use crate::depth::Rules;
 use crate::fleet::{self, Fleet};
 use crate::lease::Lease;
 use crate::looks::{Seen, Wanted, look};
-use crate::news;
+use crate::news::{self, News};
 use crate::record::{Record, Standing};
-use crate::report::{self, Tally};
+use crate::report::{self, Outcome, Tally};
 use crate::task::Task;
 
 /// So many secrets that need more than a look are dealt with at once. Most of what they wait for are calls to AWS;
@@ -80,12 +81,12 @@ async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Do
         clients,
         check,
         held_back: held_back(&fleet.records, check.now),
-        until: ends.checked_sub(RESERVED).unwrap_or(ends),
+        ends,
         tally: Tally::new(check),
         calls: 0,
         fleet,
     };
-    let left = round.all(ends).await;
+    let left = round.all().await;
     let Round {
         mut tally,
         calls: of_rotation,
@@ -93,6 +94,7 @@ async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Do
     } = round;
     if !check.dry_run {
         news::publish(clients, &mut tally.unwell).await;
+        news::publish(clients, &mut tally.again).await;
     }
     let (outcomes, mut totals) = tally.end(check);
     let seconds = began.elapsed().as_secs_f64();
@@ -139,7 +141,7 @@ async fn hand_on_or_report(
     clients: &Clients,
     check: &Check,
     totals: &Totals,
-    left: &[DirectoryId],
+    left: &Left,
 ) -> Result<(), Failure> {
     if check.part >= MOST_PARTS && !left.is_empty() {
         let what =
@@ -149,7 +151,8 @@ async fn hand_on_or_report(
         ));
     }
     if !left.is_empty() {
-        let left = left.iter().take(MOST_TENANTS).cloned().collect();
+        let mut left = left.clone();
+        left.tenants.truncate(MOST_TENANTS);
         let next = check.part.saturating_add(1);
         let continues = EventKind::check_continues(left, check.now, next, totals);
         return publish(clients, check, continues).await;
@@ -182,17 +185,16 @@ struct Round<'a> {
     check: &'a Check,
     fleet: Fleet,
     held_back: BTreeSet<usize>,
-    /// Until when something may be under way.
-    until: Instant,
+    /// When Lambda ends this invocation.
+    ends: Instant,
     tally: Tally,
     /// Those that `rotation` made.
     calls: u64,
 }
 
 impl Round<'_> {
-    /// Looks at all secrets that the check is of, and deals with what it finds. Returns the tenants that there was no
-    /// time for.
-    async fn all(&mut self, ends: Instant) -> Vec<DirectoryId> {
+    /// Looks at all secrets that the check is of, and deals with what it finds. Returns what there was no time for.
+    async fn all(&mut self) -> Left {
         let places = 0..self.fleet.records.len();
         let ours: Vec<usize> = places.filter(|at| self.is_of_this_check(*at)).collect();
         for at in &ours {
@@ -204,25 +206,38 @@ impl Round<'_> {
         }
         let mut segments = segments(&self.fleet, &ours, self.check).into_iter();
         while let Some(segment) = segments.next() {
-            if ends.duration_since(Instant::now()) < BEGIN {
-                let rest = segment.iter().copied().chain(segments.flatten());
-                return self.left(rest);
+            let left = match self.is_late() {
+                true => segment,
+                false => self.deal_with(&segment).await,
+            };
+            if !left.is_empty() {
+                return self.left(left.into_iter().chain(segments.flatten()));
             }
-            self.deal_with(&segment).await;
         }
-        Vec::new()
+        Left::default()
     }
 
-    fn left(&self, rest: impl Iterator<Item = Wanted>) -> Vec<DirectoryId> {
-        let records = rest.filter_map(|one| self.fleet.records.get(one.at));
-        let tenants = fleet::tenants(records);
-        if tenants.len() > MOST_TENANTS {
+    fn left(&self, wanted: impl Iterator<Item = Wanted>) -> Left {
+        let records = wanted.filter_map(|one| self.fleet.records.get(one.at));
+        let left = fleet::left(records);
+        if left.tenants.len() > MOST_TENANTS {
             warn!(
-                tenants = tenants.len(),
+                tenants = left.tenants.len(),
                 "there are more tenants left than the next part is told of"
             );
         }
-        tenants
+        left
+    }
+
+    /// Until when something may be under way: what is found has to be told and noted after that.
+    fn until(&self) -> Instant {
+        let notes = u32::try_from(self.tally.to_be_noted()).unwrap_or(u32::MAX);
+        let reserved = TAGS_APART.saturating_mul(notes).saturating_add(RESERVED);
+        self.ends.checked_sub(reserved).unwrap_or(self.ends)
+    }
+
+    fn is_late(&self) -> bool {
+        self.until().duration_since(Instant::now()) < BEGIN
     }
 
     /// At all of them, or the one that it was requested for and those that are in the same need.
@@ -232,72 +247,116 @@ impl Round<'_> {
         };
         let apps = &self.fleet.apps;
         match &self.check.scope {
-            Scope::All | Scope::Tenants(_) => true,
+            Scope::All => true,
+            Scope::Left(left) => match &record.tenant {
+                Some(tenant) => left.tenants.contains(tenant),
+                None => left.without_tenant,
+            },
             Scope::Requested(requested) => {
                 *requested.arn == *record.arn || apps.names_a_leaked_credential(record)
             }
         }
     }
 
-    async fn deal_with(&mut self, segment: &[Wanted]) {
-        let (mut work, doubtful) = self.look(segment).await;
-        if !doubtful.is_empty() {
-            let (more, _) = self.look(&doubtful).await;
-            work.extend(more);
+    /// Returns what there was no time for.
+    async fn deal_with(&mut self, segment: &[Wanted]) -> Vec<Wanted> {
+        let mut seen = self.look(segment).await;
+        if !seen.doubtful.is_empty() {
+            let more = self.look(&seen.doubtful).await;
+            seen.work.extend(more.work);
+            seen.healthy.extend(more.healthy);
         }
         let urgency = |at: usize| {
             let record = self.fleet.records.get(at)?;
             Some((record.leaked.is_empty(), record.expires_at))
         };
-        work.sort_by_key(|(at, _)| urgency(*at));
-        let (fleet, until) = (&self.fleet, self.until);
-        let tasks = work.into_iter().filter_map(|(at, facts)| {
-            let task = task(self.clients, self.check, fleet, at, &self.held_back)?;
-            Some(async move { task.run(facts, until).await })
-        });
-        let mut tasks = stream::iter(tasks).buffer_unordered(AT_ONCE);
-        while let Some(done) = tasks.next().await {
-            self.tally.unwell.extend(done);
+        seen.work.sort_by_key(|(at, _)| urgency(*at));
+        let (done, left) = self.act(seen.work).await;
+        // Whole tenants go on, and are counted there.
+        let again: BTreeSet<&DirectoryId> =
+            left.iter().filter_map(|one| self.tenant(one.at)).collect();
+        let is_again = |at: usize| self.tenant(at).is_some_and(|tenant| again.contains(tenant));
+        let (again, counted): (Vec<_>, Vec<_>) =
+            done.into_iter().partition(|(at, _)| is_again(*at));
+        let healthy: Vec<usize> = seen
+            .healthy
+            .into_iter()
+            .filter(|at| !is_again(*at))
+            .collect();
+        self.tally
+            .again
+            .extend(again.into_iter().map(|(_, done)| done));
+        self.tally
+            .unwell
+            .extend(counted.into_iter().map(|(_, done)| done));
+        for at in healthy {
+            if let Some(record) = self.fleet.records.get(at) {
+                self.tally.add_healthy(record, self.check);
+            }
         }
-        drop(tasks);
         for one in segment {
             if let Some(record) = self.fleet.records.get_mut(one.at) {
                 record.listed = None;
             }
         }
+        left
     }
 
-    /// Counts what is well, and returns what is to be dealt with, and what a light look leaves in doubt.
-    async fn look(&mut self, wanted: &[Wanted]) -> (Work, Vec<Wanted>) {
+    fn tenant(&self, at: usize) -> Option<&DirectoryId> {
+        self.fleet.records.get(at)?.tenant.as_ref()
+    }
+
+    /// The most urgent first, as long as there is time to begin with one.
+    async fn act(&self, work: Work) -> (Vec<(usize, (Outcome, News))>, Vec<Wanted>) {
+        let (mut waiting, mut under_way) = (work.into_iter(), FuturesUnordered::new());
+        let (mut done, until) = (Vec::new(), self.until());
+        loop {
+            while under_way.len() < AT_ONCE
+                && until.duration_since(Instant::now()) >= BEGIN
+                && let Some((at, facts)) = waiting.next()
+            {
+                let one = task(self.clients, self.check, &self.fleet, at, &self.held_back);
+                under_way.push(async move {
+                    let done = one?.run(facts, until).await?;
+                    Some((at, done))
+                });
+            }
+            match under_way.next().await {
+                Some(ended) => done.extend(ended),
+                None => break,
+            }
+        }
+        let left = waiting.map(|(at, _)| Wanted { at, deep: true });
+        (done, left.collect())
+    }
+
+    async fn look(&mut self, wanted: &[Wanted]) -> SeenOfAll {
+        let until = self.until();
         let seen = look(
             self.clients,
             &self.fleet.records,
             wanted,
-            self.until,
+            until,
             &mut self.calls,
         );
-        let (mut work, mut doubtful) = (Work::new(), Vec::new());
+        let mut all = SeenOfAll::default();
         for (at, seen) in seen.await {
             let Some(record) = self.fleet.records.get(at) else {
                 continue;
             };
             match seen {
-                Seen::Light(Ok(listed)) if record.agrees_with(&listed) => {
-                    self.tally.add_healthy(record, self.check);
-                }
+                Seen::Light(Ok(listed)) if record.agrees_with(&listed) => all.healthy.push(at),
                 Seen::Light(Err(failure)) if failure.kind == Kind::Temporary => {
-                    work.push((at, Err(failure)));
+                    all.work.push((at, Err(failure)));
                 }
-                Seen::Light(Ok(_) | Err(_)) => doubtful.push(Wanted { at, deep: true }),
+                Seen::Light(Ok(_) | Err(_)) => all.doubtful.push(Wanted { at, deep: true }),
                 Seen::Deep(facts) => match *facts {
-                    Ok(facts) if self.is_quiet(at, &facts) => {
-                        self.tally.add_healthy(record, self.check);
-                    }
-                    facts => work.push((at, facts)),
+                    Ok(facts) if self.is_quiet(at, &facts) => all.healthy.push(at),
+                    facts => all.work.push((at, facts)),
                 },
             }
         }
-        (work, doubtful)
+        all
     }
 
     fn is_quiet(&self, at: usize, facts: &Facts) -> bool {
@@ -307,6 +366,17 @@ impl Round<'_> {
 }
 
 type Work = Vec<(usize, Result<Facts, Failure>)>;
+
+/// What the looks of a segment showed.
+#[derive(Default)]
+struct SeenOfAll {
+    /// With nothing to do.
+    healthy: Vec<usize>,
+    /// To be dealt with.
+    work: Work,
+    /// A light look leaves them in doubt.
+    doubtful: Vec<Wanted>,
+}
 
 fn task<'a>(
     clients: &'a Clients,
@@ -341,7 +411,8 @@ fn segments(fleet: &Fleet, ours: &[usize], check: &Check) -> Vec<Vec<Wanted>> {
     wanted.sort_by(|(one, _), (other, _)| one.tenant.cmp(&other.tenant));
     let tenants = wanted.chunk_by(|(one, _), (other, _)| one.tenant == other.tenant);
     let mut tenants: Vec<Vec<Wanted>> = tenants
-        .map(|of_tenant| of_tenant.iter().map(|(_, wanted)| *wanted).collect())
+        .flat_map(|of_tenant| of_tenant.chunks(KEPT))
+        .map(|some| some.iter().map(|(_, wanted)| *wanted).collect())
         .collect();
     if !tenants.is_empty() {
         let hours = usize::try_from(check.now.as_second() / 3_600).unwrap_or_default();

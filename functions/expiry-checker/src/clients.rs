@@ -5,12 +5,13 @@ use std::time::Duration;
 use shared::event_bus::EventBus;
 use shared::failure::Failure;
 use shared::http::Client;
+use shared::ids::DirectoryId;
 use shared::rotation_function::RotationFunction;
 use shared::secret_store::SecretStore;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::Settings;
-use crate::pace::Pace;
+use crate::pace::{Pace, TenantPace};
 
 /// Made once in init, and lent to each check.
 #[derive(Debug)]
@@ -25,13 +26,20 @@ pub(crate) struct Clients {
     pub(crate) invocations: Semaphore,
     rotate_turns: Pace,
     tag_turns: Pace,
+    retire_turns: TenantPace,
 }
 
 /// Secrets Manager takes some fifty writes of each kind a second from all of an account and region (AWS quotas, "Combined
 /// rate of TagResource and UntagResource API requests", "… CreateSecret, … RotateSecret"); people want theirs, too.
-const TAGS_APART: Duration = Duration::from_millis(30);
+pub(crate) const TAGS_APART: Duration = Duration::from_millis(30);
 /// Each start of a rotation takes Lambda's slots for minutes.
 const ROTATIONS_APART: Duration = Duration::from_millis(100);
+
+/// Each retirement asks Graph for a report, of which an app may have five in ten seconds in a tenant (Graph,
+/// *Service-specific throttling limits*, "Identity and access reports").
+const RETIREMENTS_APART: Duration = Duration::from_secs(2);
+/// Quarantines end by the day: what would wait longer is for the next check.
+const RETIREMENT_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Clients {
     /// `patient` waits for the answer of a step, which takes minutes.
@@ -46,6 +54,7 @@ impl Clients {
             invocations: Semaphore::new(settings.invocations_at_once),
             rotate_turns: Pace::one_each(ROTATIONS_APART),
             tag_turns: Pace::one_each(TAGS_APART),
+            retire_turns: TenantPace::one_each(RETIREMENTS_APART),
             settings,
         }
     }
@@ -60,6 +69,12 @@ impl Clients {
     pub(crate) async fn rotate(&self, secret: &str, token: Option<&str>) -> Result<(), Failure> {
         self.rotate_turns.turn().await;
         Ok(self.store.rotate(secret, token).await?)
+    }
+
+    /// Whether it is this tenant's turn for a retirement soon, which is waited for.
+    pub(crate) async fn may_retire(&self, tenant: Option<DirectoryId>) -> bool {
+        let turn = self.retire_turns.turn_within(tenant, RETIREMENT_PATIENCE);
+        turn.await
     }
 
     /// A slot for an invocation that is waited for.

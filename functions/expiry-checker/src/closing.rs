@@ -337,6 +337,7 @@ mod tests {
                     held: Vec::new(),
                     attested: Vec::new(),
                     grants: None,
+                    grants_unfinished: false,
                     drift: Vec::new(),
                     problems: Vec::new(),
                 }),

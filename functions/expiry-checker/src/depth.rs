@@ -87,7 +87,9 @@ fn has_its_label_alone(secret: &SecretMetadata, current: &str) -> bool {
     claims.len() == 1
         && versions.labels_naming(current, *key_id) == [key_label(*key_id).as_str()]
         && versions.with_label(PENDING).is_none()
-        && versions.with_label(PROVED).is_none_or(|proved| proved == current)
+        && versions
+            .with_label(PROVED)
+            .is_none_or(|proved| proved == current)
 }
 
 /// An earlier look wrote what a light one goes by.

@@ -1,5 +1,8 @@
 //! All mailbox secrets, listed page by page, or those of some tenants.
 
+use std::collections::BTreeSet;
+
+use shared::events::Left;
 use shared::failure::{Failure, Kind};
 use shared::ids::DirectoryId;
 use shared::secret_store::SecretMetadata;
@@ -34,15 +37,16 @@ pub(crate) async fn list(
         contacts: Contacts::default(),
     };
     match &check.scope {
-        Scope::All | Scope::Requested(_) => {
-            let ours = (tags::MANAGED, "mailbox");
-            list_with(clients, ours, rules, &mut listing).await?;
-        }
-        Scope::Tenants(tenants) => {
-            for tenant in tenants {
+        Scope::Left(left) if !left.without_tenant => {
+            for tenant in &left.tenants {
                 let of_tenant = (tags::TENANT, tenant.as_str());
                 list_with(clients, of_tenant, rules, &mut listing).await?;
             }
+        }
+        // No tag finds those without a tenant.
+        Scope::All | Scope::Requested(_) | Scope::Left(_) => {
+            let ours = (tags::MANAGED, "mailbox");
+            list_with(clients, ours, rules, &mut listing).await?;
         }
     }
     let Listing {
@@ -122,11 +126,12 @@ async fn page(
     }
 }
 
-/// The tenants of these records, each once.
-pub(crate) fn tenants<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<DirectoryId> {
-    let mut tenants: Vec<DirectoryId> =
-        records.filter_map(|record| record.tenant.clone()).collect();
-    tenants.sort();
-    tenants.dedup();
-    tenants
+/// By what another part of the check finds these records.
+pub(crate) fn left<'r>(records: impl Iterator<Item = &'r Record>) -> Left {
+    let tenants: BTreeSet<Option<DirectoryId>> =
+        records.map(|record| record.tenant.clone()).collect();
+    Left {
+        without_tenant: tenants.contains(&None),
+        tenants: tenants.into_iter().flatten().collect(),
+    }
 }

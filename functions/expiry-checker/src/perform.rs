@@ -93,6 +93,9 @@ pub(crate) async fn perform(
             swept.map(|swept| progress.swept(swept))
         }
         PlannedAction::Retire => {
+            if !clients.may_retire(task.record.tenant.clone()).await {
+                return Ok(());
+            }
             let named = task.named_by_others(secret).await;
             let _slot = clients.slot().await;
             rotation.retire(arn, named.as_ref()).await.map(drop)

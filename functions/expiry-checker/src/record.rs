@@ -74,7 +74,23 @@ pub struct Record {
     /// Its contact, where it would be renewed along with another one that the contact is asked for.
     pub goes_along_with: Option<Box<str>>,
     /// All that the list shows, where it is looked at deeply.
-    pub listed: Option<Box<SecretMetadata>>,
+    pub listed: Option<Listed>,
+}
+
+/// What the list shows of a secret, as JSON: of a hundred thousand it has to fit into memory.
+#[derive(Debug)]
+pub struct Listed(Box<[u8]>);
+
+impl Listed {
+    fn of(secret: &SecretMetadata) -> Option<Self> {
+        serde_json::to_vec(secret)
+            .ok()
+            .map(|json| Self(json.into()))
+    }
+
+    fn read(&self) -> Option<SecretMetadata> {
+        serde_json::from_slice(&self.0).ok()
+    }
 }
 
 impl Record {
@@ -127,7 +143,7 @@ impl Record {
             arn: secret.arn.as_str().into(),
             listed: None,
         };
-        record.listed = record.is_deep().then(|| Box::new(secret));
+        record.listed = Listed::of(&secret).filter(|_| record.is_deep());
         record
     }
 
@@ -138,8 +154,8 @@ impl Record {
 
     /// As the list showed it, as far as that was kept.
     pub fn as_listed(&self) -> SecretMetadata {
-        if let Some(listed) = &self.listed {
-            return SecretMetadata::clone(listed);
+        if let Some(listed) = self.listed.as_ref().and_then(Listed::read) {
+            return listed;
         }
         let end = self
             .expires_at

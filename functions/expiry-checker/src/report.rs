@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{FleetEntry, FleetState, Looked, MailFlow, Totals};
+use shared::events::{FleetEntry, FleetState, Left, Looked, MailFlow, Totals};
 use shared::failure::{Failure, Kind};
-use shared::ids::DirectoryId;
 
 use crate::call::Check;
 use crate::news::News;
@@ -185,6 +184,8 @@ pub(crate) struct Tally {
     totals: Totals,
     /// What became of those that were dealt with.
     pub(crate) unwell: Vec<(Outcome, News)>,
+    /// The same of those that the next part looks at anew, and counts.
+    pub(crate) again: Vec<(Outcome, News)>,
     /// Those with nothing to do, as far as the answer names them.
     healthy: Vec<Outcome>,
 }
@@ -197,6 +198,7 @@ impl Tally {
         Self {
             totals: check.so_far.clone(),
             unwell: Vec::new(),
+            again: Vec::new(),
             healthy: Vec::new(),
         }
     }
@@ -216,11 +218,18 @@ impl Tally {
         }
     }
 
+    /// How many tags are to be set when it is published.
+    pub(crate) fn to_be_noted(&self) -> usize {
+        let all = self.unwell.iter().chain(&self.again);
+        all.filter(|(_, news)| !news.tags.is_empty()).count()
+    }
+
     /// All that the answer names, and the sum.
     pub(crate) fn end(self, check: &Check) -> (Vec<Outcome>, Totals) {
         let Self {
             mut totals,
             unwell,
+            again: _,
             healthy,
         } = self;
         let mut outcomes: Vec<Outcome> = unwell.into_iter().map(|(outcome, _)| outcome).collect();
@@ -235,12 +244,7 @@ impl Tally {
 }
 
 /// The answer to whoever asked for the check.
-pub(crate) fn answer(
-    check: &Check,
-    outcomes: &[Outcome],
-    totals: &Totals,
-    left: &[DirectoryId],
-) -> Value {
+pub(crate) fn answer(check: &Check, outcomes: &[Outcome], totals: &Totals, left: &Left) -> Value {
     let secrets = outcomes.iter().map(|outcome| {
         let failures = outcome.failures.iter();
         json!({
@@ -257,7 +261,7 @@ pub(crate) fn answer(
         "now": check.now,
         "dry_run": check.dry_run,
         "part": check.part,
-        "continues_with": left,
+        "continues_with": (!left.is_empty()).then_some(left),
         "counts": totals.counts,
         "left_out": totals.counts.checked.saturating_sub(check.so_far.counts.checked + named),
         "table": check.dry_run.then(|| table(outcomes)),

@@ -51,15 +51,10 @@ const PROMOTION_LOOKS: u32 = 5;
 impl Task<'_> {
     /// What there is to do by what the list shows: nothing, mostly.
     pub(crate) fn is_quiet(&self, facts: &Facts) -> bool {
-        let Some(listed) = self
-            .record
-            .listed
-            .as_deref()
-            .filter(|_| self.record.at_rest)
-        else {
+        if !self.record.at_rest {
             return false;
-        };
-        let (found, failures) = self.found(listed.clone(), Ok(facts.clone()));
+        }
+        let (found, failures) = self.found(self.record.as_listed(), Ok(facts.clone()));
         let plan = plan(&found, self.check.now);
         failures.is_empty() && plan.is_some_and(|plan| plan.is_quiet())
     }
@@ -182,7 +177,7 @@ impl Task<'_> {
     pub(crate) async fn named_by_others(&self, secret: &SecretMetadata) -> Option<BTreeSet<KeyId>> {
         let all_listed = match &self.check.scope {
             Scope::All | Scope::Requested(_) => true,
-            Scope::Tenants(_) => false,
+            Scope::Left(left) => left.without_tenant,
         };
         let neighbours = self.fleet.apps.neighbours(self.at, self.record);
         if !all_listed || neighbours.len() > MOST_NEIGHBOURS {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fields::{
-    AskedBefore, DueReason, FleetEntry, HandOverConnection, MailFlow, OpenTrouble, Renewal,
+    AskedBefore, DueReason, FleetEntry, HandOverConnection, Left, MailFlow, OpenTrouble, Renewal,
     RetiredReason, Stops,
 };
 use super::totals::{Counts, Totals};
@@ -301,10 +301,11 @@ pub enum EventKind {
         /// The time of the promotion, by Entra's clock.
         time: Timestamp,
     },
-    /// The check ran out of time and goes on with these tenants.
+    /// The check ran out of time and goes on with these.
     CheckContinues {
-        /// The tenants whose mailbox secrets were not looked at yet.
-        tenants: Vec<DirectoryId>,
+        /// The mailbox secrets that were not looked at yet.
+        #[serde(flatten)]
+        left: Left,
         /// The time of the check.
         time: Timestamp,
         /// The part that begins here: 2 and more.
@@ -335,14 +336,9 @@ impl EventKind {
 
     /// That a check goes on with these tenants, with what was counted so far.
     #[must_use]
-    pub fn check_continues(
-        tenants: Vec<DirectoryId>,
-        time: Timestamp,
-        part: u32,
-        totals: &Totals,
-    ) -> Self {
+    pub fn check_continues(left: Left, time: Timestamp, part: u32, totals: &Totals) -> Self {
         Self::CheckContinues {
-            tenants,
+            left,
             time,
             part,
             totals: Box::new(totals.clone().fitting()),

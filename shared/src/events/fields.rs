@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::BaseUrl;
 use crate::drift::{Drift, DriftKind};
-use crate::ids::{ConnectionId, MailboxAddress};
+use crate::ids::{ConnectionId, DirectoryId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
 /// A mailbox secret, as a check found it.
@@ -24,6 +24,23 @@ pub struct FleetEntry {
     /// What failed, or the first of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+/// The mailbox secrets that a check had no time for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// All of these tenants.
+    pub tenants: Vec<DirectoryId>,
+    /// And those whose tenant no earlier check has noted.
+    pub without_tenant: bool,
+}
+
+impl Left {
+    /// Whether none is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty() && !self.without_tenant
+    }
 }
 
 /// How a mailbox secret stands.

@@ -147,6 +147,8 @@ pub struct Facts {
     pub attested: Vec<ConnectionId>,
     /// The grants of the mailboxes that are proved with one; `None` where they could not be read.
     pub grants: Option<Vec<StoredGrant>>,
+    /// Whether a writer of the grants that was killed left its label.
+    pub grants_unfinished: bool,
     /// What is not as it was left.
     pub drift: Vec<Drift>,
     /// What could not be looked at.

@@ -4,6 +4,7 @@
 //! versions of a secret"; terraform-provider-aws#47597). So a kept version has one of ours, which says all
 //! that is to be said of its credential, and what comes next replaces it.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -89,7 +90,7 @@ fn read(label: &str) -> Option<(KeyId, Claim)> {
 }
 
 /// Version ids and their labels, as DescribeSecret gives them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions(pub BTreeMap<String, BTreeSet<String>>);
 
 impl Versions {

@@ -74,8 +74,8 @@ async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
         ),
         (
             "expiry-checker",
-            json!({"detail-type": "Check Continues", "detail": {"cursor": [WRONG]}}),
-            "detail.cursor",
+            json!({"detail-type": "Check Continues", "detail": {"tenants": [WRONG]}}),
+            "detail.tenants",
         ),
         ("notifier", json!(null), "detail-type"),
         (

@@ -24,6 +24,8 @@ pub enum Untidy {
     Connections,
     /// A grant that nobody has redeemed for long.
     IdleGrant,
+    /// A writer of the grants was killed and left its label, which keeps an old grant.
+    UnfinishedGrants,
     /// A person was asked for something outside of a rotation.
     Asked,
     /// A credential of ours that nothing names, or whose removal was begun and not published.
@@ -37,6 +39,7 @@ impl fmt::Display for Untidy {
             Self::Label => "the label of the current credential",
             Self::Connections => "what connections hold",
             Self::IdleGrant => "a grant that nobody has redeemed for long",
+            Self::UnfinishedGrants => "a grants version that nobody needs",
             Self::Asked => "what a person was asked for",
             Self::LostCredential => "credentials that nobody has the value of",
         })
@@ -58,6 +61,7 @@ pub(super) fn untidy(found: &Found, facts: &Facts, current: &str) -> Vec<Untidy>
             Untidy::IdleGrant,
             at_rest && facts.grants.iter().flatten().any(|grant| grant.idle),
         ),
+        (Untidy::UnfinishedGrants, at_rest && facts.grants_unfinished),
         (Untidy::Asked, at_rest && was_asked(found, current)),
         (Untidy::LostCredential, has_lost(found, facts)),
     ];

@@ -118,17 +118,24 @@ impl Look<'_> {
             Some(signs_in.await)
         });
         let held = group.deep.iter().map(|document| self.shops.look(document));
-        let (seen, sign_ins, held) = tokio::join!(
+        let companions = group
+            .deep
+            .iter()
+            .map(|document| document.has_unfinished_grants(self.clients));
+        let (seen, sign_ins, held, unfinished) = tokio::join!(
             see(self, key, group, &tenant, &wanted),
             join_all(sign_ins),
             join_all(held),
+            join_all(companions),
         );
         let light = group.light.iter();
         let light = light.map(|secret| (secret.arn.clone(), self.light(secret, &seen)));
-        let each = group.deep.iter().zip(sign_ins).zip(held);
-        let deep = each.map(|((document, signs_in), held)| async {
-            let facts = facts(self, document, &seen, signs_in, held);
-            (document.arn.clone(), Ok(facts.await))
+        let each = group.deep.iter().zip(sign_ins).zip(held).zip(unfinished);
+        let seen = &seen;
+        let deep = each.map(|(((document, signs_in), held), unfinished)| async move {
+            let mut facts = facts(self, document, seen, signs_in, held).await;
+            facts.grants_unfinished = unfinished;
+            (document.arn.clone(), Ok(facts))
         });
         (light.collect(), join_all(deep).await)
     }

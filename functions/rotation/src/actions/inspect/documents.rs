@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::failure::{Failure, Kind};
-use shared::grants::{GrantsDocument, companion};
+use shared::grants::{GrantsDocument, GrantsStore, companion};
 use shared::mailbox_secret::MailboxSecret;
 use shared::retry::CallError;
 use shared::rotation::inspection::DeepLook;
@@ -20,6 +20,25 @@ pub(super) struct Document {
     pub(super) version: String,
     pub(super) mailbox: MailboxSecret,
     pub(super) companion: Result<GrantsDocument, Failure>,
+}
+
+impl Document {
+    /// Whether a grant or an attestation is of any use to it.
+    pub(super) fn needs_grants(&self) -> bool {
+        !self.mailbox.probed_mailboxes().is_empty() || self.mailbox.has_attended()
+    }
+
+    /// Whether a writer of the grants was killed and left its label. What cannot be told is told by the next look.
+    pub(super) async fn has_unfinished_grants(&self, clients: &Clients) -> bool {
+        if !self.needs_grants() || self.companion.is_err() {
+            return false;
+        }
+        let grants = GrantsStore::of(&clients.store, secret_name(&self.arn));
+        grants
+            .left_behind()
+            .await
+            .is_ok_and(|left| !left.is_empty())
+    }
 }
 
 pub(super) async fn read(

@@ -41,6 +41,7 @@ pub(super) async fn facts(
         held: Vec::new(),
         attested: Vec::new(),
         grants: None,
+        grants_unfinished: false,
         drift: Vec::new(),
         problems: Vec::new(),
     };
@@ -184,8 +185,7 @@ fn drift(mailbox: &MailboxSecret, held: &HeldSecret) -> Option<Drift> {
 fn add_grants(look: &Look<'_>, facts: &mut Facts, document: &Document) {
     let mailbox = &document.mailbox;
     let probed = mailbox.probed_mailboxes();
-    let needed = !probed.is_empty() || mailbox.has_attended();
-    if !needed || facts.without_value && document.look.pending.is_none() {
+    if !document.needs_grants() || facts.without_value && document.look.pending.is_none() {
         return;
     }
     let companion: &GrantsDocument = match &document.companion {
