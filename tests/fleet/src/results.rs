@@ -27,7 +27,6 @@ struct Results {
 /// # Errors
 /// When something cannot be measured, or a rule is broken, after it was kept.
 pub(crate) fn measure(size: usize) -> Result<(), String> {
-    let mut results = Results::read()?;
     for look in Look::ALL {
         let began = Instant::now();
         let measured = check::measure(size, look)?;
@@ -36,12 +35,14 @@ pub(crate) fn measure(size: usize) -> Result<(), String> {
             "{size} mailboxes, {}: measured in {seconds:.1} s",
             look.name()
         );
+        let mut results = Results::read()?;
         let is_of_it = |one: &Measured| one.case.size == size && one.case.look == look;
         results.checks.retain(|one| !is_of_it(one));
         results.checks.extend(measured);
         results.checks.sort_by_key(|one| one.case);
         results.write()?;
     }
+    let results = Results::read()?;
     print!("{}", table(&results.checks));
     let wrong = broken(&results.checks);
     match wrong.is_empty() {
@@ -55,8 +56,8 @@ pub(crate) fn measure(size: usize) -> Result<(), String> {
 /// # Errors
 /// When it cannot be measured.
 pub(crate) fn weigh(size: usize, profile: &str) -> Result<(), String> {
-    let mut results = Results::read()?;
     let measured = memory::measure(size, profile)?;
+    let mut results = Results::read()?;
     results.machine = format!("{}, built by the profile {profile}", machine());
     results.memory.retain(|one| one.size != size);
     results.memory.extend(measured);

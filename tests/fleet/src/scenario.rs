@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::seed::MOST_UNKNOWN;
+
 /// How often the checker is called, by which it decides how deeply it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,7 +69,7 @@ impl Scenario {
     pub(crate) fn is_for(self, size: usize, look: Look) -> bool {
         match self {
             Self::Healthy | Self::EntraHangs | Self::GraphHangs => true,
-            Self::First => look == Look::Deep,
+            Self::First => look == Look::Deep && size <= MOST_UNKNOWN,
             Self::OneSlotShort => look == Look::Deep && size > WAITING,
             Self::HundredWait => size > WAITING,
         }
