@@ -19,7 +19,7 @@ const TICKS: f64 = 100.0;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Memory {
     pub(crate) size: usize,
-    /// `first` or `hourly`.
+    /// `first` or `six-hourly`.
     pub(crate) check: String,
     pub(crate) seconds: f64,
     pub(crate) checker: Weight,
@@ -47,13 +47,13 @@ pub(crate) fn measure(size: usize, profile: &str) -> Result<Vec<Memory>, String>
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let schedule = Look::Hourly.schedule().unwrap_or_default();
+        let schedule = Look::SixHourly.schedule().unwrap_or_default();
         let setting = ("CHECK_SCHEDULE".to_owned(), schedule.to_owned());
         let world = World::start(BTreeMap::from([setting])).await?;
         seed(&world, size, 0)?;
         world.gate.count_only();
         let mut measured = Vec::new();
-        for name in ["first", "hourly"] {
+        for name in ["first", "six-hourly"] {
             measured.push(check(&world, size, name).await?);
             // The next one begins with new processes.
             world.lambda.end_all().await;

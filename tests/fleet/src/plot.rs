@@ -19,15 +19,20 @@ const SECONDS: (i32, i32) = (-1, 3);
 /// What is drawn, and in which colour: one that those see apart who see no difference of red and green (Okabe and Ito,
 /// *Color Universal Design*).
 const LINES: [(Look, Scenario, &str, &str); 5] = [
-    (Look::Hourly, Scenario::Healthy, "each hour", "#0072B2"),
     (
-        Look::Hourly,
+        Look::SixHourly,
+        Scenario::Healthy,
+        "every six hours",
+        "#0072B2",
+    ),
+    (
+        Look::SixHourly,
         Scenario::HundredWait,
         "each hour, 100 wait",
         "#56B4E9",
     ),
     (
-        Look::Hourly,
+        Look::SixHourly,
         Scenario::GraphHangs,
         "each hour, one tenant hangs",
         "#CC79A7",

@@ -72,7 +72,7 @@ fn of_itself(one: &Measured) -> Vec<String> {
         let limit = IN_TIME.into_iter().find(|(of, _)| *of == one.case.size);
         let in_time = limit.is_none_or(|(_, limit)| one.milliseconds <= limit);
         expect(in_time, format!("it takes {} s", one.seconds()));
-        if one.case.look == Look::Hourly {
+        if one.case.look == Look::SixHourly {
             let (light, least) = (one.light_calls, least_light(size));
             let few = light * 100 <= least * 105;
             expect(
@@ -101,14 +101,14 @@ fn beside_healthy(one: &Measured, healthy: &Measured) -> Option<String> {
     (more > at_most).then(|| format!("it takes {more} ms longer than a healthy one"))
 }
 
-/// Growth is linear at most. How many it is the turn of in an hour is chance, so that hourly the light part counts.
+/// Growth is linear at most. How many it is the turn of in six hours is chance, so that there the light part counts.
 fn beside_smaller(one: &Measured, smaller: &Measured) -> Vec<String> {
     let grows = |what: &str, large: u64, small: u64| {
         (large > 10 * small).then(|| format!("{large} {what}, after {small} for a tenth of it"))
     };
     [
         match one.case.look {
-            Look::Hourly => grows("light calls", one.light_calls, smaller.light_calls),
+            Look::SixHourly => grows("light calls", one.light_calls, smaller.light_calls),
             Look::Deep => grows("calls", one.calls, smaller.calls),
         },
         grows("ms", one.milliseconds, smaller.milliseconds),

@@ -8,26 +8,26 @@ use crate::seed::MOST_UNKNOWN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Look {
-    /// Each hour: lightly at what is at rest, and deeply at each mailbox once a day.
-    Hourly,
+    /// Every six hours, as the template has it: lightly at what is at rest, and deeply at each mailbox once a day.
+    SixHourly,
     /// Without a known schedule: deeply at each mailbox, each time.
     Deep,
 }
 
 impl Look {
-    pub(crate) const ALL: [Self; 2] = [Self::Hourly, Self::Deep];
+    pub(crate) const ALL: [Self; 2] = [Self::SixHourly, Self::Deep];
 
     /// The checker's setting.
     pub(crate) fn schedule(self) -> Option<&'static str> {
         match self {
-            Self::Hourly => Some("rate(1 hour)"),
+            Self::SixHourly => Some("rate(6 hours)"),
             Self::Deep => None,
         }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Hourly => "hourly",
+            Self::SixHourly => "six-hourly",
             Self::Deep => "deep",
         }
     }

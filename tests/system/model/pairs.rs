@@ -89,7 +89,7 @@ fn pair(
     let (result, befell) = run_and_say_what_befell(&schedule);
     let of = |step: usize| befell.get(step).copied().unwrap_or_default();
     let befell = [of(0), of(2)];
-    result.map_err(|why| format!("{why}\n\n{schedule}"))?;
+    result.map_err(|why| format!("{why}\n\n{schedule}\n{}", super::log_of(&schedule)))?;
     Ok(befell)
 }
 
