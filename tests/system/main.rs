@@ -23,6 +23,7 @@ mod delivery;
 mod documents;
 mod expiry_checker;
 mod first_secret;
+mod fleet;
 mod foreign_secrets_manager;
 mod hand_over;
 mod id_tokens;

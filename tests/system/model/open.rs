@@ -60,16 +60,11 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     let mut open: BTreeSet<String> = BTreeSet::new();
     let mut closed_by: BTreeSet<(String, String)> = BTreeSet::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut repeated: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for event in world.event_bridge.events() {
         let detail = &event["detail"];
         let id = detail["id"].as_str().unwrap_or_default().to_owned();
-        if detail["secret"] != mailbox.secret.as_str() {
-            continue;
-        }
-        if !seen.insert(id) {
-            repeated.extend(begins(&event));
+        if detail["secret"] != mailbox.secret.as_str() || !seen.insert(id) {
             continue;
         }
         open.extend(begins(&event));
@@ -105,8 +100,12 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     {
         open.remove("its end");
     }
-    // Whoever asks is killed before it is noted, and is so again when asking once more: then nobody knows of it.
-    open.retain(|trouble| trouble != "asked" || !repeated.contains(trouble));
+    // Whoever asked was killed before it was noted, and so was the next attempt before it asked again.
+    let calls = world.gate.calls();
+    let mut bodies = calls.iter().map(|call| String::from_utf8_lossy(&call.body));
+    if !bodies.any(|body| body.contains("waiting:")) {
+        open.remove("asked");
+    }
     // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
     let stands = ["backstop", "leaked_secret_still_valid"];
     open.retain(|trouble| !stands.iter().any(|what| trouble.contains(what)));
