@@ -91,6 +91,7 @@ impl Check {
         let tenants: Option<Vec<DirectoryId>> =
             field(source, "tenants", continues, json::read_value)?;
         let without_tenant = field(source, "without_tenant", continues, json::read_value)?;
+        let rotations_wait = field(source, "rotations_wait", continues, json::read_value)?;
         let part = field(source, "part", continues, json::read_value)?.unwrap_or(1);
         let so_far = field(source, "totals", continues, json::read_value)?.unwrap_or_default();
         let scope = match (text("secret_arn", requested)?, tenants) {
@@ -102,6 +103,7 @@ impl Check {
             (None, Some(tenants)) => Scope::Left(Left {
                 tenants,
                 without_tenant: without_tenant.unwrap_or(false),
+                rotations_wait: rotations_wait.unwrap_or(false),
             }),
             // What an earlier release published says where to go on in another way: all of it again harms nobody.
             (None, None) => Scope::All,
@@ -168,6 +170,7 @@ mod tests {
         let left = Left {
             tenants: vec![tenant()],
             without_tenant: false,
+            rotations_wait: false,
         };
         assert_eq!(check.scope, Scope::Left(left));
         assert_eq!((check.part, check.so_far), (1, Totals::default()));

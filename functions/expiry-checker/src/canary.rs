@@ -9,7 +9,7 @@ use crate::record::{Record, Rotation, Standing};
 /// Up to so many are begun without one that goes before.
 const MANY: usize = 10;
 
-/// So many go before the others, each of another tenant: what fails in one tenant need not fail in the next.
+/// So many go before the others, of several tenants: what fails in one need not fail in the next.
 const BEFORE: usize = 3;
 
 /// A rotation that was promoted since then shows that rotations go through.
@@ -33,13 +33,14 @@ pub(crate) fn held_back(records: &[Record], now: Timestamp) -> BTreeSet<usize> {
     if due.len() <= MANY || records.iter().filter(ours).any(went_through) {
         return BTreeSet::new();
     }
-    let under_way = records
-        .iter()
-        .filter(ours)
-        .any(|record| record.rotation == Rotation::UnderWay);
-    let before = match under_way {
+    // What has failed for longer is a trouble of its own: others have gone before since, or may now.
+    let is_before = |record: &&Record| {
+        let stands = record.stands_since.map(|since| now.duration_since(since));
+        record.rotation == Rotation::UnderWay && stands.is_none_or(|stands| stands < LATELY)
+    };
+    let before = match records.iter().filter(ours).any(|record| is_before(&record)) {
         true => BTreeSet::new(),
-        false => first_of_each_tenant(&due),
+        false => go_before(due.clone(), now),
     };
     let waits = due
         .iter()
@@ -47,15 +48,27 @@ pub(crate) fn held_back(records: &[Record], now: Timestamp) -> BTreeSet<usize> {
     waits.map(|(at, _)| *at).collect()
 }
 
-/// The most urgent ones, each of another tenant.
-fn first_of_each_tenant(due: &[(usize, &Record)]) -> BTreeSet<usize> {
-    let mut due = due.to_vec();
+/// All that are due and not past their hard stop, where they wait.
+pub(crate) fn due_all(records: &[Record], wait: bool) -> BTreeSet<usize> {
+    let due = records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| wait && record.rotation == Rotation::Due && !record.past_hard_stop);
+    due.map(|(at, _)| at).collect()
+}
+
+/// The most urgent ones, each of another tenant, and one of the others, each day another one: what is the most urgent may
+/// be what cannot be begun.
+fn go_before(mut due: Vec<(usize, &Record)>, now: Timestamp) -> BTreeSet<usize> {
     due.sort_by_key(|(_, record)| record.expires_at);
     let mut tenants = BTreeSet::new();
-    let first = due
-        .into_iter()
-        .filter(|(_, record)| tenants.insert(record.tenant.clone()));
-    first.take(BEFORE).map(|(at, _)| at).collect()
+    let (first, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, record)| {
+        tenants.len() < BEFORE - 1 && tenants.insert(record.tenant.clone())
+    });
+    let day = usize::try_from(now.as_second() / 86_400).unwrap_or_default();
+    let one_more = others.get(day.checked_rem(others.len()).unwrap_or_default());
+    let before = first.iter().chain(one_more);
+    before.map(|(at, _)| *at).collect()
 }
 
 #[cfg(test)]
@@ -84,6 +97,7 @@ mod tests {
             never_rotated: true,
             rotation: Rotation::Due,
             past_hard_stop: false,
+            stands_since: None,
             promoted_at: None,
             pending: None,
             at_rest: false,
@@ -105,7 +119,8 @@ mod tests {
 
     #[test]
     fn of_many_the_most_urgent_of_each_tenant_go_before_and_a_few_need_nobody_before_them() {
-        assert_eq!(begun(&fleet()), [0, 1]);
+        // And of the 38 others that of the day.
+        assert_eq!(begun(&fleet()), [0, 1, 2 + 100 % 38]);
         assert_eq!(begun(&fleet()[..10]).len(), 10);
     }
 
@@ -115,6 +130,16 @@ mod tests {
         records[0].rotation = Rotation::UnderWay;
         records[7].past_hard_stop = true;
         assert_eq!(begun(&records), [0, 7]);
+    }
+
+    #[test]
+    fn one_that_has_failed_for_a_week_holds_back_nobody_and_each_day_another_one_goes_before() {
+        let mut records = fleet();
+        records[0].rotation = Rotation::UnderWay;
+        records[0].stands_since = Some(at(92));
+        assert_eq!(begun(&records), [0, 1, 2, 3 + 100 % 37]);
+        let held = held_back(&records, at(101));
+        assert!(!held.contains(&(3 + 101 % 37)));
     }
 
     #[test]
@@ -130,6 +155,6 @@ mod tests {
         }
         let mut long_ago = fleet();
         long_ago[0].promoted_at = Some(at(90));
-        assert_eq!(begun(&long_ago), [0, 1]);
+        assert_eq!(begun(&long_ago), [0, 1, 2 + 100 % 38]);
     }
 }

@@ -12,11 +12,12 @@ use shared::failure::{Failure, Kind};
 use shared::ids::DirectoryId;
 use shared::metrics::{Run, Says};
 use shared::rotation::inspection::Facts;
+use shared::short_hash::short_hash;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::call::{Check, Scope};
-use crate::canary::held_back;
+use crate::canary::{due_all, held_back};
 use crate::clients::{Clients, TAGS_APART};
 use crate::depth::Rules;
 use crate::fleet::{self, Fleet};
@@ -80,8 +81,13 @@ async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Do
     let mut round = Round {
         clients,
         check,
-        held_back: held_back(&fleet.records, check.now),
+        held_back: match &check.scope {
+            // It sees not all of them, and goes by what the first part saw.
+            Scope::Left(left) => due_all(&fleet.records, left.rotations_wait),
+            Scope::All | Scope::Requested(_) => held_back(&fleet.records, check.now),
+        },
         ends,
+        length: ends.duration_since(began),
         tally: Tally::new(check),
         calls: 0,
         fleet,
@@ -187,6 +193,8 @@ struct Round<'a> {
     held_back: BTreeSet<usize>,
     /// When Lambda ends this invocation.
     ends: Instant,
+    /// How long it may last.
+    length: Duration,
     tally: Tally,
     /// Those that `rotation` made.
     calls: u64,
@@ -197,7 +205,8 @@ impl Round<'_> {
     async fn all(&mut self) -> Left {
         let places = 0..self.fleet.records.len();
         let ours: Vec<usize> = places.filter(|at| self.is_of_this_check(*at)).collect();
-        for at in &ours {
+        // They are all counted by the first part.
+        for at in ours.iter().filter(|_| self.check.part == 1) {
             if let Some(record) = self.fleet.records.get(*at)
                 && record.standing == Standing::Replica
             {
@@ -219,7 +228,8 @@ impl Round<'_> {
 
     fn left(&self, wanted: impl Iterator<Item = Wanted>) -> Left {
         let records = wanted.filter_map(|one| self.fleet.records.get(one.at));
-        let left = fleet::left(records);
+        let mut left = fleet::left(records);
+        left.rotations_wait = !self.held_back.is_empty();
         if left.tenants.len() > MOST_TENANTS {
             warn!(
                 tenants = left.tenants.len(),
@@ -232,12 +242,19 @@ impl Round<'_> {
     /// Until when something may be under way: what is found has to be told and noted after that.
     fn until(&self) -> Instant {
         let notes = u32::try_from(self.tally.to_be_noted()).unwrap_or(u32::MAX);
-        let reserved = TAGS_APART.saturating_mul(notes).saturating_add(RESERVED);
+        let reserved = TAGS_APART
+            .saturating_mul(notes)
+            .saturating_add(RESERVED.min(self.length / 8));
         self.ends.checked_sub(reserved).unwrap_or(self.ends)
     }
 
+    /// A function that somebody gave less time gets as far.
+    fn begin(&self) -> Duration {
+        BEGIN.min(self.length / 4)
+    }
+
     fn is_late(&self) -> bool {
-        self.until().duration_since(Instant::now()) < BEGIN
+        self.until().duration_since(Instant::now()) < self.begin()
     }
 
     /// At all of them, or the one that it was requested for and those that are in the same need.
@@ -312,7 +329,7 @@ impl Round<'_> {
         let (mut done, until) = (Vec::new(), self.until());
         loop {
             while under_way.len() < AT_ONCE
-                && until.duration_since(Instant::now()) >= BEGIN
+                && until.duration_since(Instant::now()) >= self.begin()
                 && let Some((at, facts)) = waiting.next()
             {
                 let one = task(self.clients, self.check, &self.fleet, at, &self.held_back);
@@ -415,8 +432,8 @@ fn segments(fleet: &Fleet, ours: &[usize], check: &Check) -> Vec<Vec<Wanted>> {
         .map(|some| some.iter().map(|(_, wanted)| *wanted).collect())
         .collect();
     if !tenants.is_empty() {
-        let hours = usize::try_from(check.now.as_second() / 3_600).unwrap_or_default();
-        let begin = hours % tenants.len();
+        let hash = usize::from_str_radix(&short_hash(&check.now.to_string()), 16);
+        let begin = hash.unwrap_or_default() % tenants.len();
         tenants.rotate_left(begin);
     }
     let mut segments: Vec<Vec<Wanted>> = Vec::new();

@@ -39,7 +39,7 @@ const ROTATIONS_APART: Duration = Duration::from_millis(100);
 /// *Service-specific throttling limits*, "Identity and access reports").
 const RETIREMENTS_APART: Duration = Duration::from_secs(2);
 /// Quarantines end by the day: what would wait longer is for the next check.
-const RETIREMENT_PATIENCE: Duration = Duration::from_secs(30);
+const RETIREMENT_PATIENCE: Duration = Duration::from_secs(120);
 
 impl Clients {
     /// `patient` waits for the answer of a step, which takes minutes.

@@ -131,6 +131,7 @@ pub(crate) fn left<'r>(records: impl Iterator<Item = &'r Record>) -> Left {
     let tenants: BTreeSet<Option<DirectoryId>> =
         records.map(|record| record.tenant.clone()).collect();
     Left {
+        rotations_wait: false,
         without_tenant: tenants.contains(&None),
         tenants: tenants.into_iter().flatten().collect(),
     }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::events::{Event, EventKind, MailFlow, Subject, Trouble};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::ids::ConnectionId;
 use shared::rotation::{Step, Swept};
 use shared::secret_store::SecretMetadata;
 use shared::secret_store::versions::PENDING;
 use shared::tags;
 use shared::tags::state::State;
+
+use tracing::info;
 
 use crate::clients::Clients;
 use crate::news::News;
@@ -93,7 +95,9 @@ pub(crate) async fn perform(
             swept.map(|swept| progress.swept(swept))
         }
         PlannedAction::Retire => {
-            if !clients.may_retire(task.record.tenant.clone()).await {
+            let leaked = secret.tags.contains_key(tags::EMERGENCY);
+            if !leaked && !clients.may_retire(task.record.tenant.clone()).await {
+                info!("many of this tenant's are to be retired; this one is at another check");
                 return Ok(());
             }
             let named = task.named_by_others(secret).await;
@@ -146,11 +150,18 @@ pub(crate) async fn note(
     if tags.is_empty() {
         return Ok(());
     }
-    let noted = clients.tag(&found.secret.arn, &tags).await;
-    noted.map_err(|failure| Failed {
-        step: "check",
-        failure,
-    })?;
+    let arn = &found.secret.arn;
+    if let Err(failure) = clients.tag(arn, &tags).await {
+        // Such as too many tags of its own: what decides the next check is noted all the same.
+        let decides = [tags::STATE, tags::EMERGENCY, tags::EXPIRES_AT];
+        let mut most = tags.clone();
+        most.retain(|(key, _)| decides.contains(key));
+        if failure.kind == Kind::Misconfigured && most.len() < tags.len() && !most.is_empty() {
+            clients.tag(arn, &most).await.ok();
+        }
+        let step = "check";
+        return Err(Failed { step, failure });
+    }
     let tags = tags.into_iter();
     progress
         .tags

@@ -91,7 +91,8 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
     let acts = secret.rotation_enabled;
     if let Some(facts) = facts {
         let untidy = untidy::untidy(found, facts, current);
-        let sweeps = acts && !untidy.is_empty();
+        // What does not answer would not now, and hold up the others.
+        let sweeps = acts && !untidy.is_empty() && !facts.has_silent();
         plan.actions
             .extend(sweeps.then_some(PlannedAction::Sweep(untidy)));
         if wanted.is_some() || next.standing == Standing::WaitingForPerson {
@@ -270,6 +271,7 @@ mod tests {
             quarantine: Period::days(7),
             requested: false,
             turn: true,
+            continued: false,
             shares_a_leaked_secret: false,
             contact_is_asked: false,
             facts: Some(Facts {
@@ -692,11 +694,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_probed_of_another_version_decides_nothing() {
+    fn what_was_seen_of_another_version_decides_nothing_and_what_leaked_is_retired_all_the_same() {
         let mut found = found(&[("c", &[PREVIOUS, OLD]), ("t", &[CURRENT, KEY])]);
         found.facts.as_mut().unwrap().expires_at = Some(at("2026-11-24T00:00:00Z"));
-        let actions = actions(&found, "2026-11-23T00:00:00Z");
-        assert_eq!(actions, vec![PlannedAction::Retire]);
+        let now = "2026-11-23T00:00:00Z";
+        assert_eq!(actions(&found, now), vec![]);
+        let leaked = (tags::EMERGENCY.to_owned(), "c".to_owned());
+        found.secret.tags.extend([leaked]);
+        assert_eq!(actions(&found, now), vec![PlannedAction::Retire]);
     }
 
     #[test]

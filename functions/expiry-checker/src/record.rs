@@ -11,6 +11,7 @@ use shared::secret_store::versions::Versions;
 use shared::tags;
 use shared::tags::apps::Apps;
 use shared::tags::rotator::CloudRotator;
+use shared::tags::stalled::Stalled;
 use shared::tags::state::State;
 
 use crate::depth::Rules;
@@ -63,6 +64,8 @@ pub struct Record {
     pub rotation: Rotation,
     /// From here on not even a freeze holds its rotation back.
     pub past_hard_stop: bool,
+    /// Since when it is not in order, where it is not.
+    pub stands_since: Option<Timestamp>,
     /// When the current version was promoted, where a rotation did that.
     pub promoted_at: Option<Timestamp>,
     /// The rotation that is under way.
@@ -135,6 +138,7 @@ impl Record {
             past_hard_stop: time(tags::EXPIRES_AT).is_some_and(|end: Timestamp| {
                 end.duration_since(rules.now) <= rules.policy.hard_stop.signed()
             }),
+            stands_since: Stalled::read(tag(tags::STALLED)).map(|stalled| stalled.since),
             promoted_at: promoted_at(&secret),
             pending: versions.in_progress().map(Into::into),
             at_rest,
@@ -217,7 +221,9 @@ fn rotation(secret: &SecretMetadata, rules: &Rules<'_>) -> Rotation {
         let state = State::read(tag(tags::STATE));
         return match state.is_some_and(|state| state.asked(token).is_some()) {
             true => Rotation::WaitsForPerson,
-            false => Rotation::UnderWay,
+            false if secret.rotation_enabled => Rotation::UnderWay,
+            // Nobody goes on with it.
+            false => Rotation::None,
         };
     }
     match rules.verdict(secret) {

@@ -165,6 +165,7 @@ impl Task<'_> {
             contact_is_asked: contacts.is_asked_for_another(tag(tags::CONTACT), &secret.arn),
             quarantine: settings.quarantine,
             turn: self.record.turn,
+            continued: self.check.part > 1,
             secret,
             facts,
             policy,

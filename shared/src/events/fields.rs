@@ -33,6 +33,9 @@ pub struct Left {
     pub tenants: Vec<DirectoryId>,
     /// And those whose tenant no earlier check has noted.
     pub without_tenant: bool,
+    /// Rotations that are due wait for others, which were begun before.
+    #[serde(default)]
+    pub rotations_wait: bool,
 }
 
 impl Left {

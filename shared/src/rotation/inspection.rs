@@ -162,6 +162,13 @@ impl Facts {
         !self.attended.is_empty()
     }
 
+    /// Whether something that it depends on did not answer.
+    #[must_use]
+    pub fn has_silent(&self) -> bool {
+        let mut problems = self.problems.iter();
+        problems.any(|problem| problem.out_of_reach.is_some())
+    }
+
     /// Whether all of it could be looked at.
     #[must_use]
     pub fn all_seen(&self) -> bool {

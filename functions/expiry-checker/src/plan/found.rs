@@ -23,6 +23,8 @@ pub struct Found {
     pub contact_is_asked: bool,
     /// The check was asked for right after a promotion: rotations that are under way are not pushed.
     pub requested: bool,
+    /// An earlier part of this check may have begun its rotation just now.
+    pub continued: bool,
     /// It is this secret's turn today to be looked at for what only a look from time to time shows.
     pub turn: bool,
 }

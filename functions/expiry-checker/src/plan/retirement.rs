@@ -13,7 +13,7 @@ use super::found::Found;
 /// The last week before a superseded credential's end has warnings of its own.
 const LAST_WEEK: i64 = 7;
 
-/// `facts` are missing where nobody could look: then `retire` does, where it is this secret's turn.
+/// Where nobody could look, or something does not answer, only for one that leaked: it would hold up the others.
 pub(super) fn is_to_retire(found: &Found, facts: Option<&Facts>, now: Timestamp) -> bool {
     let secret = &found.secret;
     let versions = &secret.versions;
@@ -30,13 +30,20 @@ pub(super) fn is_to_retire(found: &Found, facts: Option<&Facts>, now: Timestamp)
     let mut superseded = superseded.map(|((key_id, version), claim)| (*key_id, *version, *claim));
     let Some((facts, listed)) = facts.and_then(|facts| Some((facts, facts.credentials.as_ref()?)))
     else {
-        return found.turn && superseded.next().is_some();
+        return superseded.any(|(_, version, _)| found.requested || is_leaked(found, version));
     };
+    if facts.has_silent() {
+        return superseded.any(|(_, version, _)| is_leaked(found, version));
+    }
     superseded.any(|(key_id, version, claim)| {
         let credential = listed.iter().find(|credential| credential.key_id == key_id);
         // Whether somebody uses it only Entra's report tells, which is read in its turn.
         found.turn || has_come(found, facts, credential, Old { version, claim }, now)
     })
+}
+
+fn is_leaked(found: &Found, version: &str) -> bool {
+    found.tag(tags::EMERGENCY) == Some(version)
 }
 
 /// A superseded version, and how far its credential's life has come.
@@ -58,7 +65,7 @@ fn has_come(
     let Some(credential) = credential else {
         return true;
     };
-    let leaked = found.tag(tags::EMERGENCY) == Some(old.version);
+    let leaked = is_leaked(found, old.version);
     let ended = credential.end.is_some_and(|end| end <= now);
     let since = match old.claim {
         Claim::Released | Claim::Retired => return true,

@@ -75,8 +75,9 @@ pub(super) fn next_of_rotation(
         return next;
     }
     let state = State::read(found.tag(tags::STATE));
-    if let Some(asked) = state.as_ref().and_then(|state| state.asked(token)) {
-        let goes_on = issued && goes_on(found, facts, token, asked, now, expires_at);
+    // Without its label nobody can say what it would deliver.
+    if issued && let Some(asked) = state.as_ref().and_then(|state| state.asked(token)) {
+        let goes_on = goes_on(found, facts, token, asked, now, expires_at);
         // It was published long ago that it began.
         let actions = goes_on.then(|| PlannedAction::Continue {
             token: token.to_owned(),
@@ -89,8 +90,8 @@ pub(super) fn next_of_rotation(
             token: token.to_owned(),
             first: Step::CreateSecret,
         }]
-    } else if stalled_at.is_some() {
-        // Seen in this very check, which was delivered twice.
+    } else if stalled_at.is_some() || found.continued {
+        // Seen in this very check, which was delivered twice or goes on.
         Vec::new()
     } else {
         // A configuration test, or a rotation by hand that has just begun: asking for it would

@@ -14,6 +14,7 @@ use shared::credential::{Credential, IssuedBy};
 use shared::entra::rotator::Assertions;
 use shared::failure::Failure;
 use shared::graph::application::Application;
+use shared::graph::registrations::BATCH;
 use shared::ids::{DirectoryId, KeyId};
 use shared::mailbox_secret::Rotator;
 use shared::out_of_reach::OutOfReach;
@@ -109,7 +110,7 @@ type Deep = Vec<(String, Result<Facts, Failure>)>;
 impl Look<'_> {
     async fn at_group(&self, key: &GroupKey, group: &Group<'_>) -> (Light, Deep) {
         let tenant = OutOfReach::Tenant(key.of.tenant_id.clone());
-        let tenant = Target::new(tenant, group.deep.len());
+        let tenant = Target::new(tenant, group.deep.len() + group.light.len() / BATCH);
         let wanted: Vec<DirectoryId> = group.client_ids().cloned().collect();
         let sign_ins = group.deep.iter().map(|document| async {
             let secret = document.mailbox.credential.stored()?;

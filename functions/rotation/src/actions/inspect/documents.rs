@@ -55,16 +55,15 @@ pub(super) async fn read(
         clients.store.values(&all).await
     };
     let read = |look: &DeepLook| {
-        let mut values = values
-            .as_ref()
-            .map_err(|error| error.failure.clone())?
-            .clone();
-        let current = values
-            .remove(&look.arn)
-            .unwrap_or_else(|| Err(not_answered()))?;
-        let companion = values
-            .remove(&companion_of(look))
-            .unwrap_or_else(|| Err(not_answered()));
+        let values = values.as_ref().map_err(|error| error.failure.clone())?;
+        let value = |secret: &str| {
+            values
+                .get(secret)
+                .cloned()
+                .unwrap_or_else(|| Err(not_answered()))
+        };
+        let current = value(&look.arn)?;
+        let companion = value(&companion_of(look));
         Ok(Document {
             arn: look.arn.clone(),
             look: look.clone(),

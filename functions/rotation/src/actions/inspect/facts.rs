@@ -81,7 +81,7 @@ async fn application(
         let clients = look.clients;
         let app = clients.app(&document.mailbox);
         let registration = Registration::new(clients.http.clone(), app, tokens.clone());
-        let found = find_credential(clients, &registration, key_id, look.deadline);
+        let found = find_credential(clients, &registration, key_id, seen.deadline(look.deadline));
         application.credentials.extend(found.await?);
     }
     Ok(application)

@@ -9,7 +9,8 @@ use shared::graph::application::{Application, Registration};
 use shared::graph::registrations::{BATCH, OwnedPage, Registrations};
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::Rotator;
-use shared::retry::{CallError, Effect, Retry};
+use shared::retry::{CallError, Deadline, Effect, Retry};
+use tokio::time::Instant;
 use tracing::info;
 
 use super::target::Target;
@@ -20,6 +21,8 @@ pub(super) struct SeenRegistrations(Result<Seen, Failure>);
 
 struct Seen {
     tokens: Tokens,
+    /// Until when more may be asked of this tenant.
+    ends: Instant,
     applications: BTreeMap<DirectoryId, Result<Application, Failure>>,
 }
 
@@ -27,6 +30,15 @@ impl SeenRegistrations {
     /// Entra's clock.
     pub(super) fn now(&self) -> Option<Timestamp> {
         self.0.as_ref().ok().map(|seen| seen.tokens.now)
+    }
+
+    /// As much as is left for this tenant.
+    pub(super) fn deadline(&self, deadline: Deadline) -> Deadline {
+        let ends = self
+            .0
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |seen| seen.ends);
+        deadline.at_most(ends.duration_since(Instant::now()))
     }
 
     pub(super) fn tokens(&self) -> Option<&Tokens> {
@@ -83,6 +95,7 @@ async fn try_to_see(
     };
     Ok(Seen {
         tokens,
+        ends: tenant.ends(),
         applications,
     })
 }
@@ -120,7 +133,8 @@ async fn owned(
     let mut shown = Applications::new();
     // One app asked for by itself is one call, and so is the first page.
     let mut next: Option<String> = None;
-    loop {
+    // One that owns thousands of others has them asked for instead.
+    for _ in 0..=wanted.len() / BATCH {
         let page = tenant
             .call(async || graph.owned(rotator, next.as_deref()).await)
             .await;
@@ -139,9 +153,10 @@ async fn owned(
         shown.extend(ours.map(|(client_id, application)| (client_id, Ok(application))));
         next = after;
         if next.is_none() || shown.len() == wanted.len() {
-            return shown;
+            break;
         }
     }
+    shown
 }
 
 /// The rest, twenty in a request.

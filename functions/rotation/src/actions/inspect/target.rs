@@ -1,8 +1,7 @@
 //! What is looked at side by side and must not hold up the rest: a tenant, or a host of ShopCtrl's. It has its own time,
 //! pauses when it asks for that, and is left alone once it does not answer twice in a row.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shared::credential::ClientSecret;
@@ -31,14 +30,29 @@ const SILENT: u32 = 2;
 /// At most this many attempts at one call.
 const ATTEMPTS: u32 = 4;
 
+/// The calls in a row that had no answer; those that were under way together count as one.
+#[derive(Default)]
+struct Silence {
+    calls: u32,
+    last: Option<Instant>,
+}
+
 pub(super) struct Target {
     of: OutOfReach,
     ends: Instant,
     slots: Semaphore,
-    /// The calls in a row that had no answer.
-    silent: AtomicU32,
+    silence: Mutex<Silence>,
     /// Until when it asked not to be called: 429 with `Retry-After` slows all that is asked of it, and nothing else.
     pauses_until: Mutex<Option<Instant>>,
+}
+
+impl Silence {
+    fn add(&mut self, began: Instant) {
+        if self.last.is_none_or(|last| began >= last) {
+            self.calls += 1;
+            self.last = Some(Instant::now());
+        }
+    }
 }
 
 impl Target {
@@ -48,7 +62,7 @@ impl Target {
             of,
             ends: Instant::now() + TIME + more,
             slots: Semaphore::new(AT_ONCE),
-            silent: AtomicU32::new(0),
+            silence: Mutex::default(),
             pauses_until: Mutex::default(),
         }
     }
@@ -79,19 +93,18 @@ impl Target {
             if !self.may_be_called().await {
                 return Err(self.does_not_answer());
             }
+            let began = Instant::now();
             let error = match call().await {
                 Ok(value) => {
-                    self.silent.store(0, Ordering::Relaxed);
+                    *self.silence() = Silence::default();
                     return Ok(value);
                 }
                 Err(error) => error,
             };
             info!(attempt, target = %self.of, failure = %error.failure, "a call of a look failed");
             match error.status {
-                Some(_) => self.silent.store(0, Ordering::Relaxed),
-                None if error.retry == Retry::Backoff => {
-                    self.silent.fetch_add(1, Ordering::Relaxed);
-                }
+                Some(_) => *self.silence() = Silence::default(),
+                None if error.retry == Retry::Backoff => self.silence().add(began),
                 None => {}
             }
             let pause = match error.retry {
@@ -140,7 +153,16 @@ impl Target {
     }
 
     fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed) >= SILENT
+        self.silence().calls >= SILENT
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When its time is over.
+    pub(super) fn ends(&self) -> Instant {
+        self.ends
     }
 
     /// Waits for a pause that the target asked for; false where it is not to be called any more in this look.
