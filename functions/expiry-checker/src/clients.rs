@@ -37,7 +37,8 @@ const ROTATIONS_APART: Duration = Duration::from_millis(100);
 
 /// Each retirement asks Graph for a report, of which an app may have five in ten seconds in a tenant (Graph,
 /// *Service-specific throttling limits*, "Identity and access reports").
-const RETIREMENTS_APART: Duration = Duration::from_secs(2);
+const REPORTS: usize = 5;
+const REPORTS_WITHIN: Duration = Duration::from_secs(10);
 /// Quarantines end by the day: what would wait longer is for the next check.
 const RETIREMENT_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -54,7 +55,7 @@ impl Clients {
             invocations: Semaphore::new(settings.invocations_at_once),
             rotate_turns: Pace::one_each(ROTATIONS_APART),
             tag_turns: Pace::one_each(TAGS_APART),
-            retire_turns: TenantPace::one_each(RETIREMENTS_APART),
+            retire_turns: TenantPace::of(REPORTS, REPORTS_WITHIN),
             settings,
         }
     }

@@ -1,6 +1,6 @@
 //! No faster than a service allows for all of a fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,18 +35,21 @@ impl Pace {
     }
 }
 
-/// A pace of each tenant's own.
+/// A pace of each tenant's own: so many in any such time.
 #[derive(Debug)]
 pub(crate) struct TenantPace {
-    apart: Duration,
-    next: Mutex<BTreeMap<Option<DirectoryId>, Instant>>,
+    most: usize,
+    within: Duration,
+    /// The last ones of each.
+    turns: Mutex<BTreeMap<Option<DirectoryId>, VecDeque<Instant>>>,
 }
 
 impl TenantPace {
-    pub(crate) const fn one_each(apart: Duration) -> Self {
+    pub(crate) const fn of(most: usize, within: Duration) -> Self {
         Self {
-            apart,
-            next: Mutex::new(BTreeMap::new()),
+            most,
+            within,
+            turns: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -58,15 +61,41 @@ impl TenantPace {
     ) -> bool {
         let now = Instant::now();
         let turn = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = next.get(&tenant).map_or(now, |next| (*next).max(now));
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = turns.entry(tenant).or_default();
+            let oldest = last.front().filter(|_| last.len() >= self.most);
+            let turn = oldest.map_or(now, |oldest| (*oldest + self.within).max(now));
             if turn.duration_since(now) > patience {
                 return false;
             }
-            next.insert(tenant, turn + self.apart);
+            if last.len() >= self.most {
+                last.pop_front();
+            }
+            last.push_back(turn);
             turn
         };
         tokio::time::sleep_until(turn).await;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_has_five_turns_in_any_ten_seconds_and_another_one_its_own() {
+        let pace = TenantPace::of(5, Duration::from_secs(10));
+        let began = Instant::now();
+        let tenant = || DirectoryId::read("00000000-0000-4000-8000-000000000001");
+        for turn in 0..12_u64 {
+            assert!(pace.turn_within(tenant(), Duration::from_secs(60)).await);
+            assert_eq!(began.elapsed().as_secs(), turn / 5 * 10);
+        }
+        assert!(pace.turn_within(None, Duration::ZERO).await);
+        for _ in 0..3 {
+            assert!(pace.turn_within(tenant(), Duration::ZERO).await);
+        }
+        assert!(!pace.turn_within(tenant(), Duration::from_secs(9)).await);
     }
 }

@@ -58,7 +58,7 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
         return Vec::new();
     }
     let mut open: BTreeSet<String> = BTreeSet::new();
-    let mut closed_by: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut closed_by: BTreeSet<String> = BTreeSet::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for event in world.event_bridge.events() {
@@ -72,15 +72,13 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
         if detail["mended"] == true {
             open.remove(&trouble(detail, "drift"));
         }
-        let token = detail["token"].as_str().unwrap_or_default();
         for ended in ends(&event) {
-            // Told again by the same promotion, after a kill; or once more by a check that ran beside another one, and
-            // noted what the promotion had closed.
-            let promoted = event["detail-type"] == "Client Secret Rotated";
-            let again = match promoted {
-                true => !closed_by.insert((token.to_owned(), ended.clone())),
-                false => closed_by.iter().any(|(_, closed)| *closed == ended),
-            };
+            // Told again by the same promotion, or the next one, after a kill; or once more by a check that ran beside
+            // another one, and noted what the promotion had closed.
+            let again = closed_by.contains(&ended);
+            if event["detail-type"] == "Client Secret Rotated" {
+                closed_by.insert(ended.clone());
+            }
             if !open.remove(&ended) && !again {
                 wrong.push(format!(
                     "told to be over, and was not told to be so: {ended}"
