@@ -47,8 +47,12 @@ class Fleet:
                 assert not answer.failed, answer.payload
                 invocations += 1
                 event = self.world.continues()
-            # Whatever else it asks, it found something to do, and something else was measured.
-            assert set(self.services.calls) == {"ListSecrets", "Invoke", "PutEvents"}, self.services.calls
+            # Its lease, taken by each part and given back at the end. Whatever else it asks, it found something to do, and
+            # something else was measured.
+            lease = {"DescribeSecret": invocations, "TagResource": invocations + 1}
+            calls = self.services.calls
+            assert set(calls) == {"ListSecrets", "Invoke", "PutEvents", *lease}, calls
+            assert all(calls[name] == count for name, count in lease.items()), calls
             check = [*self.row(self.mailboxes, checker, before), str(invocations)]
         variables = {"CALLBACK_URL": PAGES, "ENTRA_URL": self.services.url, "GRAPH_URL": self.services.url}
         with self.start("rotation", variables) as rotation:
