@@ -28,13 +28,13 @@ const LINES: [(Look, Scenario, &str, &str); 5] = [
     (
         Look::SixHourly,
         Scenario::HundredWait,
-        "each hour, 100 wait",
+        "every six hours, 100 wait",
         "#56B4E9",
     ),
     (
         Look::SixHourly,
         Scenario::GraphHangs,
-        "each hour, one tenant hangs",
+        "every six hours, one hangs",
         "#CC79A7",
     ),
     (Look::Deep, Scenario::Healthy, "every look deep", "#009E73"),
