@@ -9,12 +9,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use simulators::aws::secrets_manager::PENDING;
 use simulators::gate::{Call, Fault};
-use simulators::world::{InProcess, Mailbox, MailboxPlan, World};
-use tokio::task::LocalSet;
+use simulators::world::{InProcess, Mailbox, MailboxPlan};
 use tokio::time::Instant;
 
 use crate::kill_matrix::site::describe;
-use crate::support::in_process::register;
+use crate::support::in_process::in_virtual_time_with;
 use crate::support::steps::{STEPS, TOKEN};
 
 /// What the four steps may cost, without waits and second looks.
@@ -26,17 +25,9 @@ const FIRST: &str = "00000000-2222-4333-8444-555555555555";
 
 /// A mailbox in virtual time, once rotated.
 fn in_a_world(settings: &[(&str, &str)], test: impl AsyncFnOnce(&InProcess, &Mailbox)) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
-        let begins = "2026-11-23T09:00:00Z".parse().unwrap();
-        let settings = settings.iter();
-        let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let in_process = World::in_process(begins, settings.collect()).unwrap();
-        register(&in_process);
+    let settings = settings.iter();
+    let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    in_virtual_time_with(settings.collect(), |in_process| async move {
         let world = &in_process.world;
         // It is asked for its mail check once: more often would be a wait.
         let often = SignedDuration::from_millis(300);

@@ -277,15 +277,11 @@ fn seen_over(closes: &OpenTrouble, by_hand: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use shared::cloud::Cloud;
-    use shared::ids::DirectoryId;
-    use shared::mailbox_secret::Rotator;
-    use shared::rotation::inspection::TenantRotator;
-    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+
+    use shared::secret_store::versions::{CURRENT, PENDING};
 
     use super::*;
-
-    const ID: &str = "11111111-1111-4111-8111-111111111111";
+    use crate::samples::{self, ID};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -300,46 +296,12 @@ mod tests {
 
     impl Case {
         fn new(tags: &[(&str, &str)]) -> Self {
-            let labels = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect();
-            let versions = BTreeMap::from([("c".to_owned(), labels(&[CURRENT]))]);
-            let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
             Self {
-                secret: SecretMetadata {
-                    arn: "arn".to_owned(),
-                    name: "shopmail/orders".to_owned(),
-                    rotation_enabled: true,
-                    versions: Versions(versions),
-                    tags: tags.collect(),
-                    last_rotated: None,
-                    next_rotation: None,
-                    deleted: false,
-                    primary_region: None,
-                },
+                secret: samples::secret("shopmail/orders", &[("c", &[CURRENT])], tags),
                 facts: Some(Facts {
-                    version: "c".to_owned(),
-                    of: TenantRotator {
-                        cloud: Cloud::Global,
-                        tenant_id: DirectoryId::read(ID).unwrap(),
-                        rotator: Rotator::Itself {},
-                    },
-                    client_id: DirectoryId::read(ID).unwrap(),
                     key_id: Some(ID.parse().unwrap()),
-                    issued_here: false,
-                    now: None,
-                    start: None,
                     expires_at: Some(at(9_000_000_000)),
-                    without_value: false,
-                    mailboxes: Vec::new(),
-                    connections: Vec::new(),
-                    attended: Vec::new(),
-                    key_fits: Some(true),
-                    credentials: None,
-                    held: Vec::new(),
-                    attested: Vec::new(),
-                    grants: None,
-                    grants_unfinished: false,
-                    drift: Vec::new(),
-                    problems: Vec::new(),
+                    ..samples::facts()
                 }),
                 drift: BTreeSet::new(),
                 at_rest: false,

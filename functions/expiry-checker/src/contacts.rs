@@ -57,27 +57,15 @@ fn is_asked_for(secret: &SecretMetadata, policy: &Policy, now: Timestamp) -> boo
 
 #[cfg(test)]
 mod tests {
-    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+    use shared::secret_store::versions::{CURRENT, PENDING};
 
     use super::*;
+    use crate::samples;
 
     fn secret(name: &str, tags: &[(&str, &str)]) -> SecretMetadata {
-        let labels = |label: &str| [label.to_owned()].into();
-        let versions = [
-            ("c".to_owned(), labels(CURRENT)),
-            ("t".to_owned(), labels(PENDING)),
-        ];
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         SecretMetadata {
             arn: name.to_owned(),
-            name: name.to_owned(),
-            rotation_enabled: true,
-            versions: Versions(versions.into()),
-            tags: tags.collect(),
-            last_rotated: None,
-            next_rotation: None,
-            deleted: false,
-            primary_region: None,
+            ..samples::secret(name, &[("c", &[CURRENT]), ("t", &[PENDING])], tags)
         }
     }
 

@@ -19,6 +19,8 @@ mod perform;
 mod plan;
 mod record;
 mod report;
+#[cfg(test)]
+mod samples;
 mod settings;
 mod shared_apps;
 mod standstill;

@@ -215,15 +215,12 @@ fn mailboxes(facts: &Facts) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
-    use shared::cloud::Cloud;
-    use shared::mailbox_secret::Rotator;
     use shared::period::Period;
-    use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
+    use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS};
 
-    use shared::ids::{ConnectionId, DirectoryId};
-    use shared::rotation::inspection::TenantRotator;
+    use shared::ids::ConnectionId;
+
     use shared::secret_store::SecretMetadata;
 
     use shared::events::{DueReason, EventKind};
@@ -233,9 +230,9 @@ mod tests {
 
     use super::untidy::Untidy;
     use super::*;
+    use crate::samples::{self, ID};
 
     const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
-    const APP: &str = "11111111-1111-4111-8111-111111111111";
     const OLD: &str = "key-33333333-3333-4333-8333-000000000000";
 
     pub(super) fn at(text: &str) -> Timestamp {
@@ -244,29 +241,20 @@ mod tests {
 
     /// A healthy secret that ends on 2027-01-31.
     pub(super) fn found(labels: &[(&str, &[&str])]) -> Found {
-        let versions = labels.iter().map(|(version, labels)| {
-            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            ((*version).to_owned(), labels)
-        });
         let end = "2027-01-31T00:00:00Z";
+        let rotator = format!("global federated {ID}");
+        let tags = [
+            (tags::EXPIRES_AT, end),
+            (tags::ORIGIN, &short_hash("arn")),
+            (tags::TENANT, ID),
+            (tags::APP, ID),
+            (tags::DELIVERY, "attended"),
+            (tags::ROTATOR, &rotator),
+        ];
         Found {
             secret: SecretMetadata {
                 arn: "arn".into(),
-                name: "shopmail/orders".into(),
-                rotation_enabled: true,
-                versions: Versions(versions.collect()),
-                tags: BTreeMap::from([
-                    (tags::EXPIRES_AT.to_owned(), end.to_owned()),
-                    (tags::ORIGIN.to_owned(), short_hash("arn")),
-                    (tags::TENANT.to_owned(), APP.to_owned()),
-                    (tags::APP.to_owned(), APP.to_owned()),
-                    (tags::DELIVERY.to_owned(), "attended".to_owned()),
-                    (tags::ROTATOR.to_owned(), format!("global federated {APP}")),
-                ]),
-                last_rotated: None,
-                next_rotation: None,
-                deleted: false,
-                primary_region: None,
+                ..samples::secret("shopmail/orders", labels, &tags)
             },
             quarantine: Period::days(7),
             requested: false,
@@ -275,32 +263,10 @@ mod tests {
             shares_a_leaked_secret: false,
             contact_is_asked: false,
             facts: Some(Facts {
-                version: "c".into(),
-                of: TenantRotator {
-                    cloud: Cloud::Global,
-                    tenant_id: DirectoryId::read(APP).unwrap(),
-                    rotator: Rotator::Federated {
-                        client_id: DirectoryId::read(APP).unwrap(),
-                    },
-                },
-                client_id: DirectoryId::read(APP).unwrap(),
-                without_value: false,
                 key_id: Some(KEY.strip_prefix("key-").unwrap().parse().unwrap()),
-                key_fits: Some(true),
-                issued_here: false,
-                now: None,
-                start: None,
                 expires_at: Some(at(end)),
-                credentials: Some(Vec::new()),
-                mailboxes: Vec::new(),
-                connections: Vec::new(),
                 attended: vec![connection("in")],
-                held: Vec::new(),
-                attested: Vec::new(),
-                grants: None,
-                grants_unfinished: false,
-                drift: Vec::new(),
-                problems: Vec::new(),
+                ..samples::facts()
             }),
             policy: Policy::default(),
         }

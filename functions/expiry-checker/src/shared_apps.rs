@@ -169,6 +169,7 @@ mod tests {
 
     use super::*;
     use crate::depth::Rules;
+    use crate::samples::secret;
     use shared::policy::Policy;
 
     fn shared_apps(secrets: &[SecretMetadata]) -> (Vec<Record>, SharedApps) {
@@ -194,25 +195,6 @@ mod tests {
         format!("00000000-0000-4000-8000-0000000000{n:02x}")
             .parse()
             .unwrap()
-    }
-
-    fn secret(name: &str, labels: &[(&str, &[&str])], tags: &[(&str, &str)]) -> SecretMetadata {
-        let versions = labels.iter().map(|(version, labels)| {
-            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            ((*version).to_owned(), labels)
-        });
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        SecretMetadata {
-            arn: format!("arn:aws:secretsmanager:eu-west-1:1:secret:{name}-AbC123"),
-            name: name.to_owned(),
-            rotation_enabled: true,
-            versions: Versions(versions.collect()),
-            tags: tags.collect(),
-            last_rotated: None,
-            next_rotation: None,
-            deleted: false,
-            primary_region: None,
-        }
     }
 
     fn label(n: u8) -> String {

@@ -147,32 +147,18 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use shared::failure::{Failure, Kind};
-    use shared::secret_store::versions::{CURRENT, PENDING, Versions};
+    use shared::secret_store::versions::{CURRENT, PENDING};
 
     use super::*;
     use crate::report::Standing;
+    use crate::samples;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     fn secret(tags: &[(&str, &str)], versions: &[(&str, &[&str])]) -> SecretMetadata {
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let versions = versions.iter().map(|(version, labels)| {
-            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            ((*version).to_owned(), labels)
-        });
-        SecretMetadata {
-            arn: "arn".to_owned(),
-            name: "shopmail/orders".to_owned(),
-            rotation_enabled: true,
-            versions: Versions(versions.collect()),
-            tags: tags.collect(),
-            last_rotated: None,
-            next_rotation: None,
-            deleted: false,
-            primary_region: None,
-        }
+        samples::secret("shopmail/orders", versions, tags)
     }
 
     fn outcome(standing: Standing, failure: Option<Failure>) -> Outcome {

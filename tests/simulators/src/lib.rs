@@ -10,6 +10,7 @@ pub mod ids;
 pub mod microsoft;
 pub mod network;
 pub mod serve;
+mod settled;
 pub mod shopctrl;
 pub mod template;
 pub mod world;

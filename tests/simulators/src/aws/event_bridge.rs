@@ -20,6 +20,7 @@ use crate::aws::queue::Queue;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::ids::Ids;
+use crate::settled::settled_when;
 
 /// "Each call can have up to 10 entries, and 256 KB" (`PutEvents` quotas).
 const MAX_ENTRIES: usize = 10;
@@ -190,15 +191,7 @@ impl EventBridge {
 
     /// Waits until every target has had its events.
     pub async fn settled(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.is_settled() {
-                return;
-            }
-            changed.await;
-        }
+        settled_when(&self.changed, || self.is_settled()).await;
     }
 
     /// The event that a schedule sends at the time that the clock shows.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::lambda::{Functions, function_arn};
+use crate::settled::settled_when;
 
 /// `maxReceiveCount` of the template's queue.
 const RECEIVES: u32 = 5;
@@ -93,15 +94,7 @@ impl Queue {
 
     /// Waits until nothing is gathered or handed over.
     pub async fn settled(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if !self.state().gathering {
-                return;
-            }
-            changed.await;
-        }
+        settled_when(&self.changed, || !self.state().gathering).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

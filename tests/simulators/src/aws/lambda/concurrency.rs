@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{Functions, InvocationResult, NotInvoked};
+use crate::settled::settled_when;
 
 /// "The retry interval increases exponentially from 1 second after the first attempt to a maximum of 5 minutes" (Lambda
 /// guide, *How Lambda handles errors and retries with asynchronous invocation*).
@@ -82,16 +83,7 @@ impl Concurrency {
 
     /// Waits until every asynchronous invocation has ended.
     pub async fn settled(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the look, so that no end in between is missed.
-            changed.as_mut().enable();
-            if self.is_settled() {
-                return;
-            }
-            changed.await;
-        }
+        settled_when(&self.changed, || self.is_settled()).await;
     }
 
     /// A place for an invocation.

@@ -13,6 +13,7 @@ use super::schedule::RotationRules;
 use super::store::{CURRENT, PENDING, Version};
 use super::{ConfigurationTest, SecretsManager, State};
 use crate::aws::aws_json::AwsError;
+use crate::settled::settled_when;
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 
@@ -352,16 +353,7 @@ impl SecretsManager {
     }
 
     async fn settled_when(&self, is_settled: impl Fn() -> bool) {
-        loop {
-            let ended = self.attempt_ended.notified();
-            tokio::pin!(ended);
-            // Registered before the look, so that no end in between is missed.
-            ended.as_mut().enable();
-            if is_settled() {
-                return;
-            }
-            ended.await;
-        }
+        settled_when(&self.attempt_ended, is_settled).await;
     }
 
     fn is_running(&self, secret: &str) -> bool {
