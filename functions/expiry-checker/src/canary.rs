@@ -122,6 +122,8 @@ mod tests {
         // And of the 38 others that of the day.
         assert_eq!(begun(&fleet()), [0, 1, 2 + 100 % 38]);
         assert_eq!(begun(&fleet()[..10]).len(), 10);
+        let tenants: Vec<Record> = (0..40).map(|n| due(n, 110 + i64::from(n))).collect();
+        assert_eq!(begun(&tenants).len(), 3);
     }
 
     #[test]

@@ -124,3 +124,126 @@ fn nothing_is_noted(secret: &SecretMetadata, current: &str) -> bool {
         && !Reminded::covers(tag(tags::REMINDED), current, i64::MAX)
         && tag(tags::EMERGENCY) != Some(current)
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::secret_store::versions::{CURRENT, PREVIOUS};
+
+    use super::*;
+    use crate::samples::{self, ID};
+
+    const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
+    const OTHER: &str = "key-33333333-3333-4333-8333-000000000000";
+    const NOW: &str = "2026-11-27T06:00:00Z";
+
+    fn rules(policy: &Policy, now: Timestamp) -> Rules<'_> {
+        Rules {
+            policy,
+            interval: Some(Period::seconds(6 * 3_600)),
+            now,
+        }
+    }
+
+    fn at_rest() -> SecretMetadata {
+        let rotator = format!("global federated {ID}");
+        let mut secret = samples::secret("shopmail/orders", &[("c", &[CURRENT, KEY])], &[]);
+        let tags = [
+            (tags::TENANT, ID),
+            (tags::APP, ID),
+            (tags::ROTATOR, &rotator),
+            (tags::DELIVERY, "api"),
+            (tags::ORIGIN, &short_hash(&secret.arn)),
+            (tags::ISSUED_AT, "2026-01-01T00:00:00Z"),
+            (tags::EXPIRES_AT, "2027-01-20T00:00:00Z"),
+            (tags::ROTATED_VERSION, "c"),
+            (tags::STATE, "rotated"),
+            (tags::DRIFT, tags::NONE),
+            (tags::STALLED, tags::NONE),
+        ];
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        secret.tags.extend(tags);
+        secret
+    }
+
+    fn is_at_rest(secret: &SecretMetadata) -> bool {
+        rules(&Policy::default(), NOW.parse().unwrap()).is_at_rest(secret)
+    }
+
+    #[test]
+    fn whatever_is_noted_of_it_a_secret_is_looked_at_deeply() {
+        assert!(is_at_rest(&at_rest()));
+        for (key, value) in [
+            (tags::ORIGIN, "another"),
+            (tags::EXPIRES_AT, "2027-01-10T00:00:00Z"),
+            (tags::EXPIRES_AT, "soon"),
+            (tags::ROTATED_VERSION, "b"),
+            (tags::STATE, "waiting:t:1795428000/30/k/1795428000x0:s"),
+            (tags::STATE, "stalled:t:1795428000"),
+            (tags::STATE, "somebody typed this"),
+            (tags::DRIFT, "0123abcd@1795428000"),
+            (tags::STALLED, "1795428000:"),
+            (tags::REMOVING, "33333333-3333-4333-8333-000000000000"),
+            (tags::REMINDED, "c:30"),
+            (tags::EMERGENCY, "c"),
+            (policy::TAG, "renew-before=P60D"),
+            (policy::TAG, "somebody typed this"),
+        ] {
+            let mut noted = at_rest();
+            noted.tags.insert(key.to_owned(), value.to_owned());
+            assert!(!is_at_rest(&noted), "{key}={value}");
+        }
+        let needed = [tags::TENANT, tags::APP, tags::ROTATOR, tags::DELIVERY];
+        for key in needed
+            .into_iter()
+            .chain([tags::ISSUED_AT, tags::EXPIRES_AT])
+        {
+            let mut unknown = at_rest();
+            unknown.tags.remove(key);
+            assert!(!is_at_rest(&unknown), "{key} is missing");
+        }
+    }
+
+    #[test]
+    fn what_its_labels_say_beyond_one_credential_makes_a_look_deep() {
+        let with = |labels: &[(&str, &[&str])]| SecretMetadata {
+            versions: samples::secret("", labels, &[]).versions,
+            ..at_rest()
+        };
+        // As a proof leaves it until the next one.
+        assert!(is_at_rest(&with(&[
+            ("b", &[PREVIOUS]),
+            ("c", &[CURRENT, KEY, PROVED])
+        ])));
+        for labels in [
+            &[("c", &[CURRENT] as &[&str])] as &[(&str, &[&str])],
+            &[("c", &[CURRENT, KEY, OTHER])],
+            &[("b", &[PREVIOUS, OTHER]), ("c", &[CURRENT, KEY])],
+            &[("c", &[CURRENT, KEY]), ("t", &[PENDING])],
+            &[("c", &[CURRENT, KEY]), ("t", &[PROVED])],
+            &[("b", &[PREVIOUS])],
+        ] {
+            assert!(!is_at_rest(&with(labels)), "{labels:?}");
+        }
+        let off = SecretMetadata {
+            rotation_enabled: false,
+            ..at_rest()
+        };
+        assert!(!is_at_rest(&off));
+    }
+
+    #[test]
+    fn of_a_days_checks_one_is_its_turn_and_without_a_schedule_each() {
+        let policy = Policy::default();
+        let start: Timestamp = NOW.parse().unwrap();
+        for arn in ["a", "b", "c", "d", "e"] {
+            let checks = (0..4).map(|n| start + SignedDuration::from_hours(6 * n));
+            let turns = checks.filter(|now| rules(&policy, *now).is_its_turn(arn));
+            assert_eq!(turns.count(), 1, "{arn}");
+        }
+        let always = Rules {
+            interval: None,
+            ..rules(&policy, start)
+        };
+        assert!(always.is_its_turn("a"));
+    }
+}

@@ -671,6 +671,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_that_this_check_may_have_begun_is_not_pushed_by_its_next_part() {
+        let mut found = found(&[("c", &[CURRENT]), ("t", &[PENDING, KEY])]);
+        let moves = |found: &Found| {
+            let actions = actions(found, "2027-01-05T00:00:00Z");
+            actions.iter().any(PlannedAction::moves_the_rotation)
+        };
+        assert!(moves(&found));
+        found.continued = true;
+        assert!(!moves(&found));
+        // What an earlier check saw standing is.
+        let stalled = (tags::STATE.to_owned(), "stalled:t:1798000000".to_owned());
+        found.secret.tags.extend([stalled]);
+        assert!(moves(&found));
+    }
+
+    #[test]
     fn rotation_switched_off_is_published_and_nothing_is_started() {
         let mut found = found(&[("c", &[CURRENT])]);
         found.secret.rotation_enabled = false;

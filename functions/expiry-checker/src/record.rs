@@ -252,3 +252,68 @@ fn goes_along_with<'s>(
     let soon = attended && policy.is_due_soon(now, start, end);
     tag(tags::CONTACT).filter(|_| soon)
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::secret_store::versions::CURRENT;
+
+    use super::*;
+    use crate::samples;
+
+    fn key(n: u8) -> KeyId {
+        format!("33333333-3333-4333-8333-0000000000{n:02x}")
+            .parse()
+            .unwrap()
+    }
+
+    fn at(time: &str) -> Option<Timestamp> {
+        Some(time.parse().unwrap())
+    }
+
+    fn listed(n: u8) -> ListedCredential {
+        ListedCredential {
+            key_id: key(n),
+            start: at("2026-01-01T00:00:00Z"),
+            end: at("2027-01-20T00:00:00.7Z"),
+            issued_for: None,
+            settled: true,
+        }
+    }
+
+    #[test]
+    fn a_light_look_agrees_only_with_the_one_credential_that_the_tags_tell_of() {
+        let label = format!("key-{}", key(1));
+        let tags = [
+            (tags::ISSUED_AT, "2026-01-01T00:00:00Z"),
+            (tags::EXPIRES_AT, "2027-01-20T00:00:00Z"),
+        ];
+        let secret = samples::secret("shopmail/orders", &[("c", &[CURRENT, &label])], &tags);
+        let policy = Policy::default();
+        let rules = Rules {
+            policy: &policy,
+            interval: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let record = Record::new(secret, &rules);
+        assert!(record.agrees_with(&[listed(1)]));
+        let moved = ListedCredential {
+            end: at("2026-12-20T00:00:00Z"),
+            ..listed(1)
+        };
+        // Its promotion was never published.
+        let issued = ListedCredential {
+            issued_for: Some("c".to_owned()),
+            ..listed(1)
+        };
+        let others: [&[ListedCredential]; 5] = [
+            &[],
+            &[listed(2)],
+            &[listed(1), listed(2)],
+            &[moved],
+            &[issued],
+        ];
+        for other in others {
+            assert!(!record.agrees_with(other), "{other:?}");
+        }
+    }
+}
