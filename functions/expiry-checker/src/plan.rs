@@ -291,7 +291,7 @@ mod tests {
         published
     }
 
-    fn connection(id: &str) -> ConnectionId {
+    pub(super) fn connection(id: &str) -> ConnectionId {
         serde_json::from_value(id.into()).unwrap()
     }
 

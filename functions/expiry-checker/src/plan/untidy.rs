@@ -120,3 +120,79 @@ fn is_lost(secret: &SecretMetadata, current: Option<KeyId>, credential: &ListedC
         secret.versions.has(version, PENDING) && secret.versions.keys_of(version).is_empty();
     !named && !in_flight && credential.settled
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::rotation::inspection::{HeldSecret, StoredGrant};
+    use shared::secret_store::versions::CURRENT;
+
+    use super::*;
+    use crate::plan::tests::{connection, found};
+
+    const KEY: &str = "key-33333333-3333-4333-8333-333333333333";
+
+    /// What is untidy once this was changed.
+    fn with(change: impl FnOnce(&mut Found, &mut Facts)) -> Vec<Untidy> {
+        let mut found = found(&[("c", &[CURRENT, KEY])]);
+        let mut facts = found.facts.take().unwrap();
+        change(&mut found, &mut facts);
+        untidy(&found, &facts, "c")
+    }
+
+    fn orphan(settled: bool) -> ListedCredential {
+        ListedCredential {
+            key_id: "33333333-3333-4333-8333-000000000000".parse().unwrap(),
+            start: None,
+            end: None,
+            issued_for: Some("t".to_owned()),
+            settled,
+        }
+    }
+
+    fn holds(authorized: bool, key_id: Option<KeyId>) -> HeldSecret {
+        HeldSecret {
+            connection: connection("in"),
+            key_id,
+            authorized,
+            enabled: true,
+        }
+    }
+
+    #[test]
+    fn each_thing_that_was_left_behind_has_the_sweep_called_and_nothing_else_has() {
+        assert_eq!(with(|_, _| {}), []);
+        let lost = with(|_, facts| facts.credentials = Some(vec![orphan(true)]));
+        assert_eq!(lost, [Untidy::LostCredential]);
+        // Its label may not show yet; or it is somebody else's.
+        let young = with(|_, facts| facts.credentials = Some(vec![orphan(false)]));
+        assert_eq!(young, []);
+        let foreign = with(|_, facts| {
+            let issued_for = None;
+            facts.credentials = Some(vec![ListedCredential {
+                issued_for,
+                ..orphan(true)
+            }]);
+        });
+        assert_eq!(foreign, []);
+        assert_eq!(
+            with(|_, facts| facts.grants_unfinished = true),
+            [Untidy::UnfinishedGrants]
+        );
+        let refused = with(|_, facts| facts.held = vec![holds(false, facts.key_id)]);
+        assert_eq!(refused, [Untidy::Connections]);
+        let another = with(|_, facts| facts.held = vec![holds(true, None)]);
+        assert_eq!(another, [Untidy::Connections]);
+        let right = with(|_, facts| facts.held = vec![holds(true, facts.key_id)]);
+        assert_eq!(right, []);
+        let idle = with(|_, facts| {
+            facts.grants = Some(vec![StoredGrant {
+                mailbox: serde_json::from_str("\"orders@shop.example\"").unwrap(),
+                redeemed_at: None,
+                idle: true,
+            }]);
+        });
+        assert_eq!(idle, [Untidy::IdleGrant]);
+        let named_otherwise = with(|_, facts| facts.key_fits = Some(false));
+        assert_eq!(named_otherwise, [Untidy::Label]);
+    }
+}
