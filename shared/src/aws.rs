@@ -20,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{BaseUrl, Reader};
 use crate::failure::{Failure, Kind, sanitized_code};
+use crate::http::tls::ExtraRoots;
 use crate::http::{Client, Limits, TransportError};
 use crate::period::Period;
 use crate::retry::{CallError, Effect, Retry};
@@ -41,6 +42,9 @@ pub struct AwsSettings {
     /// `CONNECT_TIMEOUT` (default `PT3S`) and `REQUEST_TIMEOUT` (default `PT10S`): of every call,
     /// those to Entra, Graph and ShopCtrl too.
     pub limits: Limits,
+    /// `TLS_EXTRA_ROOTS`: authorities that every connection trusts beside Mozilla's, in PEM form or the path of a file
+    /// (default none).
+    pub extra_roots: ExtraRoots,
 }
 
 impl AwsSettings {
@@ -65,6 +69,7 @@ impl AwsSettings {
                 connect: reader.or("CONNECT_TIMEOUT", Period::seconds(3)),
                 request: reader.or("REQUEST_TIMEOUT", Period::seconds(10)),
             },
+            extra_roots: reader.or("TLS_EXTRA_ROOTS", ExtraRoots::default()),
         }
     }
 

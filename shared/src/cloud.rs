@@ -1,5 +1,7 @@
 //! Microsoft's clouds, and where each is reached.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::{BaseUrl, Reader};
@@ -75,26 +77,108 @@ impl Cloud {
     fn outlook(self) -> &'static str {
         match self {
             Self::Global => "https://outlook.office.com",
-            Self::UsGov | Self::UsDod => "https://outlook.office365.us",
+            Self::UsGov => "https://outlook.office365.us",
+            Self::UsDod => "https://outlook-dod.office365.us",
             Self::China => "https://partner.outlook.cn",
+        }
+    }
+
+    /// Documented for the global cloud (how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth.md); the others'
+    /// are those commonly used (davmail#341; docs/beliefs.md), which is one reason why settings can name others.
+    fn mail_servers(self) -> MailServers {
+        let (receiving, sending) = match self {
+            Self::Global => ("outlook.office365.com", "smtp.office365.com"),
+            Self::UsGov => ("outlook.office365.us", "smtp.office365.us"),
+            Self::UsDod => ("outlook-dod.office365.us", "outlook-dod.office365.us"),
+            Self::China => ("partner.outlook.cn", "smtp.partner.outlook.cn"),
+        };
+        MailServers {
+            imap: MailServer::new(receiving, 993),
+            pop3: MailServer::new(receiving, 995),
+            smtp: MailServer::new(sending, 587),
         }
     }
 }
 
-/// Other addresses than the cloud's own: for a machine of one's own.
+/// A server of mail's, by its name and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailServer {
+    host: String,
+    port: u16,
+}
+
+impl MailServer {
+    fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    /// Its name, which its certificate has to have.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// The text does not name a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a server such as outlook.office365.com:993")]
+pub struct NotAServer;
+
+impl FromStr for MailServer {
+    type Err = NotAServer;
+
+    fn from_str(text: &str) -> Result<Self, NotAServer> {
+        let (host, port) = text.rsplit_once(':').ok_or(NotAServer)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        let port = port.parse().map_err(|_| NotAServer)?;
+        match !host.is_empty() && host.chars().all(plain) {
+            true => Ok(Self::new(host, port)),
+            false => Err(NotAServer),
+        }
+    }
+}
+
+/// Where a cloud's mail protocols are reached: IMAP and POP3 with TLS from the first byte, SMTP with STARTTLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailServers {
+    /// `outlook.office365.com:993`
+    pub imap: MailServer,
+    /// `outlook.office365.com:995`
+    pub pop3: MailServer,
+    /// `smtp.office365.com:587`
+    pub smtp: MailServer,
+}
+
+/// Other addresses than the cloud's own: for a machine or a gateway of one's own.
 #[derive(Debug, Clone, Default)]
 pub struct MicrosoftSettings {
     entra: Option<BaseUrl>,
     graph: Option<BaseUrl>,
+    imap: Option<MailServer>,
+    pop3: Option<MailServer>,
+    smtp: Option<MailServer>,
 }
 
 impl MicrosoftSettings {
-    /// Reads `ENTRA_URL` (in place of `https://login.microsoftonline.com`) and `GRAPH_URL` (in place
-    /// of `https://graph.microsoft.com`).
+    /// Reads `ENTRA_URL` (in place of `https://login.microsoftonline.com`), `GRAPH_URL` (of
+    /// `https://graph.microsoft.com`), `IMAP_SERVER` (of `outlook.office365.com:993`), `POP3_SERVER` (of
+    /// `outlook.office365.com:995`) and `SMTP_SERVER` (of `smtp.office365.com:587`).
     pub fn read<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Self {
         Self {
             entra: reader.optional("ENTRA_URL"),
             graph: reader.optional("GRAPH_URL"),
+            imap: reader.optional("IMAP_SERVER"),
+            pop3: reader.optional("POP3_SERVER"),
+            smtp: reader.optional("SMTP_SERVER"),
         }
     }
 
@@ -103,9 +187,15 @@ impl MicrosoftSettings {
     pub fn endpoints(&self, cloud: Cloud) -> Endpoints {
         let or =
             |url: &Option<BaseUrl>, own: &str| url.as_ref().map_or(own, BaseUrl::as_str).to_owned();
+        let own = cloud.mail_servers();
         Endpoints {
             authority: or(&self.entra, cloud.authority()),
             graph: or(&self.graph, cloud.graph()),
+            mail: MailServers {
+                imap: self.imap.clone().unwrap_or(own.imap),
+                pop3: self.pop3.clone().unwrap_or(own.pop3),
+                smtp: self.smtp.clone().unwrap_or(own.smtp),
+            },
             cloud,
         }
     }
@@ -118,6 +208,8 @@ pub struct Endpoints {
     pub authority: String,
     /// `https://graph.microsoft.com`
     pub graph: String,
+    /// Where the mail protocols are.
+    pub mail: MailServers,
     /// The cloud itself, by whose names scopes are asked for.
     pub cloud: Cloud,
 }

@@ -1,11 +1,12 @@
-//! What is not as it was left: seen by `rotation`'s probe, decided by in the checker, published as an event.
+//! What is not as it was left: seen by `rotation`'s looks, decided by in the checker, published as an event.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::credential::Slip;
 use crate::events::MailFlow;
 use crate::failure::{Failure, Kind};
 use crate::ids::ConnectionId;
+use crate::mailbox::Unusable;
 
 /// Something that is not as it was left, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +39,7 @@ impl From<DriftKind> for Drift {
 }
 
 /// What is not as it was left; its code is its name in snake case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftKind {
     /// No version has AWSCURRENT.
     NoCurrentVersion,
@@ -71,6 +71,23 @@ pub enum DriftKind {
     LeakedSecretStillValid,
     /// Somebody signs in with a superseded client secret.
     SupersededSecretInUse,
+    /// The mailbox cannot be used the way that the connection does.
+    Unusable(Unusable),
+}
+
+impl Serialize for DriftKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for DriftKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        let of_code = |kind: &Self| kind.code() == code;
+        let kind = Self::ALL.into_iter().find(of_code);
+        kind.ok_or_else(|| de::Error::custom("not a code of drift"))
+    }
 }
 
 impl From<Slip> for DriftKind {
@@ -84,7 +101,7 @@ impl From<Slip> for DriftKind {
 
 impl DriftKind {
     /// All of them; a new one at the end, for its place is its letter in a tag.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 32] = [
         Self::NoCurrentVersion,
         Self::RegistrationMissing,
         Self::SecretRefused,
@@ -100,6 +117,23 @@ impl DriftKind {
         Self::SupersededSecretInUse,
         Self::BackstopEarly,
         Self::BackstopLate,
+        Self::Unusable(Unusable::SmtpAuthOffForTenant),
+        Self::Unusable(Unusable::SmtpAuthOffForMailbox),
+        Self::Unusable(Unusable::SmtpAuthOff),
+        Self::Unusable(Unusable::SmtpSignInRefused),
+        Self::Unusable(Unusable::ImapSignInRefused),
+        Self::Unusable(Unusable::Pop3SignInRefused),
+        Self::Unusable(Unusable::ImapNotConnected),
+        Self::Unusable(Unusable::Pop3NotConnected),
+        Self::Unusable(Unusable::TokenTooLongForPop3),
+        Self::Unusable(Unusable::SignInBlockedByPolicy),
+        Self::Unusable(Unusable::MayNotSendAs),
+        Self::Unusable(Unusable::WrongAudience),
+        Self::Unusable(Unusable::AccountBlocked),
+        Self::Unusable(Unusable::NotInExchangeOnline),
+        Self::Unusable(Unusable::NoMailbox),
+        Self::Unusable(Unusable::AccessDenied),
+        Self::Unusable(Unusable::Refused),
     ];
 
     /// The code.
@@ -121,6 +155,7 @@ impl DriftKind {
             Self::BackstopLate => "backstop_late",
             Self::LeakedSecretStillValid => "leaked_secret_still_valid",
             Self::SupersededSecretInUse => "superseded_secret_in_use",
+            Self::Unusable(unusable) => unusable.code(),
         }
     }
 
@@ -132,7 +167,8 @@ impl DriftKind {
             | Self::RegistrationMissing
             | Self::SecretRefused
             | Self::ConnectionNotAuthorized
-            | Self::ConnectionDisabled => true,
+            | Self::ConnectionDisabled
+            | Self::Unusable(_) => true,
             // With these the current secret works, or it is not used; or SecretRefused comes with them.
             Self::CredentialMissing
             | Self::KeyIdIsAnothers
@@ -158,7 +194,8 @@ impl DriftKind {
             Self::RegistrationMissing
             | Self::SecretRefused
             | Self::ConnectionNotAuthorized
-            | Self::ConnectionDisabled => MailFlow::StandsStill,
+            | Self::ConnectionDisabled
+            | Self::Unusable(_) => MailFlow::StandsStill,
             Self::CredentialMissing
             | Self::KeyIdIsAnothers
             | Self::ConnectionHoldsAnotherSecret
@@ -217,6 +254,7 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "Entra shows that the previous client secret was used after a person had entered the new one in ShopCtrl; if ShopCtrl uses it, mail stops when it ends"
             }
+            Self::Unusable(unusable) => unusable.meaning(),
         }
     }
 
@@ -263,6 +301,7 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "In the next days: enter the current client secret in ShopCtrl again, for receiving and sending (runbook, Hand-over by hand), and ask what else uses the app registration."
             }
+            Self::Unusable(unusable) => unusable.next_step(),
         }
     }
 
@@ -297,6 +336,7 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "The replaced client secret is gone from Entra, or has ended."
             }
+            Self::Unusable(unusable) => unusable.seen_over(),
         }
     }
 

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::period::Period;
 use crate::retry::{CallError, Effect, Retry};
+use tls::ExtraRoots;
 
 /// Answers beyond this are cut off: nothing that we ask for comes near it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -102,9 +103,9 @@ impl Client {
     ///
     /// # Errors
     /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(limits: Limits) -> Result<Self, Failure> {
+    pub fn new(limits: Limits, extra_roots: &ExtraRoots) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config()?)
+            .tls_backend_preconfigured(tls::config(extra_roots)?)
             .connect_timeout(limits.connect.duration())
             .timeout(limits.request.duration())
             .pool_idle_timeout(POOL_IDLE)
@@ -114,7 +115,11 @@ impl Client {
             .user_agent(concat!("shopmail/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| Failure::new(Kind::Misconfigured, "setting up the HTTP client"))?;
-        Ok(Self::over(Network { client, limits }))
+        Ok(Self::over(Network {
+            client,
+            limits,
+            extra_roots: extra_roots.clone(),
+        }))
     }
 
     /// A client with connections of its own. Graph ties reads to a replica by the connection
@@ -170,6 +175,7 @@ pub struct Limits {
 struct Network {
     client: reqwest::Client,
     limits: Limits,
+    extra_roots: ExtraRoots,
 }
 
 impl Transport for Network {
@@ -196,7 +202,7 @@ impl Transport for Network {
     }
 
     fn apart(&self) -> Option<Client> {
-        Client::new(self.limits).ok()
+        Client::new(self.limits, &self.extra_roots).ok()
     }
 }
 

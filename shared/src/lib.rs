@@ -21,6 +21,7 @@ pub mod http;
 pub mod ids;
 pub mod json;
 mod jwt;
+pub mod mailbox;
 pub mod mailbox_secret;
 pub mod metrics;
 pub mod out_of_reach;

@@ -49,12 +49,13 @@ impl Function for ExpiryChecker {
 
     fn from_environment(environment: Environment) -> Result<Self, Failure> {
         let settings = Settings::read(environment)?;
-        let http = Client::new(settings.aws.limits)?;
+        let http = Client::new(settings.aws.limits, &settings.aws.extra_roots)?;
         // A step of a rotation takes minutes, and its answer comes at its end.
-        let patient = Client::new(Limits {
+        let limits = Limits {
             request: settings.invoke_timeout,
             ..settings.aws.limits
-        })?;
+        };
+        let patient = Client::new(limits, &settings.aws.extra_roots)?;
         Ok(Self::over(settings, &http, &patient))
     }
 

@@ -10,6 +10,7 @@ use shared::failure::Failure;
 use shared::grants::GrantsStore;
 use shared::graph::application::Registration;
 use shared::http::Client;
+use shared::mailbox::MailClient;
 use shared::mailbox_secret::MailboxSecret;
 use shared::policy::{self, Policy, Thresholds};
 use shared::retry::Deadline;
@@ -22,6 +23,7 @@ use crate::Settings;
 pub(crate) struct Clients {
     pub(crate) settings: Settings,
     pub(crate) http: Client,
+    pub(crate) mail: MailClient,
     pub(crate) store: SecretStore,
     pub(crate) events: EventBus,
     rotators: Rotators,
@@ -30,7 +32,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn over(settings: Settings, http: Client) -> Self {
+    pub(crate) fn over(settings: Settings, http: Client, mail: MailClient) -> Self {
         let store = SecretStore::new(&settings.aws, &http);
         let events = EventBus::new(&settings.aws, &http, settings.event_bus.clone());
         let rotators = Rotators::new(
@@ -42,6 +44,7 @@ impl Clients {
         Self {
             settings,
             http,
+            mail,
             store,
             events,
             rotators,

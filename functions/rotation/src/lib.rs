@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use shared::failure::{Failure, Kind};
 use shared::function::{Environment, Function, Invoked};
 use shared::http::Client;
+use shared::mailbox::MailClient;
 use shared::retry::Deadline;
 use shared::rotation::{Call, StepCall};
 use tracing::{Instrument, error, info, info_span, warn};
@@ -39,8 +40,9 @@ impl Function for Rotation {
 
     fn from_environment(environment: Environment) -> Result<Self, Failure> {
         let settings = Settings::read(environment)?;
-        let http = Client::new(settings.aws.limits)?;
-        Ok(Self::over(settings, http))
+        let http = Client::new(settings.aws.limits, &settings.aws.extra_roots)?;
+        let mail = MailClient::new(settings.aws.limits, &settings.aws.extra_roots)?;
+        Ok(Self::over(settings, http, mail))
     }
 
     async fn warm_up(&self) {
@@ -56,8 +58,8 @@ impl Function for Rotation {
 impl Rotation {
     /// Makes the clients over another HTTP client.
     #[must_use]
-    pub fn over(settings: Settings, http: Client) -> Self {
-        Self(Clients::over(settings, http))
+    pub fn over(settings: Settings, http: Client, mail: MailClient) -> Self {
+        Self(Clients::over(settings, http, mail))
     }
 
     /// Handles one invocation that has `left` until Lambda ends it.

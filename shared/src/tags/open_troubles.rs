@@ -191,7 +191,7 @@ fn key(trouble: &Trouble) -> String {
 }
 
 fn letter(what: DriftKind) -> char {
-    let letters = DriftKind::ALL.into_iter().zip('a'..='z');
+    let letters = DriftKind::ALL.into_iter().zip(('a'..='z').chain('A'..='Z'));
     let mut of_this = letters.filter(|(kind, _)| *kind == what);
     of_this.next().map_or('?', |(_, letter)| letter)
 }

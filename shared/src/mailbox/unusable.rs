@@ -1,0 +1,249 @@
+//! What is wrong with a mailbox or a protocol of it, and what an administrator does about it.
+
+use data_encoding::BASE64URL_NOPAD;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Why a mailbox cannot be used the way that a connection uses it, whatever the client secret. Where one answer has
+/// several causes, the next step names them by likelihood, with a check for each (docs/beliefs.md, Mail protocols).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unusable {
+    /// SMTP AUTH is off for the organisation, and not switched on for the mailbox.
+    SmtpAuthOffForTenant,
+    /// SMTP AUTH is off for the mailbox.
+    SmtpAuthOffForMailbox,
+    /// SMTP AUTH is off; Exchange does not say for whom.
+    SmtpAuthOff,
+    /// SMTP refuses the sign-in and does not say why.
+    SmtpSignInRefused,
+    /// IMAP refuses the sign-in and does not say why.
+    ImapSignInRefused,
+    /// POP3 refuses the sign-in and does not say why.
+    Pop3SignInRefused,
+    /// IMAP takes the sign-in and opens nothing.
+    ImapNotConnected,
+    /// POP3 takes the sign-in and opens nothing.
+    Pop3NotConnected,
+    /// POP3 refuses the sign-in, and the token is longer than it takes.
+    TokenTooLongForPop3,
+    /// Security defaults or Conditional Access.
+    SignInBlockedByPolicy,
+    /// The account may not send as the mailbox.
+    MayNotSendAs,
+    /// The token is for another resource than Outlook's.
+    WrongAudience,
+    /// Entra says that the account is disabled.
+    AccountBlocked,
+    /// The account's mailbox is not in Exchange Online.
+    NotInExchangeOnline,
+    /// The account has no mailbox that Graph opens.
+    NoMailbox,
+    /// Graph denies access to the inbox.
+    AccessDenied,
+    /// Anything else that a server says: its reply code is all that is shown.
+    Refused,
+}
+
+impl Unusable {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::SmtpAuthOffForTenant,
+        Self::SmtpAuthOffForMailbox,
+        Self::SmtpAuthOff,
+        Self::SmtpSignInRefused,
+        Self::ImapSignInRefused,
+        Self::Pop3SignInRefused,
+        Self::ImapNotConnected,
+        Self::Pop3NotConnected,
+        Self::TokenTooLongForPop3,
+        Self::SignInBlockedByPolicy,
+        Self::MayNotSendAs,
+        Self::WrongAudience,
+        Self::AccountBlocked,
+        Self::NotInExchangeOnline,
+        Self::NoMailbox,
+        Self::AccessDenied,
+        Self::Refused,
+    ];
+
+    /// Its name in events and drift.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SmtpAuthOffForTenant => "smtp_auth_off_for_tenant",
+            Self::SmtpAuthOffForMailbox => "smtp_auth_off_for_mailbox",
+            Self::SmtpAuthOff => "smtp_auth_off",
+            Self::SmtpSignInRefused => "smtp_sign_in_refused",
+            Self::ImapSignInRefused => "imap_sign_in_refused",
+            Self::Pop3SignInRefused => "pop3_sign_in_refused",
+            Self::ImapNotConnected => "imap_not_connected",
+            Self::Pop3NotConnected => "pop3_not_connected",
+            Self::TokenTooLongForPop3 => "token_too_long_for_pop3",
+            Self::SignInBlockedByPolicy => "sign_in_blocked_by_policy",
+            Self::MayNotSendAs => "may_not_send_as",
+            Self::WrongAudience => "wrong_audience",
+            Self::AccountBlocked => "account_blocked",
+            Self::NotInExchangeOnline => "not_in_exchange_online",
+            Self::NoMailbox => "no_mailbox",
+            Self::AccessDenied => "access_denied",
+            Self::Refused => "refused_by_mail_server",
+        }
+    }
+
+    /// Of an answer of Graph's to who opens an inbox: its status and code.
+    #[must_use]
+    pub fn of_graph(status: u16, code: &str) -> Option<Self> {
+        match (status, code) {
+            (403, _) => Some(Self::AccessDenied),
+            (404, "MailboxNotEnabledForRESTAPI") => Some(Self::NotInExchangeOnline),
+            // microsoft-graph-docs#2085; zammad#3230
+            (404, _) => Some(Self::NoMailbox),
+            _ => None,
+        }
+    }
+
+    /// The same, where the token that was refused tells more.
+    pub(super) fn of_token(self, token: &SecretString) -> Self {
+        match self {
+            Self::SmtpSignInRefused | Self::ImapSignInRefused | Self::Pop3SignInRefused
+                if !audience_is_outlook(token) =>
+            {
+                Self::WrongAudience
+            }
+            // MailKit#1948
+            Self::Pop3SignInRefused if token.expose_secret().len() > 4096 => {
+                Self::TokenTooLongForPop3
+            }
+            other => other,
+        }
+    }
+
+    /// Exchange also says so by mistake, in outages that last a moment (docs/beliefs.md, Mail protocols).
+    pub(super) fn may_be_a_mistake(self) -> bool {
+        matches!(
+            self,
+            Self::ImapNotConnected
+                | Self::Pop3NotConnected
+                | Self::ImapSignInRefused
+                | Self::Pop3SignInRefused
+                | Self::SmtpSignInRefused
+        )
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::SmtpAuthOffForTenant => {
+                "authenticated SMTP is switched off for the whole organisation, so ShopCtrl cannot send"
+            }
+            Self::SmtpAuthOffForMailbox => {
+                "authenticated SMTP is switched off for this mailbox, so ShopCtrl cannot send"
+            }
+            Self::SmtpAuthOff => "authenticated SMTP is switched off, so ShopCtrl cannot send",
+            Self::SmtpSignInRefused => "Exchange refuses the sign-in by SMTP, and does not say why",
+            Self::ImapSignInRefused => "Exchange refuses the sign-in by IMAP, and does not say why",
+            Self::Pop3SignInRefused => "Exchange refuses the sign-in by POP3, and does not say why",
+            Self::ImapNotConnected => "Exchange takes the sign-in by IMAP, and opens no mailbox",
+            Self::Pop3NotConnected => "Exchange takes the sign-in by POP3, and opens no mailbox",
+            Self::TokenTooLongForPop3 => {
+                "Exchange refuses the sign-in by POP3, and the token is longer than it takes there"
+            }
+            Self::SignInBlockedByPolicy => {
+                "a policy of the organisation keeps the account from signing in to its mailbox"
+            }
+            Self::MayNotSendAs => "the account may not send as this mailbox",
+            Self::WrongAudience => {
+                "Entra gave a token for another service than Outlook's mail protocols"
+            }
+            Self::AccountBlocked => "the mailbox's account is blocked from signing in",
+            Self::NotInExchangeOnline => {
+                "the account's mailbox is not in Exchange Online: inactive, deleted, or on a server of your own"
+            }
+            Self::NoMailbox => "the account has no mailbox that Microsoft Graph opens",
+            Self::AccessDenied => "Microsoft Graph denies access to the inbox",
+            Self::Refused => "the mail server refuses, with a code that is not known here",
+        }
+    }
+
+    /// What an administrator does. PowerShell is Exchange Online's; MAILBOX stands for the mailbox's address.
+    #[must_use]
+    pub fn next_step(self) -> &'static str {
+        match self {
+            Self::SmtpAuthOffForTenant => {
+                "Switch it on for this mailbox alone, which is enough: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Or Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
+            }
+            Self::SmtpAuthOffForMailbox => {
+                "Switch it on: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Or Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
+            }
+            Self::SmtpAuthOff => {
+                "Look at the mailbox first: Get-CASMailbox -Identity MAILBOX | Format-List SmtpClientAuthenticationDisabled. True: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Empty: it is off for the organisation, and the same command switches it on for this mailbox alone."
+            }
+            Self::SmtpSignInRefused => {
+                "Most likely first. (1) The account is not the mailbox's: compare mailbox and sign_in_as in the mailbox document with who signed in. (2) It is blocked: Microsoft 365 admin center > Users > Active users > the account. (3) It has no Exchange Online licence or mailbox: the same page, Licenses and apps. (4) An authentication policy: Get-User -Identity MAILBOX | Format-List AuthenticationPolicy."
+            }
+            Self::ImapSignInRefused => {
+                "Most likely first. (1) IMAP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled; on again: Set-CASMailbox -Identity MAILBOX -ImapEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX. (3) The account is blocked or has no licence: Microsoft 365 admin center > Users > Active users > the account."
+            }
+            Self::Pop3SignInRefused => {
+                "Most likely first. (1) POP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List PopEnabled; on again: Set-CASMailbox -Identity MAILBOX -PopEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX. (3) The account is blocked or has no licence: Microsoft 365 admin center > Users > Active users > the account."
+            }
+            Self::ImapNotConnected => {
+                "Most likely first. (1) IMAP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled; on again: Set-CASMailbox -Identity MAILBOX -ImapEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX; FullAccess is needed. (3) No Exchange Online licence or mailbox: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps."
+            }
+            Self::Pop3NotConnected => {
+                "Most likely first. (1) POP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List PopEnabled; on again: Set-CASMailbox -Identity MAILBOX -PopEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX; FullAccess is needed. (3) No Exchange Online licence or mailbox: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps."
+            }
+            Self::TokenTooLongForPop3 => {
+                "Have ShopCtrl receive by IMAP or Microsoft Graph: Exchange's POP3 takes tokens of up to 4,096 characters. Or make the token shorter: in the app registration, Token configuration, remove the groups claim."
+            }
+            Self::SignInBlockedByPolicy => {
+                "Entra admin center > Sign-in logs > the account says which policy: Conditional Access (exclude the account, or allow the place that it signs in from), or security defaults (Overview > Properties), beside which authenticated SMTP does not work."
+            }
+            Self::MayNotSendAs => {
+                "Give the account the right: Add-RecipientPermission -Identity MAILBOX -Trustee ACCOUNT -AccessRights SendAs. Or compare mailbox and sign_in_as in the mailbox document."
+            }
+            Self::WrongAudience => {
+                "In the app registration, API permissions: the delegated permissions of the mail protocols (IMAP.AccessAsUser.All, POP.AccessAsUser.All, SMTP.Send). And see whether cloud in the mailbox document is the tenant's."
+            }
+            Self::AccountBlocked => {
+                "Microsoft 365 admin center > Users > Active users > the account > Unblock sign-in, if it is meant to work. If another account took its place: correct the mailbox document."
+            }
+            Self::NotInExchangeOnline => {
+                "Microsoft 365 admin center > Users > Active users > the account > Licenses and apps: an Exchange Online licence. If the mailbox was deleted, restore it (Deleted users); if it is on a server of your own, ShopCtrl's Microsoft 365 connection does not reach it."
+            }
+            Self::NoMailbox => {
+                "Microsoft 365 admin center > Users > Active users > the account > Licenses and apps: an Exchange Online licence. A new mailbox takes up to a day to be there."
+            }
+            Self::AccessDenied => {
+                "Most likely first. (1) The app lacks the delegated permission Mail.Read of Microsoft Graph: app registration > API permissions. (2) The account has no mailbox of its own: a shared mailbox cannot be used by Microsoft Graph in ShopCtrl, only by IMAP or POP3. (3) An application access policy: Get-ApplicationAccessPolicy."
+            }
+            Self::Refused => {
+                "Test the connection in ShopCtrl. If that works, look the code up at learn.microsoft.com/exchange, and tell whoever runs this system."
+            }
+        }
+    }
+
+    /// What a look sees when it is over.
+    #[must_use]
+    pub fn seen_over(self) -> &'static str {
+        "The mailbox can be opened again the way that the connection uses it."
+    }
+}
+
+/// Whether a token is for Outlook; one that cannot be read is taken to be. Microsoft keeps the form of these to itself
+/// (entra-docs, access-tokens.md), so it decides only what a person is told once a server has refused it.
+fn audience_is_outlook(token: &SecretString) -> bool {
+    #[derive(Deserialize)]
+    struct Claims {
+        aud: String,
+    }
+    let payload = token.expose_secret().split('.').nth(1);
+    let payload = payload.and_then(|payload| BASE64URL_NOPAD.decode(payload.as_bytes()).ok());
+    let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
+    let Some(Claims { aud }) = claims else {
+        return true;
+    };
+    // By its address in any cloud, or by the id of "Office 365 Exchange Online" (entra-docs, first-party apps).
+    aud.contains("outlook") || aud == "00000002-0000-0ff1-ce00-000000000000"
+}
