@@ -23,22 +23,51 @@ pub(crate) enum Unproved {
     Failed(Failure),
 }
 
+/// Redeems every mailbox's grant with this client secret of its app, which touches no mailbox; returns the sign-ins
+/// that only an owner can make.
+#[expect(dead_code, reason = "setSecret is about to")]
+pub(crate) async fn redeem_grants(
+    context: &Context<'_>,
+    secret: &ClientSecret,
+    grants: &Grants,
+) -> Result<Vec<Need>, Failure> {
+    let redeem = async |mailbox: &MailboxAddress| {
+        let grant = grant_of(grants, mailbox)?;
+        for connections in by_resource(context, mailbox) {
+            tokens(context, secret, mailbox, grant, &connections).await?;
+        }
+        info!(%mailbox, "the client secret redeems the grant");
+        Ok(())
+    };
+    of_each_mailbox(context, redeem).await
+}
+
 /// Proves every mailbox with this client secret of its app; returns the sign-ins that only an owner can make.
 pub(crate) async fn prove_mailboxes(
     context: &Context<'_>,
     secret: &ClientSecret,
     grants: &Grants,
 ) -> Result<Vec<Need>, Failure> {
-    let proofs = context.document.probed_mailboxes().into_iter();
-    let proofs = proofs.map(async |mailbox| {
-        let proof = prove_mailbox(context, secret, grants, mailbox).await;
-        (mailbox, proof)
-    });
+    let prove = async |mailbox: &MailboxAddress| {
+        prove_mailbox(context, secret, grants, mailbox).await?;
+        info!(%mailbox, "the mailbox works with the grant");
+        Ok(())
+    };
+    of_each_mailbox(context, prove).await
+}
+
+async fn of_each_mailbox(
+    context: &Context<'_>,
+    act: impl AsyncFn(&MailboxAddress) -> Result<(), Unproved>,
+) -> Result<Vec<Need>, Failure> {
+    let act = &act;
+    let all = context.document.probed_mailboxes().into_iter();
+    let all = all.map(async |mailbox| (mailbox, act(mailbox).await));
     let mut needs = Vec::new();
     let mut failure = None;
-    for (mailbox, proof) in futures_util::future::join_all(proofs).await {
-        match proof {
-            Ok(()) => info!(%mailbox, "the mailbox works with the grant"),
+    for (mailbox, done) in futures_util::future::join_all(all).await {
+        match done {
+            Ok(()) => {}
             Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::SignIn {
                 mailbox: mailbox.clone(),
                 reason,
@@ -58,9 +87,21 @@ pub(crate) async fn prove_mailbox(
     grants: &Grants,
     mailbox: &MailboxAddress,
 ) -> Result<(), Unproved> {
-    let Some(grant) = grants.of(mailbox) else {
-        return Err(Unproved::OwnerNeeded("no_grant".to_owned()));
-    };
+    let grant = grant_of(grants, mailbox)?;
+    for connections in by_resource(context, mailbox) {
+        prove_with_grant(context, secret, mailbox, grant, &connections).await?;
+    }
+    Ok(())
+}
+
+fn grant_of<'g>(grants: &'g Grants, mailbox: &MailboxAddress) -> Result<&'g Grant, Unproved> {
+    let grant = grants.of(mailbox);
+    grant.ok_or_else(|| Unproved::OwnerNeeded("no_grant".to_owned()))
+}
+
+/// The probed connections of a mailbox. One token request names one resource: Graph's scopes and the mail protocols'
+/// apart.
+fn by_resource<'c>(context: &'c Context<'_>, mailbox: &MailboxAddress) -> Vec<Vec<&'c Connection>> {
     let of_mailbox = |c: &&Connection| c.mailbox == *mailbox && c.proof == Proof::Probe;
     let (by_graph, by_protocol): (Vec<_>, Vec<_>) = context
         .document
@@ -68,24 +109,20 @@ pub(crate) async fn prove_mailbox(
         .iter()
         .filter(of_mailbox)
         .partition(|c| c.protocol == Protocol::Graph);
-    // One token request names one resource: Graph's scopes and the mail protocols' apart.
-    for connections in [by_graph, by_protocol] {
-        if !connections.is_empty() {
-            prove_with_grant(context, secret, mailbox, grant, &connections).await?;
-        }
-    }
-    Ok(())
+    let mut all = vec![by_graph, by_protocol];
+    all.retain(|connections| !connections.is_empty());
+    all
 }
 
-async fn prove_with_grant(
+/// The tokens that serve these connections, which are of one resource.
+async fn tokens(
     context: &Context<'_>,
     secret: &ClientSecret,
     mailbox: &MailboxAddress,
     grant: &Grant,
     connections: &[&Connection],
-) -> Result<(), Unproved> {
-    let clients = context.clients;
-    let app = clients.app(&context.document);
+) -> Result<Tokens, Unproved> {
+    let app = context.clients.app(&context.document);
     let mut scopes = vec!["openid".to_owned(), "offline_access".to_owned()];
     for connection in connections {
         let scope = connection_scope(&app, connection);
@@ -100,6 +137,19 @@ async fn prove_with_grant(
             return Err(Unproved::OwnerNeeded("consent_required".to_owned()));
         }
     }
+    Ok(tokens)
+}
+
+async fn prove_with_grant(
+    context: &Context<'_>,
+    secret: &ClientSecret,
+    mailbox: &MailboxAddress,
+    grant: &Grant,
+    connections: &[&Connection],
+) -> Result<(), Unproved> {
+    let clients = context.clients;
+    let app = clients.app(&context.document);
+    let tokens = tokens(context, secret, mailbox, grant, connections).await?;
     let reads =
         |c: &&&Connection| c.protocol == Protocol::Graph && c.direction == Direction::Receiving;
     if connections.iter().any(|c| reads(&c)) {
