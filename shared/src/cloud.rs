@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{BaseUrl, Reader};
 use crate::ids::DirectoryId;
+use crate::mailbox_secret::Protocol;
 
 /// A Microsoft cloud. Hosts come from this table and never from a document
 /// (graph-docs, concepts/deployments.md; entra-docs, authentication-national-cloud.md).
@@ -156,6 +157,19 @@ pub struct MailServers {
     pub pop3: MailServer,
     /// `smtp.office365.com:587`
     pub smtp: MailServer,
+}
+
+impl MailServers {
+    /// The server of a protocol; Graph has none.
+    #[must_use]
+    pub fn of(&self, protocol: Protocol) -> Option<&MailServer> {
+        match protocol {
+            Protocol::Graph => None,
+            Protocol::Imap => Some(&self.imap),
+            Protocol::Pop3 => Some(&self.pop3),
+            Protocol::Smtp => Some(&self.smtp),
+        }
+    }
 }
 
 /// Other addresses than the cloud's own: for a machine or a gateway of one's own.

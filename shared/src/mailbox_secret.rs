@@ -176,8 +176,22 @@ pub enum Proof {
     /// By our own sign-in to the mailbox with the stored grant, and by ShopCtrl's test.
     #[default]
     Probe,
+    /// The same, and by a mail that goes out the sending way and is seen on the receiving way.
+    #[serde(rename = "round_trip")]
+    RoundTrip,
     /// By ShopCtrl's test alone, for a mailbox whose owner gives us no grant.
     ShopCtrl,
+}
+
+impl Proof {
+    /// Whether the mailbox is opened with its owner's grant.
+    #[must_use]
+    pub fn uses_the_grant(self) -> bool {
+        match self {
+            Self::Probe | Self::RoundTrip => true,
+            Self::ShopCtrl => false,
+        }
+    }
 }
 
 impl MailboxSecret {
@@ -281,7 +295,7 @@ impl MailboxSecret {
     pub fn probed_mailboxes(&self) -> Vec<&MailboxAddress> {
         let mut mailboxes: Vec<&MailboxAddress> = Vec::new();
         for connection in &self.connections {
-            if connection.proof == Proof::Probe && !mailboxes.contains(&&connection.mailbox) {
+            if connection.proof.uses_the_grant() && !mailboxes.contains(&&connection.mailbox) {
                 mailboxes.push(&connection.mailbox);
             }
         }

@@ -15,6 +15,8 @@ pub enum OutOfReach {
     /// The ShopCtrl at this host.
     #[serde(rename = "shopctrl")]
     ShopCtrl(String),
+    /// The mail server of this name.
+    MailServer(String),
 }
 
 impl OutOfReach {
@@ -26,6 +28,9 @@ impl OutOfReach {
                 "See in the tenant {tenant}, Microsoft 365 admin center > Service health, whether Microsoft has trouble"
             ),
             Self::ShopCtrl(host) => format!("See whether ShopCtrl at {host} can be opened"),
+            Self::MailServer(host) => format!(
+                "See in Microsoft 365 admin center > Service health whether Exchange Online has trouble, and whether {host} can be reached from the functions"
+            ),
         };
         format!("{look} (runbook, Out of reach).")
     }
@@ -36,6 +41,7 @@ impl fmt::Display for OutOfReach {
         match self {
             Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
             Self::ShopCtrl(host) => write!(f, "ShopCtrl at {host}"),
+            Self::MailServer(host) => write!(f, "mail server {host}"),
         }
     }
 }

@@ -147,7 +147,8 @@ fn still_open(
         | DriftKind::BackstopEarly
         | DriftKind::BackstopLate
         | DriftKind::LeakedSecretStillValid
-        | DriftKind::SupersededSecretInUse => false,
+        | DriftKind::SupersededSecretInUse
+        | DriftKind::Unusable(_) => false,
     };
     let good = checked
         .facts

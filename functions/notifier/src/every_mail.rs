@@ -304,7 +304,8 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
     let by_id = DriftKind::ALL.map(|what| match what {
         DriftKind::ConnectionNotAuthorized
         | DriftKind::ConnectionDisabled
-        | DriftKind::ConnectionHoldsAnotherSecret => drift(what, Some("orders-in")),
+        | DriftKind::ConnectionHoldsAnotherSecret
+        | DriftKind::Unusable(_) => drift(what, Some("orders-in")),
         _ => drift(what, None),
     });
     vec![

@@ -1,5 +1,8 @@
 //! The proofs that a client secret works: at Entra, at the mailboxes, in ShopCtrl.
 
 pub(crate) mod connections;
+pub(crate) mod grant;
 pub(crate) mod mailboxes;
+pub(crate) mod opening;
+pub(crate) mod patience;
 pub(crate) mod sign_in;

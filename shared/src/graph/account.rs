@@ -9,6 +9,7 @@ use super::{authorized, parsed, send};
 use crate::cloud::Endpoints;
 use crate::http::Client;
 use crate::ids::MailboxAddress;
+use crate::mailbox::Unusable;
 use crate::retry::CallError;
 
 /// The addresses of an account.
@@ -74,18 +75,9 @@ pub async fn open_inbox(
         endpoints.graph
     );
     let request = authorized(Method::GET, &url, token, Bytes::new());
-    let advice = |status, code: &str| match (status, code) {
-        (403, _) => Some(
-            "Check that the account has its own mailbox and that the app has the delegated permission Mail.Read.",
-        ),
-        (404, "MailboxNotEnabledForRESTAPI") => Some(
-            "The mailbox is inactive, deleted, or not in Exchange Online: in the Microsoft 365 admin center look at this account's licence and mailbox.",
-        ),
-        // microsoft-graph-docs#2085; zammad#3230
-        (404, _) => Some(
-            "This account has no mailbox that Microsoft Graph opens: in the Microsoft 365 admin center look at its Exchange Online licence, and whether the mailbox is there yet.",
-        ),
-        _ => None,
+    let advice = |status, code: &str| {
+        let unusable = Unusable::of_graph_code(status, code);
+        unusable.map(Unusable::next_step)
     };
     let response = send(http, what, request, advice).await?;
     parsed::<Value>(what, &response).map(|_| ())

@@ -122,21 +122,31 @@ impl NotOpened {
                         passes
                     }
                     Meaning::Unusable(unusable) => {
-                        Self::unusable(protocol, unusable.of_token(token), &code)
+                        let what = format!("opening the mailbox by {}", name(protocol));
+                        Self::unusable(&what, unusable.of_token(token), &code)
                     }
                 }
             }
         }
     }
 
-    /// What has to be mended first.
+    /// What Graph answers to who opens the inbox.
     #[must_use]
-    pub fn unusable(protocol: Protocol, unusable: Unusable, code: &str) -> Self {
-        let what = format!(
-            "opening the mailbox by {}: {}",
-            name(protocol),
-            unusable.meaning()
-        );
+    pub fn by_graph(error: CallError) -> Self {
+        Self {
+            unusable: Unusable::of_graph(&error),
+            error,
+        }
+    }
+
+    /// What Entra says of the account.
+    #[must_use]
+    pub fn by_entra(unusable: Unusable, code: &str) -> Self {
+        Self::unusable("opening the mailbox", unusable, code)
+    }
+
+    fn unusable(what: &str, unusable: Unusable, code: &str) -> Self {
+        let what = format!("{what}: {}", unusable.meaning());
         let failure = Failure::new(Kind::Misconfigured, what)
             .code(code)
             .next_step(unusable.next_step());

@@ -4,6 +4,8 @@ use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::retry::CallError;
+
 /// Why a mailbox cannot be used the way that a connection uses it, whatever the client secret. Where one answer has
 /// several causes, the next step names them by likelihood, with a check for each (docs/beliefs.md, Mail protocols).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,9 +92,17 @@ impl Unusable {
         }
     }
 
-    /// Of an answer of Graph's to who opens an inbox: its status and code.
+    /// Of an answer of Graph's to who opens an inbox.
+    pub(super) fn of_graph(error: &CallError) -> Option<Self> {
+        Self::of_graph_code(
+            error.status?,
+            error.failure.code.as_deref().unwrap_or_default(),
+        )
+    }
+
+    /// The same, by its status and code.
     #[must_use]
-    pub fn of_graph(status: u16, code: &str) -> Option<Self> {
+    pub fn of_graph_code(status: u16, code: &str) -> Option<Self> {
         match (status, code) {
             (403, _) => Some(Self::AccessDenied),
             (404, "MailboxNotEnabledForRESTAPI") => Some(Self::NotInExchangeOnline),
@@ -119,7 +129,8 @@ impl Unusable {
     }
 
     /// Exchange also says so by mistake, in outages that last a moment (docs/beliefs.md, Mail protocols).
-    pub(super) fn may_be_a_mistake(self) -> bool {
+    #[must_use]
+    pub fn may_be_a_mistake(self) -> bool {
         matches!(
             self,
             Self::ImapNotConnected

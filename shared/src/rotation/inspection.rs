@@ -198,4 +198,7 @@ pub struct StoredGrant {
     pub redeemed_at: Option<Timestamp>,
     /// Whether nobody has redeemed it for so long that it is time to.
     pub idle: bool,
+    /// Whether Entra wants its owner to sign in, as this look has seen.
+    #[serde(default)]
+    pub refused: bool,
 }

@@ -22,14 +22,6 @@ pub struct SeenDrift {
 /// So many fit into a tag's 256 characters. What is beyond this is published again by each check that finds a change.
 const MOST: usize = 24;
 
-/// Drift that rests on what may be late: Graph's list alone, or the dates of a schedule, which Secrets Manager moves
-/// on by itself after a rotation. Published when a second check sees it too.
-const SEEN_TWICE: [DriftKind; 3] = [
-    DriftKind::CredentialMissing,
-    DriftKind::BackstopEarly,
-    DriftKind::BackstopLate,
-];
-
 impl SeenDrift {
     /// What the tag says.
     #[must_use]
@@ -106,8 +98,28 @@ impl SeenDrift {
     /// Whether it needs no second look.
     #[must_use]
     pub fn is_sure(&self, now: Timestamp, drift: &Drift) -> bool {
-        let seen_twice = SEEN_TWICE.contains(&drift.what);
-        !seen_twice || self.published(drift) || self.before(now, drift)
+        !is_seen_twice(drift.what) || self.published(drift) || self.before(now, drift)
+    }
+}
+
+/// Drift that rests on what may be late (Graph's list alone, or the dates of a schedule, which Secrets Manager moves on by
+/// itself after a rotation), or on an answer that servers also give by mistake. Published when a second check sees it too.
+fn is_seen_twice(what: DriftKind) -> bool {
+    match what {
+        DriftKind::CredentialMissing | DriftKind::BackstopEarly | DriftKind::BackstopLate => true,
+        DriftKind::Unusable(unusable) => unusable.may_be_a_mistake(),
+        DriftKind::NoCurrentVersion
+        | DriftKind::RegistrationMissing
+        | DriftKind::SecretRefused
+        | DriftKind::KeyIdIsAnothers
+        | DriftKind::ClientSecretIsAnId
+        | DriftKind::ClientSecretEndsInLineBreak
+        | DriftKind::ConnectionNotAuthorized
+        | DriftKind::ConnectionDisabled
+        | DriftKind::ConnectionHoldsAnotherSecret
+        | DriftKind::RotationOff
+        | DriftKind::LeakedSecretStillValid
+        | DriftKind::SupersededSecretInUse => false,
     }
 }
 

@@ -10,7 +10,7 @@ const IDLE: SignedDuration = SignedDuration::from_hours(90 * 24);
 pub(super) fn of_people(facts: &Facts, now: Timestamp) -> Vec<String> {
     let works = |redeemed: Timestamp| now.duration_since(redeemed) < IDLE;
     let grants = facts.grants.iter().flatten();
-    let owners = grants.filter(|grant| !grant.redeemed_at.is_some_and(works));
+    let owners = grants.filter(|grant| grant.refused || !grant.redeemed_at.is_some_and(works));
     let owners = owners.map(|grant| format!("the owner of {}", grant.mailbox.as_str()));
     let by_hand: Vec<&str> = facts.attended.iter().map(ConnectionId::as_str).collect();
     let contact = facts

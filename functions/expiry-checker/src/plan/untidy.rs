@@ -24,6 +24,8 @@ pub enum Untidy {
     Connections,
     /// A grant that nobody has redeemed for long.
     IdleGrant,
+    /// A grant that Entra refuses.
+    RefusedGrant,
     /// A writer of the grants was killed and left its label, which keeps an old grant.
     UnfinishedGrants,
     /// A person was asked for something outside of a rotation.
@@ -39,6 +41,7 @@ impl fmt::Display for Untidy {
             Self::Label => "the label of the current credential",
             Self::Connections => "what connections hold",
             Self::IdleGrant => "a grant that nobody has redeemed for long",
+            Self::RefusedGrant => "a grant that Entra refuses",
             Self::UnfinishedGrants => "a grants version that nobody needs",
             Self::Asked => "what a person was asked for",
             Self::LostCredential => "credentials that nobody has the value of",
@@ -60,6 +63,10 @@ pub(super) fn untidy(found: &Found, facts: &Facts, current: &str) -> Vec<Untidy>
         (
             Untidy::IdleGrant,
             at_rest && facts.grants.iter().flatten().any(|grant| grant.idle),
+        ),
+        (
+            Untidy::RefusedGrant,
+            at_rest && facts.grants.iter().flatten().any(|grant| grant.refused),
         ),
         (Untidy::UnfinishedGrants, at_rest && facts.grants_unfinished),
         (Untidy::Asked, at_rest && was_asked(found, current)),
@@ -184,14 +191,18 @@ mod tests {
         assert_eq!(another, [Untidy::Connections]);
         let right = with(|_, facts| facts.held = vec![holds(true, facts.key_id)]);
         assert_eq!(right, []);
-        let idle = with(|_, facts| {
-            facts.grants = Some(vec![StoredGrant {
-                mailbox: serde_json::from_str("\"orders@shop.example\"").unwrap(),
-                redeemed_at: None,
-                idle: true,
-            }]);
-        });
-        assert_eq!(idle, [Untidy::IdleGrant]);
+        let grant = |idle, refused| {
+            with(move |_, facts| {
+                facts.grants = Some(vec![StoredGrant {
+                    mailbox: serde_json::from_str("\"orders@shop.example\"").unwrap(),
+                    redeemed_at: None,
+                    idle,
+                    refused,
+                }]);
+            })
+        };
+        assert_eq!(grant(true, false), [Untidy::IdleGrant]);
+        assert_eq!(grant(false, true), [Untidy::RefusedGrant]);
         let named_otherwise = with(|_, facts| facts.key_fits = Some(false));
         assert_eq!(named_otherwise, [Untidy::Label]);
     }

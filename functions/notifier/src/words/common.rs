@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::BaseUrl;
 use shared::drift::DriftKind;
 use shared::events::MailFlow;
+use shared::mailbox::Unusable;
 
 use crate::event::{self, Mailbox, Notice};
 use crate::mail::Link;
@@ -114,6 +115,26 @@ pub(super) fn drift(what: DriftKind) -> &'static str {
         DriftKind::BackstopLate => "AWS's own schedule comes too late",
         DriftKind::LeakedSecretStillValid => "a leaked client secret still works",
         DriftKind::SupersededSecretInUse => "a replaced client secret is still used",
+        DriftKind::Unusable(unusable) => match unusable {
+            Unusable::SmtpAuthOffForTenant
+            | Unusable::SmtpAuthOffForMailbox
+            | Unusable::SmtpAuthOff => "authenticated SMTP is switched off",
+            Unusable::SmtpSignInRefused => "Exchange refuses the sign-in by SMTP",
+            Unusable::ImapSignInRefused => "Exchange refuses the sign-in by IMAP",
+            Unusable::Pop3SignInRefused | Unusable::TokenTooLongForPop3 => {
+                "Exchange refuses the sign-in by POP3"
+            }
+            Unusable::ImapNotConnected => "Exchange opens no mailbox by IMAP",
+            Unusable::Pop3NotConnected => "Exchange opens no mailbox by POP3",
+            Unusable::SignInBlockedByPolicy => "a policy blocks the sign-in",
+            Unusable::MayNotSendAs => "the account may not send as the mailbox",
+            Unusable::WrongAudience => "Entra gives a token for another service",
+            Unusable::AccountBlocked => "the mailbox's account is blocked",
+            Unusable::NotInExchangeOnline => "the mailbox is not in Exchange Online",
+            Unusable::NoMailbox => "the account has no mailbox",
+            Unusable::AccessDenied => "Microsoft Graph denies access to the inbox",
+            Unusable::Refused => "the mail server refuses",
+        },
     }
 }
 

@@ -51,6 +51,10 @@ fn unreachable(since: Timestamp, failed: &Failed, out_of_reach: &OutOfReach) -> 
             format!("no answer from ShopCtrl at {host}"),
             "ShopCtrl could not be asked at this address, at four checks running or for a day. Whether it gets and sends mail is not known.",
         ),
+        OutOfReach::MailServer(host) => (
+            format!("no answer from the mail server {host}"),
+            "The mailbox could not be opened, as a test, at four checks running or for a day. That says nothing of ShopCtrl: its mail may flow.",
+        ),
     };
     let mut particular = vec![format!("Since {}.", time(since))];
     particular.extend(failed.expires_at.map(|end| match failed.mail {

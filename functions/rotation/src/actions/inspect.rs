@@ -3,6 +3,7 @@
 
 mod documents;
 mod facts;
+mod mailboxes;
 mod registrations;
 mod shops;
 mod target;
@@ -24,7 +25,8 @@ use shared::rotation::inspection::{
 };
 
 use self::documents::Document;
-use self::facts::facts;
+use self::facts::{Seen, facts};
+use self::mailboxes::{MailServers, SeenMailboxes};
 use self::registrations::{SeenRegistrations, see};
 use self::shops::Shops;
 use self::target::Target;
@@ -50,6 +52,7 @@ pub(super) async fn run(
         deadline,
         assertions: Assertions::default(),
         shops: Shops::of(clients, &documents).await,
+        mail_servers: MailServers::of(clients, &documents),
     };
     let groups = group(call, &documents);
     let groups = groups.iter().map(|(key, group)| look.at_group(key, group));
@@ -67,6 +70,7 @@ struct Look<'a> {
     deadline: Deadline,
     assertions: Assertions,
     shops: Shops<'a>,
+    mail_servers: MailServers,
 }
 
 /// A rotator in a tenant; an app that is its own is apart from all others.
@@ -113,10 +117,21 @@ impl Look<'_> {
         let tenant = Target::new(tenant, group.deep.len() + group.light.len() / BATCH);
         let wanted: Vec<DirectoryId> = group.client_ids().cloned().collect();
         let sign_ins = group.deep.iter().map(|document| async {
-            let secret = document.mailbox.credential.stored()?;
-            let secret = &secret.client_secret;
+            let Some(stored) = document.mailbox.credential.stored() else {
+                return (None, SeenMailboxes::default());
+            };
+            let secret = &stored.client_secret;
             let signs_in = tenant.signs_in(self.clients, &document.mailbox, secret);
-            Some(signs_in.await)
+            let signs_in = signs_in.await;
+            // Nothing is redeemed with one that is refused.
+            let mailboxes = match signs_in {
+                Ok(true) => {
+                    let servers = &self.mail_servers;
+                    SeenMailboxes::look(self.clients, document, &tenant, servers).await
+                }
+                Ok(false) | Err(_) => SeenMailboxes::default(),
+            };
+            (Some(signs_in), mailboxes)
         });
         let held = group.deep.iter().map(|document| self.shops.look(document));
         let companions = group
@@ -133,11 +148,19 @@ impl Look<'_> {
         let light = light.map(|secret| (secret.arn.clone(), self.light(secret, &seen)));
         let each = group.deep.iter().zip(sign_ins).zip(held).zip(unfinished);
         let seen = &seen;
-        let deep = each.map(|(((document, signs_in), held), unfinished)| async move {
-            let mut facts = facts(self, document, seen, signs_in, held).await;
-            facts.grants_unfinished = unfinished;
-            (document.arn.clone(), Ok(facts))
-        });
+        let deep = each.map(
+            |(((document, (signs_in, mailboxes)), held), unfinished)| async move {
+                let seen = Seen {
+                    registrations: seen,
+                    signs_in,
+                    held,
+                    mailboxes,
+                };
+                let mut facts = facts(self, document, seen).await;
+                facts.grants_unfinished = unfinished;
+                (document.arn.clone(), Ok(facts))
+            },
+        );
         (light.collect(), join_all(deep).await)
     }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use shared::credential::{ClientSecret, Credential};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration};
@@ -27,7 +26,8 @@ use crate::credentials::lost::{lost_for_good, settled};
 use crate::credentials::orphans::orphans;
 use crate::credentials::removal::{publish_removed, remove_orphans};
 use crate::delivery::put_back::{Mends, put_back};
-use crate::proof::mailboxes::{Unproved, prove_mailbox};
+use crate::proof::grant::NotRedeemed;
+use crate::proof::mailboxes::redeem_grant;
 
 pub(super) async fn run(
     clients: &Clients,
@@ -154,7 +154,7 @@ async fn mend(world: &World<'_>, failures: &mut Vec<Failure>) -> (Vec<Need>, Vec
         }
         Err(failure) => failures.push(failure),
     }
-    match redeem_idle_grants(context, &stored.client_secret, registration.now()).await {
+    match redeem_grants(context, &stored.client_secret).await {
         Ok(found) => needs.extend(found),
         Err(failure) => failures.push(failure),
     }
@@ -193,12 +193,11 @@ async fn forget_what_was_asked(context: &Context<'_>) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Redeems the grants that nobody has redeemed for long: after 90 idle days Entra lets a refresh
-/// token die, and the next rotation would need its owner.
-async fn redeem_idle_grants(
+/// Redeems the grants, and stores what comes of those that nobody has redeemed for long: after 90 idle days Entra lets a
+/// refresh token die, and the next rotation would need its owner. The owner of one that Entra refuses is asked now.
+async fn redeem_grants(
     context: &Context<'_>,
     client_secret: &ClientSecret,
-    now: Timestamp,
 ) -> Result<Vec<Need>, Failure> {
     let Context {
         clients, secret, ..
@@ -206,26 +205,26 @@ async fn redeem_idle_grants(
     let store = clients.grants(secret);
     let grants = store.read().await?.grants;
     store.tidy().await?;
-    let before = now.checked_sub(clients.settings.redeem_every.signed());
-    let idle = grants.idle(before.unwrap_or(Timestamp::MIN));
     let mut needs = Vec::new();
     for address in context.document.probed_mailboxes() {
-        if !idle.contains(address) {
+        if grants.of(address).is_none() {
             continue;
         }
-        match prove_mailbox(context, client_secret, &grants, address).await {
-            Ok(()) => info!(mailbox = %address, "redeemed an idle grant"),
-            Err(Unproved::OwnerNeeded(reason)) => needs.push(Need::Renewal {
+        match redeem_grant(context, client_secret, &grants, address).await {
+            Ok(()) => info!(mailbox = %address, "redeemed the grant"),
+            Err(NotRedeemed::OwnerNeeded(reason)) => needs.push(Need::Renewal {
                 mailbox: address.clone(),
                 reason,
                 redeemed_at: grants.of(address).map(|grant| grant.redeemed_at),
             }),
-            Err(Unproved::Failed(failure)) => match failure.kind {
-                Kind::Temporary => warn!(%failure, "an idle grant could not be redeemed now"),
-                Kind::WaitingForPerson | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                    return Err(failure);
+            Err(NotRedeemed::Unusable(_, failure) | NotRedeemed::Failed(failure)) => {
+                match failure.kind {
+                    Kind::Temporary => warn!(%failure, "the grant could not be redeemed now"),
+                    Kind::WaitingForPerson | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
+                        return Err(failure);
+                    }
                 }
-            },
+            }
         }
     }
     Ok(needs)

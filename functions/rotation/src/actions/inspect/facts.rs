@@ -5,23 +5,34 @@ use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
 use shared::grants::GrantsDocument;
 use shared::graph::application::{Application, Registration};
+use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
 use shared::rotation::inspection::{Facts, HeldSecret, StoredGrant, TenantRotator};
 
 use super::Look;
 use super::documents::Document;
+use super::mailboxes::SeenMailboxes;
 use super::registrations::SeenRegistrations;
 use crate::credentials::removal::find_credential;
 use crate::proof::sign_in::says_no_such_app;
 
-/// `signs_in` is what Entra said to the document's client secret, where it has one.
-pub(super) async fn facts(
-    look: &Look<'_>,
-    document: &Document,
-    seen: &SeenRegistrations,
-    signs_in: Option<Result<bool, Failure>>,
-    held: Vec<Result<HeldSecret, Failure>>,
-) -> Facts {
+/// What was seen for one secret.
+pub(super) struct Seen<'a> {
+    pub(super) registrations: &'a SeenRegistrations,
+    /// What Entra said to the document's client secret, where it has one.
+    pub(super) signs_in: Option<Result<bool, Failure>>,
+    /// What ShopCtrl's connections hold.
+    pub(super) held: Vec<Result<HeldSecret, Failure>>,
+    pub(super) mailboxes: SeenMailboxes,
+}
+
+pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) -> Facts {
+    let Seen {
+        registrations: seen,
+        signs_in,
+        held,
+        mailboxes,
+    } = seen;
     let mailbox = &document.mailbox;
     let mut facts = Facts {
         version: document.version.clone(),
@@ -56,7 +67,9 @@ pub(super) async fn facts(
         Err(failure) => facts.problems.push(failure),
     }
     add_connections(&mut facts, mailbox, held);
-    add_grants(look, &mut facts, document);
+    add_grants(look, &mut facts, document, &mailboxes.refused);
+    facts.drift.extend(mailboxes.drift);
+    facts.problems.extend(mailboxes.problems);
     facts.problems.sort_by_key(ToString::to_string);
     facts.problems.dedup();
     facts
@@ -182,7 +195,7 @@ fn drift(mailbox: &MailboxSecret, held: &HeldSecret) -> Option<Drift> {
 }
 
 /// Before the first secret is issued no grant can be redeemed, and nobody is asked for one.
-fn add_grants(look: &Look<'_>, facts: &mut Facts, document: &Document) {
+fn add_grants(look: &Look<'_>, facts: &mut Facts, document: &Document, refused: &[MailboxAddress]) {
     let mailbox = &document.mailbox;
     let probed = mailbox.probed_mailboxes();
     if !document.needs_grants() || facts.without_value && document.look.pending.is_none() {
@@ -202,6 +215,7 @@ fn add_grants(look: &Look<'_>, facts: &mut Facts, document: &Document) {
             idle: redeemed_at
                 .zip(idle_before)
                 .is_some_and(|(at, before)| at < before),
+            refused: refused.contains(mailbox),
         }
     });
     facts.grants = Some(grants.collect());
