@@ -7,6 +7,7 @@ mod pop3;
 mod refusal;
 mod smtp;
 mod stream;
+mod test_mail;
 mod unusable;
 mod xoauth2;
 
@@ -25,9 +26,12 @@ use crate::mailbox_secret::Protocol;
 use not_opened::Ended;
 use stream::Dialer;
 
+pub use imap::fuzz as fuzz_imap;
 pub use not_opened::NotOpened;
 pub use pop3::fuzz as fuzz_pop3;
 pub use refusal::fuzz as fuzz_refusal;
+pub(crate) use test_mail::{NO_AUTO_RESPONSE, TEXT};
+pub use test_mail::{SUBJECT_PREFIX, TestMail};
 pub use unusable::Unusable;
 
 /// What opens mailboxes over the network; cheap to clone.
@@ -82,21 +86,65 @@ impl MailClient {
     /// # Errors
     /// [`NotOpened`].
     pub async fn open(&self, protocol: Protocol, access: Access<'_>) -> Result<(), NotOpened> {
-        let dialer = Dialer {
-            tls: &self.tls,
-            connect: self.connect,
-        };
+        let dialer = self.dialer();
         let opened = async {
             match protocol {
                 Protocol::Imap => imap::open(dialer, access).await,
                 Protocol::Pop3 => pop3::open(dialer, access).await,
                 Protocol::Smtp => smtp::open(dialer, access).await,
-                // Opened elsewhere, by HTTP.
+                // By HTTP, elsewhere.
                 Protocol::Graph => Ok(()),
             }
         };
-        let opened = tokio::time::timeout(self.conversation, opened).await;
-        let opened = opened.unwrap_or(Err(Ended::TimedOut));
-        opened.map_err(|ended| NotOpened::new(protocol, access.token, ended))
+        self.in_time(protocol, access, opened).await
+    }
+
+    /// Sends a test mail by SMTP.
+    ///
+    /// # Errors
+    /// [`NotOpened`]; it may have been sent all the same.
+    pub async fn send(&self, access: Access<'_>, mail: &TestMail) -> Result<(), NotOpened> {
+        let sent = smtp::send(self.dialer(), access, mail);
+        self.in_time(Protocol::Smtp, access, sent).await
+    }
+
+    /// Whether a test mail has come; where it has, it is removed, if the protocol and the server allow that.
+    ///
+    /// # Errors
+    /// [`NotOpened`].
+    pub async fn take(
+        &self,
+        protocol: Protocol,
+        access: Access<'_>,
+        mail: &TestMail,
+    ) -> Result<bool, NotOpened> {
+        let dialer = self.dialer();
+        let taken = async {
+            match protocol {
+                Protocol::Imap => imap::take(dialer, access, mail).await,
+                Protocol::Pop3 => pop3::take(dialer, access, mail).await,
+                // One does not receive, the other is looked at by HTTP.
+                Protocol::Smtp | Protocol::Graph => Ok(false),
+            }
+        };
+        self.in_time(protocol, access, taken).await
+    }
+
+    fn dialer(&self) -> Dialer<'_> {
+        Dialer {
+            tls: &self.tls,
+            connect: self.connect,
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        protocol: Protocol,
+        access: Access<'_>,
+        conversation: impl Future<Output = Result<T, Ended>>,
+    ) -> Result<T, NotOpened> {
+        let ended = tokio::time::timeout(self.conversation, conversation).await;
+        let ended = ended.unwrap_or(Err(Ended::TimedOut));
+        ended.map_err(|ended| NotOpened::new(protocol, access.token, ended))
     }
 }

@@ -234,8 +234,29 @@ impl MailboxSecret {
                 )));
             }
         }
+        self.check_round_trips()?;
         settings_link::check(&self.connections)?;
         sign_in_name::check(&self.connections)
+    }
+
+    /// What goes out has to come in somewhere.
+    fn check_round_trips(&self) -> Result<(), Failure> {
+        for (at, connection) in self.connections.iter().enumerate() {
+            let has = |direction| {
+                self.connections.iter().any(|other| {
+                    other.mailbox == connection.mailbox
+                        && other.direction == direction
+                        && other.proof.uses_the_grant()
+                })
+            };
+            let both = has(Direction::Receiving) && has(Direction::Sending);
+            if connection.proof == Proof::RoundTrip && !both {
+                return Err(invalid(&format!(
+                    "field connections[{at}].proof: round_trip needs a receiving and a sending connection of this mailbox, proved by probe or round_trip"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The document after a rotation: another credential, all else as it was.

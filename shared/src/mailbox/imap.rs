@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use imap_proto::{Response, Status};
+use imap_proto::{MailboxDatum, Response, Status};
 use secrecy::ExposeSecret;
 
 use super::Access;
 use super::not_opened::Ended;
 use super::refusal::{Refusal, Stage};
 use super::stream::{Dialer, Encrypted, read_line, write_line};
+use super::test_mail::{self, TestMail};
 use super::xoauth2::initial_response;
 
 /// Exchange says OK to a sign-in that opens nothing, and tells with the next command: "User is authenticated but not
@@ -21,7 +22,27 @@ pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), E
     Ok(())
 }
 
-pub(super) async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
+/// Looks for a test mail among the newest, and removes it where it is there: that one alone, or it lets it be.
+pub(super) async fn take(
+    dialer: Dialer<'_>,
+    access: Access<'_>,
+    mail: &TestMail,
+) -> Result<bool, Ended> {
+    let mut session = sign_in(dialer, access).await?;
+    // Read-only while nothing is known to be there.
+    let there = session.command("EXAMINE INBOX", Stage::Open).await?.exists;
+    let found = session.find(there, mail.token()).await?;
+    if let Some(uid) = found {
+        session.remove(uid).await;
+    }
+    let _ = session.command("LOGOUT", Stage::Open).await;
+    Ok(found.is_some())
+}
+
+/// So many of the newest mails are looked at.
+const NEWEST: u32 = 20;
+
+async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
     let stream = dialer.encrypted(&access.servers.imap).await?;
     let mut session = Session {
         stream,
@@ -32,7 +53,7 @@ pub(super) async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Se
     Ok(session)
 }
 
-pub(super) struct Session {
+struct Session {
     stream: Encrypted,
     commands: u32,
 }
@@ -42,8 +63,15 @@ enum Line {
     Untagged(Status, Refusal),
     Tagged(String, Status, Refusal),
     Continue,
-    Search(Vec<u32>),
+    Exists(u32),
     Other,
+}
+
+/// What a command was answered beside its end.
+#[derive(Default)]
+struct Answer {
+    /// How many mails the opened mailbox has.
+    exists: u32,
 }
 
 impl Session {
@@ -80,18 +108,67 @@ impl Session {
     }
 
     /// Sends a command and reads until its end.
-    pub(super) async fn command(&mut self, command: &str, stage: Stage) -> Result<Vec<u32>, Ended> {
+    async fn command(&mut self, command: &str, stage: Stage) -> Result<Answer, Ended> {
         let tag = self.send(command).await?;
-        let mut found = Vec::new();
+        let mut answer = Answer::default();
         loop {
             match self.read().await? {
-                Line::Search(numbers) => found.extend(numbers),
+                Line::Exists(exists) => answer.exists = exists,
                 line => {
                     if let Some(done) = done(line, &tag, stage) {
-                        return done.map(|()| found);
+                        return done.map(|()| answer);
                     }
                 }
             }
+        }
+    }
+
+    /// The UID of the newest mail whose subject has the token. Not by SEARCH, whose index lags behind what has just come
+    /// (node-imap#567).
+    async fn find(&mut self, exists: u32, token: &str) -> Result<Option<u32>, Ended> {
+        if exists == 0 {
+            return Ok(None);
+        }
+        let from = exists.saturating_sub(NEWEST - 1).max(1);
+        let command = format!("FETCH {from}:{exists} (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+        let tag = self.send(&command).await?;
+        let end = format!("{tag} ").into_bytes();
+        let mut lines = Vec::new();
+        loop {
+            let line = read_line(&mut self.stream).await?;
+            // No line of a header begins so: a folded one begins with a space.
+            if line.starts_with(&end) {
+                let ended = parse(&line).unwrap_or(Err(Ended::NotUnderstood))?;
+                done(ended, &tag, Stage::Open).unwrap_or(Err(Ended::NotUnderstood))?;
+                return Ok(uid_of(&lines, token));
+            }
+            lines.push(line);
+        }
+    }
+
+    /// By its UID, with UIDPLUS (RFC 4315): EXPUNGE would remove whatever else is marked, too.
+    async fn remove(&mut self, uid: u32) {
+        let removed = async {
+            self.command("SELECT INBOX", Stage::Open).await?;
+            self.command(
+                &format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)"),
+                Stage::Open,
+            )
+            .await?;
+            let expunged = self
+                .command(&format!("UID EXPUNGE {uid}"), Stage::Open)
+                .await;
+            if expunged.is_err() {
+                self.command(
+                    &format!("UID STORE {uid} -FLAGS.SILENT (\\Deleted)"),
+                    Stage::Open,
+                )
+                .await?;
+            }
+            expunged
+        };
+        if removed.await.is_err() {
+            tracing::info!("the test mail could not be removed; it is left where it is");
         }
     }
 
@@ -153,7 +230,7 @@ fn parse(read: &[u8]) -> Option<Result<Line, Ended>> {
             let refusal = refusal(&status, outcome.information);
             Line::Untagged(status, refusal)
         }
-        Response::MailboxData(imap_proto::MailboxDatum::Search(found)) => Line::Search(found),
+        Response::MailboxData(MailboxDatum::Exists(exists)) => Line::Exists(exists),
         _ => Line::Other,
     }))
 }
@@ -163,9 +240,79 @@ fn is_of_use(read: &[u8]) -> bool {
     let Some(untagged) = read.strip_prefix(b"* ") else {
         return true;
     };
-    let word = untagged.split(|b| *b == b' ' || *b == b'\r').next();
-    let word = word.unwrap_or_default().to_ascii_uppercase();
-    [&b"OK"[..], b"NO", b"BAD", b"PREAUTH", b"BYE", b"SEARCH"].contains(&word.as_slice())
+    let mut words = untagged.split(|b| matches!(b, b' ' | b'\r'));
+    let word = words.next().unwrap_or_default().to_ascii_uppercase();
+    let is_status = [&b"OK"[..], b"NO", b"BAD", b"PREAUTH", b"BYE"].contains(&word.as_slice());
+    is_status
+        || words
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"EXISTS"))
+}
+
+/// The UID of the last mail with the token among the lines of a FETCH: `* 12 FETCH (UID 345 BODY[…] {63}`, the header, and
+/// what closes it, where the UID may stand as well.
+fn uid_of(lines: &[Vec<u8>], token: &str) -> Option<u32> {
+    let (mut uid, mut has_token, mut found) = (None, false, None);
+    for line in lines {
+        if line.starts_with(b"* ") {
+            (uid, has_token) = (None, false);
+        }
+        uid = uid.or_else(|| uid_in(line));
+        has_token |= test_mail::has_token(line, token);
+        if has_token && uid.is_some() {
+            found = uid;
+        }
+    }
+    found
+}
+
+/// Of a line that is no header's: what a subject says is no UID.
+fn uid_in(line: &[u8]) -> Option<u32> {
+    if !(line.starts_with(b"* ") || line.starts_with(b" UID ") || line.starts_with(b")")) {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let (_, behind) = text.split_once("UID ")?;
+    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// For the fuzz target: reads what a server may say.
+pub fn fuzz(answer: &[u8]) {
+    let _ = parse(answer);
+    let lines: Vec<Vec<u8>> = answer.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+    let _ = uid_of(&lines, "token");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(answer: &[&str]) -> Vec<Vec<u8>> {
+        answer.iter().map(|line| line.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_mail_is_found_by_its_token_wherever_its_uid_stands() {
+        let before = lines(&[
+            "* 1 FETCH (UID 7 BODY[HEADER.FIELDS (SUBJECT)] {20}\r\n",
+            "Subject: hello\r\n",
+            ")\r\n",
+            "* 2 FETCH (UID 9 BODY[HEADER.FIELDS (SUBJECT)] {33}\r\n",
+            "Subject: [x]\r\n",
+            " token UID 1\r\n",
+            ")\r\n",
+        ]);
+        assert_eq!(uid_of(&before, "token"), Some(9));
+        let behind = lines(&[
+            "* 2 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {33}\r\n",
+            "Subject: token UID 4\r\n",
+            " UID 9)\r\n",
+        ]);
+        assert_eq!(uid_of(&behind, "token"), Some(9));
+        assert_eq!(uid_of(&before, "other"), None);
+        assert_eq!(uid_of(&[], ""), None);
+    }
 }
 
 /// How a command ended, if this line says it.
@@ -178,6 +325,6 @@ fn done(line: Line, tag: &str, stage: Stage) -> Option<Result<(), Ended>> {
         // Some refuse without a tag.
         Line::Untagged(Status::Bad, refusal) => Some(Err(Ended::Refused(refusal.at(stage)))),
         Line::Tagged(..) | Line::Continue => Some(Err(Ended::NotUnderstood)),
-        Line::Untagged(..) | Line::Search(_) | Line::Other => None,
+        Line::Untagged(..) | Line::Exists(_) | Line::Other => None,
     }
 }

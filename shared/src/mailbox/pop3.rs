@@ -7,6 +7,7 @@ use super::Access;
 use super::not_opened::Ended;
 use super::refusal::{Refusal, Stage};
 use super::stream::{Dialer, Encrypted, read_line, write_line};
+use super::test_mail::{self, TestMail};
 use super::xoauth2::initial_response;
 
 pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), Ended> {
@@ -16,7 +17,31 @@ pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), E
     Ok(())
 }
 
-pub(super) async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
+/// Looks for a test mail among the newest, and removes it where it is there.
+pub(super) async fn take(
+    dialer: Dialer<'_>,
+    access: Access<'_>,
+    mail: &TestMail,
+) -> Result<bool, Ended> {
+    let mut session = sign_in(dialer, access).await?;
+    let there = session.stat().await?;
+    let mut found = false;
+    for number in (1..=there).rev().take(NEWEST) {
+        if session.has_token(number, mail.token()).await? {
+            // What is marked goes when leave is taken.
+            let _ = session.command(&format!("DELE {number}")).await;
+            found = true;
+            break;
+        }
+    }
+    session.quit().await;
+    Ok(found)
+}
+
+/// So many of the newest mails are looked at.
+const NEWEST: usize = 20;
+
+async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
     let stream = dialer.encrypted(&access.servers.pop3).await?;
     let mut session = Session { stream };
     match session.read().await? {
@@ -28,7 +53,7 @@ pub(super) async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Se
     Ok(session)
 }
 
-pub(super) struct Session {
+struct Session {
     stream: Encrypted,
 }
 
@@ -67,7 +92,20 @@ impl Session {
         messages(&text).ok_or(Ended::NotUnderstood)
     }
 
-    /// Takes leave, with which what was marked is deleted: here nothing was.
+    /// Whether the header of a mail has the token. TOP marks nothing as read.
+    async fn has_token(&mut self, number: u32, token: &str) -> Result<bool, Ended> {
+        self.command(&format!("TOP {number} 0")).await?;
+        let mut found = false;
+        loop {
+            let line = read_line(&mut self.stream).await?;
+            if line.trim_ascii_end() == b"." {
+                return Ok(found);
+            }
+            found |= test_mail::has_token(&line, token);
+        }
+    }
+
+    /// Takes leave, with which what was marked is deleted.
     async fn quit(&mut self) {
         // All is known already: a server that does not take leave changes nothing.
         let _ = self.command("QUIT").await;

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use async_smtp::error::Error;
-use async_smtp::{SmtpClient, SmtpTransport};
+use async_smtp::{EmailAddress, Envelope, SendableEmail, SmtpClient, SmtpTransport};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Access;
 use super::not_opened::Ended;
 use super::refusal::{Refusal, Stage};
 use super::stream::{Dialer, Encrypted};
+use super::test_mail::TestMail;
 use super::xoauth2::initial_response;
 
 pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), Ended> {
@@ -19,7 +20,24 @@ pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), E
     Ok(())
 }
 
-pub(super) async fn sign_in(
+/// Sends a test mail from the mailbox to itself.
+pub(super) async fn send(
+    dialer: Dialer<'_>,
+    access: Access<'_>,
+    mail: &TestMail,
+) -> Result<(), Ended> {
+    let mut session = sign_in(dialer, access).await?;
+    let address = EmailAddress::new(access.mailbox.to_string());
+    let envelope = address.and_then(|own| Envelope::new(Some(own.clone()), vec![own]));
+    // It takes addresses of ASCII, which Exchange's are.
+    let envelope = envelope.map_err(|_| Ended::NotUnderstood)?;
+    let message = SendableEmail::new(envelope, mail.message(access.mailbox));
+    let sent = session.send(message).await;
+    let _ = session.quit().await;
+    sent.map(drop).map_err(|error| ended(error, Stage::Open))
+}
+
+async fn sign_in(
     dialer: Dialer<'_>,
     access: Access<'_>,
 ) -> Result<SmtpTransport<Encrypted>, Ended> {
@@ -72,7 +90,7 @@ async fn authenticate(
     }
 }
 
-pub(super) fn ended(error: Error, stage: Stage) -> Ended {
+fn ended(error: Error, stage: Stage) -> Ended {
     match error {
         Error::Transient(response) | Error::Permanent(response) => {
             let code = response.code.to_string();

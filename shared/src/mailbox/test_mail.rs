@@ -1,0 +1,84 @@
+//! The mail of a round trip: it goes out the sending way of a mailbox to the mailbox itself, and is looked for on the
+//! receiving way.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use crate::ids::MailboxAddress;
+
+/// What every subject begins with: for *Exclude Subject Expressions* of ShopCtrl's Auto Reply mail (README).
+pub const SUBJECT_PREFIX: &str = "[shopmail round trip]";
+
+/// Nothing else keeps an auto-reply of Exchange's or of others from answering it (RFC 3834; ms-oxcmail, 2.1.3.2.20).
+pub(crate) const NO_AUTO_RESPONSE: (&str, &str) = ("X-Auto-Response-Suppress", "All");
+
+/// For whoever opens it.
+pub(crate) const TEXT: &str = "This mail is a test: the system that renews ShopCtrl's client secret sent it from this mailbox to itself, to see that sending and receiving work. Nothing has to be done, and it can be deleted.";
+
+/// One test mail.
+#[derive(Debug, Clone)]
+pub struct TestMail {
+    /// Nobody can guess it; letters, digits and `-`.
+    token: String,
+    at: Timestamp,
+}
+
+impl TestMail {
+    /// With a token that nobody can guess; what is no letter, digit or `-` of it is left out.
+    #[must_use]
+    pub fn new(token: &str, at: Timestamp) -> Self {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        Self {
+            token: token.chars().filter(plain).take(64).collect(),
+            at,
+        }
+    }
+
+    /// By which it is found.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// When it was written.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Its subject.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("{SUBJECT_PREFIX} {}", self.token)
+    }
+
+    /// As it is sent by SMTP (RFC 5322), from and to the same address, which is of ASCII there.
+    pub(super) fn message(&self, mailbox: &MailboxAddress) -> String {
+        let date = DateTimePrinter::new().timestamp_to_string(&self.at);
+        let (name, value) = NO_AUTO_RESPONSE;
+        format!(
+            "From: <{mailbox}>\r\n\
+             To: <{mailbox}>\r\n\
+             Subject: {}\r\n\
+             Date: {}\r\n\
+             Message-ID: <{}@shopmail.invalid>\r\n\
+             Auto-Submitted: auto-generated\r\n\
+             {name}: {value}\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=us-ascii\r\n\
+             \r\n\
+             {TEXT}\r\n",
+            self.subject(),
+            date.unwrap_or_default(),
+            self.token,
+        )
+    }
+}
+
+/// Whether a line of a header has the token, which no folding divides.
+pub(super) fn has_token(line: &[u8], token: &str) -> bool {
+    !token.is_empty()
+        && line
+            .windows(token.len())
+            .any(|part| part == token.as_bytes())
+}
