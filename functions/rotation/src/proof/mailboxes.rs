@@ -25,7 +25,6 @@ pub(crate) enum Unproved {
 
 /// Redeems every mailbox's grant with this client secret of its app, which touches no mailbox; returns the sign-ins
 /// that only an owner can make.
-#[expect(dead_code, reason = "setSecret is about to")]
 pub(crate) async fn redeem_grants(
     context: &Context<'_>,
     secret: &ClientSecret,

@@ -87,6 +87,7 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         let request = Request {
             purpose: Purpose::Connect,
             due_by: Some(signed_in.with.expires_at),
+            half_done: None,
         };
         let waiting = ask(context, needs, request, signed_in.now).await?;
         info!(%waiting, "asked for the first grants");

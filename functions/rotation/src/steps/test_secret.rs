@@ -1,5 +1,5 @@
-//! testSecret: proves the pending secret: sign-ins, the mailbox with the stored grant, ShopCtrl's own
-//! test, and that ShopCtrl goes on checking mail.
+//! testSecret: proves the pending secret, which setSecret saw pass ShopCtrl's own tests: sign-ins, the mailbox with the
+//! stored grant, that each connection holds it still, and that ShopCtrl goes on checking mail.
 
 use shared::failure::{Failure, Kind};
 use shared::retry::Deadline;
@@ -69,6 +69,7 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
         let request = Request {
             purpose: Purpose::Rotate,
             due_by: beside.mail_stops(secret),
+            half_done: None,
         };
         Some(ask(context, needs, request, now).await?)
     };

@@ -5,7 +5,7 @@ use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
 use shared::grants::GrantsDocument;
 use shared::graph::application::{Application, Registration};
-use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
 use shared::rotation::inspection::{Facts, HeldSecret, StoredGrant, TenantRotator};
 
 use super::Look;
@@ -37,6 +37,7 @@ pub(super) async fn facts(
         credentials: None,
         mailboxes: mailbox.own_addresses(),
         connections: mailbox.connections.iter().map(|c| c.id.clone()).collect(),
+        sending: sending(mailbox).map(|c| c.id.clone()).collect(),
         attended: attended(mailbox).map(|c| c.id.clone()).collect(),
         held: Vec::new(),
         attested: Vec::new(),
@@ -60,6 +61,11 @@ pub(super) async fn facts(
     facts.problems.sort_by_key(ToString::to_string);
     facts.problems.dedup();
     facts
+}
+
+fn sending(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {
+    let connections = mailbox.connections.iter();
+    connections.filter(|connection| connection.direction == Direction::Sending)
 }
 
 fn attended(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {
