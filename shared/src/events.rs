@@ -140,6 +140,7 @@ mod tests {
                 error_type: "Misconfigured".into(),
                 what,
                 code,
+                half_done: None,
                 next_step: format!("Store {{\"username\": \"…\"}}.\n{why}"),
                 mail: MailFlow::NotKnown,
                 expires_at: None,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::half_done::HalfDone;
 use crate::out_of_reach::OutOfReach;
 
 /// What happens next; its name is the Lambda error type, which metrics and alarms count by.
@@ -50,6 +51,9 @@ pub struct Failure {
     /// What could not be reached, where it is that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_reach: Option<Box<OutOfReach>>,
+    /// Where a delivery came to, if that is half way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_done: Option<HalfDone>,
 }
 
 /// The next step in a rotation or a check: both are tried again, by Secrets Manager or the next check.
@@ -72,6 +76,7 @@ impl Failure {
             code: None,
             next_step: usual_next_step(kind).to_owned(),
             out_of_reach: None,
+            half_done: None,
         }
     }
 
@@ -80,6 +85,7 @@ impl Failure {
     #[must_use]
     pub fn read(kind: Kind, text: &str) -> Self {
         let (what, next_step) = text.split_once(". ").unwrap_or((text, ""));
+        let (what, half_done) = HalfDone::split_off(what);
         let in_brackets = what
             .strip_suffix(')')
             .and_then(|what| what.rsplit_once(" ("));
@@ -94,6 +100,7 @@ impl Failure {
             code,
             next_step: next_step.to_owned(),
             out_of_reach: None,
+            half_done,
         }
     }
 
@@ -115,6 +122,13 @@ impl Failure {
     #[must_use]
     pub fn out_of_reach(mut self, of: OutOfReach) -> Self {
         self.out_of_reach = Some(Box::new(of));
+        self
+    }
+
+    /// With where a delivery came to.
+    #[must_use]
+    pub fn half_done(mut self, half_done: Option<HalfDone>) -> Self {
+        self.half_done = half_done;
         self
     }
 
@@ -153,6 +167,9 @@ impl fmt::Display for Failure {
         if let Some(code) = &self.code {
             write!(f, " ({code})")?;
         }
+        if let Some(half_done) = &self.half_done {
+            write!(f, "; {half_done}")?;
+        }
         if self.next_step.is_empty() {
             return Ok(());
         }
@@ -183,7 +200,16 @@ mod tests {
             .next_step("Wait. It passes (mostly).");
         let read = Failure::read(Kind::Temporary, &said.to_string());
         assert_eq!(read.what, said.what);
-        assert_eq!((read.code, read.next_step), (said.code, said.next_step));
+        assert_eq!((&read.code, &read.next_step), (&said.code, &said.next_step));
+        let half_done = said.half_done(Some(HalfDone::SendingNotYet));
+        let text = half_done.to_string();
+        assert!(
+            text.contains(
+                "503 (ServiceUnavailable); receiving has the new secret, sending not yet. "
+            ),
+            "{text}"
+        );
+        assert_eq!(Failure::read(Kind::Temporary, &text), half_done);
         for text in [
             "",
             ".",

@@ -17,6 +17,7 @@ pub mod failure;
 pub mod function;
 pub mod grants;
 pub mod graph;
+pub mod half_done;
 pub mod http;
 pub mod ids;
 pub mod json;

@@ -103,11 +103,17 @@ impl Policy {
     pub fn held(&self, now: Timestamp, end: Option<Timestamp>) -> Option<Hold> {
         let hold = self.calendar.hold(now)?;
         let holds = match (end, hold) {
-            (Some(end), _) => end.duration_since(now) > self.hard_stop.signed(),
+            (Some(end), _) => !self.is_in_hard_stop(now, end),
             (None, Hold::Freeze) => true,
             (None, Hold::OutsideWindow) => false,
         };
         holds.then_some(hold)
+    }
+
+    /// Whether so little is left of a client secret that ends at `end` that nothing holds its renewal back any more.
+    #[must_use]
+    pub fn is_in_hard_stop(&self, now: Timestamp, end: Timestamp) -> bool {
+        end.duration_since(now) <= self.hard_stop.signed()
     }
 
     /// Whether a freeze has begun and not ended: nothing that worked is taken away then.

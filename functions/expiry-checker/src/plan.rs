@@ -4,6 +4,7 @@ pub mod action;
 mod backstop;
 mod drift;
 pub mod found;
+mod half_done;
 mod needs;
 #[cfg(test)]
 mod oracle;
@@ -17,6 +18,7 @@ mod waiting;
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::failure::Failure;
+use shared::half_done::HalfDone;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::Delivery;
 use shared::rotation::inspection::Facts;
@@ -44,6 +46,8 @@ pub struct Plan {
     pub actions: Vec<PlannedAction>,
     /// What only people can do for the rotation that is due.
     pub needs: Vec<String>,
+    /// Where the delivery of the rotation under way came to, if that is half way.
+    pub half_done: Option<HalfDone>,
 }
 
 /// Decides. `None` for a secret that is marked for deletion.
@@ -59,6 +63,9 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         expires_at: None,
         actions: Vec::new(),
         needs: Vec::new(),
+        half_done: facts
+            .as_ref()
+            .and_then(|facts| half_done::half_done(found, facts)),
     };
     let Some(current) = secret.versions.current() else {
         plan.add_drift(found, vec![DriftKind::NoCurrentVersion.into()], true, now);

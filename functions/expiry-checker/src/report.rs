@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::drift::Drift;
 use shared::events::{FleetEntry, FleetState, Left, Looked, MailFlow, Totals};
 use shared::failure::{Failure, Kind};
+use shared::half_done::HalfDone;
 
 use crate::call::Check;
 use crate::news::News;
@@ -52,6 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) actions: Vec<String>,
     /// What only people can do for the rotation that is due.
     pub(crate) needs: Vec<String>,
+    /// Where the delivery of the rotation under way came to, if that is half way.
+    pub(crate) half_done: Option<HalfDone>,
     pub(crate) failures: Vec<Failed>,
 }
 
@@ -68,6 +71,7 @@ impl Outcome {
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             needs: Vec::new(),
+            half_done: None,
             failures: Vec::new(),
         }
     }
@@ -86,6 +90,7 @@ impl Outcome {
             mail: MailFlow::NotKnown,
             actions: Vec::new(),
             needs: Vec::new(),
+            half_done: None,
             failures: vec![Failed { step, failure }],
         }
     }
@@ -104,6 +109,7 @@ impl Outcome {
             mail: mail.unwrap_or(MailFlow::NotKnown),
             actions: Vec::new(),
             needs: Vec::new(),
+            half_done: None,
             failures: Vec::new(),
         }
     }
@@ -171,6 +177,7 @@ impl Outcome {
                 expires_at: self.expires_at,
                 since: self.since,
                 failure: words.map(|failed| failed.failure.to_string()),
+                half_done: self.half_done,
             },
             rotating: self.rotating,
             is_fresh: self.is_fresh,
@@ -253,6 +260,7 @@ pub(crate) fn answer(check: &Check, outcomes: &[Outcome], totals: &Totals, left:
             "expires_at": outcome.expires_at,
             "actions": outcome.actions,
             "needs": outcome.needs,
+            "half_done": outcome.half_done,
             "failures": failures.map(|failed| failed.failure.to_string()).collect::<Vec<_>>(),
         })
     });
@@ -279,6 +287,7 @@ fn table(outcomes: &[Outcome]) -> Vec<String> {
         let state = serde_json::to_value(outcome.state()).unwrap_or_default();
         let state = state.as_str().unwrap_or_default().to_owned();
         let mut words = outcome.actions.clone();
+        words.extend(outcome.half_done.map(|half_done| half_done.to_string()));
         words.extend(outcome.needs.iter().map(|need| format!("needs {need}")));
         words.extend(
             outcome
@@ -312,6 +321,7 @@ mod tests {
             mail: MailFlow::Flows,
             actions: Vec::new(),
             needs: Vec::new(),
+            half_done: None,
             failures: kinds
                 .iter()
                 .map(|kind| Failed {

@@ -57,6 +57,7 @@ pub(crate) fn facts() -> Facts {
         credentials: Some(Vec::new()),
         mailboxes: Vec::new(),
         connections: Vec::new(),
+        sending: Vec::new(),
         attended: Vec::new(),
         held: Vec::new(),
         attested: Vec::new(),

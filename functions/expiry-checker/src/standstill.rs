@@ -69,6 +69,7 @@ pub(crate) fn standstill(
             step: words.step,
             what: words.what,
             code: words.code,
+            half_done: outcome.half_done,
             next_step: match &out_of_reach {
                 Some(out_of_reach) => out_of_reach.next_step(),
                 None => words.next_step,
@@ -177,6 +178,7 @@ mod tests {
             mail: MailFlow::Flows,
             actions: Vec::new(),
             needs: Vec::new(),
+            half_done: None,
             failures: failures.collect(),
         }
     }

@@ -236,6 +236,7 @@ impl Task<'_> {
             },
             actions: plan.actions.iter().map(ToString::to_string).collect(),
             needs: plan.needs,
+            half_done: plan.half_done,
             failures,
         };
         let not_by_itself = plan.failures.into_iter().map(|failure| Failed {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::drift::DriftKind;
 use shared::events::{MailFlow, OpenTrouble, Renewal, WeeklyReport};
 use shared::failure::Failure;
+use shared::half_done::HalfDone;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::json;
 use shared::mailbox_secret::{Delivery, Direction};
@@ -94,6 +95,7 @@ pub(crate) struct SignInNeeded {
     pub(crate) purpose: Purpose,
     #[serde(default)]
     pub(crate) mail: MailFlow,
+    pub(crate) half_done: Option<HalfDone>,
     pub(crate) due_by: Option<Timestamp>,
 }
 
@@ -107,6 +109,7 @@ pub(crate) struct HandOverNeeded {
     pub(crate) purpose: Purpose,
     #[serde(default)]
     pub(crate) mail: MailFlow,
+    pub(crate) half_done: Option<HalfDone>,
     pub(crate) due_by: Option<Timestamp>,
 }
 
@@ -160,6 +163,7 @@ pub(crate) struct Failed {
     pub(crate) step: String,
     pub(crate) what: String,
     pub(crate) code: Option<String>,
+    pub(crate) half_done: Option<HalfDone>,
     pub(crate) next_step: String,
     #[serde(default)]
     pub(crate) mail: MailFlow,

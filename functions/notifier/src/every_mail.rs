@@ -11,6 +11,7 @@ use shared::events::{
     MailboxSubject, OpenTrouble, Renewal, RetiredReason, StoppedConnection, StoppedWhy, Stops,
     Subject, Totals, Trouble, WeeklyReport,
 };
+use shared::half_done::HalfDone;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use shared::mailbox_secret::{Delivery, Direction};
 use shared::out_of_reach::OutOfReach;
@@ -77,6 +78,7 @@ fn hand_over(n: u32, delivery: Delivery, purpose: Purpose, mail: MailFlow) -> Va
             asked: AskedBefore::default(),
             purpose,
             mail,
+            half_done: None,
             due_by: Some(at(DUE)),
         },
     )
@@ -93,6 +95,7 @@ fn sign_in(purpose: Purpose, reason: &str, mail: MailFlow) -> Value {
             reason: reason.to_owned(),
             purpose,
             mail,
+            half_done: None,
             due_by: Some(at(DUE)),
         },
     )
@@ -106,6 +109,7 @@ fn failed(n: u32, step: &str, what: &str, code: Option<&str>, next_step: &str) -
             error_type: "Misconfigured".to_owned(),
             what: what.to_owned(),
             code: code.map(str::to_owned),
+            half_done: None,
             next_step: next_step.to_owned(),
             mail: MailFlow::Flows,
             expires_at: Some(at(DUE)),
@@ -127,6 +131,18 @@ fn stalled(n: u32, what: &str) -> Value {
 struct Stalled {
     what: String,
     out_of_reach: Option<OutOfReach>,
+}
+
+/// The same after receiving took the new client secret, and sending did not yet.
+fn between_the_directions(mut event: Value) -> Value {
+    event["detail"]["half_done"] = json!(HalfDone::SendingNotYet);
+    event
+}
+
+fn authorize_sending() -> Value {
+    let mut event = hand_over(0, Delivery::Api, Purpose::Rotate, MailFlow::Flows);
+    event["detail"]["connections"] = json!([connection(Direction::Sending, Delivery::Api)]);
+    between_the_directions(event)
 }
 
 fn unreachable(n: u32, out_of_reach: &OutOfReach) -> Value {
@@ -169,6 +185,7 @@ fn weekly() -> Value {
                 expires_at: Some(at(DUE) + jiff::SignedDuration::from_hours(24 * 9 * n)),
                 since,
                 failure: failure.map(str::to_owned),
+                half_done: None,
             },
             rotating: false,
             is_fresh: false,
@@ -216,6 +233,7 @@ impl Stalled {
             step: "inspect".to_owned(),
             what: self.what,
             code: Some("503".to_owned()),
+            half_done: None,
             next_step:
                 "See whether ShopCtrl at shop.example can be reached (runbook, ShopCtrl is down)."
                     .to_owned(),
@@ -316,6 +334,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("hand_over_when_mail_stands_still", vec![hand_over(0, attended, Purpose::Rotate, StandsStill)]),
         ("hand_over_of_three", vec![hand_over(0, attended, Purpose::Rotate, Flows), hand_over(1, attended, Purpose::Rotate, Flows), hand_over(2, attended, Purpose::Rotate, Flows)]),
         ("authorize_in_shopctrl", vec![hand_over(0, Delivery::Api, Purpose::Rotate, Flows)]),
+        ("authorize_sending_in_shopctrl", vec![authorize_sending()]),
         ("authorize_in_shopctrl_again", vec![hand_over(0, Delivery::Api, Purpose::Connect, NotKnown)]),
         ("permission_ending", vec![event(0, EventKind::GrantExpiring {
             mailbox: mailbox("orders0@shop.example"), link: LINK.replace("start", "authorize"), link_expires_at: at("2027-01-12T06:00:00Z"),
@@ -344,6 +363,8 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("failed_configuration_test", vec![failed(0, "testSecret", &format!("reading the app registration in Entra: {refused}"), None, "Put key_id and client_secret of one and the same client secret into the document: the portal shows Secret ID and the beginning of the Value side by side.")]),
         ("failed_no_right_in_entra", vec![failed(0, "createSecret", "adding a client secret in Entra: answered 403", Some("Authorization_RequestDenied"), "Make the rotator's service principal an owner of the mailbox's app registration (README, What is needed in Microsoft Entra).")]),
         ("failed_at_a_connection", vec![failed(0, "setSecret", "delivering to connection orders-in: answered 401", None, "Correct the ShopCtrl login in shopmail-shopctrl/shop.example.")]),
+        ("failed_between_the_directions", vec![between_the_directions(failed(0, "setSecret", "testing connection orders-out in ShopCtrl: it took the new secret, and its test failed; it was put back to the current one", None, "It is tried again; if it goes on, test the connection in ShopCtrl."))]),
+        ("stalled_between_the_directions", vec![between_the_directions(stalled(0, "asking ShopCtrl for the connection orders-out: answered 503"))]),
         ("stalled", vec![stalled(0, "asking ShopCtrl for the connection orders-in: answered 503")]),
         ("stalled_at_once_for_an_agency", (0..60).map(|n| stalled(n, "asking ShopCtrl at shop.example: answered 503")).collect()),
         ("unreachable_tenant_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))).collect()),
@@ -493,6 +514,7 @@ fn the_weekly_report_of_ten_thousand_that_are_unwell_fits_into_one_mail_to_the_a
             expires_at: Some(at(DUE)),
             since: Some(at(DUE)),
             failure: Some(format!("asking {}: answered 503", n % 150)),
+            half_done: None,
         };
         let looked = Looked {
             entry,

@@ -1,13 +1,14 @@
 //! Asking a person: a link in an event, once for each thing that is asked, and again at each threshold as the
 //! client secret's end nears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::clock;
 use shared::drift::DriftKind;
 use shared::events::{AskedBefore, EventKind, HandOverConnection, MailFlow};
 use shared::failure::{Failure, Kind};
+use shared::half_done::HalfDone;
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::Connection;
 use shared::policy;
@@ -82,6 +83,16 @@ impl Need {
         hand_overs.collect()
     }
 
+    /// One request for each mailbox: the page of a hand-over has the sign-in too.
+    pub(crate) fn together(sign_ins: Vec<Self>, hand_overs: Vec<Self>) -> Vec<Self> {
+        let handing_over: BTreeSet<String> =
+            hand_overs.iter().map(|need| need.mailbox().key()).collect();
+        let mut needs = hand_overs;
+        let sign_ins = sign_ins.into_iter();
+        needs.extend(sign_ins.filter(|need| !handing_over.contains(&need.mailbox().key())));
+        needs
+    }
+
     /// The account whose owner is asked.
     pub(crate) fn mailbox(&self) -> &MailboxAddress {
         match self {
@@ -119,7 +130,12 @@ impl Need {
             address: link,
             ends: link_expires_at,
             asked,
-            request: Request { purpose, due_by },
+            request:
+                Request {
+                    purpose,
+                    due_by,
+                    half_done,
+                },
             mail,
         } = link;
         match self {
@@ -131,6 +147,7 @@ impl Need {
                 reason,
                 purpose,
                 mail,
+                half_done,
                 due_by,
             },
             Self::Renewal {
@@ -162,6 +179,7 @@ impl Need {
                     Purpose::Rotate => mail,
                     Purpose::Connect => MailFlow::NotKnown,
                 },
+                half_done,
                 due_by,
             },
         }
@@ -218,7 +236,7 @@ pub(crate) async fn ask(
 }
 
 /// Whether a check saw Entra refuse the current client secret, whatever its end says: mail stands still then.
-fn is_refused(secret: &SecretMetadata) -> bool {
+pub(crate) fn is_refused(secret: &SecretMetadata) -> bool {
     let seen = SeenDrift::read(secret.tags.get(tags::DRIFT).map(String::as_str));
     seen.published(&DriftKind::SecretRefused.into())
 }
@@ -347,4 +365,6 @@ pub(crate) struct Request {
     pub purpose: Purpose,
     /// When mail stops, where that is known.
     pub due_by: Option<Timestamp>,
+    /// Where the delivery came to, if that is half way.
+    pub half_done: Option<HalfDone>,
 }

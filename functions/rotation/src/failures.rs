@@ -145,6 +145,7 @@ impl Failed<'_> {
                 error_type: self.failure.kind.error_type().to_owned(),
                 what: self.failure.what.clone(),
                 code: self.failure.code.clone(),
+                half_done: self.failure.half_done,
                 next_step: self.failure.next_step.clone(),
                 mail: end.map_or(MailFlow::NotKnown, until),
                 expires_at: end,

@@ -38,6 +38,8 @@ pub struct Settings {
     pub propagation_wait: Period,
     /// `MAIL_CHECK_WAIT`: how long ShopCtrl may take to check mail with the new secret (default `PT6M`).
     pub mail_check_wait: Period,
+    /// `ROUND_TRIP_WAIT`: how long the test mail of a round trip may take (default `PT3M`).
+    pub round_trip_wait: Period,
     /// `LABEL_WAIT`: how long a label or value of Secrets Manager's that is expected may take to show
     /// (default `PT10S`).
     pub label_wait: Period,
@@ -76,6 +78,7 @@ impl Settings {
             sign_in_interval: reader.or("SIGN_IN_INTERVAL", Period::seconds(2)),
             propagation_wait: reader.or("PROPAGATION_WAIT", Period::seconds(180)),
             mail_check_wait: reader.or("MAIL_CHECK_WAIT", Period::seconds(360)),
+            round_trip_wait: reader.or("ROUND_TRIP_WAIT", Period::seconds(180)),
             label_wait: reader.or("LABEL_WAIT", Period::seconds(10)),
             look_interval: reader.or("LOOK_INTERVAL", Period::seconds(5)),
             issue_grace: reader.or("ISSUE_GRACE", Period::seconds(60)),

@@ -9,6 +9,7 @@ mod give_up;
 mod guard;
 mod set_secret;
 mod test_secret;
+mod waiting;
 
 use serde_json::{Value, json};
 use shared::failure::Failure;

@@ -11,6 +11,7 @@ use super::totals::{Counts, Totals};
 use super::weekly::WeeklyReport;
 use crate::drift::{Drift, DriftKind};
 use crate::grants::attestations::HandOverState;
+use crate::half_done::HalfDone;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 use crate::out_of_reach::OutOfReach;
@@ -52,6 +53,9 @@ pub enum EventKind {
         purpose: Purpose,
         /// Whether mail flows until then.
         mail: MailFlow,
+        /// Where the delivery of the new client secret came to, if that is half way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        half_done: Option<HalfDone>,
         /// When mail stops, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         due_by: Option<Timestamp>,
@@ -96,6 +100,9 @@ pub enum EventKind {
         purpose: Purpose,
         /// Whether mail flows until then.
         mail: MailFlow,
+        /// Where the delivery of the new client secret came to, if that is half way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        half_done: Option<HalfDone>,
         /// When mail stops, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         due_by: Option<Timestamp>,
@@ -207,6 +214,9 @@ pub enum EventKind {
         /// The server's code.
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<String>,
+        /// Where the delivery of the new client secret came to, if that is half way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        half_done: Option<HalfDone>,
         /// What to do.
         next_step: String,
         /// Whether mail flows.
@@ -230,6 +240,9 @@ pub enum EventKind {
         /// The server's code.
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<String>,
+        /// Where the delivery of the new client secret came to, if that is half way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        half_done: Option<HalfDone>,
         /// What to do.
         next_step: String,
         /// Whether mail flows.

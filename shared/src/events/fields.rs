@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::BaseUrl;
 use crate::drift::{Drift, DriftKind};
+use crate::half_done::HalfDone;
 use crate::ids::{ConnectionId, DirectoryId, MailboxAddress};
 use crate::mailbox_secret::{Delivery, Direction};
 
@@ -24,6 +25,9 @@ pub struct FleetEntry {
     /// What failed, or the first of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Where the delivery of its new client secret came to, if that is half way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_done: Option<HalfDone>,
 }
 
 /// The mailbox secrets that a check had no time for.

@@ -125,6 +125,7 @@ impl Totals {
                 place,
                 FleetEntry {
                     failure: None,
+                    half_done: None,
                     ..entry.clone()
                 },
             );
@@ -182,6 +183,7 @@ mod tests {
                 expires_at: ends_in_days.map(end),
                 since: None,
                 failure: (state == FleetState::Failed).then(|| "ö\"\n".repeat(1000)),
+                half_done: None,
             },
             rotating: false,
             is_fresh: false,

@@ -189,6 +189,7 @@ mod tests {
             expires_at: None,
             since: None,
             failure: failure.map(str::to_owned),
+            half_done: None,
         }
     }
 

@@ -139,6 +139,9 @@ pub struct Facts {
     pub mailboxes: Vec<MailboxAddress>,
     /// The connections.
     pub connections: Vec<ConnectionId>,
+    /// Those of them that send; the others receive.
+    #[serde(default)]
+    pub sending: Vec<ConnectionId>,
     /// Those of them to which a person delivers.
     pub attended: Vec<ConnectionId>,
     /// What the `api` connections hold, of those that could be asked.

@@ -53,6 +53,8 @@ pub struct Mail {
     pub arrived: bool,
     /// Its sender's address.
     pub from: String,
+    /// Its subject: foreign, and only searched.
+    pub subject: String,
     /// When it came or went, by ShopCtrl's clock.
     pub date: Option<Timestamp>,
 }
@@ -60,11 +62,15 @@ pub struct Mail {
 /// The folder of what came in and is not handled yet.
 const UNHANDLED: i64 = 1;
 
+/// The folder of what was sent.
+const SENT: i64 = 3;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct MailEntry {
     mailbox_id: Option<i64>,
     from_address: Option<String>,
+    subject: Option<String>,
     date: Option<String>,
 }
 
@@ -118,9 +124,40 @@ impl ShopCtrl {
         let mails = entries.into_iter().map(|entry| Mail {
             arrived: entry.mailbox_id == Some(UNHANDLED),
             from: entry.from_address.unwrap_or_default(),
+            subject: entry.subject.unwrap_or_default(),
             date: entry.date.and_then(|text| text.parse().ok()),
         });
         Ok(Some(mails.collect()))
+    }
+
+    /// `GET v1/Shops/{id}/Emails` of what was sent: whether anything was since a time. `None` where this build of
+    /// ShopCtrl does not show it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn has_sent_since(
+        &self,
+        shop_id: u64,
+        since: Timestamp,
+    ) -> Result<Option<bool>, CallError> {
+        let what = "reading the shop's sent mails in ShopCtrl";
+        let path = format!(
+            "/Shops/{shop_id}/Emails?fromDate={since:.0}&mailboxId={SENT}&pageSize=100&pageNumber=1"
+        );
+        let response = self.call(what, Call::get(path)).await?;
+        if matches!(response.status().as_u16(), 400 | 404) {
+            return Ok(None);
+        }
+        let entries: Vec<MailEntry> = parsed(what, &response)?;
+        // A build that does not know a filter may leave it aside.
+        let sent = entries.iter().filter(|e| e.mailbox_id == Some(SENT));
+        let dates = sent.map(|e| e.date.as_ref()?.parse().ok());
+        let dates: Vec<Option<Timestamp>> = dates.collect();
+        let after = |date: &Option<Timestamp>| date.is_some_and(|date| date >= since);
+        Ok(match dates.iter().any(after) {
+            true => Some(true),
+            false => dates.iter().all(Option::is_some).then_some(false),
+        })
     }
 
     /// `GET v1/Me` and `v1/System/Version`: reachable, and the login is good.

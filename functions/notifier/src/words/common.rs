@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::BaseUrl;
 use shared::drift::DriftKind;
 use shared::events::MailFlow;
+use shared::half_done::HalfDone;
 use shared::mailbox::Unusable;
 
 use crate::event::{self, Mailbox, Notice};
@@ -64,6 +65,17 @@ pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+/// Where the delivery of a new client secret came to.
+pub(super) fn half_done(half_done: HalfDone) -> String {
+    let left = match half_done {
+        HalfDone::SendingNotYet => "sending",
+        HalfDone::ReceivingNotYet => "receiving",
+        HalfDone::SomeNotYet => "the others",
+    };
+    let state = sentence(&half_done.to_string());
+    format!("{state} The renewal goes on with {left}.")
 }
 
 /// Whether mail flows, and until when if nobody does anything.

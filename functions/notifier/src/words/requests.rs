@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use shared::events::MailFlow;
+use shared::half_done::HalfDone;
 use shared::mailbox_secret::{Delivery, Direction};
 use shared::ticket::Purpose;
 
-use super::common::{last_day_before, link, mail_until, urgency};
+use super::common::{half_done, last_day_before, link, mail_until, urgency};
 use super::{Message, Urgency};
 use crate::event::{Connection, HandOverNeeded, PermissionEnding, SignInNeeded};
 
@@ -72,7 +73,11 @@ pub(super) fn sign_in(needed: &SignInNeeded) -> Message {
         headline,
         of_many: of_many.into(),
         general: vec![format!("{WHAT_IT_IS} {why}")],
-        particular: vec![mail_until(*mail, *due_by), as_the_mailbox(mailbox)],
+        particular: particular(
+            mail_until(*mail, *due_by),
+            needed.half_done,
+            as_the_mailbox(mailbox),
+        ),
         to_do: SIGN_IN.to_owned(),
         for_administrator: None,
         link: Some(link(&needed.link)),
@@ -151,11 +156,16 @@ pub(super) fn hand_over(needed: &HandOverNeeded) -> Message {
         headline,
         of_many: of_many.into(),
         general: vec![format!("{WHAT_IT_IS} {why}")],
-        particular: vec![mail_now, as_the_mailbox(mailbox)],
+        particular: particular(mail_now, needed.half_done, as_the_mailbox(mailbox)),
         to_do: to_do.to_owned(),
         for_administrator: None,
         link: Some(link(&needed.link)),
     }
+}
+
+fn particular(mail: String, half: Option<HalfDone>, account: String) -> Vec<String> {
+    let half = half.map(half_done);
+    [mail].into_iter().chain(half).chain([account]).collect()
 }
 
 pub(super) fn directions(connections: &[Connection]) -> &'static str {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::events::MailFlow;
 use shared::out_of_reach::OutOfReach;
 
-use super::common::{self, day, mail_until, now, sentence, time, urgency};
+use super::common::{self, day, half_done, mail_until, now, sentence, time, urgency};
 use super::over::had_been;
 use super::{Message, Urgency};
 use crate::event::{Drift, Failed, Revealed, Stalled, Stops};
@@ -78,6 +78,7 @@ fn failure(failed: &Failed) -> Message {
         step,
         what,
         code,
+        half_done: half,
         next_step,
         mail,
         expires_at,
@@ -89,6 +90,7 @@ fn failure(failed: &Failed) -> Message {
         .map(|id| format!("The connection is {id}."))
         .into_iter()
         .collect();
+    particular.extend(half.map(half_done));
     particular.push(mail_until(*mail, *expires_at));
     Message {
         urgency: urgency(*mail, Urgency::Wrong),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use shared::events::{Event, EventKind, MailboxSubject, Subject};
 use shared::failure::Failure;
 use shared::grants::GrantsDocument;
+use shared::half_done::HalfDone;
 use shared::mailbox_secret::{Delivery, MailboxSecret, SignInName, StoredCredential};
 use shared::policy::{self, Policy};
 use shared::secret_store::SecretMetadata;
@@ -52,6 +53,23 @@ impl HandOverContext {
         let attestations = &self.grants_document.attestations;
         self.ticket.purpose == Purpose::Rotate
             && others.any(|c| !attestations.attested(&self.ticket.version, &c.id))
+    }
+
+    /// How far the new secret has come at this account's connections, if that is half way.
+    pub fn half_done(&self) -> Option<HalfDone> {
+        if self.ticket.purpose != Purpose::Rotate {
+            return None;
+        }
+        let attestations = &self.grants_document.attestations;
+        let connections = self.document.connections.iter();
+        let own = connections.filter(|c| c.mailbox == self.ticket.mailbox);
+        HalfDone::of(own.map(|connection| {
+            let has = match connection.delivery {
+                Delivery::Attended => attestations.attested(&self.ticket.version, &connection.id),
+                Delivery::Api => self.session.held.contains(&connection.direction),
+            };
+            (connection.direction, has)
+        }))
     }
 
     /// When the new secret will be renewed in its turn.

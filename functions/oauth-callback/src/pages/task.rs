@@ -49,6 +49,7 @@ pub(crate) fn page(
     let observation = observations.get(at).and_then(Option::as_ref);
     let content = html! {
         p.progress { (words::progress(at, tasks.len())) }
+        @if let Some(half_done) = context.half_done() { p { (words::half_done(half_done)) } }
         (shop_and_mailbox(&[connection], &connection.mailbox))
         @if task.has_failed() {
             section.notice role="status" {

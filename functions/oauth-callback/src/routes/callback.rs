@@ -8,7 +8,6 @@ mod redeem;
 mod sign_in;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -33,7 +32,7 @@ use crate::session::ended::{self, Ended};
 use crate::session::owner::GrantHolder;
 use crate::session::sealed_cookie::Cookie;
 use crate::session::sign_in::{self as session, SignInSession};
-use crate::session::signed_in::SignedIn;
+use crate::session::signed_in::{AtShopCtrl, SignedIn};
 use crate::{load, rotation};
 use sign_in::SignIn;
 
@@ -125,10 +124,10 @@ async fn complete(
     store_grant(&store, sign_in, &grant).await?;
     info!(mailbox = %sign_in.ticket.mailbox, "stored a grant");
     let offers = offer::offer(clients, sign_in, deadline).await;
-    match hand_over_work(sign_in, &grants_document.attestations, &offers.addresses) {
-        HandOverWork::Open => redirect_to_hand_over(clients, sign_in, &account, offers.addresses),
+    match hand_over_work(sign_in, &grants_document.attestations, &offers.shopctrl) {
+        HandOverWork::Open => redirect_to_hand_over(clients, sign_in, &account, offers.shopctrl),
         HandOverWork::Done => {
-            let response = redirect_to_hand_over(clients, sign_in, &account, offers.addresses)?;
+            let response = redirect_to_hand_over(clients, sign_in, &account, offers.shopctrl)?;
             resume_rotation(clients, sign_in).await;
             Ok(response)
         }
@@ -186,7 +185,7 @@ enum HandOverWork {
 fn hand_over_work(
     sign_in: &SignIn,
     attestations: &Attestations,
-    authorize: &BTreeMap<String, String>,
+    shopctrl: &AtShopCtrl,
 ) -> HandOverWork {
     let version = &sign_in.ticket.version;
     let attested = |connection: &Connection| attestations.attested(version, &connection.id);
@@ -194,7 +193,7 @@ fn hand_over_work(
         Purpose::Rotate => sign_in.attended().collect(),
         Purpose::Connect => Vec::new(),
     };
-    if !authorize.is_empty() || !attended.iter().all(|connection| attested(connection)) {
+    if !shopctrl.authorize.is_empty() || !attended.iter().all(|connection| attested(connection)) {
         HandOverWork::Open
     } else if attended.is_empty() {
         HandOverWork::None
@@ -207,12 +206,12 @@ fn redirect_to_hand_over(
     clients: &Clients,
     sign_in: &SignIn,
     account: &Account,
-    authorize: BTreeMap<String, String>,
+    shopctrl: AtShopCtrl,
 ) -> RouteResult {
     let ticket = sign_in.session.ticket.clone();
     let authenticated = authenticated_at(sign_in, account);
     let oid = account.oid.clone();
-    let signed_in = SignedIn::begin(ticket, oid, authorize, authenticated, sign_in.now)?;
+    let signed_in = SignedIn::begin(ticket, oid, shopctrl, authenticated, sign_in.now)?;
     info!("the person is led on to the hand-over");
     Ok(Response::redirect(clients.settings.url(Route::Attestation))
         .with_cookie(session::COOKIE.end())

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::failure::Failure;
 use shared::ids::DirectoryId;
-use shared::mailbox_secret::Connection;
+use shared::mailbox_secret::{Connection, Direction};
 use shared::ticket::TicketKey;
 use subtle::ConstantTimeEq;
 
@@ -26,6 +26,15 @@ const COOKIE: Cookie = Cookie {
     max_age: LIFETIME.as_secs(),
 };
 
+/// What ShopCtrl said when the secret was offered to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AtShopCtrl {
+    /// Where it wants the owner's own sign-in, by connection id.
+    pub authorize: BTreeMap<String, String>,
+    /// The directions in which all of the account's `api` connections had the secret.
+    pub held: Vec<Direction>,
+}
+
 /// The mailbox's owner, signed in, by a link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SignedIn {
@@ -38,7 +47,10 @@ pub(crate) struct SignedIn {
     /// Where connections are authorized at ShopCtrl that it did not take without a person, by
     /// connection id.
     pub authorize: BTreeMap<String, String>,
-    /// Those of them of which the person said that it is done.
+    /// The directions in which all of the account's `api` connections had the secret by then.
+    #[serde(default)]
+    pub held: Vec<Direction>,
+    /// Those of `authorize` of which the person said that it is done.
     pub authorized: Vec<String>,
     /// Whether the secret was shown in it.
     pub revealed: bool,
@@ -56,7 +68,7 @@ impl SignedIn {
     pub fn begin(
         ticket: String,
         oid: DirectoryId,
-        authorize: BTreeMap<String, String>,
+        shopctrl: AtShopCtrl,
         authenticated: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Self, Failure> {
@@ -64,7 +76,8 @@ impl SignedIn {
             ticket,
             oid,
             form: random()?.expose_secret().to_owned(),
-            authorize,
+            authorize: shopctrl.authorize,
+            held: shopctrl.held,
             authorized: Vec::new(),
             revealed: false,
             authenticated: authenticated.map(Timestamp::as_second),
@@ -136,7 +149,7 @@ mod tests {
         SignedIn::begin(
             "ticket".into(),
             oid,
-            BTreeMap::new(),
+            AtShopCtrl::default(),
             authenticated,
             at("2026-11-23T09:00:00Z"),
         )

@@ -1,8 +1,6 @@
 //! ask: sends the link anew of what a person is waited for, because somebody has none that works: a mail was lost, or
 //! its link has ended. Nothing is tried again for it, and nothing is changed but the note of what was asked.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use shared::failure::{Failure, Kind};
 use shared::grants::GrantsDocument;
@@ -50,6 +48,7 @@ pub(super) async fn run(
         due_by: MailboxSecret::read(&current?.text)?
             .credential
             .end(secret.tags.get(tags::EXPIRES_AT)),
+        half_done: None,
     };
     let context = Context {
         clients,
@@ -122,10 +121,8 @@ fn needs(
     let open = |c: &&Connection| {
         c.delivery == Delivery::Attended && !known.attestations.attested(&context.version, &c.id)
     };
-    let mut needs = Need::hand_overs(document.connections.iter().filter(open));
-    let handing_over: BTreeSet<String> = needs.iter().map(|need| need.mailbox().key()).collect();
-    // The page of a hand-over has the sign-in too.
-    needs.extend(sign_ins.filter(|need| !handing_over.contains(&need.mailbox().key())));
+    let hand_overs = Need::hand_overs(document.connections.iter().filter(open));
+    let mut needs = Need::together(sign_ins.collect(), hand_overs);
     if needs.is_empty() {
         // What is left to wait for: ShopCtrl wants a sign-in of its own.
         needs = Need::hand_overs(document.connections.iter().filter(api));

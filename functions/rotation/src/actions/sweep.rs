@@ -63,6 +63,7 @@ pub(super) async fn run(
         let request = Request {
             purpose: Purpose::Connect,
             due_by: context.document.credential.end(None),
+            half_done: None,
         };
         let now = world.registration.now();
         failures.push(ask(context, needs, request, now).await?);

@@ -7,16 +7,16 @@ use shared::ids::KeyId;
 use shared::mailbox_secret::{Connection, MailboxSecret, StoredCredential};
 use shared::retry::{CallError, Deadline, Retry, backoff, out_of_time, with_retries};
 use shared::shopctrl::ShopCtrl;
-use shared::shopctrl::connections::Replaced;
+use shared::shopctrl::connections::{Held, Replaced};
 use tracing::info;
 
 use crate::context::Context;
 
 /// How a delivery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Delivered {
     /// The connection is Authorized with the secret.
-    Yes,
+    Yes(Held),
     /// ShopCtrl needs a person to authorize; it changed nothing.
     PersonNeeded,
 }
@@ -58,14 +58,14 @@ async fn deliver_once(
 ) -> Result<Option<Delivered>, CallError> {
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
     if held.has(credential.key_id) {
-        return Ok(Some(Delivered::Yes));
+        return Ok(Some(Delivered::Yes(held)));
     }
     if !deadline.leaves_time_for(1) {
         return Err(out_of_time());
     }
     let swapped = shopctrl.replace_secret(connection, &held, document, credential);
     Ok(match swapped.await? {
-        Replaced::Authorized(held) if held.has(credential.key_id) => Some(Delivered::Yes),
+        Replaced::Authorized(held) if held.has(credential.key_id) => Some(Delivered::Yes(held)),
         // 200, and yet not what was asked for: look again.
         Replaced::Authorized(_) | Replaced::ChangedMeanwhile => None,
         Replaced::PersonNeeded { .. } => Some(Delivered::PersonNeeded),

@@ -92,7 +92,7 @@ pub(crate) async fn put_back(
         // One that cannot be mended does not keep the others.
         match round.put_back_one(connection).await {
             Ok(None) => {}
-            Ok(Some(Delivered::Yes)) => all.delivered.push(connection.id.clone()),
+            Ok(Some(Delivered::Yes(_))) => all.delivered.push(connection.id.clone()),
             Ok(Some(Delivered::PersonNeeded)) => {
                 all.needs.extend(Need::hand_overs([connection]));
             }
@@ -143,7 +143,7 @@ impl Round<'_> {
         }
         let delivered =
             deliver(&shopctrl, connection, document, self.credential, *deadline).await?;
-        if delivered == Delivered::Yes {
+        if let Delivered::Yes(_) = delivered {
             self.publish(connection).await?;
         }
         Ok(Some(delivered))

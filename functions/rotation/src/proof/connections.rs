@@ -1,28 +1,22 @@
-//! The connections of a document, proved by what ShopCtrl shows of them: its own test, and the mail check.
+//! The connections of a document, proved by what ShopCtrl shows of them after its own test: that they hold the secret
+//! still, and the mail check.
 
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{EventKind, Trouble};
 use shared::failure::{Failure, Kind};
 use shared::grants::attestations::Attestations;
-use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret, StoredCredential};
+use shared::mailbox_secret::{Connection, Delivery, Direction, StoredCredential};
 use shared::retry::{backoff, with_retries};
-use shared::rotation::Step;
-use shared::secret_store::versions::CURRENT;
 use shared::shopctrl::ShopCtrl;
-use shared::shopctrl::connections::Tested;
+use shared::shopctrl::connections::Held;
 use shared::shopctrl::status::LastMailCheck;
 use shared::tags;
 use shared::tags::open_troubles::OpenTroubles;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::context::Context;
-use crate::delivery::deliver::{Delivered, deliver};
 use crate::delivery::logins::Logins;
-use crate::failures::{Failed, publish_failure};
-
-/// ShopCtrl's test is asked for this often before a connection is put back.
-const TESTS: u32 = 2;
 
 /// They hold this credential, which is the context's version's, and work with it.
 pub(crate) async fn prove_connections(
@@ -42,8 +36,10 @@ pub(crate) async fn prove_connections(
             Direction::Receiving => {
                 wait_for_mail_check(context, &shopctrl, connection, since).await
             }
-            // ShopCtrl shows nothing of sending but its own test.
-            Direction::Sending => Ok(()),
+            Direction::Sending => {
+                look_at_sent(&shopctrl, connection, since).await;
+                Ok(())
+            }
         }
     });
     let failures = futures_util::future::join_all(proofs)
@@ -53,9 +49,8 @@ pub(crate) async fn prove_connections(
     failures.reduce(|first, _| first).map_or(Ok(()), Err)
 }
 
-/// An `api` connection holds the new secret, is switched on and passes ShopCtrl's own test.
-/// Returns when it took the secret, by ShopCtrl's clock. Where it took it and fails its test, it
-/// is put back to the current secret, which still works, where that is known.
+/// An `api` connection holds the new secret still, with which setSecret saw it pass ShopCtrl's own test, and is
+/// switched on. Returns when it took the secret, by ShopCtrl's clock.
 async fn prove_api(
     context: &Context<'_>,
     credential: &StoredCredential,
@@ -63,78 +58,35 @@ async fn prove_api(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Failure> {
-    let Context {
-        clients,
-        secret,
-        deadline,
-        ..
-    } = context;
-    let held = with_retries(*deadline, async || shopctrl.connection(connection).await);
+    let held = with_retries(context.deadline, async || {
+        shopctrl.connection(connection).await
+    });
     let held = held.await?;
-    let id = &connection.id;
     if !held.has(credential.key_id) {
+        let id = &connection.id;
         let what = format!("proving connection {id}: it does not hold the new secret");
-        return Err(Failure::new(Kind::Temporary, what));
+        return Err(Failure::new(Kind::Temporary, what)
+            .next_step("Nothing to do: the rotation is tried again from its delivery."));
     }
-    if !held.enabled {
-        let since = held.secret_changed_at.unwrap_or(now);
-        return Err(publish_disabled(context, connection, since).await?);
-    }
-    if passes_test(context, shopctrl, connection).await? {
-        return Ok(held.secret_changed_at);
-    }
-    let what =
-        format!("testing connection {id} in ShopCtrl: it took the new secret, and its test failed");
-    let current = clients.store.value_with_label(&secret.arn, CURRENT).await?;
-    let current = MailboxSecret::read(&current.text)?;
-    let outcome = match current.credential.stored() {
-        Some(before) if before.expires_at <= now => {
-            return Err(Failure::new(Kind::Temporary, what));
-        }
-        Some(before) => match deliver(shopctrl, connection, &current, before, *deadline).await? {
-            Delivered::Yes => "it was put back to the current one",
-            Delivered::PersonNeeded => "putting it back needs a person",
-        },
-        None => "the one before is not known, and cannot be put back",
-    };
-    warn!(connection = %id, outcome, "ShopCtrl cannot use the new secret");
-    let failure = Failure::new(Kind::Temporary, format!("{what}; {outcome}"))
-        .next_step("It is tried again; if it goes on, test the connection in ShopCtrl.");
-    // After "Connection Delivered" nobody else would hear of it.
-    let failed = Failed {
-        step: Step::TestSecret,
-        token: &context.version,
-        failure: &failure,
-    };
-    publish_failure(clients, secret, failed).await?;
-    Err(failure)
+    refuse_disabled(context, connection, &held, now).await?;
+    Ok(held.secret_changed_at)
 }
 
-async fn passes_test(
+/// A connection that somebody switched off cannot be tested.
+pub(crate) async fn refuse_disabled(
     context: &Context<'_>,
-    shopctrl: &ShopCtrl,
     connection: &Connection,
-) -> Result<bool, Failure> {
-    let deadline = context.deadline;
-    for attempt in 1..=TESTS {
-        let tested = with_retries(deadline, async || {
-            shopctrl.test_connection(connection).await
-        });
-        match tested.await? {
-            Tested::Passed => return Ok(true),
-            Tested::Failed => {
-                info!(connection = %connection.id, attempt, "ShopCtrl's test failed");
-                if attempt < TESTS && !deadline.sleep(backoff(attempt)).await {
-                    break;
-                }
-            }
-        }
+    held: &Held,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if held.enabled {
+        return Ok(());
     }
-    Ok(false)
+    let since = held.secret_changed_at.unwrap_or(now);
+    Err(publish_disabled(context, connection, since).await?)
 }
 
-/// A connection that somebody switched off cannot be proved, and a direction that is not proved
-/// never turns green. It holds the new secret already, so no mail is lost by waiting.
+/// A direction that is not proved never turns green. The connection holds the new secret already, so no mail is lost by waiting.
 async fn publish_disabled(
     context: &Context<'_>,
     connection: &Connection,
@@ -221,6 +173,26 @@ async fn wait_for_mail_check(
         };
     }
     Ok(())
+}
+
+/// One look at whether ShopCtrl has sent mail since it took the secret: said and never waited for, since a shop may have
+/// nothing to send.
+async fn look_at_sent(shopctrl: &ShopCtrl, connection: &Connection, since: Option<Timestamp>) {
+    let shop_id = connection.shopctrl.shop_id;
+    let sent = match since {
+        Some(since) => shopctrl.has_sent_since(shop_id, since).await,
+        None => Ok(None),
+    };
+    let sent = match sent {
+        Ok(Some(true)) => "it has sent mail",
+        Ok(Some(false)) => "it has sent nothing yet",
+        Ok(None) => "not known",
+        Err(error) => {
+            info!(connection = %connection.id, failure = %error.failure, "ShopCtrl could not be asked what it sent");
+            "not known"
+        }
+    };
+    info!(connection = %connection.id, sent, "what ShopCtrl shows of its sending since it took the secret");
 }
 
 /// A proof is not skipped because its answer is odd.

@@ -8,12 +8,12 @@ use tracing::{info, warn};
 
 use super::grant::{NotRedeemed, Redeemer, store_redeemed};
 use super::opening::{Broken, open};
+use super::round_trip::{Trip, round_trip};
 use crate::ask_person::Need;
 use crate::context::Context;
 
 /// Redeems every mailbox's grant with this client secret of its app, which touches no mailbox; returns the sign-ins
 /// that only an owner can make.
-#[expect(dead_code, reason = "setSecret is about to")]
 pub(crate) async fn redeem_grants(
     context: &Context<'_>,
     secret: &ClientSecret,
@@ -32,9 +32,10 @@ pub(crate) async fn prove_mailboxes(
     context: &Context<'_>,
     secret: &ClientSecret,
     grants: &Grants,
+    trip: Trip,
 ) -> Result<Vec<Need>, Failure> {
     let prove = async |mailbox: &MailboxAddress| {
-        prove_mailbox(context, secret, grants, mailbox).await?;
+        prove_mailbox(context, secret, grants, mailbox, trip).await?;
         info!(%mailbox, "the mailbox works with the grant");
         Ok(())
     };
@@ -92,6 +93,7 @@ async fn prove_mailbox(
     secret: &ClientSecret,
     grants: &Grants,
     mailbox: &MailboxAddress,
+    trip: Trip,
 ) -> Result<(), NotRedeemed> {
     let grant = grant_of(grants, mailbox)?;
     let redeemer = &redeemer(context, secret, mailbox, grant);
@@ -109,17 +111,31 @@ async fn prove_mailbox(
         );
         match first(broken.await) {
             Some(failure) => Err(NotRedeemed::Failed(failure)),
-            None => Ok(()),
+            None => Ok((connections, tokens)),
         }
     });
-    let proofs = futures_util::future::join_all(proofs).await;
-    let failures = proofs.into_iter().filter_map(Result::err);
-    // Where its owner has to sign in, that is asked for, whatever else there is.
-    let worst = failures.reduce(|one, other| match one {
-        NotRedeemed::OwnerNeeded(_) => one,
-        NotRedeemed::Unusable(..) | NotRedeemed::Failed(_) => other,
+    let (mut proved, mut worst) = (Vec::new(), None);
+    for proof in futures_util::future::join_all(proofs).await {
+        match proof {
+            Ok(of_resource) => proved.push(of_resource),
+            // Where its owner has to sign in, that is asked for, whatever else there is.
+            Err(NotRedeemed::OwnerNeeded(reason)) => {
+                worst = Some(NotRedeemed::OwnerNeeded(reason));
+            }
+            Err(error) => worst = worst.or(Some(error)),
+        }
+    }
+    if let Some(worst) = worst {
+        return Err(worst);
+    }
+    let proved = proved.iter().flat_map(|(connections, tokens)| {
+        connections
+            .iter()
+            .map(move |connection| (*connection, tokens))
     });
-    worst.map_or(Ok(()), Err)
+    let proved: Vec<_> = proved.collect();
+    let round_trip = round_trip(context, trip, &proved).await;
+    round_trip.map_err(NotRedeemed::Failed)
 }
 
 fn first(broken: Vec<Broken<'_>>) -> Option<Failure> {

@@ -22,7 +22,6 @@ pub(super) enum Companion {
 }
 
 pub(super) struct Beside<'a> {
-    /// The document that consumers use now.
     current: MailboxSecret,
     pub(super) logins: Logins<'a>,
     /// `None` where it was not asked for.
@@ -63,6 +62,11 @@ pub(super) async fn read<'a>(
 }
 
 impl Beside<'_> {
+    /// The document that consumers use now.
+    pub(super) fn current(&self) -> &MailboxSecret {
+        &self.current
+    }
+
     /// When mail stops unless the pending credential takes the current one's place, where that is known.
     pub(super) fn mail_stops(&self, secret: &SecretMetadata) -> Option<Timestamp> {
         let cached = secret.tags.get(tags::EXPIRES_AT);

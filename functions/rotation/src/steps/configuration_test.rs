@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::credentials::removal::find_credential;
 use crate::delivery::logins::Logins;
 use crate::proof::mailboxes::prove_mailboxes;
+use crate::proof::round_trip::Trip;
 use crate::proof::sign_in::{Refused, wait_until_signs_in};
 
 /// Tries all of it and reports all that is wrong in one message. A missing or dead grant is no
@@ -74,7 +75,7 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
     let needs = match (grants_document, &signed_in) {
         (Ok(grants_document), Some(signed_in)) => {
             let secret = &signed_in.with.client_secret;
-            prove_mailboxes(context, secret, &grants_document.grants).await
+            prove_mailboxes(context, secret, &grants_document.grants, Trip::Once).await
         }
         (Ok(_), None) => Ok(Vec::new()),
         (Err(failure), _) => Err(failure),
@@ -87,6 +88,7 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         let request = Request {
             purpose: Purpose::Connect,
             due_by: Some(signed_in.with.expires_at),
+            half_done: None,
         };
         let waiting = ask(context, needs, request, signed_in.now).await?;
         info!(%waiting, "asked for the first grants");

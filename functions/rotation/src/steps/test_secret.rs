@@ -1,5 +1,5 @@
-//! testSecret: proves the pending secret: sign-ins, the mailbox with the stored grant, ShopCtrl's own
-//! test, and that ShopCtrl goes on checking mail.
+//! testSecret: proves the pending secret, which setSecret saw pass ShopCtrl's own tests: sign-ins, the mailbox with the
+//! stored grant, that each connection holds it still, and that ShopCtrl goes on checking mail.
 
 use shared::failure::{Failure, Kind};
 use shared::retry::Deadline;
@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::context::Context;
 use crate::proof::connections::prove_connections;
 use crate::proof::mailboxes::prove_mailboxes;
+use crate::proof::round_trip::Trip;
 use crate::proof::sign_in::wait_until_signs_in;
 
 pub(super) async fn run(
@@ -58,7 +59,12 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
             &grants_document.attestations,
             now
         ),
-        prove_mailboxes(context, client_secret, &grants_document.grants),
+        prove_mailboxes(
+            context,
+            client_secret,
+            &grants_document.grants,
+            Trip::OfRotation
+        ),
     );
     // A person is asked at once, whatever the connections say, and the connections' failure
     // comes before the waiting: it is what has to be looked at.
@@ -69,6 +75,7 @@ async fn prove(stored: &Stored<'_>) -> Result<(), Failure> {
         let request = Request {
             purpose: Purpose::Rotate,
             due_by: beside.mail_stops(secret),
+            half_done: None,
         };
         Some(ask(context, needs, request, now).await?)
     };

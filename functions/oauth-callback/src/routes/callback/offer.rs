@@ -1,19 +1,21 @@
 //! Offers the version's secret to ShopCtrl while the account's owner is here: where ShopCtrl wants a
-//! sign-in of its own, they are led on to it.
+//! sign-in of its own, they are led on to it. In a rotation one direction takes it at most: its test comes before the
+//! other, and that is the rotation's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::failure::{Failure, Kind};
-use shared::mailbox_secret::{Connection, Delivery};
+use shared::mailbox_secret::{Connection, Delivery, Direction};
 use shared::retry::{Deadline, with_retries};
 use shared::shopctrl::connections::Replaced;
 use shared::ticket::Purpose;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 use url::Url;
 
 use super::sign_in::SignIn;
 use crate::clients::Clients;
+use crate::session::signed_in::AtShopCtrl;
 use crate::shopctrl;
 
 /// ShopCtrl may take this long to answer an offer; the person waits meanwhile.
@@ -24,10 +26,19 @@ const LONGEST_ADDRESSES: usize = 1400;
 /// What came of offering the secret to ShopCtrl.
 #[derive(Default)]
 pub(crate) struct Offers {
-    /// By connection: where ShopCtrl wants the owner's own sign-in.
-    pub(crate) addresses: BTreeMap<String, String>,
+    pub(crate) shopctrl: AtShopCtrl,
     /// Something could not be offered, or its address cannot be led to.
     pub(crate) failed: bool,
+}
+
+/// What came of offering it to one connection.
+enum Offered {
+    /// It had the secret before.
+    HadIt,
+    /// It took the secret, or was changed meanwhile.
+    TookIt,
+    /// ShopCtrl wants the owner's own sign-in at this address, and changed nothing.
+    PersonNeeded(String),
 }
 
 /// Offers the version's secret to this account's `api` connections that do not have it, now that
@@ -40,38 +51,74 @@ pub(crate) async fn offer(clients: &Clients, sign_in: &SignIn, deadline: Deadlin
         // A connection may hold the pending secret already: it is not given the current one back.
         return offers;
     }
-    let deadline = deadline.at_most(OFFER);
-    let connections = sign_in
-        .connections()
-        .filter(|connection| connection.delivery == Delivery::Api);
-    let made = connections.map(async |connection| {
-        let offer = offer_one(clients, sign_in, connection, deadline);
-        let answer = tokio::time::timeout(OFFER, offer).await;
-        (connection, answer)
-    });
+    let within = Within {
+        deadline: deadline.at_most(OFFER),
+        ends: Instant::now() + OFFER,
+    };
     let mut room = LONGEST_ADDRESSES;
-    for (connection, answer) in futures_util::future::join_all(made).await {
-        match answer {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(url))) if url.len() <= room => {
-                room -= url.len();
-                offers.addresses.insert(connection.id.to_string(), url);
+    for direction in [Direction::Receiving, Direction::Sending] {
+        let of_direction = |c: &&Connection| c.direction == direction;
+        let api = sign_in
+            .connections()
+            .filter(|c| c.delivery == Delivery::Api);
+        let api: Vec<&Connection> = api.filter(of_direction).collect();
+        let made = api
+            .iter()
+            .map(|connection| offer_to(clients, sign_in, connection, &within));
+        let made = futures_util::future::join_all(made).await;
+        let had_it = |offered: &Option<Offered>| matches!(offered, Some(Offered::HadIt));
+        if !api.is_empty() && made.iter().all(had_it) {
+            offers.shopctrl.held.push(direction);
+        }
+        let mut took_it = false;
+        for (connection, offered) in api.into_iter().zip(made) {
+            match offered {
+                Some(Offered::HadIt) => {}
+                Some(Offered::TookIt) => took_it = true,
+                Some(Offered::PersonNeeded(url)) if url.len() <= room => {
+                    room -= url.len();
+                    let authorize = &mut offers.shopctrl.authorize;
+                    authorize.insert(connection.id.to_string(), url);
+                }
+                Some(Offered::PersonNeeded(_)) => {
+                    warn!(connection = %connection.id, "ShopCtrl's address to authorize at is too long");
+                    offers.failed = true;
+                }
+                None => offers.failed = true,
             }
-            Ok(Ok(Some(_))) => {
-                warn!(connection = %connection.id, "ShopCtrl's address to authorize at is too long");
-                offers.failed = true;
-            }
-            Ok(Err(failure)) => {
-                info!(connection = %connection.id, %failure, "the secret was not offered to ShopCtrl");
-                offers.failed = true;
-            }
-            Err(_) => {
-                info!(connection = %connection.id, "the secret was not offered to ShopCtrl, which takes too long");
-                offers.failed = true;
-            }
+        }
+        if sign_in.ticket.purpose == Purpose::Rotate && (took_it || offers.failed) {
+            break;
         }
     }
     offers
+}
+
+/// The time that all offers together have.
+struct Within {
+    deadline: Deadline,
+    ends: Instant,
+}
+
+/// `None` where it failed, which is logged.
+async fn offer_to(
+    clients: &Clients,
+    sign_in: &SignIn,
+    connection: &Connection,
+    within: &Within,
+) -> Option<Offered> {
+    let offer = offer_one(clients, sign_in, connection, within.deadline);
+    match timeout_at(within.ends, offer).await {
+        Ok(Ok(offered)) => Some(offered),
+        Ok(Err(failure)) => {
+            info!(connection = %connection.id, %failure, "the secret was not offered to ShopCtrl");
+            None
+        }
+        Err(_) => {
+            info!(connection = %connection.id, "the secret was not offered to ShopCtrl, which takes too long");
+            None
+        }
+    }
 }
 
 async fn offer_one(
@@ -79,20 +126,20 @@ async fn offer_one(
     sign_in: &SignIn,
     connection: &Connection,
     deadline: Deadline,
-) -> Result<Option<String>, Failure> {
+) -> Result<Offered, Failure> {
     let shopctrl = shopctrl::client(clients, connection).await?;
     let held = with_retries(deadline, async || shopctrl.connection(connection).await).await?;
     if held.has(sign_in.credential.key_id) {
-        return Ok(None);
+        return Ok(Offered::HadIt);
     }
     match shopctrl
         .replace_secret(connection, &held, &sign_in.mailbox, &sign_in.credential)
         .await?
     {
-        Replaced::Authorized(_) | Replaced::ChangedMeanwhile => Ok(None),
+        Replaced::Authorized(_) | Replaced::ChangedMeanwhile => Ok(Offered::TookIt),
         Replaced::PersonNeeded { authorize_url } => {
             if may_lead_to(&authorize_url, sign_in, connection) {
-                return Ok(Some(authorize_url));
+                return Ok(Offered::PersonNeeded(authorize_url));
             }
             Err(Failure::new(
                 Kind::Misconfigured,

@@ -6,7 +6,7 @@ use shared::failure::Failure;
 use shared::grants::GrantsDocument;
 use shared::graph::application::{Application, Registration};
 use shared::ids::MailboxAddress;
-use shared::mailbox_secret::{Connection, Delivery, MailboxSecret};
+use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
 use shared::rotation::inspection::{Facts, HeldSecret, StoredGrant, TenantRotator};
 
 use super::Look;
@@ -48,6 +48,7 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
         credentials: None,
         mailboxes: mailbox.own_addresses(),
         connections: mailbox.connections.iter().map(|c| c.id.clone()).collect(),
+        sending: sending(mailbox).map(|c| c.id.clone()).collect(),
         attended: attended(mailbox).map(|c| c.id.clone()).collect(),
         held: Vec::new(),
         attested: Vec::new(),
@@ -73,6 +74,11 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
     facts.problems.sort_by_key(ToString::to_string);
     facts.problems.dedup();
     facts
+}
+
+fn sending(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {
+    let connections = mailbox.connections.iter();
+    connections.filter(|connection| connection.direction == Direction::Sending)
 }
 
 fn attended(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {

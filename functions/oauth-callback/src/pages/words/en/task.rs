@@ -1,6 +1,7 @@
 //! The steps of a hand-over for one connection.
 
 use shared::grants::attestations::HandOverState;
+use shared::half_done::HalfDone;
 use shared::mailbox_secret::{Connection, Direction, Protocol, SignInName};
 
 use super::common::host;
@@ -11,6 +12,15 @@ use crate::hand_over::way::Way;
 
 pub(crate) fn progress(at: usize, of: usize) -> String {
     format!("Part {} of {of}", at + 1)
+}
+
+/// Before the steps for what does not have it.
+pub(crate) fn half_done(half_done: HalfDone) -> &'static str {
+    match half_done {
+        HalfDone::SendingNotYet => "Receiving has the new secret, sending not yet.",
+        HalfDone::ReceivingNotYet => "Sending has the new secret, receiving not yet.",
+        HalfDone::SomeNotYet => "Some connections have the new secret, others not yet.",
+    }
 }
 
 pub(crate) fn title(task: &Task<'_>) -> &'static str {

@@ -1,0 +1,221 @@
+//! A round trip: a test mail goes out each way that a mailbox sends, and is seen on the way that it receives.
+
+use shared::cloud::Endpoints;
+use shared::entra::token::Tokens;
+use shared::failure::{Failure, Kind};
+use shared::graph::account::{self, Folder};
+use shared::ids::MailboxAddress;
+use shared::mailbox::{Access, TestMail};
+use shared::mailbox_secret::{Connection, Direction, Proof, Protocol};
+use shared::retry::{CallError, backoff, with_retries};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::patience::Patience;
+use crate::context::Context;
+use crate::delivery::logins::Logins;
+
+/// What a test mail is known by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trip {
+    /// One for the rotation of the context's version: a later attempt takes up what an earlier one sent.
+    OfRotation,
+    /// One of its own.
+    Once,
+}
+
+/// A connection that was opened, and the tokens for its resource.
+pub(super) type Proved<'a> = (&'a Connection, &'a Tokens);
+
+pub(super) async fn round_trip(
+    context: &Context<'_>,
+    trip: Trip,
+    proved: &[Proved<'_>],
+) -> Result<(), Failure> {
+    if !proved.iter().any(|(c, _)| c.proof == Proof::RoundTrip) {
+        return Ok(());
+    }
+    let of = |direction| proved.iter().filter(move |(c, _)| c.direction == direction);
+    let Some(receiving) = of(Direction::Receiving).next() else {
+        return Ok(());
+    };
+    let token = match trip {
+        Trip::OfRotation => context.version.clone(),
+        Trip::Once => Uuid::new_v4().to_string(),
+    };
+    let mut ways: Vec<&Proved<'_>> = Vec::new();
+    for way in of(Direction::Sending) {
+        if !ways.iter().any(|(c, _)| c.protocol == way.0.protocol) {
+            ways.push(way);
+        }
+    }
+    let trips = ways.into_iter().map(|sending| {
+        let by = match sending.0.protocol {
+            Protocol::Smtp => "smtp",
+            Protocol::Graph | Protocol::Imap | Protocol::Pop3 => "graph",
+        };
+        let mail = TestMail::new(&format!("{token}-{by}"), sending.1.now);
+        go(context, sending, receiving, mail)
+    });
+    let ended = futures_util::future::join_all(trips).await;
+    ended.into_iter().collect()
+}
+
+async fn go(
+    context: &Context<'_>,
+    sending: &Proved<'_>,
+    receiving: &Proved<'_>,
+    mail: TestMail,
+) -> Result<(), Failure> {
+    let endpoints = context.clients.app(&context.document).endpoints;
+    let way = Way {
+        context,
+        endpoints: &endpoints,
+        mail: &mail,
+    };
+    let doing = format!("proving connection {}", sending.0.id);
+    let gone = async {
+        // Of an attempt before this one.
+        if way.has_come(receiving).await? {
+            return Ok(true);
+        }
+        way.send(sending).await?;
+        info!(connection = %sending.0.id, subject = %mail.subject(), "sent a test mail");
+        way.comes(receiving).await
+    };
+    match gone.await.map_err(|failure| failure.while_doing(&doing))? {
+        true => {
+            info!(connection = %sending.0.id, by = %receiving.0.id, "the test mail went out and came in");
+            Ok(())
+        }
+        false => Err(way.lost(sending, receiving).await.while_doing(&doing)),
+    }
+}
+
+/// One mail, and how it goes.
+struct Way<'a> {
+    context: &'a Context<'a>,
+    endpoints: &'a Endpoints,
+    mail: &'a TestMail,
+}
+
+impl Way<'_> {
+    fn access<'a>(&'a self, (connection, tokens): &Proved<'a>) -> Access<'a> {
+        let account = connection.sign_in_as.as_ref();
+        Access {
+            servers: &self.endpoints.mail,
+            mailbox: &connection.mailbox,
+            account: account.unwrap_or(&connection.mailbox),
+            token: &tokens.access,
+        }
+    }
+
+    /// Once: what nobody knows the end of is looked for, and not sent again.
+    async fn send(&self, sending: &Proved<'_>) -> Result<(), Failure> {
+        let clients = self.context.clients;
+        let (connection, tokens) = sending;
+        let mailbox: &MailboxAddress = &connection.mailbox;
+        let sent = match connection.protocol {
+            Protocol::Smtp => {
+                let sent = clients.mail.send(self.access(sending), self.mail).await;
+                sent.map_err(|not_opened| not_opened.error)
+            }
+            Protocol::Graph | Protocol::Imap | Protocol::Pop3 => {
+                let (http, token) = (&clients.http, &tokens.access);
+                account::send_test_mail(http, self.endpoints, token, mailbox, self.mail).await
+            }
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(CallError { failure, .. }) if failure.kind == Kind::Temporary => {
+                warn!(%failure, "whether the test mail was sent is not known; it is looked for");
+                Ok(())
+            }
+            Err(error) => Err(error.failure),
+        }
+    }
+
+    async fn has_come(&self, receiving: &Proved<'_>) -> Result<bool, Failure> {
+        let clients = self.context.clients;
+        let (connection, tokens) = receiving;
+        let deadline = self.context.deadline;
+        match self.endpoints.mail.of(connection.protocol) {
+            Some(server) => {
+                let access = self.access(receiving);
+                let take = async || {
+                    let taken = clients
+                        .mail
+                        .take(connection.protocol, access, self.mail)
+                        .await;
+                    taken.map_err(|not_opened| not_opened.error)
+                };
+                deadline.mail_server(server.host(), take).await
+            }
+            None => self.is_in(Folder::Inbox, tokens).await,
+        }
+    }
+
+    async fn is_in(&self, folder: Folder, tokens: &Tokens) -> Result<bool, Failure> {
+        let http = &self.context.clients.http;
+        let look = async || {
+            account::has_test_mail(http, self.endpoints, &tokens.access, self.mail, folder).await
+        };
+        Ok(with_retries(self.context.deadline, look).await?)
+    }
+
+    async fn comes(&self, receiving: &Proved<'_>) -> Result<bool, Failure> {
+        let wait = self.context.clients.settings.round_trip_wait.duration();
+        let wait = self.context.deadline.at_most(wait);
+        let mut looks = 1;
+        loop {
+            if self.has_come(receiving).await? {
+                return Ok(true);
+            }
+            // From 2 s on: mail to oneself takes seconds.
+            if !wait.sleep(backoff(looks + 3)).await {
+                return Ok(self.shopctrl_has_it(receiving.0).await);
+            }
+            looks += 1;
+        }
+    }
+
+    /// ShopCtrl may have taken it out of the mailbox ("Delete mail from server") before it was seen there.
+    async fn shopctrl_has_it(&self, connection: &Connection) -> bool {
+        let Context {
+            clients, document, ..
+        } = self.context;
+        let logins = Logins::read(clients, document).await;
+        let Ok(shopctrl) = logins.shopctrl(connection) else {
+            return false;
+        };
+        let shop_id = connection.shopctrl.shop_id;
+        let mails = shopctrl.mails_since(shop_id, self.mail.at()).await;
+        let mails = mails.ok().flatten().unwrap_or_default();
+        mails
+            .iter()
+            .any(|mail| mail.subject.contains(self.mail.token()))
+    }
+
+    async fn lost(&self, sending: &Proved<'_>, receiving: &Proved<'_>) -> Failure {
+        let elsewhere = match receiving.0.protocol {
+            Protocol::Graph => self
+                .is_in(Folder::Any, receiving.1)
+                .await
+                .unwrap_or_default(),
+            Protocol::Imap | Protocol::Pop3 | Protocol::Smtp => false,
+        };
+        let (what, next_step) = match elsewhere {
+            true => (
+                "the test mail came, and is in another folder than the inbox",
+                "In the mailbox, look into Junk Email and at the rules: what is not in the inbox, ShopCtrl does not read.",
+            ),
+            false => (
+                "the test mail went out, and was not seen in the inbox in time",
+                "Look for its subject in the mailbox (Junk Email, rules) and in Exchange admin center > Mail flow > Message trace. It is tried again.",
+            ),
+        };
+        let what = format!("{what} (connection {})", receiving.0.id);
+        warn!(connection = %sending.0.id, subject = %self.mail.subject(), "{what}");
+        Failure::new(Kind::Temporary, what).next_step(next_step)
+    }
+}
