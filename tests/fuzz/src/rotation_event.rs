@@ -8,6 +8,7 @@ use rotation::{Rotation, Settings};
 use serde_json::{Value, json};
 use shared::config::Reader;
 use shared::failure::Kind;
+use shared::mailbox::MailClient;
 use shared::rotation::secret_name;
 
 use crate::canned::{Canned, answering};
@@ -28,7 +29,9 @@ pub fn property(data: &[u8]) {
         journal.lock().unwrap().push((target.to_owned(), body));
         Canned::json(400, &json!({"__type": "AccessDeniedException"}))
     });
-    let rotation = Rotation::over(settings(), client);
+    let settings = settings();
+    let mail = MailClient::new(settings.aws.limits, &settings.aws.extra_roots).unwrap();
+    let rotation = Rotation::over(settings, client, mail);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -16,9 +16,11 @@ use expiry_checker::ExpiryChecker;
 use http::Request;
 use oauth_callback::OAuthCallback;
 use rotation::Rotation;
+use shared::aws::AwsSettings;
 use shared::config::Reader;
 use shared::failure::Failure;
 use shared::http::{Client, Limits, ResponseFuture, Transport, TransportError};
+use shared::mailbox::MailClient;
 use shared::secret_store::SecretStore;
 use simulators::aws::lambda::in_process::{ColdStart, FunctionError};
 use simulators::network::{Network, Unanswered};
@@ -42,7 +44,13 @@ fn rotation(world: &InProcess) -> ColdStart {
     Arc::new(move || {
         let settings = rotation::Settings::read(reader(&env)).unwrap();
         let http = client(&network, settings.aws.limits);
-        let function = Rc::new(Rotation::over(settings, http));
+        let AwsSettings {
+            limits,
+            extra_roots,
+            ..
+        } = &settings.aws;
+        let mail = MailClient::new(*limits, extra_roots).unwrap();
+        let function = Rc::new(Rotation::over(settings, http, mail));
         Rc::new(move |event, left| {
             let function = Rc::clone(&function);
             Box::pin(async move { function.handle(event, left).await.map_err(error) })
