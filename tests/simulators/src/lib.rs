@@ -13,6 +13,7 @@ pub mod serve;
 mod settled;
 pub mod shopctrl;
 pub mod template;
+pub mod tls_authority;
 pub mod world;
 
 #[cfg(test)]
