@@ -26,10 +26,7 @@ use crate::mailbox_secret::Protocol;
 use not_opened::Ended;
 use stream::Dialer;
 
-pub use imap::fuzz as fuzz_imap;
 pub use not_opened::NotOpened;
-pub use pop3::fuzz as fuzz_pop3;
-pub use refusal::fuzz as fuzz_refusal;
 pub(crate) use test_mail::{NO_AUTO_RESPONSE, TEXT};
 pub use test_mail::{SUBJECT_PREFIX, TestMail};
 pub use unusable::Unusable;

@@ -145,13 +145,6 @@ fn messages(stat: &str) -> Option<u32> {
     Some(messages)
 }
 
-/// For the fuzz target: reads what a server may say.
-pub fn fuzz(line: &[u8]) {
-    if let Some(Reply::Ok(text)) = parse(line) {
-        let _ = messages(&text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

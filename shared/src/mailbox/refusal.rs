@@ -169,20 +169,6 @@ impl Refusal {
     }
 }
 
-/// For the fuzz target: reads what a server may say behind its code.
-pub fn fuzz(text: &str) {
-    for refusal in [
-        Refusal::imap("NO", text),
-        Refusal::pop3(text),
-        Refusal::smtp("535", text),
-    ] {
-        let refusal = refusal.at(Stage::SignIn);
-        let shown = refusal.code.len() <= 100;
-        assert!(shown && refusal.code.is_ascii(), "a foreign text is shown");
-        let _ = refusal.meaning();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

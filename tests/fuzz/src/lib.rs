@@ -16,6 +16,7 @@ mod canned;
 pub mod graph_errors;
 pub mod graph_reads;
 pub mod id_tokens;
+pub mod mail_servers;
 pub mod mailbox_document;
 pub mod rotation_event;
 mod said;
@@ -27,11 +28,12 @@ pub mod token_errors;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("callback_query", callback_query::property),
     ("graph_errors", graph_errors::property),
     ("graph_reads", graph_reads::property),
     ("id_tokens", id_tokens::property),
+    ("mail_servers", mail_servers::property),
     ("mailbox_document", mailbox_document::property),
     ("rotation_event", rotation_event::property),
     ("shopctrl_answers", shopctrl_answers::property),
