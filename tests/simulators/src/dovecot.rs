@@ -15,6 +15,7 @@
 //! | AUTH before STARTTLS, where AUTH is not offered | | | `530 5.7.0 TLS required.` |
 //! | the relay refuses a mail | | | what the relay answers to DATA, word for word |
 
+mod configuration;
 mod maildir;
 mod process;
 mod relay;
@@ -35,6 +36,7 @@ use tokio::time::{sleep, timeout};
 use crate::left_out;
 use crate::serve::reserve;
 use crate::tls_authority::{ServerIdentity, TlsAuthority};
+use configuration::SWITCHES;
 use maildir::Maildirs;
 use process::{Owner, Process};
 pub use relay::Relay;
@@ -89,6 +91,14 @@ impl Protocol {
     }
 }
 
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    imap: SocketAddr,
+    pop3: SocketAddr,
+    smtp: SocketAddr,
+}
+
 /// A running Dovecot. When this is dropped, all of its processes end, and its folder goes.
 pub struct Dovecot {
     // Dropped first: what runs writes into the folder.
@@ -97,7 +107,7 @@ pub struct Dovecot {
     relaying: AbortHandle,
     mail: Arc<Maildirs>,
     owner: Owner,
-    addresses: BTreeMap<Protocol, SocketAddr>,
+    addresses: Addresses,
     off: Mutex<BTreeMap<(Protocol, String), Option<String>>>,
     folder: TempDir,
 }
@@ -117,10 +127,11 @@ impl Drop for Dovecot {
 }
 
 impl Dovecot {
-    /// Whether it can be started here.
+    /// Whether it can be started here: 2.4 reads another configuration.
     #[must_use]
     pub fn installed() -> bool {
-        PROGRAMS.iter().all(|program| Path::new(program).is_file())
+        let there = PROGRAMS.iter().all(|program| Path::new(program).is_file());
+        there && process::version().is_ok_and(|version| version.starts_with("2.3."))
     }
 
     /// Whether it can be started here; where not, a line on stderr says that `test` is left out, and where
@@ -128,12 +139,13 @@ impl Dovecot {
     #[must_use]
     pub fn installed_or_say(test: &str) -> bool {
         if !Self::installed() {
-            left_out::say(test, "Dovecot", REQUIRED);
+            left_out::say(test, "Dovecot 2.3", REQUIRED);
         }
         Self::installed()
     }
 
-    /// Starts one with a certificate of this authority's. `entra` is where the simulated Entra is served.
+    /// Starts one with a certificate of this authority's. `entra` is where the simulated Entra is served
+    /// (`Directory::authority` of a world).
     ///
     /// # Errors
     /// When it does not start, with what it said.
@@ -157,42 +169,19 @@ impl Dovecot {
         owner.give(folder.path())?;
         let mail = Arc::new(Maildirs::below(&folder.path().join("mail"), owner.clone())?);
         let (relay, relaying, relay_address) = relay::serve(Arc::clone(&mail)).await?;
-        let mut addresses = BTreeMap::new();
         // Kept until it listens.
-        let mut reserved = Vec::new();
-        for protocol in Protocol::ALL {
-            let (socket, address) = reserve(HOST)?;
-            reserved.push(socket);
-            addresses.insert(protocol, address);
-        }
-        let file = |name: &str, text: &str| owner.write(&folder.path().join(name), text);
-        file("certificate.pem", identity.certificate_pem())?;
-        file("key.pem", identity.key_pem())?;
-        let directory = folder.path().display().to_string();
-        let switches = include_str!("../dovecot/switches.conf.in");
-        file("switches.conf", &fill(switches, &[("DIR", &directory)]))?;
-        for protocol in Protocol::ALL {
-            let filled = fill(
-                include_str!("../dovecot/oauth2.conf.in"),
-                &[("ENTRA", entra), ("SCOPE", protocol.scope())],
-            );
-            file(&format!("oauth2.{}.conf", protocol.service()), &filled)?;
-        }
-        let port = |protocol| addresses[&protocol].port().to_string();
-        let configuration = fill(
-            include_str!("../dovecot/dovecot.conf.in"),
-            &[
-                ("DIR", &directory),
-                ("USER", &owner.user),
-                ("GROUP", &owner.group),
-                ("HOST", &HOST.to_string()),
-                ("IMAP_PORT", &port(Protocol::Imap)),
-                ("POP3_PORT", &port(Protocol::Pop3)),
-                ("SMTP_PORT", &port(Protocol::Smtp)),
-                ("RELAY_PORT", &relay_address.port().to_string()),
-            ],
-        );
-        file("dovecot.conf", &configuration)?;
+        let (_imap, imap) = reserve(HOST)?;
+        let (_pop3, pop3) = reserve(HOST)?;
+        let (_smtp, smtp) = reserve(HOST)?;
+        let addresses = Addresses { imap, pop3, smtp };
+        configuration::write(
+            folder.path(),
+            &owner,
+            identity,
+            &addresses,
+            relay_address,
+            entra,
+        )?;
         let mut dovecot = Self {
             process: Process::start(&owner, folder.path())?,
             relay,
@@ -215,7 +204,7 @@ impl Dovecot {
             if let Some(ended) = self.process.ended()? {
                 return Err(std::io::Error::other(format!("it ended with {ended}")));
             }
-            match TcpStream::connect(self.addresses[&Protocol::Smtp]).await {
+            match TcpStream::connect(self.addresses.smtp).await {
                 Ok(stream) => break stream,
                 Err(_) => sleep(Duration::from_millis(5)).await,
             }
@@ -231,19 +220,19 @@ impl Dovecot {
     /// Where it is reached by IMAP: host and port.
     #[must_use]
     pub fn imap(&self) -> String {
-        self.addresses[&Protocol::Imap].to_string()
+        self.addresses.imap.to_string()
     }
 
     /// Where it is reached by POP3: host and port.
     #[must_use]
     pub fn pop3(&self) -> String {
-        self.addresses[&Protocol::Pop3].to_string()
+        self.addresses.pop3.to_string()
     }
 
     /// Where it is reached by SMTP: host and port.
     #[must_use]
     pub fn smtp(&self) -> String {
-        self.addresses[&Protocol::Smtp].to_string()
+        self.addresses.smtp.to_string()
     }
 
     /// What it wrote into its log: why it refused, too.
@@ -291,8 +280,8 @@ impl Dovecot {
         });
         let written = self.folder.path().join("switches.new");
         self.owner
-            .write(&written, &lines.collect::<String>())
-            .and_then(|()| std::fs::rename(&written, self.folder.path().join("switches")))
+            .write(&written, lines.collect::<String>())
+            .and_then(|()| std::fs::rename(&written, self.folder.path().join(SWITCHES)))
             .expect("the switches are written");
     }
 
@@ -326,17 +315,6 @@ impl Dovecot {
 
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A template with what stands between at signs replaced.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let filled = values
-        .iter()
-        .fold(template.to_owned(), |text, (name, value)| {
-            text.replace(&format!("@{name}@"), value)
-        });
-    debug_assert!(!filled.contains('@'), "{filled}");
-    filled
 }
 
 #[cfg(test)]

@@ -98,15 +98,12 @@ fn away(folder: &Path) -> PathBuf {
 fn subject(mail: &[u8]) -> String {
     let mail = String::from_utf8_lossy(mail);
     let mut lines = mail.lines().take_while(|line| !line.is_empty());
-    let is_subject = |line: &&str| {
-        line.get(..8)
-            .is_some_and(|name| name.eq_ignore_ascii_case("subject:"))
-    };
-    let Some(first) = lines.by_ref().find(is_subject) else {
-        return String::new();
-    };
+    let first = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("subject").then_some(value)
+    });
     let folded = lines.take_while(|line| line.starts_with([' ', '\t']));
-    let whole: String = std::iter::once(&first[8..]).chain(folded).collect();
+    let whole: String = first.into_iter().chain(folded).collect();
     whole.trim().to_owned()
 }
 

@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use super::configuration::MAIN;
+
 pub(super) const DOVECOT: &str = "/usr/sbin/dovecot";
 /// Who it runs as where root starts it: Dovecot gives no mail to root.
 const NOBODY: &str = "nobody";
@@ -59,25 +61,34 @@ impl Owner {
     }
 }
 
+pub(super) fn version() -> Result<String> {
+    said(DOVECOT, &["--version"])
+}
+
 fn id(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("id").args(arguments).output()?;
+    said("id", arguments)
+}
+
+fn said(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match output.status.success() {
         true => Ok(text),
-        false => Err(std::io::Error::other(format!("id {arguments:?}"))),
+        false => Err(std::io::Error::other(format!("{program} {arguments:?}"))),
     }
 }
 
 /// The processes, all of one group.
 #[derive(Debug)]
 pub(super) struct Process {
-    master: Child,
+    /// The one whose number is the group's.
+    pub(super) master: Child,
 }
 
 impl Process {
     /// Starts it with the configuration in this folder.
     pub(super) fn start(owner: &Owner, folder: &Path) -> Result<Self> {
-        let configuration = folder.join("dovecot.conf");
+        let configuration = folder.join(MAIN);
         let mut command = Command::new("sh");
         command.args(["-c", UNTIL_INPUT_ENDS, "sh"]);
         if owner.other {
@@ -94,12 +105,6 @@ impl Process {
             .process_group(0);
         let master = command.spawn()?;
         Ok(Self { master })
-    }
-
-    /// The number of their group.
-    #[cfg(test)]
-    pub(super) fn group(&self) -> u32 {
-        self.master.id()
     }
 
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {

@@ -5,9 +5,8 @@ mod client;
 use client::{Client, rejected};
 
 use super::*;
-use crate::fixture::{CALLBACK, Fixture, MAILBOX, form};
+use crate::fixture::{Fixture, MAILBOX};
 use crate::microsoft::directory::account::{Obstacle, Person};
-use crate::microsoft::directory::sign_in::{Decision, Step};
 use crate::serve::{bind, serve_on};
 
 const ALL_SCOPES: &str = "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/POP.AccessAsUser.All https://outlook.office.com/SMTP.Send";
@@ -19,12 +18,21 @@ const REFUSED: [&str; 3] = [
     "535 5.7.8 Authentication failed.",
 ];
 
+impl Dovecot {
+    fn address(&self, protocol: Protocol) -> SocketAddr {
+        match protocol {
+            Protocol::Imap => self.addresses.imap,
+            Protocol::Pop3 => self.addresses.pop3,
+            Protocol::Smtp => self.addresses.smtp,
+        }
+    }
+}
+
 struct Setup {
     fixture: Fixture,
     entra: AbortHandle,
     authority: TlsAuthority,
     dovecot: Dovecot,
-    secret: String,
 }
 
 impl Setup {
@@ -42,51 +50,16 @@ impl Setup {
         let dovecot = Dovecot::start(&format!("http://{address}"), &authority)
             .await
             .unwrap();
-        let (_, secret) = fixture.secret();
         Some(Self {
             fixture,
             entra,
             authority,
             dovecot,
-            secret,
         })
     }
 
-    /// A token of the mailbox's own account.
-    async fn token(&self, scope: &str) -> String {
-        let app = self.fixture.app.app_id.to_string();
-        let asked = form(&[
-            ("client_id", app.as_str()),
-            ("response_type", "code"),
-            ("redirect_uri", CALLBACK),
-            ("scope", scope),
-        ]);
-        let authority = self.fixture.directory.authority();
-        let tenant = self.fixture.tenant;
-        let url = format!("{authority}/{tenant}/oauth2/v2.0/authorize?{asked}");
-        let directory = &self.fixture.directory;
-        let Step::Redirect(location) = directory.sign_in_as(&url, MAILBOX, Decision::Accept) else {
-            panic!("no code for {scope}");
-        };
-        let location = url::Url::parse(&location).unwrap();
-        let (_, code) = location
-            .query_pairs()
-            .find(|(name, _)| name == "code")
-            .unwrap();
-        let redemption = [
-            ("grant_type", "authorization_code"),
-            ("client_id", &app),
-            ("client_secret", &self.secret),
-            ("code", &code),
-            ("redirect_uri", CALLBACK),
-            ("scope", scope),
-        ];
-        let tokens = self.fixture.token(&redemption).await.json();
-        tokens["access_token"].as_str().unwrap().to_owned()
-    }
-
     async fn client(&self, protocol: Protocol) -> Client {
-        let address = self.dovecot.addresses[&protocol];
+        let address = self.dovecot.address(protocol);
         Client::connect(protocol, address, &self.authority)
             .await
             .unwrap()
@@ -119,7 +92,7 @@ async fn a_mail_that_is_sent_by_smtp_is_seen_by_imap_and_pop3() {
     let Some(setup) = Setup::new("a mail by SMTP, IMAP and POP3 of Dovecot").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     let mut smtp = setup.client(Protocol::Smtp).await;
     let signed_in = smtp.sign_in(MAILBOX, &token).await;
     assert_eq!(signed_in, "235 2.7.0 Logged in.");
@@ -153,10 +126,10 @@ async fn a_mail_that_the_relay_refuses_or_loses_comes_nowhere() {
     let Some(setup) = Setup::new("a mail that Dovecot's relay refuses").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     let mut smtp = setup.client(Protocol::Smtp).await;
     smtp.sign_in(MAILBOX, &token).await;
-    // As Exchange has it of who may not send as another (facts, 3.3).
+    // As Exchange refuses who may not send as another.
     let refusal = "550 5.7.60 SMTP; Client does not have permissions to send as this sender";
     let mail = "Subject: A test\r\n\r\n";
     setup.dovecot.set_relay(Relay::Refuse(refusal.to_owned()));
@@ -174,8 +147,7 @@ async fn nobody_signs_in_by_smtp_without_tls() {
     let Some(setup) = Setup::new("Dovecot's SMTP without TLS").await else {
         return;
     };
-    let (offered, refused) =
-        client::before_starttls(setup.dovecot.addresses[&Protocol::Smtp]).await;
+    let (offered, refused) = client::before_starttls(setup.dovecot.addresses.smtp).await;
     assert!(offered.iter().any(|line| line == "250-STARTTLS"));
     assert!(!offered.iter().any(|line| line.contains("AUTH")));
     assert_eq!(refused, "530 5.7.0 TLS required.");
@@ -187,9 +159,9 @@ async fn a_token_that_is_unknown_or_expired_or_another_resources_opens_nothing()
         return;
     };
     assert_eq!(setup.sign_ins(MAILBOX, "invented").await, REFUSED);
-    let of_graph = setup.token("Mail.Read").await;
+    let of_graph = setup.fixture.token_of_mailbox("Mail.Read").await;
     assert_eq!(setup.sign_ins(MAILBOX, &of_graph).await, REFUSED);
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     assert_eq!(setup.open(MAILBOX, &token).await, [true; 3]);
     setup.fixture.wait(3600);
     assert_eq!(setup.sign_ins(MAILBOX, &token).await, REFUSED);
@@ -206,7 +178,7 @@ async fn each_protocol_wants_the_scope_of_its_own() {
         (Protocol::Smtp, [false, false, true]),
     ] {
         let scope = format!("https://outlook.office.com/{}", protocol.scope());
-        let token = setup.token(&scope).await;
+        let token = setup.fixture.token_of_mailbox(&scope).await;
         assert_eq!(setup.open(MAILBOX, &token).await, opened, "{scope}");
         for (other, refused) in Protocol::ALL.into_iter().zip(REFUSED) {
             if other != protocol {
@@ -221,7 +193,7 @@ async fn an_account_that_is_disabled_opens_nothing() {
     let Some(setup) = Setup::new("a disabled account at Dovecot").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     setup
         .fixture
         .directory
@@ -236,7 +208,7 @@ async fn a_shared_mailbox_is_open_to_who_has_full_access_alone() {
     let Some(setup) = Setup::new("a shared mailbox at Dovecot").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     let directory = &setup.fixture.directory;
     directory.add_account(setup.fixture.tenant, Person::with_mailbox(SHARED, "-"));
     setup.dovecot.deliver(SHARED, "Subject: An order\r\n\r\n");
@@ -256,7 +228,7 @@ async fn a_protocol_that_is_off_for_a_mailbox_is_so_at_once_and_for_no_other() {
     let Some(setup) = Setup::new("a protocol that is off at Dovecot").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     assert_eq!(setup.open(MAILBOX, &token).await, [true; 3]);
     for (protocol, refused) in Protocol::ALL.into_iter().zip(REFUSED) {
         setup.dovecot.switch_off(protocol, MAILBOX);
@@ -280,7 +252,7 @@ async fn a_mailbox_that_cannot_be_opened_lets_sign_in() {
     let Some(setup) = Setup::new("a mailbox that Dovecot cannot open").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     setup.dovecot.deliver(MAILBOX, "Subject: An order\r\n\r\n");
     setup.dovecot.take_away(MAILBOX);
     let internal = "Internal error occurred. Refer to server log for more information. [";
@@ -308,7 +280,7 @@ async fn while_entra_does_not_answer_a_sign_in_fails_for_now() {
     let Some(setup) = Setup::new("Dovecot without Entra").await else {
         return;
     };
-    let token = setup.token(ALL_SCOPES).await;
+    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
     setup.entra.abort();
     let answers = setup.sign_ins(MAILBOX, &token).await;
     let codes = ["NO [UNAVAILABLE]", "-ERR [SYS/TEMP]", "454 4.7.0"];
@@ -333,7 +305,7 @@ async fn a_certificate_of_another_name_or_authority_or_one_that_ended_is_shown_a
             .await
             .unwrap();
         for protocol in Protocol::ALL {
-            let address = dovecot.addresses[&protocol];
+            let address = dovecot.address(protocol);
             let met = Client::connect(protocol, address, &authority).await;
             let error = format!("{:?}", rejected(met));
             assert!(error.contains(wrong), "{protocol:?}: {error}");
@@ -351,12 +323,12 @@ async fn nothing_is_left_of_it_when_it_is_dropped() {
         .await
         .unwrap();
     let folder = dovecot.folder.path().to_owned();
-    let group = dovecot.process.group();
+    let group = dovecot.process.master.id();
     assert!(members(group).len() > 2);
-    let addresses = dovecot.addresses.clone();
+    let addresses = Protocol::ALL.map(|protocol| dovecot.address(protocol));
     drop(dovecot);
     assert!(!folder.exists());
-    for address in addresses.values() {
+    for address in addresses {
         assert!(TcpStream::connect(address).await.is_err(), "{address}");
     }
     while !members(group).is_empty() {
