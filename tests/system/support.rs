@@ -8,7 +8,6 @@ mod events;
 pub mod faults;
 mod grants;
 pub mod hand_over;
-pub mod left_out;
 pub mod person;
 pub mod picture;
 pub mod scenario;
@@ -18,3 +17,4 @@ pub mod visitor;
 
 pub use ::in_process;
 pub use scenario::Scenario;
+pub use simulators::left_out;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -14,6 +15,7 @@ use crate::microsoft::directory::Directory;
 use crate::microsoft::directory::account::Person;
 use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
 use crate::microsoft::directory::scope::Scope;
+use crate::microsoft::directory::sign_in::{Decision, Step};
 use crate::microsoft::{entra, graph};
 use crate::shopctrl::{self, AuthParameters, ShopCtrl};
 
@@ -169,6 +171,38 @@ impl Fixture {
     pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Answer {
         let uri = format!("/{}/oauth2/v2.0/token", self.tenant);
         ask(&self.entra, "POST", &uri, &[], form(fields)).await
+    }
+
+    /// An access token of the mailbox's account, for the resource of these scopes.
+    pub(crate) async fn token_of_mailbox(&self, scope: &str) -> String {
+        let app = self.app.app_id.to_string();
+        let asked = form(&[
+            ("client_id", app.as_str()),
+            ("response_type", "code"),
+            ("redirect_uri", CALLBACK),
+            ("scope", scope),
+        ]);
+        let authority = self.directory.authority();
+        let url = format!("{authority}/{}/oauth2/v2.0/authorize?{asked}", self.tenant);
+        let Step::Redirect(location) = self.directory.sign_in_as(&url, MAILBOX, Decision::Accept)
+        else {
+            panic!("no code for {scope}");
+        };
+        let location = Url::parse(&location).unwrap();
+        let mut answered = location.query_pairs();
+        let (_, code) = answered.find(|(name, _)| name == "code").unwrap();
+        let (_, secret) = self.secret();
+        let tokens = self
+            .token(&[
+                ("grant_type", "authorization_code"),
+                ("client_id", &app),
+                ("client_secret", &secret),
+                ("code", &code),
+                ("redirect_uri", CALLBACK),
+                ("scope", scope),
+            ])
+            .await;
+        tokens.json()["access_token"].as_str().unwrap().to_owned()
     }
 
     /// A client credentials request of the app with this secret.

@@ -1,6 +1,6 @@
 //! Serves a simulated service on a loopback port of the system's choice.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::gate::{Dropped, Service};
@@ -28,6 +28,20 @@ pub async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+/// A port of this machine for a program that cannot be given one, and that nobody else is given while the socket is
+/// kept: of sockets with SO_REUSEADDR, as Go's and Dovecot's listeners have it, many may be bound to an address while
+/// none but one listens (socket(7)).
+///
+/// # Errors
+/// When none can be had.
+pub fn reserve(host: Ipv4Addr) -> std::io::Result<(TcpSocket, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((host, 0).into())?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 /// Serves `service` on `listener` until the runtime ends or the task is aborted; its connections end with it.

@@ -14,6 +14,7 @@ use shared::http::{Client, Limits};
 use shared::period::Period;
 use simulators::aws::account::REGION;
 use simulators::aws::lambda::Function;
+use simulators::serve::reserve;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::left_out;
@@ -65,8 +66,8 @@ fn installed() -> Option<PathBuf> {
 impl Emulator {
     /// Starts it. The function starts at the first invocation.
     pub async fn start(program: &Path, function: &Function) -> Self {
-        let (invoked_at, address) = reserve();
-        let (runtime_api_at, runtime_api) = reserve();
+        let (invoked_at, address) = reserve(Ipv4Addr::LOCALHOST).expect("a port");
+        let (runtime_api_at, runtime_api) = reserve(Ipv4Addr::LOCALHOST).expect("a port");
         let mut child = Command::new(program)
             .args(["--runtime-interface-emulator-address", &address.to_string()])
             .args(["--runtime-api-address", &runtime_api.to_string()])
@@ -173,18 +174,6 @@ fn collect(pipe: impl Read + Send + 'static) -> JoinHandle<Vec<String>> {
 fn is_of_emulator(line: &str) -> bool {
     let reports = ["START RequestId", "END RequestId", "REPORT RequestId"];
     line.contains(" (rapid) ") || reports.iter().any(|report| line.starts_with(report))
-}
-
-/// A port that nobody else is given: of sockets with SO_REUSEADDR, as Go's listeners have it, many may be
-/// bound to an address while none but one listens (socket(7)).
-fn reserve() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("SO_REUSEADDR");
-    socket
-        .bind((Ipv4Addr::LOCALHOST, 0).into())
-        .expect("a port");
-    let address = socket.local_addr().expect("its address");
-    (socket, address)
 }
 
 /// The one child of an emulator.

@@ -1,6 +1,7 @@
 //! Entra on the wire: the token endpoint, `/authorize` with its pages, the discovery document and keys.
 //! What it decides is in [`crate::microsoft::directory`]; held to docs/beliefs.md, Entra.
 
+mod introspection;
 mod pages;
 mod token;
 
@@ -43,6 +44,7 @@ pub fn service(directory: Arc<Directory>, gate: Arc<Gate>, clock: Arc<Clock>) ->
             get(openid_configuration),
         )
         .route("/{tenant}/discovery/v2.0/keys", get(keys))
+        .route("/introspect", post(introspection::introspect))
         .with_state(directory);
     Service {
         name: "entra",

@@ -115,7 +115,7 @@ impl Person {
     }
 
     /// Every address that the account is known under, aliases included.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         let aliases = self.proxy_addresses.iter().filter_map(|proxy| {
             let (kind, alias) = proxy.split_once(':')?;
             kind.eq_ignore_ascii_case("smtp").then_some(alias)
