@@ -406,7 +406,7 @@ async fn the_mailbox_answers_to_its_scopes() {
     )
     .await;
     assert_eq!(sent.status, 202);
-    assert_eq!(fixture.directory.sent_mail().len(), 1);
+    assert_eq!(fixture.directory.submitted_mail().len(), 1);
     fixture
         .directory
         .change_account(fixture.person, |person| person.has_mailbox = false);
