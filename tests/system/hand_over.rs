@@ -78,8 +78,7 @@ async fn nobody_pasted_anything_and_mail_that_flows_makes_nothing_green_until_th
     for day in (0..23).rev() {
         for _ in 0..3 {
             scenario.check().await;
-            scenario.world.shopctrl.receive_mail(
-                scenario.mailbox.shop_id,
+            scenario.world.directory.receive_mail(
                 "customer@elsewhere.example",
                 &scenario.mailbox.address,
                 "Where is my parcel?",

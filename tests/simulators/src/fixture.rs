@@ -14,6 +14,7 @@ use crate::gate::{Gate, Service};
 use crate::microsoft::directory::Directory;
 use crate::microsoft::directory::account::Person;
 use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
 use crate::microsoft::directory::scope::Scope;
 use crate::microsoft::directory::sign_in::{Decision, Step};
 use crate::microsoft::{entra, graph};
@@ -173,36 +174,36 @@ impl Fixture {
         ask(&self.entra, "POST", &uri, &[], form(fields)).await
     }
 
-    /// An access token of the mailbox's account, for the resource of these scopes.
-    pub(crate) async fn token_of_mailbox(&self, scope: &str) -> String {
-        let app = self.app.app_id.to_string();
-        let asked = form(&[
-            ("client_id", app.as_str()),
+    /// A token of the person's for these scopes, by a sign-in that consents to them.
+    pub(crate) fn signed_in(&self, scopes: &str) -> String {
+        let (tenant, id) = (self.tenant.to_string(), self.app.app_id.to_string());
+        self.directory.consent(self.person, self.app.app_id, scopes);
+        let query = form(&[
+            ("client_id", &id),
             ("response_type", "code"),
             ("redirect_uri", CALLBACK),
-            ("scope", scope),
+            ("scope", scopes),
         ]);
-        let authority = self.directory.authority();
-        let url = format!("{authority}/{}/oauth2/v2.0/authorize?{asked}", self.tenant);
-        let Step::Redirect(location) = self.directory.sign_in_as(&url, MAILBOX, Decision::Accept)
-        else {
-            panic!("no code for {scope}");
+        let url =
+            format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
+        let step = self.directory.sign_in_as(&url, MAILBOX, Decision::Accept);
+        let Step::Redirect(back) = step else {
+            panic!("{step:?}");
         };
-        let location = Url::parse(&location).unwrap();
-        let mut answered = location.query_pairs();
-        let (_, code) = answered.find(|(name, _)| name == "code").unwrap();
         let (_, secret) = self.secret();
-        let tokens = self
-            .token(&[
-                ("grant_type", "authorization_code"),
-                ("client_id", &app),
-                ("client_secret", &secret),
-                ("code", &code),
-                ("redirect_uri", CALLBACK),
-                ("scope", scope),
-            ])
-            .await;
-        tokens.json()["access_token"].as_str().unwrap().to_owned()
+        let client = Client {
+            tenant: &tenant,
+            client_id: &id,
+            proof: Proof::Secret(&secret),
+        };
+        let redemption = CodeRedemption {
+            code: back.split("code=").nth(1).unwrap(),
+            redirect_uri: CALLBACK,
+            code_verifier: None,
+            scope: None,
+        };
+        let tokens = self.directory.redeem_code(client, redemption);
+        tokens.unwrap().access_token
     }
 
     /// A client credentials request of the app with this secret.

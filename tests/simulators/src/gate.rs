@@ -11,18 +11,21 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::clock::Clock;
 
-/// A call that reached a simulated service.
+/// A call that reached a simulated service. Of a mail protocol it is a command with its answer, or a connection with
+/// its greeting: the method is the command's first word, the address is the command without what signs in, and the
+/// status is SMTP's own, else 200 or 400.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Position in the world's journal, from 1.
     pub number: u64,
-    /// The service's name: `secretsmanager`, `entra`, `graph`, `shopctrl`, …
+    /// The service's name: `secretsmanager`, `entra`, `graph`, `shopctrl`, `imap`, …
     pub service: &'static str,
-    /// What was asked, without ids: `PutSecretValue`, `POST applications/addPassword`, …
+    /// What was asked, without ids: `PutSecretValue`, `POST applications/addPassword`, `EXAMINE`, …
     pub operation: String,
     /// The request's method.
     pub method: Method,
@@ -43,7 +46,10 @@ pub struct Call {
 pub enum Fault {
     /// The call is handled after this time.
     Delay(Duration),
-    /// This answer is given. With `effect` the service has done what was asked first.
+    /// The call is handled once it is let go.
+    Hold(Hold),
+    /// This answer is given. With `effect` the service has done what was asked first. Of a mail protocol it is the body
+    /// as it is, in which `{tag}` stands for the command's tag.
     Answer {
         /// Whether the call takes effect.
         effect: bool,
@@ -71,11 +77,71 @@ pub enum Fault {
     Odd(fn(&mut serde_json::Value)),
     /// The call takes effect and its answer is this text with status 200.
     NotJson,
+    /// This text again and again, for as long as the other side takes it. Of mail protocols only: other services reset
+    /// the connection.
+    Endless(String),
     /// The world's kill switch is pulled, and no answer is given.
     Kill {
         /// Whether the call takes effect before.
         effect: bool,
     },
+}
+
+impl Fault {
+    /// This answer instead of the mail server's own, which does nothing.
+    #[must_use]
+    pub fn says(answer: &str) -> Self {
+        Self::Answer {
+            effect: false,
+            status: 200,
+            headers: Vec::new(),
+            body: answer.to_owned(),
+        }
+    }
+}
+
+/// Calls that are kept waiting together: how a test sees that they are under way at the same time, whatever the time.
+#[derive(Debug, Clone)]
+pub struct Hold(Arc<watch::Sender<Held>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    calls: usize,
+    let_go: bool,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Held::default())))
+    }
+}
+
+impl Hold {
+    /// Waits until so many calls have come, those that were let go included.
+    pub async fn reached(&self, calls: usize) {
+        self.until(|held| held.calls >= calls).await;
+    }
+
+    /// How many calls have come.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.0.borrow().calls
+    }
+
+    /// Lets those go that wait, and those that come.
+    pub fn let_go(&self) {
+        self.0.send_modify(|held| held.let_go = true);
+    }
+
+    pub(crate) async fn pass(&self) {
+        self.0.send_modify(|held| held.calls += 1);
+        self.until(|held| held.let_go).await;
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Held) -> bool) {
+        // It ends with its sender, which is here.
+        let _ = self.0.subscribe().wait_for(is_so).await;
+    }
 }
 
 /// Which calls a fault is planned for: the next one, where nothing else is said.
@@ -267,7 +333,7 @@ impl Gate {
         director.as_ref().and_then(|director| director(call))
     }
 
-    fn note(&self, call: Call) -> (u64, Option<Fault>) {
+    pub(crate) fn note(&self, call: Call) -> (u64, Option<Fault>) {
         let directed = self.directed(&call);
         let mut state = self.state();
         let number = state.next_number();
@@ -291,7 +357,7 @@ impl Gate {
         (number, fault)
     }
 
-    fn answered(&self, number: u64, status: StatusCode, answer: &Bytes) {
+    pub(crate) fn answered(&self, number: u64, status: StatusCode, answer: &Bytes) {
         let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         let call = {
             let mut state = self.state();
@@ -310,7 +376,7 @@ impl Gate {
         }
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let switch = self
             .kill_switch
             .lock()
@@ -398,12 +464,17 @@ impl Service {
                 self.date(&mut response);
                 Ok(response)
             }
+            Some(Fault::Hold(hold)) => {
+                hold.pass().await;
+                Ok(self.handle(request).await)
+            }
             Some(Fault::Reset { effect }) => {
                 if effect {
                     self.handle(request).await;
                 }
                 Err(Dropped)
             }
+            Some(Fault::Endless(_)) => Err(Dropped),
             Some(Fault::Hang { effect }) => {
                 if effect {
                     self.handle(request).await;

@@ -1,5 +1,6 @@
-//! Microsoft's side: Entra and Graph on the wire, and the directory that both look into.
+//! Microsoft's side: Entra, Graph and Exchange's mail protocols on the wire, and the directory that all look into.
 
 pub mod directory;
 pub mod entra;
+pub mod exchange;
 pub mod graph;

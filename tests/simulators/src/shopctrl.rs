@@ -78,7 +78,6 @@ struct Shop {
     /// Until when mail checks have been reckoned.
     reckoned: Timestamp,
     emails: Vec<Email>,
-    on_the_way: Vec<Email>,
     /// The Out mail box.
     unsent: Vec<Unsent>,
 }
@@ -179,7 +178,6 @@ impl ShopCtrl {
             last_mail_check: now,
             reckoned: now,
             emails: Vec::new(),
-            on_the_way: Vec::new(),
             unsent: Vec::new(),
         };
         self.state().shops.push(id, shop);
@@ -256,23 +254,6 @@ impl ShopCtrl {
     pub fn fail_tests_with_next_secret(&self, shop_id: i64, id: &str, reason: &str) {
         if let Some(connection) = self.state().connection_mut(shop_id, id) {
             connection.trouble_with_next_secret = Some(reason.to_owned());
-        }
-    }
-
-    /// A mail arrives at the shop's mailbox; the next mail check that works brings it in.
-    pub fn receive_mail(&self, shop_id: i64, from: &str, to: &str, subject: &str) {
-        let date = self.clock.now();
-        let mut state = self.state();
-        let id = state.email_id();
-        if let Some(shop) = state.shop_mut(shop_id) {
-            shop.on_the_way.push(Email {
-                id,
-                mailbox_id: 1,
-                from: from.to_owned(),
-                to: to.to_owned(),
-                subject: subject.to_owned(),
-                date,
-            });
         }
     }
 }

@@ -92,7 +92,7 @@ async fn a_mail_that_is_sent_by_smtp_is_seen_by_imap_and_pop3() {
     let Some(setup) = Setup::new("a mail by SMTP, IMAP and POP3 of Dovecot").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     let mut smtp = setup.client(Protocol::Smtp).await;
     let signed_in = smtp.sign_in(MAILBOX, &token).await;
     assert_eq!(signed_in, "235 2.7.0 Logged in.");
@@ -126,7 +126,7 @@ async fn a_mail_that_the_relay_refuses_or_loses_comes_nowhere() {
     let Some(setup) = Setup::new("a mail that Dovecot's relay refuses").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     let mut smtp = setup.client(Protocol::Smtp).await;
     smtp.sign_in(MAILBOX, &token).await;
     // As Exchange refuses who may not send as another.
@@ -159,9 +159,9 @@ async fn a_token_that_is_unknown_or_expired_or_another_resources_opens_nothing()
         return;
     };
     assert_eq!(setup.sign_ins(MAILBOX, "invented").await, REFUSED);
-    let of_graph = setup.fixture.token_of_mailbox("Mail.Read").await;
+    let of_graph = setup.fixture.signed_in("Mail.Read");
     assert_eq!(setup.sign_ins(MAILBOX, &of_graph).await, REFUSED);
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     assert_eq!(setup.open(MAILBOX, &token).await, [true; 3]);
     setup.fixture.wait(3600);
     assert_eq!(setup.sign_ins(MAILBOX, &token).await, REFUSED);
@@ -178,7 +178,7 @@ async fn each_protocol_wants_the_scope_of_its_own() {
         (Protocol::Smtp, [false, false, true]),
     ] {
         let scope = format!("https://outlook.office.com/{}", protocol.scope());
-        let token = setup.fixture.token_of_mailbox(&scope).await;
+        let token = setup.fixture.signed_in(&scope);
         assert_eq!(setup.open(MAILBOX, &token).await, opened, "{scope}");
         for (other, refused) in Protocol::ALL.into_iter().zip(REFUSED) {
             if other != protocol {
@@ -193,7 +193,7 @@ async fn an_account_that_is_disabled_opens_nothing() {
     let Some(setup) = Setup::new("a disabled account at Dovecot").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     setup
         .fixture
         .directory
@@ -208,7 +208,7 @@ async fn a_shared_mailbox_is_open_to_who_has_full_access_alone() {
     let Some(setup) = Setup::new("a shared mailbox at Dovecot").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     let directory = &setup.fixture.directory;
     directory.add_account(setup.fixture.tenant, Person::with_mailbox(SHARED, "-"));
     setup.dovecot.deliver(SHARED, "Subject: An order\r\n\r\n");
@@ -228,7 +228,7 @@ async fn a_protocol_that_is_off_for_a_mailbox_is_so_at_once_and_for_no_other() {
     let Some(setup) = Setup::new("a protocol that is off at Dovecot").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     assert_eq!(setup.open(MAILBOX, &token).await, [true; 3]);
     for (protocol, refused) in Protocol::ALL.into_iter().zip(REFUSED) {
         setup.dovecot.switch_off(protocol, MAILBOX);
@@ -252,7 +252,7 @@ async fn a_mailbox_that_cannot_be_opened_lets_sign_in() {
     let Some(setup) = Setup::new("a mailbox that Dovecot cannot open").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     setup.dovecot.deliver(MAILBOX, "Subject: An order\r\n\r\n");
     setup.dovecot.take_away(MAILBOX);
     let internal = "Internal error occurred. Refer to server log for more information. [";
@@ -280,7 +280,7 @@ async fn while_entra_does_not_answer_a_sign_in_fails_for_now() {
     let Some(setup) = Setup::new("Dovecot without Entra").await else {
         return;
     };
-    let token = setup.fixture.token_of_mailbox(ALL_SCOPES).await;
+    let token = setup.fixture.signed_in(ALL_SCOPES);
     setup.entra.abort();
     let answers = setup.sign_ins(MAILBOX, &token).await;
     let codes = ["NO [UNAVAILABLE]", "-ERR [SYS/TEMP]", "454 4.7.0"];

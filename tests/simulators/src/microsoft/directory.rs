@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -56,15 +55,6 @@ impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").finish_non_exhaustive()
     }
-}
-
-/// A mail that went out through `POST /me/sendMail`.
-#[derive(Debug, Clone)]
-pub struct SentMail {
-    /// Who sent it.
-    pub oid: Uuid,
-    /// The request's body.
-    pub body: Value,
 }
 
 /// How Graph behaves where the vendor leaves it open or has been seen to vary.
@@ -187,12 +177,7 @@ impl Directory {
     pub fn add_tenant(&self, domain: &str) -> Uuid {
         let mut records = self.records();
         let id = records.guid();
-        records.tenants.push(Tenant {
-            id,
-            domain: domain.to_owned(),
-            consent_policy: ConsentPolicy::default(),
-            longest_secret: None,
-        });
+        records.tenants.push(Tenant::new(id, domain));
         id
     }
 
@@ -201,6 +186,14 @@ impl Directory {
         let mut records = self.records();
         if let Some(tenant) = records.tenants.by_id_mut(tenant) {
             tenant.consent_policy = policy;
+        }
+    }
+
+    /// Decides what an organization has in Exchange and Entra beside that.
+    pub fn change_tenant(&self, tenant: Uuid, change: impl FnOnce(&mut Tenant)) {
+        self.settle();
+        if let Some(tenant) = self.records().tenants.by_id_mut(tenant) {
+            change(tenant);
         }
     }
 
@@ -317,6 +310,7 @@ impl Directory {
 
     /// Changes an account.
     pub fn change_account(&self, oid: Uuid, change: impl FnOnce(&mut Person)) {
+        self.settle();
         let mut change = Some(change);
         self.records().accounts.retain(|account| {
             if account.oid == oid
@@ -411,7 +405,8 @@ impl Directory {
         self.records().refusals_redirect = redirect;
     }
 
-    /// Calls `hook` before a report is made: whoever reckons use of credentials late does it then.
+    /// Calls `hook` before a report is made, and before an account or a tenant is changed: whoever reckons late what was
+    /// done until then does it then.
     pub fn before_reports(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.before_reports
             .lock()

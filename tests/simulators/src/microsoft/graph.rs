@@ -5,10 +5,12 @@ mod applications;
 mod batch;
 mod error;
 mod mailbox;
+mod messages;
 mod owned_objects;
 mod paging;
 mod policies;
 mod reports;
+mod send_mail;
 
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Uri};
 use uuid::Uuid;
 
@@ -59,12 +61,25 @@ enum Route {
     PoliciesOfApp(AppKey),
     DefaultPolicy,
     ServicePrincipal(AppKey),
-    OwnedObjects { of: AppKey, apps_only: bool },
+    OwnedObjects {
+        of: AppKey,
+        apps_only: bool,
+    },
     Me,
-    Folder { of: Option<String>, folder: String },
+    Folder {
+        of: Option<String>,
+        folder: String,
+    },
+    /// The messages of a folder, or of all.
+    Messages {
+        of: Option<String>,
+        folder: Option<String>,
+    },
     SendMail,
     CredentialUse,
-    Batch { version: String },
+    Batch {
+        version: String,
+    },
     Unknown(String),
 }
 
@@ -123,20 +138,32 @@ impl Route {
         match (method, rest) {
             (&Method::GET, ["policies", "defaultAppManagementPolicy"]) => Self::DefaultPolicy,
             (&Method::GET, ["me"]) => Self::Me,
-            (&Method::GET, ["me", rest @ ..]) => match folder_of(rest) {
-                Some(folder) => Self::Folder { of: None, folder },
-                None => unknown(),
-            },
-            (&Method::GET, ["users", user, rest @ ..]) => match folder_of(rest) {
-                Some(folder) => Self::Folder {
-                    of: Some((*user).to_owned()),
-                    folder,
-                },
-                None => unknown(),
-            },
+            (&Method::GET, ["me", rest @ ..]) => {
+                Self::in_mailbox(None, rest).unwrap_or_else(unknown)
+            }
+            (&Method::GET, ["users", user, rest @ ..]) => {
+                let of = Some((*user).to_owned());
+                Self::in_mailbox(of, rest).unwrap_or_else(unknown)
+            }
             (&Method::POST, ["me", "sendMail" | "microsoft.graph.sendMail"]) => Self::SendMail,
             _ => unknown(),
         }
+    }
+
+    fn in_mailbox(of: Option<String>, rest: &[&str]) -> Option<Self> {
+        if let ["messages"] = rest {
+            return Some(Self::Messages { of, folder: None });
+        }
+        Some(match rest.split_last() {
+            Some((&"messages", of_folder)) => Self::Messages {
+                of,
+                folder: Some(folder_of(of_folder)?),
+            },
+            _ => Self::Folder {
+                of,
+                folder: folder_of(rest)?,
+            },
+        })
     }
 
     fn operation(&self) -> String {
@@ -153,6 +180,13 @@ impl Route {
             Self::Me => "GET me".to_owned(),
             Self::Folder { of: None, folder } => format!("GET me/mailFolders/{folder}"),
             Self::Folder { folder, .. } => format!("GET users/mailFolders/{folder}"),
+            Self::Messages { of, folder } => {
+                let whose = of.as_ref().map_or("me", |_| "users");
+                let folder = folder
+                    .as_ref()
+                    .map(|folder| format!("mailFolders/{folder}/"));
+                format!("GET {whose}/{}messages", folder.unwrap_or_default())
+            }
             Self::SendMail => "POST me/sendMail".to_owned(),
             Self::CredentialUse => "GET appCredentialSignInActivities".to_owned(),
             Self::Batch { .. } => "POST $batch".to_owned(),
@@ -211,6 +245,8 @@ struct Caller {
     /// The path as it was sent.
     path: String,
     query: Vec<(String, String)>,
+    /// `Content-Type`, where it was named.
+    content_type: Option<String>,
     body: Bytes,
     /// The number of the connection that it came over, where there was one.
     connection: Option<u64>,
@@ -225,6 +261,7 @@ impl Caller {
             query: url::form_urlencoded::parse(query.as_bytes())
                 .into_owned()
                 .collect(),
+            content_type: None,
             body,
             connection,
         }
@@ -279,8 +316,12 @@ async fn answer(
     let route = Route::read(&parts.method, &parts.uri);
     let connection = parts.extensions.get();
     let connection = connection.map(|ConnectionNumber(number)| *number);
-    let caller = authorize(&directory, &parts.headers)
-        .map(|token| Caller::new(token, &parts.uri, body, connection));
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|kind| Some(kind.to_str().ok()?.to_owned()));
+    let caller = authorize(&directory, &parts.headers).map(|token| Caller {
+        content_type,
+        ..Caller::new(token, &parts.uri, body, connection)
+    });
     let result = match (caller, &route) {
         (Ok(caller), Route::Batch { version }) => {
             batch::perform_all(&directory, version, &caller, &ids).await
@@ -311,7 +352,10 @@ async fn perform(
         }
         Route::Me => mailbox::me(directory, caller),
         Route::Folder { of, folder } => mailbox::folder(directory, caller, of.as_deref(), folder),
-        Route::SendMail => mailbox::send(directory, caller),
+        Route::Messages { of, folder } => {
+            messages::list(directory, caller, of.as_deref(), folder.as_deref())
+        }
+        Route::SendMail => send_mail::send(directory, caller),
         Route::CredentialUse => reports::credential_use(directory, caller),
         Route::Batch { .. } => Err(GraphError::bad_request("A batch holds no batch.")),
         Route::Unknown(asked) => Err(GraphError::bad_request(format!(

@@ -1,9 +1,11 @@
 //! A mail connection of a shop, as Mailbox details shows it.
 
 use jiff::Timestamp;
+use regex::Regex;
 use uuid::Uuid;
 
 use crate::microsoft::directory::scope::OUTLOOK;
+use crate::microsoft::exchange;
 
 /// Receiving or sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +78,16 @@ impl Protocol {
         }
     }
 
+    /// What it is to Exchange, which Graph goes without.
+    pub(super) fn at_exchange(self) -> Option<exchange::Protocol> {
+        match self {
+            Self::Graph => None,
+            Self::Imap => Some(exchange::Protocol::Imap),
+            Self::Pop3 => Some(exchange::Protocol::Pop3),
+            Self::Smtp => Some(exchange::Protocol::Smtp),
+        }
+    }
+
     /// The entry of the Protocol field.
     pub(super) fn label(self) -> &'static str {
         match self {
@@ -87,7 +99,7 @@ impl Protocol {
     }
 
     /// What is asked for at Microsoft (docs/beliefs.md, ShopCtrl).
-    pub(super) fn scope(self, direction: Direction) -> String {
+    pub(crate) fn scope(self, direction: Direction) -> String {
         match (self, direction) {
             (Self::Graph, Direction::Receiving) => "offline_access User.Read Mail.Read".to_owned(),
             (Self::Graph, Direction::Sending) => {
@@ -129,14 +141,14 @@ pub struct MailServer {
     pub ssl: bool,
 }
 
-/// Auto Reply mail, with the fields that ShopCtrl documents. The expressions and the delay change nothing here.
+/// Auto Reply mail, with the fields that ShopCtrl documents. The delay changes nothing here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AutoReply {
     /// The e-mail template; empty where it is off.
     pub template: String,
     /// Addresses that get none, with commas between.
     pub excluded_addresses: String,
-    /// Exclude Subject Expressions: regular expressions.
+    /// Exclude Subject Expressions: regular expressions, one in a line.
     pub excluded_subjects: String,
     /// Delayed sending: an entry of [`AutoReply::DELAYS`].
     pub delay: String,
@@ -146,11 +158,15 @@ impl AutoReply {
     /// What delayed sending offers.
     pub const DELAYS: [&str; 3] = ["No Delay", "Random Minutes", "Random Hours"];
 
-    /// Whether a mail from this address is answered.
+    /// Whether a mail from this address with this subject is answered. An expression that cannot be read excludes nothing.
     #[must_use]
-    pub fn answers(&self, from: &str) -> bool {
-        let mut excluded = self.excluded_addresses.split(',').map(str::trim);
-        !self.template.is_empty() && !excluded.any(|one| one.eq_ignore_ascii_case(from))
+    pub fn answers(&self, from: &str, subject: &str) -> bool {
+        let mut addresses = self.excluded_addresses.split(',').map(str::trim);
+        let expressions = self.excluded_subjects.lines().map(str::trim);
+        let mut expressions = expressions.filter(|one| !one.is_empty());
+        !self.template.is_empty()
+            && !addresses.any(|one| one.eq_ignore_ascii_case(from))
+            && !expressions.any(|one| Regex::new(one).is_ok_and(|one| one.is_match(subject)))
     }
 }
 
@@ -206,6 +222,8 @@ pub struct Connection {
     pub refresh_token: Option<String>,
     /// Who signed in, which may not be the mailbox.
     pub authorized_as: Option<Uuid>,
+    /// The UID of the last mail that it has fetched.
+    pub(super) fetched: u32,
     pub(super) version: u64,
     pub(super) trouble: Option<Trouble>,
     pub(super) trouble_with_next_secret: Option<String>,
@@ -241,6 +259,7 @@ impl Connection {
             secret_changed_at: None,
             refresh_token: None,
             authorized_as: None,
+            fetched: 0,
             version: 1,
             trouble: None,
             trouble_with_next_secret: None,

@@ -219,6 +219,10 @@ impl ShopCtrl {
                 connection.mailbox
             ));
         }
+        // The token has the scope, or Entra had refused it.
+        if let Some(shut) = self.shut(connection) {
+            return Err(format!("The mail server refused the login: {shut}"));
+        }
         let date = self.clock.now();
         let mut state = self.state();
         if let Some(held) = state
@@ -230,11 +234,11 @@ impl ShopCtrl {
         if connection.direction == Direction::Sending {
             let to = send_to.unwrap_or(&connection.mailbox);
             let mail = Outgoing {
-                from: &connection.mailbox,
+                connection,
                 to,
                 subject: "Test mail",
             };
-            state.send(connection.shop_id, mail, date);
+            state.send(&self.directory, mail, date);
         }
         Ok(())
     }

@@ -4,8 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::test_mail::Outgoing;
-use super::{Connection, Direction, Shop, ShopCtrl, State, Status};
+use super::{Connection, Direction, Email, ShopCtrl, State, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
+use crate::microsoft::exchange::store::{Folder, Mail};
+use crate::microsoft::exchange::{Shut, message};
 
 impl ShopCtrl {
     /// Makes the mail checks that are due by now.
@@ -29,7 +31,7 @@ impl ShopCtrl {
             let State {
                 shops, connections, ..
             } = &mut *state;
-            let mut replies = Vec::new();
+            let (mut replies, mut fetching) = (Vec::new(), Vec::new());
             for at in places {
                 let Some(shop) = shops.all_mut().get_mut(at) else {
                     continue;
@@ -54,26 +56,40 @@ impl ShopCtrl {
                         continue;
                     };
                     if connection.direction == Direction::Receiving {
-                        let senders = shop.fetch(check);
-                        let sends = |one: &Connection| {
+                        shop.last_mail_check = shop.last_mail_check.max(check);
+                        let mails = self.arrived(connection, check);
+                        let sends = |one: &&Connection| {
                             one.direction == Direction::Sending && self.works(one, check).is_some()
                         };
-                        if mine().any(sends) {
-                            let reply = |to| (shop_id, connection.mailbox.clone(), to, check);
-                            let answered = |to: &String| connection.auto_reply.answers(to);
-                            replies.extend(senders.into_iter().filter(answered).map(reply));
+                        let answered = |mail: &&Mail| {
+                            connection
+                                .auto_reply
+                                .answers(&sender(mail), &mail.subject())
+                        };
+                        // Mail servers keep an automatic reply from answering itself (RFC 3834).
+                        let answered = mails
+                            .iter()
+                            .filter(answered)
+                            .filter(|mail| mail.subject() != AUTO_REPLY);
+                        if let Some(sending) = mine().find(sends) {
+                            let reply = |mail| (sending.clone(), sender(mail), check);
+                            replies.extend(answered.map(reply));
                         }
+                        fetching.push((shop_id, connection.id.clone(), mails));
                     }
                     used.push((connection.clone(), check));
                 }
             }
-            for (shop_id, from, to, date) in replies {
+            for (shop_id, id, mails) in fetching {
+                state.fetch(shop_id, &id, mails);
+            }
+            for (connection, to, date) in replies {
                 let mail = Outgoing {
-                    from: &from,
+                    connection: &connection,
                     to: &to,
-                    subject: "Auto Reply",
+                    subject: AUTO_REPLY,
                 };
-                state.send(shop_id, mail, date);
+                state.send(&self.directory, mail, date);
             }
         }
         // A shop sends all day, so sending connections too use their secret and renew their token.
@@ -86,6 +102,26 @@ impl ShopCtrl {
         }
     }
 
+    /// What keeps the connection's protocol from its mailbox.
+    pub(super) fn shut(&self, connection: &Connection) -> Option<Shut> {
+        let protocol = connection.protocol.at_exchange()?;
+        self.directory.shut(protocol, &connection.mailbox)
+    }
+
+    /// What lies in the mailbox's inbox by then that the connection has not fetched.
+    fn arrived(&self, connection: &Connection, check: Timestamp) -> Vec<Mail> {
+        let now = self.clock.now();
+        let mut records = self.directory.records();
+        let account = records.accounts.at_address(&connection.mailbox);
+        let account = account.filter(|account| account.person.has_mailbox);
+        let Some(mailbox) = account.map(|account| account.oid) else {
+            return Vec::new();
+        };
+        let inbox = records.mail.contents(mailbox, now).of(Folder::Inbox);
+        let new = inbox.filter(|mail| mail.uid > connection.fetched && mail.arrived <= check);
+        new.cloned().collect()
+    }
+
     /// From when until when the connection, as it is now, can do its work; the first time would be at
     /// `first`, and each time replaces the refresh token in time for the next.
     fn works(&self, connection: &Connection, first: Timestamp) -> Option<(Timestamp, Timestamp)> {
@@ -94,6 +130,9 @@ impl ShopCtrl {
         }
         let app = self.directory.application(connection.client_id)?;
         if app.registration.disabled || app.registration.deleted {
+            return None;
+        }
+        if self.shut(connection).is_some() {
             return None;
         }
         let secret = connection.secret.as_ref()?;
@@ -115,17 +154,34 @@ impl ShopCtrl {
     }
 }
 
-impl Shop {
-    /// One mail check: what has arrived by then is brought in. Gives the senders.
-    fn fetch(&mut self, check: Timestamp) -> Vec<String> {
-        self.last_mail_check = self.last_mail_check.max(check);
-        let (arrived, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.on_the_way)
-            .into_iter()
-            .partition(|email| email.date <= check);
-        let senders = arrived.iter().map(|email| email.from.clone()).collect();
-        self.emails.extend(arrived);
-        self.on_the_way = waiting;
-        senders
+const AUTO_REPLY: &str = "Auto Reply";
+
+/// Whom a mail is from.
+fn sender(mail: &Mail) -> String {
+    let field = mail.header("From").unwrap_or_default();
+    message::addresses(&field).pop().unwrap_or_default()
+}
+
+impl State {
+    /// What a connection found is brought in.
+    fn fetch(&mut self, shop_id: i64, connection: &str, mails: Vec<Mail>) {
+        let last = mails.iter().map(|mail| mail.uid).max();
+        if let (Some(last), Some(connection)) = (last, self.connection_mut(shop_id, connection)) {
+            connection.fetched = last;
+        }
+        for mail in mails {
+            let id = self.email_id();
+            if let Some(shop) = self.shop_mut(shop_id) {
+                shop.emails.push(Email {
+                    id,
+                    mailbox_id: 1,
+                    from: sender(&mail),
+                    to: mail.header("To").unwrap_or_default(),
+                    subject: mail.subject(),
+                    date: mail.arrived,
+                });
+            }
+        }
     }
 }
 

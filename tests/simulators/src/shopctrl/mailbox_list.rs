@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(list.heading(), "Receiving email");
         assert_eq!(fixture.shopctrl.checks_mail(12), Some(false));
         fixture
-            .shopctrl
-            .receive_mail(12, "a@b.example", MAILBOX, "canary");
+            .directory
+            .receive_mail("a@b.example", MAILBOX, "canary");
         fixture.wait(3600);
         assert_eq!(last_check(&fixture).await, before);
         let selected = [("button", "test"), ("mailbox", "in")];

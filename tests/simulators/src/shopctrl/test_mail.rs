@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 
 use super::out_mail_box::Unsent;
-use super::{Connection, Direction, Email, ShopCtrl, State};
+use super::{Connection, Direction, Email, Protocol, ShopCtrl, State};
+use crate::microsoft::directory::Directory;
+use crate::microsoft::exchange::message;
+use crate::microsoft::exchange::store::{Submitted, Via};
 
 /// A mail that left ShopCtrl.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,34 +65,39 @@ impl ShopCtrl {
 
 /// A mail that is about to leave.
 pub(super) struct Outgoing<'a> {
-    pub(super) from: &'a str,
+    /// The connection that sends it.
+    pub(super) connection: &'a Connection,
     pub(super) to: &'a str,
     pub(super) subject: &'a str,
 }
 
 impl State {
-    /// Sends a mail and files it with the sent ones. The rest of ShopCtrl sees whom it went to.
-    pub(super) fn send(&mut self, shop_id: i64, mail: Outgoing<'_>, date: Timestamp) {
-        let Outgoing { from, to, subject } = mail;
+    /// Sends a mail, from the mailbox of an account, and files it with the sent ones. The rest of ShopCtrl sees whom it
+    /// went to.
+    pub(super) fn send(&mut self, directory: &Directory, mail: Outgoing<'_>, date: Timestamp) {
+        let Outgoing {
+            connection,
+            to,
+            subject,
+        } = mail;
+        let (shop_id, from) = (connection.shop_id, connection.mailbox.as_str());
         let went_to = self.mail_override.clone().unwrap_or_else(|| to.to_owned());
+        if let Some(by) = connection.authorized_as {
+            let via = match connection.protocol {
+                Protocol::Graph | Protocol::Imap | Protocol::Pop3 => Via::Graph,
+                Protocol::Smtp => Via::Smtp,
+            };
+            let submitted = Submitted {
+                by,
+                via,
+                from: from.to_owned(),
+                to: vec![went_to.clone()],
+                message: message::write(from, &[&went_to], subject, "Hello.", date),
+            };
+            directory.records().submit(submitted, true, date);
+        }
         let id = self.email_id();
-        let comes_back = self.connections.of(shop_id).any(|one| {
-            let own = one.mailbox.eq_ignore_ascii_case(&went_to);
-            one.direction == Direction::Receiving && own
-        });
-        let arrives = self.email_id();
         if let Some(shop) = self.shop_mut(shop_id) {
-            // Mail servers keep an automatic reply from answering itself (RFC 3834).
-            if comes_back && subject != "Auto Reply" {
-                shop.on_the_way.push(Email {
-                    id: arrives,
-                    mailbox_id: 1,
-                    from: from.to_owned(),
-                    to: went_to.clone(),
-                    subject: subject.to_owned(),
-                    date,
-                });
-            }
             shop.emails.push(Email {
                 id,
                 mailbox_id: 3,
@@ -112,8 +120,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use crate::fixture::{MAILBOX, ask};
+    use crate::microsoft::directory::account::Person;
     use crate::shopctrl::screen_user::{SENDING, ScreenUser, shop};
-    use crate::shopctrl::{AutoReply, Connection, Direction, Protocol};
+    use crate::shopctrl::{AutoReply, Connection, Direction, OutageCause, Protocol};
 
     const REAL: &str = "me@agency.example";
 
@@ -124,8 +133,7 @@ mod tests {
         shopctrl.fail_tests(12, "out", Some("refused"));
         assert_eq!(shopctrl.send_test_mail(12, REAL), Err("refused".to_owned()));
         let other = "info@shop.example";
-        let person =
-            crate::microsoft::directory::account::Person::with_mailbox(other, "another password");
+        let person = Person::with_mailbox(other, "another password");
         let oid = fixture.directory.add_account(fixture.tenant, person);
         let app = fixture.app.app_id;
         fixture.directory.consent(
@@ -133,6 +141,8 @@ mod tests {
             app,
             "offline_access https://outlook.office.com/SMTP.Send",
         );
+        let allow = |person: &mut Person| person.email_apps.smtp_auth = Some(true);
+        fixture.directory.change_account(oid, allow);
         let kind = (Direction::Sending, Protocol::Smtp);
         shopctrl.add_connection(Connection::new(
             12,
@@ -184,10 +194,79 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_mail_that_is_excluded_by_its_subject_is_brought_in_and_not_answered() {
+        let fixture = shop();
+        let reply = AutoReply {
+            template: "Thank you".to_owned(),
+            excluded_subjects: "^\\[shopmail check\\]\n^Undeliverable".to_owned(),
+            ..AutoReply::default()
+        };
+        let shopctrl = &fixture.shopctrl;
+        shopctrl.edit(12, "in", |receiving| receiving.auto_reply = reply);
+        for subject in ["[shopmail check] 4711", "Where is my parcel?"] {
+            let directory = &fixture.directory;
+            directory.receive_mail("one@a.example", MAILBOX, subject);
+        }
+        fixture.wait(301);
+        assert_eq!(shopctrl.sent_mail().len(), 1);
+        let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
+        let path = "/v1/Shops/12/Emails?mailboxId=1";
+        let emails = ask(&fixture.shop, "GET", path, &headers, "").await.json();
+        assert_eq!(emails[0]["Subject"], "[shopmail check] 4711");
+        assert_eq!(emails[0]["FromAddress"], "one@a.example");
+        assert_eq!(emails.as_array().unwrap().len(), 2, "each once");
+    }
+
+    #[tokio::test]
+    async fn a_protocol_that_is_off_fails_the_test_and_stops_the_mail() {
+        let fixture = shop();
+        let shopctrl = &fixture.shopctrl;
+        fixture.directory.consent(
+            fixture.person,
+            fixture.app.app_id,
+            "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send",
+        );
+        for (id, protocol) in [("in", Protocol::Imap), ("out", Protocol::Smtp)] {
+            shopctrl.edit(12, id, |connection| connection.protocol = protocol);
+        }
+        let change = |change: fn(&mut Person)| {
+            fixture.directory.change_account(fixture.person, change);
+        };
+        let off = "The mail server refused the login: SmtpClientAuthentication is disabled for the Tenant";
+        assert_eq!(shopctrl.send_test_mail(12, REAL), Err(off.to_owned()));
+        change(|person| person.email_apps.smtp_auth = Some(true));
+        assert_eq!(shopctrl.send_test_mail(12, MAILBOX), Ok(()));
+        assert_eq!(shopctrl.test_connection(12, "in", None), Some(Ok(())));
+        fixture.wait(301);
+        let emails = async |folder: i64| {
+            let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
+            let path = format!("/v1/Shops/12/Emails?mailboxId={folder}");
+            let emails = ask(&fixture.shop, "GET", &path, &headers, "").await.json();
+            emails.as_array().unwrap().len()
+        };
+        assert_eq!((emails(1).await, emails(3).await), (1, 1));
+        fixture
+            .directory
+            .receive_mail("one@a.example", MAILBOX, "canary");
+        change(|person| person.email_apps.imap = false);
+        fixture.wait(301);
+        assert_eq!(emails(1).await, 1);
+        let off = "The mail server refused the login: the protocol is off for the mailbox";
+        let tested = shopctrl.test_connection(12, "in", None);
+        assert_eq!(tested, Some(Err(off.to_owned())));
+        assert_eq!(shopctrl.outages()[0].cause, OutageCause::RefusedByExchange);
+        change(|person| person.email_apps.imap = true);
+        fixture.wait(301);
+        assert_eq!(emails(1).await, 2);
+    }
+
+    #[tokio::test]
     async fn auto_reply_answers_every_mail_that_comes_in() {
         let fixture = shop();
         let shopctrl = &fixture.shopctrl;
-        shopctrl.receive_mail(12, "one@a.example", MAILBOX, "canary");
+        fixture
+            .directory
+            .receive_mail("one@a.example", MAILBOX, "canary");
         fixture.wait(301);
         assert_eq!(shopctrl.sent_mail(), [], "it is off");
         let reply = AutoReply {
@@ -196,8 +275,12 @@ mod tests {
             ..AutoReply::default()
         };
         shopctrl.edit(12, "in", |receiving| receiving.auto_reply = reply);
-        shopctrl.receive_mail(12, "Boss@a.example", MAILBOX, "canary");
-        shopctrl.receive_mail(12, "two@a.example", MAILBOX, "canary");
+        fixture
+            .directory
+            .receive_mail("Boss@a.example", MAILBOX, "canary");
+        fixture
+            .directory
+            .receive_mail("two@a.example", MAILBOX, "canary");
         fixture.wait(301);
         let replies = shopctrl.sent_mail();
         assert_eq!(
@@ -205,7 +288,9 @@ mod tests {
             (1, "two@a.example")
         );
         shopctrl.edit(12, "out", |sending| sending.enabled = false);
-        shopctrl.receive_mail(12, "three@a.example", MAILBOX, "canary");
+        fixture
+            .directory
+            .receive_mail("three@a.example", MAILBOX, "canary");
         fixture.wait(301);
         assert_eq!(shopctrl.sent_mail().len(), 1, "nothing can be sent");
     }

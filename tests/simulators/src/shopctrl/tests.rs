@@ -231,8 +231,8 @@ async fn mail_is_checked_only_while_the_connection_works() {
     };
     let start = last_check().await;
     fixture
-        .shopctrl
-        .receive_mail(12, "customer@a.example", MAILBOX, "canary");
+        .directory
+        .receive_mail("customer@a.example", MAILBOX, "canary");
     fixture.wait(301);
     let checked = last_check().await;
     assert_eq!(checked.duration_since(start).as_secs(), 300);

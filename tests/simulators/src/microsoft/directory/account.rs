@@ -29,6 +29,46 @@ pub struct Tenant {
     pub consent_policy: ConsentPolicy,
     /// `passwordLifetime` of the default app management policy (facts, 1.7).
     pub longest_secret: Option<SignedDuration>,
+    /// `SmtpClientAuthenticationDisabled` of `Set-TransportConfig`.
+    pub smtp_auth_disabled: bool,
+    /// Whether security defaults are on.
+    pub security_defaults: bool,
+}
+
+impl Tenant {
+    /// A tenant in which SMTP AUTH is off, as it is in those made since January 2020 (OfficeDocs-Exchange,
+    /// authenticated-client-smtp-submission.md), and nothing else is decided.
+    pub(super) fn new(id: Uuid, domain: &str) -> Self {
+        Self {
+            id,
+            domain: domain.to_owned(),
+            consent_policy: ConsentPolicy::default(),
+            longest_secret: None,
+            smtp_auth_disabled: true,
+            security_defaults: false,
+        }
+    }
+}
+
+/// *Manage email apps* of a mailbox (`Set-CASMailbox`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmailApps {
+    /// IMAP, which a new mailbox has on.
+    pub imap: bool,
+    /// POP, which a new mailbox has on.
+    pub pop: bool,
+    /// Authenticated SMTP; none for what the organization has.
+    pub smtp_auth: Option<bool>,
+}
+
+impl Default for EmailApps {
+    fn default() -> Self {
+        Self {
+            imap: true,
+            pop: true,
+            smtp_auth: None,
+        }
+    }
 }
 
 /// What kind of account somebody has.
@@ -86,6 +126,10 @@ pub struct Person {
     pub is_admin: bool,
     /// Addresses of shared mailboxes that the person has Full Access to (graph-docs, outlook-share-messages-folders).
     pub full_access: Vec<String>,
+    /// Addresses that the person has *Send As* for, beside their own.
+    pub send_as: Vec<String>,
+    /// What the mailbox may be used by.
+    pub email_apps: EmailApps,
 }
 
 impl Person {
@@ -104,6 +148,8 @@ impl Person {
             obstacle: None,
             is_admin: false,
             full_access: Vec::new(),
+            send_as: Vec::new(),
+            email_apps: EmailApps::default(),
         }
     }
 
@@ -123,6 +169,13 @@ impl Person {
         std::iter::once(self.upn.as_str())
             .chain(self.mail.as_deref())
             .chain(aliases)
+    }
+
+    /// Whether the person may send mail from this address.
+    #[must_use]
+    pub fn may_send_as(&self, address: &str) -> bool {
+        let mut others = self.send_as.iter();
+        self.has_address(address) || others.any(|other| other.eq_ignore_ascii_case(address))
     }
 
     /// Whether the account is known under this address, aliases included.

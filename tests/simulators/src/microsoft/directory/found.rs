@@ -21,10 +21,8 @@ impl Tenants {
             by_id: HashMap::new(),
         };
         tenants.push(Tenant {
-            id: PERSONAL_TENANT,
-            domain: "live.com".to_owned(),
             consent_policy: ConsentPolicy::Users,
-            longest_secret: None,
+            ..Tenant::new(PERSONAL_TENANT, "live.com")
         });
         tenants
     }
@@ -34,7 +32,7 @@ impl Tenants {
         self.all.push(tenant);
     }
 
-    pub(super) fn by_id(&self, id: Uuid) -> Option<&Tenant> {
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<&Tenant> {
         self.all.get(*self.by_id.get(&id)?)
     }
 
@@ -149,7 +147,7 @@ impl Accounts {
     }
 
     /// Who is known under this address.
-    pub(super) fn at_address(&self, address: &str) -> Option<&Account> {
+    pub(crate) fn at_address(&self, address: &str) -> Option<&Account> {
         let at = self.by_address.get(&address.to_ascii_lowercase())?;
         self.all.get(*at)
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::account::Account;
 use super::application::{Application, Credential};
 use super::tokens::{AccessToken, RefreshToken};
-use super::{Directory, SentMail, Standing};
+use super::{Directory, Standing};
 
 impl Directory {
     /// An app, by its client id.
@@ -79,12 +79,6 @@ impl Directory {
     #[must_use]
     pub fn refresh_token(&self, token: &str) -> Option<RefreshToken> {
         self.records().refresh_tokens.get(token).cloned()
-    }
-
-    /// Mails sent through Graph.
-    #[must_use]
-    pub fn sent_mail(&self) -> Vec<SentMail> {
-        self.records().sent_mail.clone()
     }
 
     /// How far a secret is good for the app now. It is no request: replicas do not take turns.

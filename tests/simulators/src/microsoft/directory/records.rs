@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
+use super::GraphHabits;
 use super::account::{Account, Tenant};
 use super::application::{Application, Credential, NewSecret};
 use super::found::{Accounts, Applications, Tenants};
@@ -14,7 +15,7 @@ use super::replication::{Door, Moment, Replicas};
 use super::scope::{Scope, ScopeEcho};
 use super::sign_in::SignIn;
 use super::tokens::{AccessToken, AuthorizationCode, RefreshToken, Session};
-use super::{GraphHabits, SentMail};
+use crate::microsoft::exchange::store::MailStore;
 
 pub(crate) struct Records {
     pub(crate) authority: String,
@@ -33,7 +34,7 @@ pub(crate) struct Records {
     /// By the browser's cookie.
     pub(crate) sessions: HashMap<String, Session>,
     pub(crate) secrets: BTreeSet<String>,
-    pub(crate) sent_mail: Vec<SentMail>,
+    pub(crate) mail: MailStore,
     pub(crate) token_replicas: Replicas,
     pub(crate) graph_replicas: Replicas,
     pub(crate) scope_echo: ScopeEcho,
@@ -60,7 +61,7 @@ impl Records {
             sign_ins: HashMap::new(),
             sessions: HashMap::new(),
             secrets: BTreeSet::new(),
-            sent_mail: Vec::new(),
+            mail: MailStore::default(),
             token_replicas: Replicas::new(Door::Token),
             graph_replicas: Replicas::new(Door::Graph),
             scope_echo: ScopeEcho::default(),

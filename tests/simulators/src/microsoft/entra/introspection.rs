@@ -81,7 +81,7 @@ mod tests {
     async fn a_mail_token_is_told_with_its_scope_and_the_mailboxes_that_it_opens() {
         let fixture = Fixture::new();
         let directory = &fixture.directory;
-        let token = fixture.token_of_mailbox(SEND).await;
+        let token = fixture.signed_in(SEND);
         for address in ["info@shop.example", "gone@shop.example"] {
             let shared = Person {
                 has_mailbox: address.starts_with("info"),
@@ -111,15 +111,15 @@ mod tests {
     async fn of_a_token_that_opens_no_mailbox_nothing_is_told() {
         let fixture = Fixture::new();
         let inactive = json!({"active": false});
-        let of_graph = fixture.token_of_mailbox("Mail.Read").await;
+        let of_graph = fixture.signed_in("Mail.Read");
         assert_eq!(introspected(&fixture, "invented").await, inactive);
         assert_eq!(introspected(&fixture, &of_graph).await, inactive);
-        let token = fixture.token_of_mailbox(SEND).await;
+        let token = fixture.signed_in(SEND);
         fixture.wait(3598);
         assert_eq!(introspected(&fixture, &token).await["active"], true);
         fixture.wait(1);
         assert_eq!(introspected(&fixture, &token).await, inactive);
-        let token = fixture.token_of_mailbox(SEND).await;
+        let token = fixture.signed_in(SEND);
         fixture.directory.change_account(fixture.person, |person| {
             person.obstacle = Some(Obstacle::Disabled);
         });

@@ -104,6 +104,7 @@ fn select(app: Value, caller: &Caller) -> Value {
         query: vec![("$select".to_owned(), plain)],
         token: caller.token.clone(),
         path: String::new(),
+        content_type: None,
         body: bytes::Bytes::new(),
         connection: None,
     };
