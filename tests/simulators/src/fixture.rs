@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use url::Url;
 use uuid::Uuid;
 
 use crate::clock::Clock;
