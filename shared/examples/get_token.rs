@@ -15,7 +15,6 @@ use shared::credential::ClientSecret;
 use shared::entra::App;
 use shared::entra::token::{ClientProof, TokenEndpoint};
 use shared::failure::{Failure, Kind};
-use shared::http::tls::ExtraRoots;
 use shared::http::{Client, Limits};
 use shared::{ids::DirectoryId, period::Period};
 
@@ -37,7 +36,7 @@ async fn main() -> Result<(), Failure> {
         client_id,
     };
     let (connect, request) = (Period::seconds(3), Period::seconds(10));
-    let http = Client::new(Limits { connect, request }, &ExtraRoots::default())?;
+    let http = Client::new(Limits { connect, request })?;
     let endpoint = TokenEndpoint::new(http, app, proof);
     let tokens = endpoint.client_credentials().await;
     let tokens = tokens.map_err(|error| error.into_call_error("signing in as the app"))?;

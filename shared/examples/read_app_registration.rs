@@ -13,7 +13,6 @@ use shared::cloud::{Cloud, MicrosoftSettings};
 use shared::entra::{App, token::ClientProof, token::TokenEndpoint};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::Registration;
-use shared::http::tls::ExtraRoots;
 use shared::http::{Client, Limits, ResponseFuture, Transport};
 use shared::{config::Reader, ids::DirectoryId, period::Period};
 
@@ -42,7 +41,7 @@ async fn main() -> Result<(), Failure> {
     let not_an_id = || Failure::new(Kind::Misconfigured, "CLIENT_ID is no GUID");
     let client_id = id.ok_or_else(not_an_id)?;
     let (connect, request) = (Period::seconds(3), Period::seconds(10));
-    let network = Client::new(Limits { connect, request }, &ExtraRoots::default())?;
+    let network = Client::new(Limits { connect, request })?;
     let http = Client::over(SignedInByCli(token.into(), network));
     let app = App {
         endpoints,

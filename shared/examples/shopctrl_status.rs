@@ -9,7 +9,6 @@
 use jiff::SignedDuration;
 use shared::config::Reader;
 use shared::failure::Failure;
-use shared::http::tls::ExtraRoots;
 use shared::http::{Client, Limits};
 use shared::period::Period;
 use shared::shopctrl::{Login, ShopCtrl, ShopCtrlPaths};
@@ -27,7 +26,7 @@ async fn main() -> Result<(), Failure> {
     let login = serde_json::json!({"username": username, "password": password}).to_string();
     let login = Login::read(&login.into())?;
     let (connect, request) = (Period::seconds(3), Period::seconds(10));
-    let http = Client::new(Limits { connect, request }, &ExtraRoots::default())?;
+    let http = Client::new(Limits { connect, request })?;
     let shopctrl = ShopCtrl::new(http, paths, api, login);
     shopctrl.check_login().await?;
     println!("the login is good");

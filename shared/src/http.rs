@@ -103,7 +103,15 @@ impl Client {
     ///
     /// # Errors
     /// [`Kind::Misconfigured`] when TLS cannot be set up.
-    pub fn new(limits: Limits, extra_roots: &ExtraRoots) -> Result<Self, Failure> {
+    pub fn new(limits: Limits) -> Result<Self, Failure> {
+        Self::trusting(limits, &ExtraRoots::default())
+    }
+
+    /// The same, which trusts these authorities too.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`] when TLS cannot be set up.
+    pub fn trusting(limits: Limits, extra_roots: &ExtraRoots) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(extra_roots)?)
             .connect_timeout(limits.connect.duration())
@@ -202,7 +210,7 @@ impl Transport for Network {
     }
 
     fn apart(&self) -> Option<Client> {
-        Client::new(self.limits, &self.extra_roots).ok()
+        Client::trusting(self.limits, &self.extra_roots).ok()
     }
 }
 

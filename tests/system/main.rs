@@ -36,6 +36,7 @@ mod leftovers;
 mod links;
 mod logs;
 mod mail;
+mod mail_protocols;
 mod many_values;
 mod model;
 mod odd_answers;

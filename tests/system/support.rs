@@ -6,6 +6,7 @@ pub mod chromium;
 mod end_state;
 mod events;
 pub mod faults;
+pub mod forward;
 mod grants;
 pub mod hand_over;
 pub mod person;

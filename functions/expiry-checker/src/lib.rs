@@ -49,13 +49,13 @@ impl Function for ExpiryChecker {
 
     fn from_environment(environment: Environment) -> Result<Self, Failure> {
         let settings = Settings::read(environment)?;
-        let http = Client::new(settings.aws.limits, &settings.aws.extra_roots)?;
+        let http = Client::trusting(settings.aws.limits, &settings.aws.extra_roots)?;
         // A step of a rotation takes minutes, and its answer comes at its end.
         let limits = Limits {
             request: settings.invoke_timeout,
             ..settings.aws.limits
         };
-        let patient = Client::new(limits, &settings.aws.extra_roots)?;
+        let patient = Client::trusting(limits, &settings.aws.extra_roots)?;
         Ok(Self::over(settings, &http, &patient))
     }
 

@@ -50,7 +50,7 @@ impl Function for OAuthCallback {
 
     fn from_environment(environment: Environment) -> Result<Self, Failure> {
         let settings = Settings::read(environment)?;
-        let http = Client::new(settings.aws.limits, &settings.aws.extra_roots)?;
+        let http = Client::trusting(settings.aws.limits, &settings.aws.extra_roots)?;
         Ok(Self::over(settings, http))
     }
 

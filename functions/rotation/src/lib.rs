@@ -40,7 +40,7 @@ impl Function for Rotation {
 
     fn from_environment(environment: Environment) -> Result<Self, Failure> {
         let settings = Settings::read(environment)?;
-        let http = Client::new(settings.aws.limits, &settings.aws.extra_roots)?;
+        let http = Client::trusting(settings.aws.limits, &settings.aws.extra_roots)?;
         let mail = MailClient::new(settings.aws.limits, &settings.aws.extra_roots)?;
         Ok(Self::over(settings, http, mail))
     }

@@ -95,5 +95,6 @@ fn outage(world: &World, connection: &Connection) -> Option<&'static str> {
         OutageCause::Disabled => "MAIL STANDS STILL: Enable is off",
         OutageCause::CheckMailOff => "MAIL STANDS STILL: Check mail is off",
         OutageCause::SecretRefused(_) => "MAIL STANDS STILL: Entra refuses the secret",
+        OutageCause::RefusedByExchange => "MAIL STANDS STILL: Exchange refuses ShopCtrl",
     })
 }

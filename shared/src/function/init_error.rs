@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::Request;
 use lambda_runtime::Diagnostic;
 
-use crate::http::tls::ExtraRoots;
 use crate::http::{Client, Limits};
 use crate::period::Period;
 
@@ -18,7 +17,7 @@ const LIMITS: Limits = Limits {
 /// reports the errors of SnapStart alone. Whatever comes of it is no matter: the log has the reason.
 pub(super) async fn report(runtime_api: &str, error: &Diagnostic) {
     let request = request(runtime_api, error);
-    if let (Some(request), Ok(http)) = (request, Client::new(LIMITS, &ExtraRoots::default())) {
+    if let (Some(request), Ok(http)) = (request, Client::new(LIMITS)) {
         let _ = http.send(request).await;
     }
 }
