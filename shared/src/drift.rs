@@ -353,6 +353,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_code_is_in_the_runbook_and_in_the_schemas_of_events() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+        let runbook = read("docs/runbook.md");
+        let (_, behind) = runbook.split_once("## Drift codes").unwrap();
+        let (codes, _) = behind.split_once("\n## ").unwrap();
+        let schemas = ["drift-found", "client-secret-rotated", "mailbox-recovered"];
+        let schemas = schemas.map(|name| read(&format!("infra/event-schemas/{name}.schema.json")));
+        for what in DriftKind::ALL {
+            let code = what.code();
+            assert!(codes.contains(&format!("`{code}`")), "{code}");
+            let in_all = schemas.iter().all(|s| s.contains(&format!("\"{code}\"")));
+            assert!(in_all, "{code}");
+        }
+    }
+
+    #[test]
     fn a_code_is_the_name_on_the_wire() {
         for what in [
             DriftKind::NoCurrentVersion,

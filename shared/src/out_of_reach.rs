@@ -29,7 +29,7 @@ impl OutOfReach {
             ),
             Self::ShopCtrl(host) => format!("See whether ShopCtrl at {host} can be opened"),
             Self::MailServer(host) => format!(
-                "See in Microsoft 365 admin center > Service health whether Exchange Online has trouble, and whether {host} can be reached from the functions"
+                "See in Microsoft 365 admin center > Service health whether Exchange Online has trouble; if it has none, find out why AWS does not reach {host}"
             ),
         };
         format!("{look} (runbook, Out of reach).")

@@ -6,7 +6,7 @@ use shared::out_of_reach::OutOfReach;
 use shared::period::Period;
 use shared::secret_store::SecretMetadata;
 use shared::tags;
-use shared::tags::last_failure::LastFailure;
+use shared::tags::last_failure::{self, LastFailure};
 use shared::tags::stalled::{A_DAY, Stalled};
 
 use crate::report::{Failed, Outcome};
@@ -61,7 +61,7 @@ pub(crate) fn standstill(
     let event = stalled.is_to_be_published(now, end, patience).then(|| {
         stalled = stalled.published(now, end);
         let last = rotating.and_then(|token| LastFailure::read(tag(tags::LAST_FAILURE), token));
-        let next_step = tag(tags::LAST_NEXT_STEP).filter(|next| *next != tags::NONE);
+        let next_step = tag(tags::LAST_NEXT_STEP).and_then(last_failure::read_next_step);
         let words = Words::of(outcome.first_failure(), last, next_step);
         let out_of_reach = out_of_reach(outcome);
         EventKind::RotationStalled {

@@ -52,6 +52,9 @@ const LINKS: usize = 100;
 /// What the causes of one mail may take, in bytes: it has 256 KB (SNS API reference, *Publish*).
 const ROOM: usize = 200 * 1024;
 
+/// In whose place a command has the mailbox's address.
+pub(crate) const MAILBOX: &str = "MAILBOX";
+
 /// So many of those that nobody is asked anything for are named with what is so for each; the rest by name alone.
 const IN_WORDS: usize = 50;
 
@@ -208,12 +211,14 @@ fn bytes(cause: &[Entry<'_>]) -> usize {
         heading,
         paragraphs,
         to_do,
+        commands,
         items,
     } = section(cause);
     let texts = items.iter().filter_map(|item| item.text.as_ref());
     let links = items.iter().filter_map(|item| item.link.as_ref());
     let links = links.map(|link| link.address.len() + link.behind.len());
-    let texts = paragraphs.iter().chain(texts).map(String::len);
+    let texts = paragraphs.iter().chain(&commands).chain(texts);
+    let texts = texts.map(String::len);
     // The heading is underlined.
     2 * heading.len() + to_do.len() + texts.chain(links).sum::<usize>()
 }
@@ -308,12 +313,27 @@ fn section(cause: &[Entry<'_>]) -> Section {
             in_words.chain(by_name(rest)).collect()
         }
     };
+    let to_do = first.map_or(String::new(), |message| message.to_do.clone());
+    let to_do = match only_address(cause) {
+        Some(address) => to_do.replace(MAILBOX, address.as_str()),
+        None => to_do,
+    };
     Section {
         heading: heading(cause),
         paragraphs,
-        to_do: first.map_or(String::new(), |message| message.to_do.clone()),
+        commands: to_do.contains('`').then(|| words::commands(&to_do)),
+        to_do,
         items,
     }
+}
+
+/// The mailbox that it is about, where there is one alone.
+fn only_address<'n>(cause: &[Entry<'n>]) -> Option<&'n MailboxAddress> {
+    let mut all = cause
+        .iter()
+        .flat_map(|entry| &entry.notice.mailbox.mailboxes);
+    let first = all.next()?;
+    all.all(|address| address == first).then_some(first)
 }
 
 fn item(entry: &Entry<'_>) -> Item {

@@ -13,6 +13,7 @@ use shared::events::{
 };
 use shared::half_done::HalfDone;
 use shared::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
+use shared::mailbox::Unusable;
 use shared::mailbox_secret::{Delivery, Direction};
 use shared::out_of_reach::OutOfReach;
 use shared::ticket::Purpose;
@@ -245,10 +246,14 @@ impl Stalled {
 }
 
 fn drift(what: DriftKind, connection: Option<&str>) -> Value {
+    drift_of(0, what, connection)
+}
+
+fn drift_of(n: u32, what: DriftKind, connection: Option<&str>) -> Value {
     let connection = connection.map(of::<ConnectionId>);
     let drift = Drift { what, connection };
     event(
-        0,
+        n,
         EventKind::drift(drift, at("2027-01-05T06:00:00Z"), String::new()),
     )
 }
@@ -319,6 +324,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
     let attended = Delivery::Attended;
     let refused =
         "the client secret with this key_id begins with other characters than client_secret";
+    let not_connected = Unusable::ImapNotConnected;
     let by_id = DriftKind::ALL.map(|what| match what {
         DriftKind::ConnectionNotAuthorized
         | DriftKind::ConnectionDisabled
@@ -363,16 +369,20 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("failed_configuration_test", vec![failed(0, "testSecret", &format!("reading the app registration in Entra: {refused}"), None, "Put key_id and client_secret of one and the same client secret into the document: the portal shows Secret ID and the beginning of the Value side by side.")]),
         ("failed_no_right_in_entra", vec![failed(0, "createSecret", "adding a client secret in Entra: answered 403", Some("Authorization_RequestDenied"), "Make the rotator's service principal an owner of the mailbox's app registration (README, What is needed in Microsoft Entra).")]),
         ("failed_at_a_connection", vec![failed(0, "setSecret", "delivering to connection orders-in: answered 401", None, "Correct the ShopCtrl login in shopmail-shopctrl/shop.example.")]),
+        ("failed_at_a_mailbox", vec![failed(0, "testSecret", &format!("proving connection orders-in: opening the mailbox by IMAP: {}", not_connected.meaning()), Some("BAD"), not_connected.next_step())]),
+        ("failed_round_trip", vec![failed(0, "testSecret", "proving connection orders-out: the test mail came, and is in another folder than the inbox (connection orders-in)", None, "In the mailbox, look into Junk Email and at the rules: what is not in the inbox, ShopCtrl does not read.")]),
         ("failed_between_the_directions", vec![between_the_directions(failed(0, "setSecret", "testing connection orders-out in ShopCtrl: it took the new secret, and its test failed; it was put back to the current one", None, "It is tried again; if it goes on, test the connection in ShopCtrl."))]),
         ("stalled_between_the_directions", vec![between_the_directions(stalled(0, "asking ShopCtrl for the connection orders-out: answered 503"))]),
         ("stalled", vec![stalled(0, "asking ShopCtrl for the connection orders-in: answered 503")]),
         ("stalled_at_once_for_an_agency", (0..60).map(|n| stalled(n, "asking ShopCtrl at shop.example: answered 503")).collect()),
         ("unreachable_tenant_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))).collect()),
         ("unreachable_shopctrl_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::ShopCtrl("shop.example".to_owned()))).collect()),
+        ("unreachable_mail_server_of_an_agency", (0..6).map(|n| unreachable(n, &OutOfReach::MailServer("outlook.office365.com".to_owned()))).collect()),
         ("unreachable_alone", vec![unreachable(0, &OutOfReach::Tenant(DirectoryId::read(ID).unwrap()))]),
         ("weekly_report", vec![weekly()]),
         ("weekly_report_and_all_is_well", vec![weekly_and_well()]),
         ("drift_put_right", vec![mended()]),
+        ("mailboxes_not_connected_of_an_agency", (0..3).map(|n| drift_of(n, DriftKind::Unusable(not_connected), Some("orders-in"))).collect()),
         ("leak_that_stops_mail", vec![event(0, EventKind::CredentialRetired {
             key_id: KeyId(ID.parse().unwrap()), reason: RetiredReason::Emergency,
             stops: Some(Stops { connections: vec![StoppedConnection { id: of("orders-in"), direction: Direction::Receiving, why: StoppedWhy::OnlyAttested }], summary: "Connections that may stop working: orders-in (receiving), of which only a person said that it has the new client secret".to_owned() }),
@@ -382,6 +392,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         ("over_permission", vec![recovered(Trouble::PermissionEnding, "The mailbox's owner has signed in, and the permission works.")]),
         ("over_stalled", vec![recovered(Trouble::Stalled, "All could be looked at, and nothing stands still.")]),
         ("over_drift", vec![recovered(Trouble::of(Drift { what: DriftKind::ConnectionNotAuthorized, connection: Some(of("orders-in")) }), DriftKind::ConnectionNotAuthorized.seen_over())]),
+        ("over_mailbox", vec![recovered(Trouble::of(Drift { what: DriftKind::Unusable(not_connected), connection: Some(of("orders-in")) }), not_connected.seen_over())]),
         ("several_things_at_once", vec![hand_over(0, attended, Purpose::Rotate, Flows), expiring(1, 7, Renewal::WaitsForPerson), event(2, EventKind::ClientSecretExpired { expires_at: at("2027-01-04T00:00:00Z") }), stalled(3, "asking ShopCtrl at shop.example: answered 503")]),
     ]
     .into_iter()

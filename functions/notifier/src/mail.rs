@@ -1,6 +1,10 @@
 //! A mail, and how it is written: as text, and as a simple page.
 
+mod to_do;
+
 use maud::{DOCTYPE, Markup, html};
+
+use to_do::ToDo;
 
 /// A mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub(crate) struct Section {
     pub(crate) paragraphs: Vec<String>,
     /// The one thing to do.
     pub(crate) to_do: String,
+    /// What is to be known of the commands in it.
+    pub(crate) commands: Option<String>,
     /// For each mailbox, where there is more than one or a link.
     pub(crate) items: Vec<Item>,
 }
@@ -37,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) behind: String,
 }
 
+const TO_DO: &str = "What to do:";
+
 /// RFC 5322, 2.1.1: a line should have no more than 78 characters.
 const WIDTH: usize = 76;
 
@@ -45,12 +53,13 @@ impl Mail {
         let mut blocks: Vec<String> = Vec::new();
         for section in &self.sections {
             blocks.push(underlined(&section.heading));
-            blocks.extend(section.paragraphs.iter().map(|text| wrapped(text)));
-            blocks.push(wrapped(&format!("What to do: {}", section.to_do)));
+            blocks.extend(section.paragraphs.iter().map(|text| wrapped(text, WIDTH)));
+            blocks.push(ToDo::read(&section.to_do).text(TO_DO));
+            blocks.extend(section.commands.iter().map(|text| wrapped(text, WIDTH)));
             blocks.extend(section.items.iter().map(Item::text));
         }
         blocks.push("-".repeat(WIDTH));
-        blocks.extend(self.footer.iter().map(|text| wrapped(text)));
+        blocks.extend(self.footer.iter().map(|text| wrapped(text, WIDTH)));
         blocks.join("\n\n") + "\n"
     }
 
@@ -78,7 +87,8 @@ impl Section {
         html! {
             h1 style="margin:0 0 12px;font-size:20px;line-height:1.3;overflow-wrap:anywhere" { (self.heading) }
             @for text in &self.paragraphs { p style="margin:0 0 12px;overflow-wrap:anywhere" { (text) } }
-            p style="margin:0 0 12px;overflow-wrap:anywhere" { strong { "What to do: " } (self.to_do) }
+            (ToDo::read(&self.to_do).html(TO_DO))
+            @if let Some(text) = &self.commands { p style="margin:0 0 12px;overflow-wrap:anywhere" { (text) } }
             @for item in &self.items { (item.html()) }
         }
     }
@@ -86,10 +96,10 @@ impl Section {
 
 impl Item {
     fn text(&self) -> String {
-        let mut lines: Vec<String> = self.text.iter().map(|text| wrapped(text)).collect();
+        let mut lines: Vec<String> = self.text.iter().map(|text| wrapped(text, WIDTH)).collect();
         if let Some(link) = &self.link {
             lines.push(link.address.clone());
-            lines.push(wrapped(&link.behind));
+            lines.push(wrapped(&link.behind, WIDTH));
         }
         lines.join("\n")
     }
@@ -109,17 +119,17 @@ impl Item {
 }
 
 fn underlined(text: &str) -> String {
-    let text = wrapped(text);
+    let text = wrapped(text, WIDTH);
     let width = text.lines().map(|line| line.chars().count()).max();
     format!("{text}\n{}", "=".repeat(width.unwrap_or_default()))
 }
 
-/// In lines of no more than [`WIDTH`] characters, but for words that are longer.
-fn wrapped(text: &str) -> String {
+/// In lines of no more than so many characters, but for words that are longer.
+fn wrapped(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
                 line.push_str(word);
             }

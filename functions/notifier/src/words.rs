@@ -7,7 +7,9 @@ mod requests;
 mod weekly;
 mod wrong;
 
-pub(crate) use common::{BOTH_HAVE_IT, for_somebody_else, genuine, not_mailed, place, reference};
+pub(crate) use common::{
+    BOTH_HAVE_IT, commands, for_somebody_else, genuine, not_mailed, place, reference,
+};
 pub(crate) use weekly::weekly;
 
 use std::borrow::Cow;

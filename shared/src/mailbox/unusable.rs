@@ -92,6 +92,14 @@ impl Unusable {
         }
     }
 
+    /// The one of that name.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|unusable| unusable.code() == code)
+    }
+
     /// Of an answer of Graph's to who opens an inbox.
     pub(super) fn of_graph(error: &CallError) -> Option<Self> {
         Self::of_graph_code(
@@ -141,6 +149,13 @@ impl Unusable {
         )
     }
 
+    /// The one with this next step.
+    #[must_use]
+    pub fn with_next_step(next_step: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|unusable| unusable.next_step() == next_step)
+    }
+
     /// What it means.
     #[must_use]
     pub fn meaning(self) -> &'static str {
@@ -177,60 +192,59 @@ impl Unusable {
         }
     }
 
-    /// What an administrator does. PowerShell is Exchange Online's; MAILBOX stands for the mailbox's address.
+    /// What an administrator does. Commands stand between backquotes, and are Exchange Online PowerShell's; MAILBOX stands
+    /// for the mailbox's address. Several causes are numbered, the likeliest first, and nothing follows them: a mail makes
+    /// a list of that (`mail/to_do.rs` of the notifier).
     #[must_use]
     pub fn next_step(self) -> &'static str {
         match self {
             Self::SmtpAuthOffForTenant => {
-                "Switch it on for this mailbox alone, which is enough: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Or Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
+                "Switch it on for this mailbox, which is enough; where sign_in_as names another account, for that one: `Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false`. Or in Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
             }
             Self::SmtpAuthOffForMailbox => {
-                "Switch it on: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Or Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
+                "Switch it on for this mailbox, for the organisation's switch does not count here; where sign_in_as names another account, for that one: `Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false`. Or in Microsoft 365 admin center > Users > Active users > the account > Mail > Manage email apps > Authenticated SMTP. It takes up to an hour."
             }
             Self::SmtpAuthOff => {
-                "Look at the mailbox first: Get-CASMailbox -Identity MAILBOX | Format-List SmtpClientAuthenticationDisabled. True: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false. Empty: it is off for the organisation, and the same command switches it on for this mailbox alone."
+                "Switch it on for this mailbox, which counts before the organisation's switch; where sign_in_as names another account, for that one: `Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false`. It takes up to an hour."
             }
             Self::SmtpSignInRefused => {
-                "Most likely first. (1) The account is not the mailbox's: compare mailbox and sign_in_as in the mailbox document with who signed in. (2) It is blocked: Microsoft 365 admin center > Users > Active users > the account. (3) It has no Exchange Online licence or mailbox: the same page, Licenses and apps. (4) An authentication policy: Get-User -Identity MAILBOX | Format-List AuthenticationPolicy."
+                "Find the cause, the likeliest first. (1) The mailbox is a shared one, or has another sign-in name than its address: SMTP takes only the account that signed in, so sign_in_as in the mailbox document has to be its user principal name. (2) The account has no mailbox or licence of its own. A mailbox is named here: `Get-EXOMailbox -Identity MAILBOX`. A licence: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps. (3) The account was blocked a short while ago: the same page shows it. (4) Trouble at Microsoft: Microsoft 365 admin center > Health > Service health."
             }
             Self::ImapSignInRefused => {
-                "Most likely first. (1) IMAP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled; on again: Set-CASMailbox -Identity MAILBOX -ImapEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX. (3) The account is blocked or has no licence: Microsoft 365 admin center > Users > Active users > the account."
-            }
-            Self::Pop3SignInRefused => {
-                "Most likely first. (1) POP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List PopEnabled; on again: Set-CASMailbox -Identity MAILBOX -PopEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX. (3) The account is blocked or has no licence: Microsoft 365 admin center > Users > Active users > the account."
+                "Find the cause, the likeliest first. (1) The address is no mailbox of this tenant. A mailbox is named here: `Get-EXOMailbox -Identity MAILBOX`. If none is, correct tenant_id, cloud or mailbox in the mailbox document. (2) The account was blocked, or lost its licence: Microsoft 365 admin center > Users > Active users > the account. (3) IMAP is off for the mailbox. It shows False: `Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled`. Switch it on, which takes up to an hour: `Set-CASMailbox -Identity MAILBOX -ImapEnabled $true`. (4) Trouble at Microsoft: Microsoft 365 admin center > Health > Service health."
             }
             Self::ImapNotConnected => {
-                "Most likely first. (1) IMAP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled; on again: Set-CASMailbox -Identity MAILBOX -ImapEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX; FullAccess is needed. (3) No Exchange Online licence or mailbox: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps."
+                "Find the cause, the likeliest first. (1) IMAP is off for the mailbox. It shows False: `Get-CASMailbox -Identity MAILBOX | Format-List ImapEnabled`. Switch it on, which takes up to an hour: `Set-CASMailbox -Identity MAILBOX -ImapEnabled $true`. (2) If it is a shared mailbox, look here first: the account that signs in needs FullAccess to it, and is named here: `Get-MailboxPermission -Identity MAILBOX`. A new right takes up to an hour. (3) The address has no mailbox in Exchange Online, or no licence. A mailbox is named here: `Get-EXOMailbox -Identity MAILBOX`. A licence: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps. (4) Trouble at Microsoft: Microsoft 365 admin center > Health > Service health. In outages this answer has come for days."
             }
-            Self::Pop3NotConnected => {
-                "Most likely first. (1) POP is off for the mailbox: Get-CASMailbox -Identity MAILBOX | Format-List PopEnabled; on again: Set-CASMailbox -Identity MAILBOX -PopEnabled $true. (2) A shared mailbox that the account may not open: Get-MailboxPermission -Identity MAILBOX; FullAccess is needed. (3) No Exchange Online licence or mailbox: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps."
+            Self::Pop3SignInRefused | Self::Pop3NotConnected => {
+                "Find the cause, the likeliest first. (1) POP is off for the mailbox. It shows False: `Get-CASMailbox -Identity MAILBOX | Format-List PopEnabled`. Switch it on, which takes up to an hour: `Set-CASMailbox -Identity MAILBOX -PopEnabled $true`. (2) If it is a shared mailbox, look here first: the account that signs in needs FullAccess to it, and is named here: `Get-MailboxPermission -Identity MAILBOX`. A new right takes up to an hour. (3) The address has no mailbox in Exchange Online, or no licence. A mailbox is named here: `Get-EXOMailbox -Identity MAILBOX`. A licence: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps. (4) Trouble at Microsoft: Microsoft 365 admin center > Health > Service health."
             }
             Self::TokenTooLongForPop3 => {
-                "Have ShopCtrl receive by IMAP or Microsoft Graph: Exchange's POP3 takes tokens of up to 4,096 characters. Or make the token shorter: in the app registration, Token configuration, remove the groups claim."
+                "Have ShopCtrl receive by IMAP or Microsoft Graph: Exchange's POP3 takes tokens of up to 4,096 characters, and how long one is depends on the account."
             }
             Self::SignInBlockedByPolicy => {
-                "Entra admin center > Sign-in logs > the account says which policy: Conditional Access (exclude the account, or allow the place that it signs in from), or security defaults (Overview > Properties), beside which authenticated SMTP does not work."
+                "See in Entra admin center > Monitoring > Sign-in logs > User sign-ins (non-interactive), which policy it was: the tab Conditional Access of the account's entry names it. Have it leave the account out, or allow the place that it signs in from. None is named: security defaults, in Entra admin center > Overview > Properties."
             }
             Self::MayNotSendAs => {
-                "Give the account the right: Add-RecipientPermission -Identity MAILBOX -Trustee ACCOUNT -AccessRights SendAs. Or compare mailbox and sign_in_as in the mailbox document."
+                "Give the account that signs in, ACCOUNT, the right: `Add-RecipientPermission -Identity MAILBOX -Trustee ACCOUNT -AccessRights SendAs`. It takes up to an hour. If another account was meant, correct mailbox and sign_in_as in the mailbox document."
             }
             Self::WrongAudience => {
-                "In the app registration, API permissions: the delegated permissions of the mail protocols (IMAP.AccessAsUser.All, POP.AccessAsUser.All, SMTP.Send). And see whether cloud in the mailbox document is the tenant's."
+                "See in Entra > App registrations > the app > API permissions that the delegated permissions of the mail protocols are there (IMAP.AccessAsUser.All, POP.AccessAsUser.All, SMTP.Send), and whether cloud in the mailbox document is the tenant's."
             }
             Self::AccountBlocked => {
-                "Microsoft 365 admin center > Users > Active users > the account > Unblock sign-in, if it is meant to work. If another account took its place: correct the mailbox document."
+                "Unblock it, if it is meant to work: Microsoft 365 admin center > Users > Active users > the account > Unblock sign-in. If another account took its place, correct the mailbox document."
             }
             Self::NotInExchangeOnline => {
-                "Microsoft 365 admin center > Users > Active users > the account > Licenses and apps: an Exchange Online licence. If the mailbox was deleted, restore it (Deleted users); if it is on a server of your own, ShopCtrl's Microsoft 365 connection does not reach it."
+                "See whether the account has an Exchange Online licence: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps. If it was deleted, restore it (Users > Deleted users). If its mailbox is on a server of your own, or the account is a guest, ShopCtrl does not reach it by Microsoft 365."
             }
             Self::NoMailbox => {
-                "Microsoft 365 admin center > Users > Active users > the account > Licenses and apps: an Exchange Online licence. A new mailbox takes up to a day to be there."
+                "Give the account an Exchange Online licence: Microsoft 365 admin center > Users > Active users > the account > Licenses and apps. A new mailbox takes up to a day to be there."
             }
             Self::AccessDenied => {
-                "Most likely first. (1) The app lacks the delegated permission Mail.Read of Microsoft Graph: app registration > API permissions. (2) The account has no mailbox of its own: a shared mailbox cannot be used by Microsoft Graph in ShopCtrl, only by IMAP or POP3. (3) An application access policy: Get-ApplicationAccessPolicy."
+                "Find the cause, the likeliest first. (1) The account has no mailbox of its own: a shared mailbox does not work by Microsoft Graph in ShopCtrl, only by IMAP or POP3. (2) The app lacks the delegated permission Mail.Read of Microsoft Graph: Entra > App registrations > the app > API permissions."
             }
             Self::Refused => {
-                "Test the connection in ShopCtrl. If that works, look the code up at learn.microsoft.com/exchange, and tell whoever runs this system."
+                "Test the connection in ShopCtrl. If that fails too, look the code up at learn.microsoft.com/exchange, and tell whoever runs this system."
             }
         }
     }
@@ -238,7 +252,7 @@ impl Unusable {
     /// What a look sees when it is over.
     #[must_use]
     pub fn seen_over(self) -> &'static str {
-        "The mailbox can be opened again the way that the connection uses it."
+        "A test of the mailbox, as ShopCtrl uses it, passes again."
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Unreadable;
 use crate::failure::Failure;
+use crate::mailbox::Unusable;
 
 /// How the last attempt at a step of a rotation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,16 +88,27 @@ impl fmt::Display for LastFailure {
     }
 }
 
-/// The next step of its own that a failure has; else, where it is only tried again, [`super::NONE`].
+/// The next step of its own that a failure has; else, where it is only tried again, [`super::NONE`]. Of a mailbox that
+/// cannot be used it is the code alone: a tag has no room for causes, and no letters for commands.
 #[must_use]
 pub fn next_step(failure: &Failure) -> String {
     let failure = failure.clone();
     let own = failure
         .where_nothing_tries_again("", "rotate again")
         .next_step;
-    match own.as_str() {
-        "" => super::NONE.to_owned(),
-        own => as_a_tag_may_hold(&own.replace('>', "/")),
+    match (own.as_str(), Unusable::with_next_step(&own)) {
+        ("", _) => super::NONE.to_owned(),
+        (_, Some(unusable)) => unusable.code().to_owned(),
+        (own, None) => as_a_tag_may_hold(&own.replace('>', "/")),
+    }
+}
+
+/// What that tag says a person can do.
+#[must_use]
+pub fn read_next_step(tag: &str) -> Option<&str> {
+    match Unusable::named(tag) {
+        Some(unusable) => Some(unusable.next_step()),
+        None => Some(tag).filter(|next_step| *next_step != super::NONE),
     }
 }
 
@@ -136,6 +148,20 @@ mod tests {
             let may_be = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
             prop_assert!(tag.len() <= LONGEST && tag.chars().all(may_be), "{tag}");
         }
+    }
+
+    #[test]
+    fn the_next_step_of_a_mailbox_that_cannot_be_used_is_read_back_in_full() {
+        for unusable in Unusable::ALL {
+            let failure = Failure::new(Kind::Misconfigured, unusable.meaning());
+            let tag = next_step(&failure.next_step(unusable.next_step()));
+            assert_eq!(as_a_tag_may_hold(&tag), tag);
+            assert_eq!(read_next_step(&tag), Some(unusable.next_step()));
+        }
+        let tried_again = next_step(&Failure::new(Kind::Temporary, "asking: 503"));
+        assert_eq!(read_next_step(&tried_again), None);
+        let own = Failure::new(Kind::Misconfigured, "x").next_step("Do that.");
+        assert_eq!(read_next_step(&next_step(&own)), Some("Do that."));
     }
 
     #[test]

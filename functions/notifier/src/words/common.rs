@@ -7,6 +7,7 @@ use shared::events::MailFlow;
 use shared::half_done::HalfDone;
 use shared::mailbox::Unusable;
 
+use crate::compose::MAILBOX;
 use crate::event::{self, Mailbox, Notice};
 use crate::mail::Link;
 use crate::words::Urgency;
@@ -148,6 +149,17 @@ pub(super) fn drift(what: DriftKind) -> &'static str {
             Unusable::Refused => "the mail server refuses",
         },
     }
+}
+
+/// Of the commands in what there is to do.
+pub(crate) fn commands(to_do: &str) -> String {
+    let of_whom = match to_do.contains(MAILBOX) {
+        true => " MAILBOX stands for the mailbox's address.",
+        false => "",
+    };
+    format!(
+        "The commands are for Exchange Online PowerShell: Connect-ExchangeOnline comes first.{of_whom}"
+    )
 }
 
 /// How a mail is known to be genuine.

@@ -103,6 +103,6 @@ pub(super) fn had_been(what: DriftKind) -> &'static str {
         DriftKind::BackstopLate => "AWS's own schedule had come too late",
         DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
         DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
-        DriftKind::Unusable(_) => "the mailbox could not be opened as ShopCtrl does it",
+        DriftKind::Unusable(_) => "the mailbox could not be used as ShopCtrl uses it",
     }
 }

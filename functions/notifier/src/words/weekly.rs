@@ -86,6 +86,7 @@ fn summary(report: &WeeklyReport) -> Section {
         heading: headline(report),
         paragraphs,
         to_do: to_do.to_owned(),
+        commands: None,
         items: Vec::new(),
     }
 }
@@ -125,6 +126,7 @@ fn not_well(report: &WeeklyReport, state: FleetState) -> Option<Section> {
         heading: format!("{} {verb}", mailboxes(count)),
         paragraphs: Vec::new(),
         to_do: to_do.to_owned(),
+        commands: None,
         items: groups.into_iter().map(group).collect(),
     })
 }
@@ -161,6 +163,7 @@ fn most_urgent(most_urgent: &[Urgent]) -> Option<Section> {
         heading,
         paragraphs: Vec::new(),
         to_do: "Nothing, as long as they are renewed before. An alarm sounds where one ends within 7 days and is not.".to_owned(),
+        commands: None,
         items: items.collect(),
     })
 }

@@ -1,6 +1,7 @@
 //! What is wrong, or may be.
 
 use jiff::Timestamp;
+use shared::drift::DriftKind;
 use shared::events::MailFlow;
 use shared::out_of_reach::OutOfReach;
 
@@ -172,7 +173,10 @@ pub(super) fn drift(drift: &Drift) -> Message {
     Message {
         urgency: urgency(*mail, Urgency::Wrong),
         headline: common::drift(*what).to_owned(),
-        of_many: "are not as they were left".into(),
+        of_many: match what {
+            DriftKind::Unusable(_) => format!("cannot be used: {}", common::drift(*what)).into(),
+            _ => "are not as they were left".into(),
+        },
         general: vec![sentence(meaning.as_deref().unwrap_or(what.meaning()))],
         particular,
         to_do: next_step.as_deref().unwrap_or(what.next_step()).to_owned(),
