@@ -191,6 +191,14 @@ async fn a_connection_by_api_that_needs_a_person_is_authorized_behind_our_sign_i
         page.body
     );
     assert!(
+        page.body
+            .contains("Receiving has the new secret, sending not yet."),
+        "{}",
+        page.body
+    );
+    let asked = scenario.details("Hand-over Required").remove(0);
+    assert_eq!(asked["half_done"], "sending_not_yet");
+    assert!(
         !page.has_form("/reveal#secret"),
         "nobody has to see the secret"
     );
