@@ -2,26 +2,10 @@
 
 use serde_json::json;
 use simulators::aws::secrets_manager::CURRENT;
-use simulators::gate::{Calls, Fault};
 use simulators::shopctrl::Status;
 
 use crate::support::Scenario;
 use crate::support::steps::TOKEN;
-
-/// The secret that a connection holds.
-fn holds(scenario: &Scenario, id: &str) -> Option<String> {
-    scenario
-        .world
-        .shopctrl
-        .connection(scenario.mailbox.shop_id, id)
-        .unwrap()
-        .secret
-}
-
-fn is_current(scenario: &Scenario, token: &str) -> bool {
-    let secret = scenario.secret();
-    secret.labelled(CURRENT).unwrap().id == token
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_shopctrl_changes_before_the_secret_signs_in() {
@@ -53,76 +37,6 @@ async fn nothing_in_shopctrl_changes_before_the_secret_signs_in() {
             .contains(&"shopctrl PUT connection".to_owned())
     );
     assert_eq!(scenario.world.shopctrl.outages(), vec![]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_direction_delivered_and_the_other_not_is_never_promoted_and_is_resumed() {
-    let scenario = Scenario::begin().await;
-    scenario.begin_rotation(TOKEN);
-    scenario.take_step("createSecret", TOKEN).await;
-    let down = Fault::Answer {
-        effect: false,
-        status: 503,
-        headers: Vec::new(),
-        body: String::new(),
-    };
-    scenario.world.gate.fail(
-        Calls::of("shopctrl", "PUT connection").after(1).times(50),
-        down,
-    );
-    let failed = scenario.step("setSecret", TOKEN).await;
-    assert_eq!(failed.error_type(), Some("Temporary"), "{}", failed.payload);
-    assert_ne!(
-        holds(&scenario, "orders-in"),
-        holds(&scenario, "orders-out"),
-        "half done"
-    );
-    // Whoever calls the later steps now gets no promotion.
-    for name in ["testSecret", "finishSecret"] {
-        let failed = scenario.step(name, TOKEN).await;
-        assert!(failed.function_error.is_some(), "{name}");
-    }
-    assert!(!is_current(&scenario, TOKEN));
-    assert_eq!(scenario.details("Client Secret Rotated").len(), 0);
-    assert_eq!(
-        scenario.world.shopctrl.outages(),
-        vec![],
-        "and mail flows in both directions"
-    );
-    scenario.world.gate.heal();
-    for name in ["setSecret", "testSecret", "finishSecret"] {
-        scenario.take_step(name, TOKEN).await;
-    }
-    scenario.assert_whole();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_takes_the_secret_and_fails_its_test_is_put_back() {
-    let scenario = Scenario::begin().await;
-    let old = holds(&scenario, "orders-in");
-    scenario.world.shopctrl.fail_tests_with_next_secret(
-        scenario.mailbox.shop_id,
-        "orders-in",
-        "no connection",
-    );
-    scenario.rotate().await;
-    assert_eq!(
-        scenario.current_key(),
-        scenario.mailbox.first_key,
-        "not promoted"
-    );
-    assert_eq!(holds(&scenario, "orders-in"), old, "put back");
-    assert_eq!(scenario.world.shopctrl.outages(), vec![]);
-    scenario
-        .world
-        .shopctrl
-        .fail_tests(scenario.mailbox.shop_id, "orders-in", None);
-    scenario
-        .world
-        .secrets_manager
-        .reattempt(&scenario.mailbox.secret);
-    scenario.settled().await;
-    scenario.assert_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]

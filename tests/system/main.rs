@@ -20,6 +20,7 @@ mod calls;
 mod configuration_test;
 mod deletions;
 mod delivery;
+mod delivery_order;
 mod documents;
 mod expiry_checker;
 mod first_secret;

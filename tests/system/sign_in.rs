@@ -24,7 +24,7 @@ async fn a_rotation_without_grant_waits_for_the_owner_and_ends_whole_after_the_s
     scenario.check().await;
     let failed = scenario.failures();
     assert_eq!(failed.len(), 1, "{failed:?}");
-    assert!(failed[0].starts_with("testSecret: "), "{failed:?}");
+    assert!(failed[0].starts_with("setSecret: "), "{failed:?}");
     assert!(failed[0].contains("WaitingForPerson"), "{failed:?}");
     assert_eq!(scenario.current_key(), scenario.mailbox.first_key);
 

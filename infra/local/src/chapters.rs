@@ -1,5 +1,6 @@
 //! The chapters, in the order in which they are told. Each looks for itself at what it tells.
 
+mod accepted;
 mod asked;
 mod delivered;
 pub mod due;
@@ -25,7 +26,7 @@ pub async fn until_a_person_is_asked(story: &mut Story) -> Result<Asked, Stop> {
     opening::tell(story).await?;
     found::tell(story).await?;
     let issued = issued::tell(story).await?;
-    delivered::tell(story, &issued).await?;
+    accepted::tell(story, &issued).await?;
     asked::tell(story, &issued).await
 }
 
@@ -35,6 +36,7 @@ pub async fn until_a_person_is_asked(story: &mut Story) -> Result<Asked, Stop> {
 /// [`Stop`].
 pub async fn to_the_end(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     signed_in::tell(story, asked).await?;
+    delivered::tell(story, &asked.issued).await?;
     promoted::tell(story, &asked.issued).await?;
     retired::tell(story, &asked.issued).await?;
     let last = once_more::tell(story).await?;

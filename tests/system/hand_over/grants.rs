@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::CURRENT;
-use simulators::gate::Fault;
+use simulators::gate::{Calls, Fault};
 use simulators::microsoft::directory::account::{ConsentPolicy, Person};
 
 use crate::support::Scenario;
@@ -191,6 +191,14 @@ async fn a_connection_by_api_that_needs_a_person_is_authorized_behind_our_sign_i
         page.body
     );
     assert!(
+        page.body
+            .contains("Receiving has the new secret, sending not yet."),
+        "{}",
+        page.body
+    );
+    let asked = scenario.details("Hand-over Required").remove(0);
+    assert_eq!(asked["half_done"], "sending_not_yet");
+    assert!(
         !page.has_form("/reveal#secret"),
         "nobody has to see the secret"
     );
@@ -244,10 +252,9 @@ async fn a_link_for_a_grant_takes_no_delivery_back() {
         headers: Vec::new(),
         body: body.to_string(),
     };
-    scenario
-        .world
-        .gate
-        .fail_next("entra", "POST token refresh_token", dead);
+    // After setSecret redeemed it.
+    let redeems = Calls::of("entra", "POST token refresh_token").after(1);
+    scenario.world.gate.fail(redeems.times(1), dead);
     let older = crate::support::tickets::Forged::connect(&scenario).link(&scenario.world);
     scenario.check().await;
     // Both connections have the pending secret already; only a sign-in is missing.

@@ -19,10 +19,6 @@ pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
         )
         .await?;
     let old = story.mailbox.first_key;
-    story.tell(Told::new(
-        "goes_on",
-        "The renewal goes on by itself from where it stood.",
-    ))?;
     promote(story, issued).await?;
     see(
         story.entra_lists(old),
