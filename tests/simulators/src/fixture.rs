@@ -13,7 +13,9 @@ use crate::gate::{Gate, Service};
 use crate::microsoft::directory::Directory;
 use crate::microsoft::directory::account::Person;
 use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
+use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
 use crate::microsoft::directory::scope::Scope;
+use crate::microsoft::directory::sign_in::{Decision, Step};
 use crate::microsoft::{entra, graph};
 use crate::shopctrl::{self, AuthParameters, ShopCtrl};
 
@@ -169,6 +171,38 @@ impl Fixture {
     pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Answer {
         let uri = format!("/{}/oauth2/v2.0/token", self.tenant);
         ask(&self.entra, "POST", &uri, &[], form(fields)).await
+    }
+
+    /// A token of the person's for these scopes, by a sign-in that consents to them.
+    pub(crate) fn signed_in(&self, scopes: &str) -> String {
+        let (tenant, id) = (self.tenant.to_string(), self.app.app_id.to_string());
+        self.directory.consent(self.person, self.app.app_id, scopes);
+        let query = form(&[
+            ("client_id", &id),
+            ("response_type", "code"),
+            ("redirect_uri", CALLBACK),
+            ("scope", scopes),
+        ]);
+        let url =
+            format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
+        let step = self.directory.sign_in_as(&url, MAILBOX, Decision::Accept);
+        let Step::Redirect(back) = step else {
+            panic!("{step:?}");
+        };
+        let (_, secret) = self.secret();
+        let client = Client {
+            tenant: &tenant,
+            client_id: &id,
+            proof: Proof::Secret(&secret),
+        };
+        let redemption = CodeRedemption {
+            code: back.split("code=").nth(1).unwrap(),
+            redirect_uri: CALLBACK,
+            code_verifier: None,
+            scope: None,
+        };
+        let tokens = self.directory.redeem_code(client, redemption);
+        tokens.unwrap().access_token
     }
 
     /// A client credentials request of the app with this secret.

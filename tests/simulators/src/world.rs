@@ -31,12 +31,14 @@ use crate::clock::Clock;
 use crate::gate::{Gate, Service};
 use crate::microsoft::directory::application::{AppIds, Registration};
 use crate::microsoft::directory::{Directory, PublicKey};
+use crate::microsoft::exchange::{Exchange, Protocol};
 use crate::microsoft::{entra, graph};
 use crate::network::Network;
 use crate::serve::{bind, serve_on};
 use crate::shopctrl;
 use crate::shopctrl::ShopCtrl;
 use crate::shopctrl::employees::Role;
+use crate::tls_authority::TlsAuthority;
 pub use mailbox::{Mailbox, MailboxPlan};
 pub use tenant::Tenant;
 
@@ -62,6 +64,10 @@ pub struct World<L: Functions = LambdaHost> {
     pub gate: Arc<Gate>,
     /// Entra's and Graph's state.
     pub directory: Arc<Directory>,
+    /// Exchange's mail protocols.
+    pub exchange: Arc<Exchange>,
+    /// Whom the functions trust beside the authorities of the internet: what certifies Exchange.
+    pub authority: TlsAuthority,
     /// ShopCtrl's state.
     pub shopctrl: Arc<ShopCtrl>,
     /// Secrets Manager's state.
@@ -92,6 +98,7 @@ pub struct World<L: Functions = LambdaHost> {
 impl<L: Functions> Drop for World<L> {
     fn drop(&mut self) {
         self.lambda.end();
+        self.exchange.close();
         for server in &self.servers {
             server.abort();
         }
@@ -116,7 +123,8 @@ pub fn short_waits() -> BTreeMap<String, String> {
 
 impl World {
     /// Builds the binaries, serves the world, registers the functions with `settings` on top of what
-    /// they need. A service whose address the settings name is somebody else's, and is not served.
+    /// they need. A service whose address the settings name is somebody else's, and is not served; `TLS_EXTRA_ROOTS`
+    /// has what it needs, in PEM form.
     /// Nothing is scheduled: [`World::check`] is one tick of the schedule.
     ///
     /// # Errors
@@ -144,6 +152,7 @@ impl World {
             env.insert(name.to_owned(), url);
         }
         world.is_reached_at(&mut env)?;
+        world.serve_exchange(&mut env).await?;
         for (name, binary) in binaries {
             let mut function = Function::new(name, binary).timeout(FUNCTION_TIMEOUT);
             function.env.extend(env.clone());
@@ -156,6 +165,21 @@ impl World {
         let killed = Arc::clone(&world.lambda);
         world.gate.set_kill_switch(move || killed.kill_all());
         Ok(world)
+    }
+
+    async fn serve_exchange(&self, env: &mut BTreeMap<String, String>) -> Result<(), String> {
+        for (name, protocol) in MAIL_SERVERS {
+            if env.contains_key(name) {
+                continue;
+            }
+            let opened = self.exchange.open(protocol).await;
+            let port = opened.map_err(|error| error.to_string())?.port();
+            env.insert(name.to_owned(), format!("localhost:{port}"));
+        }
+        // Those that somebody else's servers need stand before ours.
+        let roots = env.entry("TLS_EXTRA_ROOTS".to_owned()).or_default();
+        roots.push_str(&self.authority.pem());
+        Ok(())
     }
 }
 
@@ -188,6 +212,11 @@ impl World<InProcessHost> {
             env.insert(name.to_owned(), format!("https://{host}"));
             network.add(&host, service);
         }
+        // The mail protocols want sockets, which nobody has here.
+        for (name, protocol) in MAIL_SERVERS {
+            let nowhere = format!("{}.invalid:1", protocol.service());
+            env.entry(name.to_owned()).or_insert(nowhere);
+        }
         let aws = [
             ("AWS_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", ROTATION_KEY),
@@ -214,6 +243,12 @@ impl World<InProcessHost> {
 
 /// The address of the HTTP API, as the functions' setting.
 const CALLBACK: &str = "CALLBACK_URL";
+/// Exchange's addresses, as the functions' settings.
+const MAIL_SERVERS: [(&str, Protocol); 3] = [
+    ("IMAP_SERVER", Protocol::Imap),
+    ("POP3_SERVER", Protocol::Pop3),
+    ("SMTP_SERVER", Protocol::Smtp),
+];
 /// ShopCtrl's address: no setting of the functions, which find it in the mailbox documents.
 const SHOPCTRL: &str = "SHOPCTRL_URL";
 /// The template's queue gathers for longer.
@@ -239,9 +274,14 @@ impl<L: Functions> World<L> {
         let secrets_manager = SecretsManager::new(Arc::clone(&clock), 2);
         let functions = Arc::clone(&lambda) as Arc<dyn Functions>;
         let api_gateway = ApiGateway::new(functions, "oauth-callback", Arc::clone(&clock))?;
+        let gate = Arc::new(Gate::default());
+        let authority = TlsAuthority::new();
+        let identity = authority.server(&["localhost"]);
         let world = Self {
             api_gateway,
-            gate: Arc::new(Gate::default()),
+            exchange: Exchange::new(Arc::clone(&directory), Arc::clone(&gate), &identity),
+            authority,
+            gate,
             shopctrl: ShopCtrl::new(Arc::clone(&directory), Arc::clone(&clock)),
             iam: Iam::new(Arc::clone(&secrets_manager))?,
             secrets_manager,

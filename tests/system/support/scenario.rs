@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
 use simulators::microsoft::directory::application::{Credential, Registration};
+use simulators::shopctrl::Protocol;
 use simulators::world::{Mailbox, MailboxPlan, World, short_waits};
 
 use super::picture::Picture;
@@ -37,7 +38,8 @@ pub const ANOTHER_NAME: &str = "u123456@corp.example";
 pub fn another_name() -> MailboxPlan {
     MailboxPlan {
         sign_in_name: Some(ANOTHER_NAME.to_owned()),
-        mail_protocols: true,
+        receiving: Protocol::Imap,
+        sending: Protocol::Smtp,
         ..without_grant()
     }
 }

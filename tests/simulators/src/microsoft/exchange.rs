@@ -9,6 +9,7 @@ mod pop3;
 mod smtp;
 pub mod store;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use crate::gate::Gate;
 use crate::microsoft::directory::Directory;
 use crate::serve::bind;
 use crate::tls_authority::ServerIdentity;
+pub(crate) use admission::Shut;
 use connection::Connection;
 
 /// A protocol that mail is fetched or sent by.
@@ -88,6 +90,7 @@ pub struct Event {
 pub struct Exchange {
     directory: Arc<Directory>,
     gate: Arc<Gate>,
+    doors: Mutex<BTreeMap<Protocol, Arc<connection::Door>>>,
     log: Mutex<Vec<Event>>,
     connections: AtomicU64,
     servers: Mutex<Vec<AbortHandle>>,
@@ -100,12 +103,15 @@ impl std::fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// An Exchange that no server is open of yet.
+    /// An Exchange that shows this identity, and that no server is open of yet.
     #[must_use]
-    pub fn new(directory: Arc<Directory>, gate: Arc<Gate>) -> Arc<Self> {
+    pub fn new(directory: Arc<Directory>, gate: Arc<Gate>, identity: &ServerIdentity) -> Arc<Self> {
+        let door = Arc::new(connection::Door::from(Door::Tls(identity)));
+        let doors = Protocol::ALL.map(|protocol| (protocol, Arc::clone(&door)));
         Arc::new(Self {
             directory,
             gate,
+            doors: Mutex::new(doors.into()),
             log: Mutex::default(),
             connections: AtomicU64::new(0),
             servers: Mutex::default(),
@@ -116,16 +122,17 @@ impl Exchange {
     ///
     /// # Errors
     /// When no loopback port can be had.
-    pub async fn open(
-        self: &Arc<Self>,
-        protocol: Protocol,
-        door: Door<'_>,
-    ) -> std::io::Result<SocketAddr> {
+    pub async fn open(self: &Arc<Self>, protocol: Protocol) -> std::io::Result<SocketAddr> {
         let (listener, address) = bind().await?;
-        let door = Arc::new(connection::Door::from(door));
-        let server = tokio::spawn(Arc::clone(self).accept(listener, protocol, door));
+        let server = tokio::spawn(Arc::clone(self).accept(listener, protocol));
         self.servers().push(server.abort_handle());
         Ok(address)
+    }
+
+    /// Decides how the next connections of a protocol are entered.
+    pub fn set_door(&self, protocol: Protocol, door: Door<'_>) {
+        let door = Arc::new(connection::Door::from(door));
+        self.doors().insert(protocol, door);
     }
 
     /// Closes all servers, with their connections.
@@ -150,6 +157,10 @@ impl Exchange {
         asked.collect()
     }
 
+    fn doors(&self) -> MutexGuard<'_, BTreeMap<Protocol, Arc<connection::Door>>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn servers(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,18 +169,16 @@ impl Exchange {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn accept(
-        self: Arc<Self>,
-        listener: TcpListener,
-        protocol: Protocol,
-        door: Arc<connection::Door>,
-    ) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, protocol: Protocol) {
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             while connections.try_join_next().is_some() {}
+            let Some(door) = self.doors().get(&protocol).cloned() else {
+                continue;
+            };
             let number = self.connections.fetch_add(1, Ordering::SeqCst) + 1;
             let connection = Connection::new(Arc::clone(&self), protocol, number);
-            connections.spawn(connection.serve(stream, Arc::clone(&door)));
+            connections.spawn(connection.serve(stream, door));
         }
     }
 }

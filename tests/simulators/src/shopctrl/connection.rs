@@ -99,7 +99,7 @@ impl Protocol {
     }
 
     /// What is asked for at Microsoft (docs/beliefs.md, ShopCtrl).
-    pub(super) fn scope(self, direction: Direction) -> String {
+    pub(crate) fn scope(self, direction: Direction) -> String {
         match (self, direction) {
             (Self::Graph, Direction::Receiving) => "offline_access User.Read Mail.Read".to_owned(),
             (Self::Graph, Direction::Sending) => {

@@ -220,9 +220,7 @@ impl ShopCtrl {
             ));
         }
         // The token has the scope, or Entra had refused it.
-        let protocol = connection.protocol.at_exchange();
-        let shut = protocol.and_then(|one| self.directory.shut(one, &connection.mailbox));
-        if let Some(shut) = shut {
+        if let Some(shut) = self.shut(connection) {
             return Err(format!("The mail server refused the login: {shut}"));
         }
         let date = self.clock.now();

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::test_mail::Outgoing;
 use super::{Connection, Direction, Email, ShopCtrl, State, Status};
 use crate::microsoft::directory::REFRESH_TOKEN_LIFETIME;
-use crate::microsoft::exchange::message;
 use crate::microsoft::exchange::store::{Folder, Mail};
+use crate::microsoft::exchange::{Shut, message};
 
 impl ShopCtrl {
     /// Makes the mail checks that are due by now.
@@ -102,6 +102,12 @@ impl ShopCtrl {
         }
     }
 
+    /// What keeps the connection's protocol from its mailbox.
+    pub(super) fn shut(&self, connection: &Connection) -> Option<Shut> {
+        let protocol = connection.protocol.at_exchange()?;
+        self.directory.shut(protocol, &connection.mailbox)
+    }
+
     /// What lies in the mailbox's inbox by then that the connection has not fetched.
     fn arrived(&self, connection: &Connection, check: Timestamp) -> Vec<Mail> {
         let now = self.clock.now();
@@ -126,9 +132,7 @@ impl ShopCtrl {
         if app.registration.disabled || app.registration.deleted {
             return None;
         }
-        let protocol = connection.protocol.at_exchange();
-        let shut = protocol.and_then(|one| self.directory.shut(one, &connection.mailbox));
-        if shut.is_some() {
+        if self.shut(connection).is_some() {
             return None;
         }
         let secret = connection.secret.as_ref()?;

@@ -12,6 +12,8 @@ pub enum OutageCause {
     Disabled,
     /// The shop's Check mail is off: nothing is fetched by any receiving connection.
     CheckMailOff,
+    /// Exchange does not let the mailbox be used by the connection's protocol.
+    RefusedByExchange,
     /// Entra refuses the secret that it holds, everywhere or at some replicas.
     SecretRefused(Standing),
 }
@@ -58,6 +60,9 @@ impl ShopCtrl {
             && self.checks_mail(connection.shop_id) == Some(false)
         {
             return Some(OutageCause::CheckMailOff);
+        }
+        if self.shut(connection).is_some() {
+            return Some(OutageCause::RefusedByExchange);
         }
         let standing = connection
             .secret

@@ -122,7 +122,7 @@ mod tests {
     use crate::fixture::{MAILBOX, ask};
     use crate::microsoft::directory::account::Person;
     use crate::shopctrl::screen_user::{SENDING, ScreenUser, shop};
-    use crate::shopctrl::{AutoReply, Connection, Direction, Protocol};
+    use crate::shopctrl::{AutoReply, Connection, Direction, OutageCause, Protocol};
 
     const REAL: &str = "me@agency.example";
 
@@ -191,6 +191,73 @@ mod tests {
         let path = "/v1/Shops/12/Emails?mailboxId=3";
         let emails = ask(&fixture.shop, "GET", path, &headers, "").await;
         assert_eq!(emails.json()[0]["ToAddress"], elsewhere);
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_is_excluded_by_its_subject_is_brought_in_and_not_answered() {
+        let fixture = shop();
+        let reply = AutoReply {
+            template: "Thank you".to_owned(),
+            excluded_subjects: "^\\[shopmail check\\]\n^Undeliverable".to_owned(),
+            ..AutoReply::default()
+        };
+        let shopctrl = &fixture.shopctrl;
+        shopctrl.edit(12, "in", |receiving| receiving.auto_reply = reply);
+        for subject in ["[shopmail check] 4711", "Where is my parcel?"] {
+            let directory = &fixture.directory;
+            directory.receive_mail("one@a.example", MAILBOX, subject);
+        }
+        fixture.wait(301);
+        assert_eq!(shopctrl.sent_mail().len(), 1);
+        let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
+        let path = "/v1/Shops/12/Emails?mailboxId=1";
+        let emails = ask(&fixture.shop, "GET", path, &headers, "").await.json();
+        assert_eq!(emails[0]["Subject"], "[shopmail check] 4711");
+        assert_eq!(emails[0]["FromAddress"], "one@a.example");
+        assert_eq!(emails.as_array().unwrap().len(), 2, "each once");
+    }
+
+    #[tokio::test]
+    async fn a_protocol_that_is_off_fails_the_test_and_stops_the_mail() {
+        let fixture = shop();
+        let shopctrl = &fixture.shopctrl;
+        fixture.directory.consent(
+            fixture.person,
+            fixture.app.app_id,
+            "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send",
+        );
+        for (id, protocol) in [("in", Protocol::Imap), ("out", Protocol::Smtp)] {
+            shopctrl.edit(12, id, |connection| connection.protocol = protocol);
+        }
+        let change = |change: fn(&mut Person)| {
+            fixture.directory.change_account(fixture.person, change);
+        };
+        let off = "The mail server refused the login: SmtpClientAuthentication is disabled for the Tenant";
+        assert_eq!(shopctrl.send_test_mail(12, REAL), Err(off.to_owned()));
+        change(|person| person.email_apps.smtp_auth = Some(true));
+        assert_eq!(shopctrl.send_test_mail(12, MAILBOX), Ok(()));
+        assert_eq!(shopctrl.test_connection(12, "in", None), Some(Ok(())));
+        fixture.wait(301);
+        let emails = async |folder: i64| {
+            let headers = [("authorization", "Basic YXBpOmEgcGFzc3dvcmQ=")];
+            let path = format!("/v1/Shops/12/Emails?mailboxId={folder}");
+            let emails = ask(&fixture.shop, "GET", &path, &headers, "").await.json();
+            emails.as_array().unwrap().len()
+        };
+        assert_eq!((emails(1).await, emails(3).await), (1, 1));
+        fixture
+            .directory
+            .receive_mail("one@a.example", MAILBOX, "canary");
+        change(|person| person.email_apps.imap = false);
+        fixture.wait(301);
+        assert_eq!(emails(1).await, 1);
+        let off = "The mail server refused the login: the protocol is off for the mailbox";
+        let tested = shopctrl.test_connection(12, "in", None);
+        assert_eq!(tested, Some(Err(off.to_owned())));
+        assert_eq!(shopctrl.outages()[0].cause, OutageCause::RefusedByExchange);
+        change(|person| person.email_apps.imap = true);
+        fixture.wait(301);
+        assert_eq!(emails(1).await, 2);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Tenant, World};
 use crate::aws::lambda::{Functions, function_arn};
 use crate::aws::secrets_manager::RotationRules;
-use crate::microsoft::directory::account::Person;
+use crate::microsoft::directory::account::{EmailApps, Person};
 use crate::microsoft::directory::application::{AppIds, NewSecret, Registration};
 use crate::microsoft::directory::redemption::{Client, Proof};
 use crate::microsoft::directory::scope::Scope;
@@ -22,8 +22,10 @@ pub struct MailboxPlan {
     pub address: String,
     /// What the account signs in with, where that is not its address.
     pub sign_in_name: Option<String>,
-    /// Whether ShopCtrl speaks IMAP and SMTP with the mailbox, and not Microsoft Graph.
-    pub mail_protocols: bool,
+    /// What ShopCtrl receives by.
+    pub receiving: Protocol,
+    /// What ShopCtrl sends by.
+    pub sending: Protocol,
     /// The shop's number.
     pub shop_id: i64,
     /// `api` or `attended`.
@@ -51,27 +53,28 @@ impl MailboxPlan {
 
     /// What ShopCtrl's connections speak, receiving and sending.
     fn protocols(&self) -> [(Direction, Protocol); 2] {
-        match self.mail_protocols {
-            false => [
-                (Direction::Receiving, Protocol::Graph),
-                (Direction::Sending, Protocol::Graph),
-            ],
-            true => [
-                (Direction::Receiving, Protocol::Imap),
-                (Direction::Sending, Protocol::Smtp),
-            ],
-        }
+        [
+            (Direction::Receiving, self.receiving),
+            (Direction::Sending, self.sending),
+        ]
     }
 
     /// What the account's owner has consented to.
     fn consented(&self) -> String {
-        let permissions = match self.mail_protocols {
-            false => "User.Read Mail.Read Mail.Send",
-            true => {
-                "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send"
-            }
-        };
-        format!("openid profile offline_access {permissions}")
+        let mut scopes = "openid profile".to_owned();
+        for (direction, protocol) in self.protocols() {
+            scopes.push(' ');
+            scopes.push_str(&protocol.scope(direction));
+        }
+        scopes
+    }
+
+    /// What is ticked in *Manage email apps*: what the set-up page of the protocols has ticked there.
+    fn email_apps(&self) -> EmailApps {
+        EmailApps {
+            smtp_auth: (self.sending == Protocol::Smtp).then_some(true),
+            ..EmailApps::default()
+        }
     }
 }
 
@@ -81,7 +84,8 @@ impl Default for MailboxPlan {
             name: "orders".to_owned(),
             address: "orders@shop.example".to_owned(),
             sign_in_name: None,
-            mail_protocols: false,
+            receiving: Protocol::Graph,
+            sending: Protocol::Graph,
             shop_id: 12,
             delivery: "api".to_owned(),
             ends_in: SignedDuration::from_hours(20 * 24),
@@ -157,6 +161,7 @@ impl<L: Functions> World<L> {
         let password = format!("Pa55~{}", plan.name);
         let person = Person {
             upn: plan.sign_in_name().to_owned(),
+            email_apps: plan.email_apps(),
             ..Person::with_mailbox(&plan.address, &password)
         };
         let oid = self.directory.add_account(self.tenant_of(plan).id, person);

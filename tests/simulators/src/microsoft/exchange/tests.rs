@@ -14,11 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{Door, Event, Exchange, Happening, Protocol};
-use crate::fixture::{CALLBACK, Fixture, MAILBOX, PASSWORD};
+use crate::fixture::{Fixture, MAILBOX, PASSWORD};
 use crate::gate::{Calls, Fault, Gate, Hold};
 use crate::microsoft::directory::account::Person;
-use crate::microsoft::directory::redemption::{Client as App, CodeRedemption, Proof};
-use crate::microsoft::directory::sign_in::{Decision, Step};
 use crate::tls_authority::{ServerIdentity, TlsAuthority};
 
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -85,9 +83,10 @@ impl Place {
     fn new() -> Self {
         let fixture = Fixture::new();
         let gate = Arc::new(Gate::default());
-        let exchange = Exchange::new(Arc::clone(&fixture.directory), Arc::clone(&gate));
         let authority = TlsAuthority::new();
         let identity = authority.server(&["localhost"]);
+        let directory = Arc::clone(&fixture.directory);
+        let exchange = Exchange::new(directory, Arc::clone(&gate), &identity);
         let place = Self {
             fixture,
             gate,
@@ -108,51 +107,13 @@ impl Place {
         directory.change_account(self.fixture.person, change);
     }
 
-    /// A token of the account for one scope, by a sign-in.
-    fn token(&self, scope: &str) -> String {
-        let fixture = &self.fixture;
-        let (tenant, id) = (fixture.tenant.to_string(), fixture.app.app_id.to_string());
-        fixture
-            .directory
-            .consent(fixture.person, fixture.app.app_id, scope);
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_id", &id)
-            .append_pair("response_type", "code")
-            .append_pair("redirect_uri", CALLBACK)
-            .append_pair("scope", scope)
-            .finish();
-        let url =
-            format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
-        let step = fixture
-            .directory
-            .sign_in_as(&url, MAILBOX, Decision::Accept);
-        let Step::Redirect(back) = step else {
-            panic!("{step:?}");
-        };
-        let (_, secret) = fixture.secret();
-        let client = App {
-            tenant: &tenant,
-            client_id: &id,
-            proof: Proof::Secret(&secret),
-        };
-        let redemption = CodeRedemption {
-            code: back.split("code=").nth(1).unwrap(),
-            redirect_uri: CALLBACK,
-            code_verifier: None,
-            scope: None,
-        };
-        let tokens = fixture.directory.redeem_code(client, redemption);
-        tokens.unwrap().access_token
-    }
-
     fn response(&self, protocol: Protocol) -> String {
-        xoauth2(MAILBOX, &self.token(scope(protocol)))
+        xoauth2(MAILBOX, &self.fixture.signed_in(scope(protocol)))
     }
 
     /// A connection, before its greeting.
     async fn connect(&self, protocol: Protocol) -> Client {
-        let door = Door::Tls(&self.identity);
-        let address = self.exchange.open(protocol, door).await.unwrap();
+        let address = self.exchange.open(protocol).await.unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         match protocol {
             Protocol::Imap | Protocol::Pop3 => self.secure(stream).await,
@@ -287,7 +248,8 @@ async fn a_door_without_tls_speaks_plain_text() {
         (Protocol::Pop3, "+OK"),
         (Protocol::Smtp, "220 "),
     ] {
-        let address = place.exchange.open(protocol, Door::Plain).await.unwrap();
+        place.exchange.set_door(protocol, Door::Plain);
+        let address = place.exchange.open(protocol).await.unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let mut client = Client(BufReader::new(Box::new(stream)));
         assert!(client.line().await.starts_with(greeting));

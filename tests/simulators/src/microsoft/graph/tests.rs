@@ -1,14 +1,13 @@
 mod bulk;
+mod mail;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{CALLBACK, Fixture, MAILBOX, ask};
+use crate::fixture::{Fixture, MAILBOX, ask};
 use crate::microsoft::directory::application::NewSecret;
-use crate::microsoft::directory::redemption::{Client, CodeRedemption, Proof};
 use crate::microsoft::directory::replication::{Lag, Replica};
-use crate::microsoft::directory::sign_in::{Decision, Step};
 
 #[test]
 fn an_app_is_found_under_either_key_however_it_is_escaped() {
@@ -336,41 +335,7 @@ async fn a_second_write_on_an_app_in_flight_is_a_concurrency_violation() {
 #[tokio::test]
 async fn the_mailbox_answers_to_its_scopes() {
     let fixture = Fixture::new();
-    let (_, secret) = fixture.secret();
-    let id = fixture.app.app_id.to_string();
-    let tenant = fixture.tenant.to_string();
-    let client = Client {
-        tenant: &tenant,
-        client_id: &id,
-        proof: Proof::Secret(&secret),
-    };
-    let code = |scope: &str| {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_id", &id)
-            .append_pair("response_type", "code")
-            .append_pair("redirect_uri", CALLBACK)
-            .append_pair("scope", scope)
-            .finish();
-        let url =
-            format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize?{query}");
-        match fixture
-            .directory
-            .sign_in_as(&url, MAILBOX, Decision::Accept)
-        {
-            Step::Redirect(location) => location.split("code=").nth(1).unwrap().to_owned(),
-            Step::Page(page) => panic!("{page:?}"),
-        }
-    };
-    let bearer = |scope: &str| {
-        let redemption = CodeRedemption {
-            code: &code(scope),
-            redirect_uri: CALLBACK,
-            code_verifier: None,
-            scope: None,
-        };
-        let tokens = fixture.directory.redeem_code(client, redemption).unwrap();
-        format!("Bearer {}", tokens.access_token)
-    };
+    let bearer = |scopes: &str| format!("Bearer {}", fixture.signed_in(scopes));
     let get = async |bearer: &str, path: &str| {
         ask(
             &fixture.graph,

@@ -158,7 +158,7 @@ async fn an_ok_is_no_proof_of_a_mailbox() {
         assert_eq!(client.line().await, "");
     };
     let shared = shared_mailbox(&place);
-    let others = xoauth2(shared, &place.token(scope(Protocol::Imap)));
+    let others = xoauth2(shared, &place.fixture.signed_in(scope(Protocol::Imap)));
     not_connected(&others, "no right").await;
     place.change(|person| person.full_access.push("Info@shop.example".to_owned()));
     let mut client = greeted(&place).await;
@@ -178,8 +178,10 @@ async fn a_token_of_another_audience_or_scope_or_an_ended_one_is_no_sign_in() {
     let place = Place::new();
     let response = place.response(Protocol::Imap);
     for token in [
-        place.token("https://graph.microsoft.com/Mail.Read"),
-        place.token(scope(Protocol::Pop3)),
+        place
+            .fixture
+            .signed_in("https://graph.microsoft.com/Mail.Read"),
+        place.fixture.signed_in(scope(Protocol::Pop3)),
         "made-up".to_owned(),
     ] {
         let mut client = greeted(&place).await;

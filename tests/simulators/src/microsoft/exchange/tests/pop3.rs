@@ -42,8 +42,8 @@ async fn every_refusal_has_one_text() {
     let shared = shared_mailbox(&place);
     let response = place.response(Protocol::Pop3);
     for other in [
-        xoauth2(MAILBOX, &place.token(scope(Protocol::Imap))),
-        xoauth2(shared, &place.token(scope(Protocol::Pop3))),
+        xoauth2(MAILBOX, &place.fixture.signed_in(scope(Protocol::Imap))),
+        xoauth2(shared, &place.fixture.signed_in(scope(Protocol::Pop3))),
         "made-up".to_owned(),
     ] {
         assert_eq!(authenticating(&place).await.ask(&other).await, refused);

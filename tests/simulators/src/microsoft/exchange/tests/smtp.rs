@@ -83,7 +83,8 @@ async fn what_is_said_in_plain_text_behind_starttls_is_not_taken_for_said_within
     );
     // The other way round it is for the client to see.
     let door = Door::Injecting(&place.identity, "250-injected\r\n250 AUTH XOAUTH2\r\n");
-    let address = place.exchange.open(Protocol::Smtp, door).await.unwrap();
+    place.exchange.set_door(Protocol::Smtp, door);
+    let address = place.exchange.open(Protocol::Smtp).await.unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     let mut client = Client(BufReader::new(Box::new(stream)));
     client.line().await;
@@ -122,13 +123,15 @@ async fn another_token_or_user_is_refused_in_one_line() {
     let place = Place::new();
     let shared = shared_mailbox(&place);
     place.change(|person| person.full_access.push("info@shop.example".to_owned()));
-    let token = place.token(scope(Protocol::Smtp));
+    let token = place.fixture.signed_in(scope(Protocol::Smtp));
     for response in [
         xoauth2(
             MAILBOX,
-            &place.token("https://graph.microsoft.com/Mail.Send"),
+            &place
+                .fixture
+                .signed_in("https://graph.microsoft.com/Mail.Send"),
         ),
-        xoauth2(MAILBOX, &place.token(scope(Protocol::Imap))),
+        xoauth2(MAILBOX, &place.fixture.signed_in(scope(Protocol::Imap))),
         // By SMTP a shared mailbox is no user, whoever has access.
         xoauth2(shared, &token),
     ] {
