@@ -49,7 +49,8 @@ pub enum Fault {
     /// The call is handled once it is let go.
     Hold(Hold),
     /// This answer is given. With `effect` the service has done what was asked first. Of a mail protocol it is the body
-    /// as it is, in which `{tag}` stands for the command's tag.
+    /// as it is, in which `{tag}` stands for the command's tag; the connection goes on, unless a header
+    /// `Connection: close` says otherwise.
     Answer {
         /// Whether the call takes effect.
         effect: bool,

@@ -502,6 +502,37 @@ fn machine_now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shopctrl::Protocol as Spoken;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_may_receive_and_send_by_any_protocol() {
+        let furnish = async {
+            let InProcess { world, .. } =
+                World::in_process("2026-11-23T09:00:00Z".parse().unwrap(), BTreeMap::new())
+                    .unwrap();
+            let (graph, smtp) = (Spoken::Graph, Spoken::Smtp);
+            let (imap, pop3) = (Spoken::Imap, Spoken::Pop3);
+            let kinds = [(imap, smtp), (pop3, smtp), (graph, smtp), (imap, graph)];
+            for ((receiving, sending), shop_id) in kinds.into_iter().zip(20..) {
+                let name = format!("m{shop_id}");
+                let plan = MailboxPlan {
+                    address: format!("{name}@shop.example"),
+                    name: name.clone(),
+                    shop_id,
+                    receiving,
+                    sending,
+                    ..MailboxPlan::default()
+                };
+                world.add_mailbox(&plan).unwrap();
+                for direction in ["in", "out"] {
+                    let id = format!("{name}-{direction}");
+                    let tested = world.shopctrl.test_connection(shop_id, &id, None);
+                    assert_eq!(tested, Some(Ok(())), "{id}");
+                }
+            }
+        };
+        tokio::task::LocalSet::new().run_until(furnish).await;
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_mailbox_of_another_tenant_has_that_tenants_rotator_and_login() {

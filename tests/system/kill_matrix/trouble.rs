@@ -5,7 +5,7 @@ use std::fmt;
 use simulators::gate::Fault;
 
 use super::site::Site;
-use crate::support::faults::{answer, throttled};
+use crate::support::faults::{answer, throttled, unavailable};
 
 /// One column of the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,8 +60,8 @@ impl Trouble {
             Self::Kill { effect } => Fault::Kill { effect },
             Self::KillAndStaleList => Fault::Kill { effect: true },
             Self::Throttled => throttled(service),
-            Self::Status { status, effect } => answer(status, effect, "{}"),
-            Self::Outage => answer(503, false, "{}"),
+            Self::Status { status, effect } => unavailable(service, status, effect),
+            Self::Outage => unavailable(service, 503, false),
             Self::Reset { effect } => Fault::Reset { effect },
             Self::Silence { effect } => Fault::Hang { effect },
             Self::CutOff => Fault::CutOff,

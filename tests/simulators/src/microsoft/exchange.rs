@@ -8,6 +8,7 @@ pub(crate) mod message;
 mod pop3;
 mod smtp;
 pub mod store;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -57,6 +58,8 @@ pub enum Door<'a> {
     Tls(&'a ServerIdentity),
     /// Never with TLS: IMAP and POP3 speak plain text at once; SMTP offers no STARTTLS, and takes a sign-in without.
     Plain,
+    /// A connection is taken, and then nothing is said, TLS included.
+    Silent,
     /// SMTP whose answer to STARTTLS has this behind it, in plain text and the same packet: what somebody on the way can
     /// add, and a client must not take for something that was said within TLS (CVE-2021-38371 and its like).
     Injecting(&'a ServerIdentity, &'a str),

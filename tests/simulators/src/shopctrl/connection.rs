@@ -1,7 +1,7 @@
 //! A mail connection of a shop, as Mailbox details shows it.
 
 use jiff::Timestamp;
-use regex::Regex;
+use regex_lite::Regex;
 use uuid::Uuid;
 
 use crate::microsoft::directory::scope::OUTLOOK;

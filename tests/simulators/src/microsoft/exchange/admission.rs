@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Protocol;
 use crate::microsoft::directory::account::{Account, Obstacle};
-use crate::microsoft::directory::scope::OUTLOOK;
+use crate::microsoft::directory::scope::{OUTLOOK, OUTLOOK_365};
 use crate::microsoft::directory::{Directory, Records};
 
 /// Why an account's mailbox cannot be used by a protocol, whatever its token says.
@@ -119,7 +119,8 @@ impl Directory {
         self.note_secret(response);
         let (user, token) = read(response).ok_or(Refusal::BadToken)?;
         let token = self.access_token(&token).ok_or(Refusal::BadToken)?;
-        if token.audience != OUTLOOK || token.expires <= self.clock.now() {
+        let is_ours = [OUTLOOK, OUTLOOK_365].contains(&token.audience.as_str());
+        if !is_ours || token.expires <= self.clock.now() {
             return Err(Refusal::BadToken);
         }
         let records = self.records();

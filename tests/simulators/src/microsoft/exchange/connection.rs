@@ -4,23 +4,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::imap::Imap;
 use super::pop3::Pop3;
 use super::smtp::Smtp;
+use super::wire::{Awaited, Gone, Stream, Wire};
 use super::{Event, Exchange, Happening, Protocol};
 use crate::gate::{Call, Fault};
-
-/// No command and no message is longer.
-const LONGEST: u64 = 1024 * 1024;
 
 /// How a server is entered, ready for use.
 pub(super) enum Door {
     Tls(TlsAcceptor),
     Plain,
+    Silent,
     Injecting(TlsAcceptor, String),
 }
 
@@ -29,19 +27,11 @@ impl From<super::Door<'_>> for Door {
         match door {
             super::Door::Tls(identity) => Self::Tls(identity.rustls_config().into()),
             super::Door::Plain => Self::Plain,
+            super::Door::Silent => Self::Silent,
             super::Door::Injecting(identity, text) => {
                 Self::Injecting(identity.rustls_config().into(), text.to_owned())
             }
         }
-    }
-}
-
-/// The connection is over.
-pub(super) struct Gone;
-
-impl From<std::io::Error> for Gone {
-    fn from(_: std::io::Error) -> Self {
-        Self
     }
 }
 
@@ -103,16 +93,6 @@ impl Answer {
     }
 }
 
-/// What the server waits for.
-pub(super) enum Awaited {
-    /// A line.
-    Line,
-    /// A command of IMAP, which may have literals in it (RFC 3501, 4.3).
-    Command,
-    /// A message up to the line with a dot alone.
-    Message,
-}
-
 /// A protocol's side of one connection.
 pub(super) trait Session: Send {
     fn greeting(&mut self) -> Answer;
@@ -122,10 +102,6 @@ pub(super) trait Session: Send {
     /// TLS was begun.
     fn secured(&mut self) {}
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A connection, from its first byte to its last.
 pub(super) struct Connection {
@@ -164,9 +140,12 @@ impl Connection {
             (Protocol::Imap | Protocol::Pop3, Door::Tls(tls) | Door::Injecting(tls, _)) => {
                 Box::new(tls.accept(stream).await?)
             }
-            (Protocol::Smtp, _) | (_, Door::Plain) => Box::new(stream),
+            (Protocol::Smtp, _) | (_, Door::Plain | Door::Silent) => Box::new(stream),
         };
-        let mut wire = Wire(BufReader::new(stream));
+        let mut wire = Wire::new(stream);
+        if let Door::Silent = door {
+            return wire.until_closed().await;
+        }
         let connect = Asked::command("CONNECT", String::new());
         self.call(&mut wire, connect, || session.greeting()).await?;
         loop {
@@ -182,11 +161,13 @@ impl Connection {
             let answered = self.call(&mut wire, asked, act).await?;
             match (answered, door) {
                 (Then::GoOn, _) => {}
-                (Then::Close, _) | (Then::StartTls, Door::Plain) => return wire.close().await,
+                (Then::Close, _) | (Then::StartTls, Door::Plain | Door::Silent) => {
+                    return wire.close().await;
+                }
                 (Then::StartTls, Door::Tls(tls) | Door::Injecting(tls, _)) => {
                     // What was sent ahead in plain text is not taken for something said within TLS.
-                    let stream = tls.accept(wire.0.into_inner()).await?;
-                    wire = Wire(BufReader::new(Box::new(stream)));
+                    let stream = tls.accept(wire.into_plain()).await?;
+                    wire = Wire::new(Box::new(stream));
                     session.secured();
                 }
             }
@@ -217,11 +198,23 @@ impl Connection {
                 hold.pass().await;
                 act()
             }
-            Some(Fault::Answer { effect, body, .. }) => {
+            Some(Fault::Answer {
+                effect,
+                body,
+                headers,
+                ..
+            }) => {
                 if effect {
                     act();
                 }
-                Answer::new(200, body.replace("{tag}", &tag))
+                let closes = |(name, value): &(String, String)| {
+                    name.eq_ignore_ascii_case("connection") && value == "close"
+                };
+                let then = match headers.iter().any(closes) {
+                    true => Then::Close,
+                    false => Then::GoOn,
+                };
+                Answer::new(200, body.replace("{tag}", &tag)).then(then)
             }
             Some(Fault::NotJson) => {
                 act();
@@ -284,95 +277,4 @@ impl Connection {
             what,
         });
     }
-}
-
-/// The bytes of a connection.
-struct Wire(BufReader<Box<dyn Stream>>);
-
-impl Wire {
-    async fn next(&mut self, awaited: Awaited) -> Result<Vec<u8>, Gone> {
-        match awaited {
-            Awaited::Line => self.line().await,
-            Awaited::Command => self.command().await,
-            Awaited::Message => self.message().await,
-        }
-    }
-
-    /// A line without its end.
-    async fn line(&mut self) -> Result<Vec<u8>, Gone> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.0).take(LONGEST);
-        limited.read_until(b'\n', &mut line).await?;
-        if line.pop() != Some(b'\n') {
-            return Err(Gone);
-        }
-        line.pop_if(|last| *last == b'\r');
-        Ok(line)
-    }
-
-    /// A line with its literals in their places: `{3}`, a line's end, and three bytes.
-    async fn command(&mut self) -> Result<Vec<u8>, Gone> {
-        let mut command = Vec::new();
-        loop {
-            command.extend(self.line().await?);
-            let Some((length, waits)) = literal_after(&command) else {
-                return Ok(command);
-            };
-            if waits {
-                self.send(b"+ Ready for additional command text.\r\n")
-                    .await?;
-            }
-            command.extend_from_slice(b"\r\n");
-            let start = command.len();
-            command.resize(start + length, 0);
-            let literal = command.get_mut(start..).unwrap_or_default();
-            self.0.read_exact(literal).await?;
-        }
-    }
-
-    /// Lines up to a dot alone, with the dots taken off that were put in front of others (RFC 5321, 4.5.2).
-    async fn message(&mut self) -> Result<Vec<u8>, Gone> {
-        let mut message = Vec::new();
-        loop {
-            let line = self.line().await?;
-            if line == b"." {
-                return Ok(message);
-            }
-            message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
-            message.extend_from_slice(b"\r\n");
-            if message.len() as u64 > LONGEST {
-                return Err(Gone);
-            }
-        }
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
-        self.0.write_all(bytes).await?;
-        self.0.flush().await?;
-        Ok(())
-    }
-
-    /// Ends it in order: within TLS the other side is told.
-    async fn close(mut self) -> Result<(), Gone> {
-        self.0.shutdown().await?;
-        Ok(())
-    }
-
-    /// Says nothing until the other side goes.
-    async fn until_closed<T>(&mut self) -> Result<T, Gone> {
-        let mut ignored = [0; 1024];
-        while self.0.read(&mut ignored).await? > 0 {}
-        Err(Gone)
-    }
-}
-
-/// How long the literal is that a line ends with the announcement of, and whether its sender waits to be asked for it.
-fn literal_after(line: &[u8]) -> Option<(usize, bool)> {
-    let announced = line.strip_suffix(b"}")?;
-    let start = announced.iter().rposition(|byte| *byte == b'{')?;
-    let length = announced.get(start + 1..)?;
-    let at_once = length.strip_suffix(b"+");
-    let length = std::str::from_utf8(at_once.unwrap_or(length)).ok()?;
-    let length: usize = length.parse().ok()?;
-    (length as u64 <= LONGEST).then_some((length, at_once.is_none()))
 }

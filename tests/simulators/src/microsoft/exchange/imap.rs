@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::Protocol;
 use super::admission::{Admitted, Refusal};
-use super::connection::{Answer, Asked, Awaited, Session, Then};
+use super::connection::{Answer, Asked, Session, Then};
 use super::store::{Contents, Folder};
+use super::wire::Awaited;
 use crate::microsoft::directory::Directory;
 use command::Command;
 use selected::Selected;

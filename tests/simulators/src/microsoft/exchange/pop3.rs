@@ -6,9 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Protocol;
-use super::connection::{Answer, Asked, Awaited, Session, Then};
+use super::connection::{Answer, Asked, Session, Then};
 use super::message;
 use super::store::{Folder, Mail};
+use super::wire::Awaited;
 use crate::microsoft::directory::Directory;
 
 /// `AM0PR05CA0084.eurprd05.prod.outlook.com`, as Base64 of UTF-16 (MailKit#1948: the form since 2025).

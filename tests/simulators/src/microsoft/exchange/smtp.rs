@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::admission::{Admitted, Refusal, Shut};
-use super::connection::{Answer, Asked, Awaited, Session, Then};
+use super::connection::{Answer, Asked, Session, Then};
 use super::store::{SendAsRefusal, Submitted, Via};
+use super::wire::Awaited;
 use super::{Protocol, message};
 use crate::microsoft::directory::Directory;
 

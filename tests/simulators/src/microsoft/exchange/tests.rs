@@ -122,6 +122,10 @@ impl Place {
     }
 
     async fn secure(&self, stream: impl Stream + 'static) -> Client {
+        self.try_to_secure(stream).await.unwrap()
+    }
+
+    async fn try_to_secure(&self, stream: impl Stream + 'static) -> std::io::Result<Client> {
         let root = CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap();
         let mut roots = rustls::RootCertStore::empty();
         roots.add(root).unwrap();
@@ -133,7 +137,7 @@ impl Place {
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
-        Client(BufReader::new(Box::new(stream.await.unwrap())))
+        Ok(Client(BufReader::new(Box::new(stream.await?))))
     }
 }
 
@@ -238,6 +242,50 @@ async fn a_fault_answers_in_the_servers_place_with_effect_or_without() {
     );
     let blob = |call: &&crate::gate::Call| call.uri.contains(&response);
     assert_eq!(noted.iter().filter(blob).count(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_nothing_is_said_on_stays_open_until_it_is_closed() {
+    let place = Place::new();
+    place.exchange.set_door(Protocol::Imap, Door::Silent);
+    let address = place.exchange.open(Protocol::Imap).await.unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"hello\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut client, &mut said)
+        .await
+        .unwrap();
+    assert_eq!(said, b"");
+    let log = place.exchange.log();
+    assert_eq!(log[0].what, Happening::Opened);
+    assert!(place.exchange.asked(Protocol::Imap).is_empty());
+    // Within TLS it is the greeting that does not come.
+    place
+        .gate
+        .fail_next("pop3", "CONNECT", Fault::Hang { effect: false });
+    let mut client = place.connect(Protocol::Pop3).await;
+    client.send("QUIT").await;
+    client.0.shutdown().await.unwrap();
+    assert_eq!(client.line().await, "");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_or_authority_or_an_expired_one_is_met_where_a_door_has_it() {
+    let place = Place::new();
+    let other = TlsAuthority::new();
+    for identity in [
+        place.authority.server(&["other.example"]),
+        place.authority.expired_server(&["localhost"]),
+        other.server(&["localhost"]),
+    ] {
+        place
+            .exchange
+            .set_door(Protocol::Imap, Door::Tls(&identity));
+        let address = place.exchange.open(Protocol::Imap).await.unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert!(place.try_to_secure(stream).await.is_err());
+    }
 }
 
 #[tokio::test]
