@@ -229,6 +229,10 @@ async fn a_fault_answers_in_the_servers_place_with_effect_or_without() {
         place.gate.fail_next("imap", "SELECT", fault.clone());
         assert_eq!(client.ask("A1 SELECT INBOX").await, answer, "{fault:?}");
         assert_eq!(recent(), !effect, "{fault:?}");
+        if let Fault::CutOff = fault {
+            let rest = client.until("A1 ").await;
+            assert!(!rest.last().unwrap().contains(" OK "), "{rest:?}");
+        }
     }
     assert_eq!(kills.load(std::sync::atomic::Ordering::SeqCst), 1);
     let noted: Vec<_> = place.gate.calls();

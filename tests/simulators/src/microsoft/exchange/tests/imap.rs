@@ -180,7 +180,7 @@ async fn a_token_of_another_audience_or_scope_or_an_ended_one_is_no_sign_in() {
     for token in [
         place
             .fixture
-            .signed_in("https://graph.microsoft.com/Mail.Read"),
+            .signed_in("https://graph.microsoft.com/IMAP.AccessAsUser.All"),
         place.fixture.signed_in(scope(Protocol::Pop3)),
         "made-up".to_owned(),
     ] {

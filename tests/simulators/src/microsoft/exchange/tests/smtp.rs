@@ -107,6 +107,7 @@ async fn smtp_auth_is_switched_at_the_mailbox_before_the_organization() {
             "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the {whose}. Visit https://aka.ms/smtp_auth_disabled for more information. ["
         )
     };
+    assert!(answered().await.starts_with("235 "));
     place.allow_smtp(None);
     assert!(answered().await.starts_with(&disabled("Tenant")));
     directory.change_tenant(tenant, |tenant| tenant.smtp_auth_disabled = false);
@@ -129,7 +130,7 @@ async fn another_token_or_user_is_refused_in_one_line() {
             MAILBOX,
             &place
                 .fixture
-                .signed_in("https://graph.microsoft.com/Mail.Send"),
+                .signed_in("https://graph.microsoft.com/SMTP.Send"),
         ),
         xoauth2(MAILBOX, &place.fixture.signed_in(scope(Protocol::Imap))),
         // By SMTP a shared mailbox is no user, whoever has access.
