@@ -86,7 +86,9 @@ async fn a_rotation_opens_the_mailbox_the_way_that_each_connection_does_and_chan
             let all = [asked(Imap), asked(Pop3), asked(Smtp)].join("\n");
             assert!(!all.contains(changing), "{changing}: {all}");
         }
-        assert_eq!(directory.mails(&scenario.mailbox.address), before);
+        // ShopCtrl has sent its own test mail meanwhile.
+        let after = directory.mails(&scenario.mailbox.address);
+        assert_eq!(after[..1], before[..]);
     }
 }
 

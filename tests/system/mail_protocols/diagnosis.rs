@@ -148,7 +148,6 @@ async fn a_dead_grant_is_found_by_a_look_and_its_owner_asked_long_before_a_rotat
     scenario.check().await;
     let asked = scenario.details("Grant Expiring");
     assert_eq!(asked.len(), 1, "{:?}", scenario.told());
-    assert_eq!(scenario.details("Drift Found").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,10 +158,13 @@ async fn what_exchange_says_by_mistake_for_a_moment_disturbs_nobody() {
     let mistake = Fault::says("{tag} BAD User is authenticated but not connected.\r\n");
     let gate = &scenario.world.gate;
     gate.fail(Calls::of("imap", "EXAMINE").times(2), mistake);
-    scenario.check().await;
-    assert_eq!(scenario.details("Drift Found").len(), 0);
-    scenario.check().await;
-    assert_eq!(scenario.details("Drift Found").len(), 0);
+    for _ in 0..2 {
+        scenario.check().await;
+        assert_eq!(
+            scenario.details("Drift Found"),
+            Vec::<serde_json::Value>::new()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

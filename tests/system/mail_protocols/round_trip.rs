@@ -116,7 +116,7 @@ async fn a_mail_that_does_not_come_is_told_with_where_it_lies() {
     directory.set_exchange_habits(|habits| habits.takes_for_junk = true);
     let ended = scenario.test_configuration().await;
     assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
-    let told = scenario.failure_told().to_string();
+    let told = scenario.failures().join("\n");
     assert!(told.contains("Junk Email"), "{told}");
     let scenario = Scenario::with_settings(&settings, &plan).await;
     let directory = &scenario.world.directory;
@@ -125,7 +125,7 @@ async fn a_mail_that_does_not_come_is_told_with_where_it_lies() {
     });
     let ended = scenario.test_configuration().await;
     assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
-    let told = scenario.failure_told().to_string();
+    let told = scenario.failures().join("\n");
     assert!(told.contains("Message trace"), "{told}");
 }
 
