@@ -101,7 +101,7 @@ async fn a_later_attempt_takes_up_the_mail_of_an_earlier_one() {
     scenario
         .world
         .gate
-        .fail_next("graph", "POST sendMail", gone);
+        .fail_next("graph", "POST me/sendMail", gone);
     scenario.rotate().await;
     scenario.assert_whole();
     assert_eq!(scenario.test_mails_sent().len(), 1);
