@@ -71,6 +71,8 @@ pub enum DriftKind {
     LeakedSecretStillValid,
     /// Somebody signs in with a superseded client secret.
     SupersededSecretInUse,
+    /// ShopCtrl has not checked the shop's mail for a day, and nothing else says why.
+    MailNotChecked,
     /// The mailbox cannot be used the way that the connection does.
     Unusable(Unusable),
 }
@@ -101,7 +103,7 @@ impl From<Slip> for DriftKind {
 
 impl DriftKind {
     /// All of them; a new one at the end, for its place is its letter in a tag.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::NoCurrentVersion,
         Self::RegistrationMissing,
         Self::SecretRefused,
@@ -134,6 +136,7 @@ impl DriftKind {
         Self::Unusable(Unusable::NoMailbox),
         Self::Unusable(Unusable::AccessDenied),
         Self::Unusable(Unusable::Refused),
+        Self::MailNotChecked,
     ];
 
     /// The code.
@@ -155,6 +158,7 @@ impl DriftKind {
             Self::BackstopLate => "backstop_late",
             Self::LeakedSecretStillValid => "leaked_secret_still_valid",
             Self::SupersededSecretInUse => "superseded_secret_in_use",
+            Self::MailNotChecked => "mail_not_checked",
             Self::Unusable(unusable) => unusable.code(),
         }
     }
@@ -168,6 +172,7 @@ impl DriftKind {
             | Self::SecretRefused
             | Self::ConnectionNotAuthorized
             | Self::ConnectionDisabled
+            | Self::MailNotChecked
             | Self::Unusable(_) => true,
             // With these the current secret works, or it is not used; or SecretRefused comes with them.
             Self::CredentialMissing
@@ -195,6 +200,7 @@ impl DriftKind {
             | Self::SecretRefused
             | Self::ConnectionNotAuthorized
             | Self::ConnectionDisabled
+            | Self::MailNotChecked
             | Self::Unusable(_) => MailFlow::StandsStill,
             Self::CredentialMissing
             | Self::KeyIdIsAnothers
@@ -254,6 +260,9 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "Entra shows that the previous client secret was used after a person had entered the new one in ShopCtrl; if ShopCtrl uses it, mail stops when it ends"
             }
+            Self::MailNotChecked => {
+                "ShopCtrl has not checked the shop's mail for a day, though the mailbox can be opened"
+            }
             Self::Unusable(unusable) => unusable.meaning(),
         }
     }
@@ -301,6 +310,9 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "In the next days: enter the current client secret in ShopCtrl again, for receiving and sending (runbook, Hand-over by hand), and ask what else uses the app registration."
             }
+            Self::MailNotChecked => {
+                "Now: in ShopCtrl, the shop's Settings > Communication > E-mail > Receiving email: is Check mail on and the shop saved, is Enable on in Mailbox details, and what does Test MailBox say? If the shop is not meant to get mail, take the connection out of the mailbox document."
+            }
             Self::Unusable(unusable) => unusable.next_step(),
         }
     }
@@ -336,6 +348,7 @@ impl DriftKind {
             Self::SupersededSecretInUse => {
                 "The replaced client secret is gone from Entra, or has ended."
             }
+            Self::MailNotChecked => "ShopCtrl checks the shop's mail again.",
             Self::Unusable(unusable) => unusable.seen_over(),
         }
     }

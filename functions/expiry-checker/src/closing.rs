@@ -148,6 +148,7 @@ fn still_open(
         | DriftKind::BackstopLate
         | DriftKind::LeakedSecretStillValid
         | DriftKind::SupersededSecretInUse
+        | DriftKind::MailNotChecked
         | DriftKind::Unusable(_) => false,
     };
     let good = checked

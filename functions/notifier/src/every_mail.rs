@@ -329,6 +329,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         DriftKind::ConnectionNotAuthorized
         | DriftKind::ConnectionDisabled
         | DriftKind::ConnectionHoldsAnotherSecret
+        | DriftKind::MailNotChecked
         | DriftKind::Unusable(_) => drift(what, Some("orders-in")),
         _ => drift(what, None),
     });

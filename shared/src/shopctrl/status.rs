@@ -1,6 +1,8 @@
 //! ShopCtrl's documented REST API, as far as it shows that mail flows.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -74,34 +76,61 @@ struct MailEntry {
     date: Option<String>,
 }
 
+/// ShopCtrl checks mail every few minutes; what it does not do for so long it does not do any more.
+const STANDS_STILL: SignedDuration = SignedDuration::from_hours(24);
+
+impl ShopStatus {
+    /// Whether ShopCtrl has not checked the shop's mail for a day, which it does for one that is active.
+    #[must_use]
+    pub fn mail_is_not_checked(&self) -> bool {
+        match (self.last_mail_check, self.now) {
+            (LastMailCheck::At(last), Some(now)) => {
+                self.active && now.duration_since(last) > STANDS_STILL
+            }
+            (LastMailCheck::At(_) | LastMailCheck::NotSaid | LastMailCheck::Unreadable, _) => false,
+        }
+    }
+}
+
+const WHAT: &str = "reading the shop's status in ShopCtrl";
+
 impl ShopCtrl {
     /// `GET v1/Shops/ShopStatus`, this shop's entry.
     ///
     /// # Errors
     /// [`CallError`]; also when the login does not see the shop.
     pub async fn shop_status(&self, shop_id: u64) -> Result<ShopStatus, CallError> {
-        let what = "reading the shop's status in ShopCtrl";
-        let response = self.call(what, Call::get("/Shops/ShopStatus")).await?;
-        // Of this shop's entry, what is used: an odd entry of another shop costs nothing.
-        let entries: Vec<Value> = parsed(what, &response)?;
-        let of_shop = |entry: &&Value| entry.get("Id").and_then(Value::as_u64) == Some(shop_id);
-        let entry = entries.iter().find(of_shop);
-        let entry = entry.ok_or_else(|| {
+        let mut all = self.shop_statuses().await?;
+        all.remove(&shop_id).ok_or_else(|| {
             CallError::refused(
                 Failure::new(
                     Kind::Misconfigured,
-                    format!("{what}: the login does not see shop {shop_id}"),
+                    format!("{WHAT}: the login does not see shop {shop_id}"),
                 )
                 .next_step("Check shop_id, and give the ShopCtrl login a role in this shop."),
             )
-        })?;
-        Ok(ShopStatus {
-            active: entry.get("Active").and_then(Value::as_bool).unwrap_or(true),
-            last_mail_check: LastMailCheck::read(
-                entry.get("LastMailCheck").unwrap_or(&Value::Null),
-            ),
-            now: http::date(&response),
         })
+    }
+
+    /// The same of all shops that the login sees.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn shop_statuses(&self) -> Result<BTreeMap<u64, ShopStatus>, CallError> {
+        let response = self.call(WHAT, Call::get("/Shops/ShopStatus")).await?;
+        // Of each entry, what is used: an odd one costs nothing but itself.
+        let entries: Vec<Value> = parsed(WHAT, &response)?;
+        let statuses = entries.iter().filter_map(|entry| {
+            let status = ShopStatus {
+                active: entry.get("Active").and_then(Value::as_bool).unwrap_or(true),
+                last_mail_check: LastMailCheck::read(
+                    entry.get("LastMailCheck").unwrap_or(&Value::Null),
+                ),
+                now: http::date(&response),
+            };
+            Some((entry.get("Id")?.as_u64()?, status))
+        });
+        Ok(statuses.collect())
     }
 
     /// `GET v1/Shops/{id}/Emails` since a time: the shop's newest mails, up to a hundred. `None` where

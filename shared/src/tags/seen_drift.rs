@@ -106,7 +106,10 @@ impl SeenDrift {
 /// itself after a rotation), or on an answer that servers also give by mistake. Published when a second check sees it too.
 fn is_seen_twice(what: DriftKind) -> bool {
     match what {
-        DriftKind::CredentialMissing | DriftKind::BackstopEarly | DriftKind::BackstopLate => true,
+        DriftKind::CredentialMissing
+        | DriftKind::BackstopEarly
+        | DriftKind::BackstopLate
+        | DriftKind::MailNotChecked => true,
         DriftKind::Unusable(unusable) => unusable.may_be_a_mistake(),
         DriftKind::NoCurrentVersion
         | DriftKind::RegistrationMissing

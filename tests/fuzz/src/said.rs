@@ -6,7 +6,7 @@ use shared::retry::CallError;
 /// Entra's `error`, ` AADSTS` and a number, at the longest.
 const LONGEST_CODE: usize = 64 + 7 + 20;
 /// Our own sentences, a code in them; the longest names three causes, each with what to look at.
-const LONGEST_SENTENCE: usize = 700;
+const LONGEST_SENTENCE: usize = 1000;
 
 /// No control character, no markup, nothing long.
 pub fn assert_fit_for_logs_and_mails(failure: &Failure) {

@@ -5,6 +5,7 @@ use simulators::shopctrl::Protocol;
 
 use super::by;
 use crate::support::Scenario;
+use crate::support::scenario::days;
 
 /// What is done to a mailbox, and what of it is said.
 struct Case {
@@ -179,4 +180,38 @@ async fn a_text_that_nobody_knows_is_shown_as_its_code_alone() {
     assert_eq!(said["code"], "550 9.9.9", "{said}");
     assert!(!said.to_string().contains("<b>"), "{said}");
     assert!(!said.to_string().contains("Ask"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_shopctrl_does_not_check_any_more_is_found_before_it_costs_a_rotation() {
+    let plan = simulators::world::MailboxPlan {
+        delivery: "attended".to_owned(),
+        ..by(Protocol::Imap, Protocol::Smtp)
+    };
+    let scenario = Scenario::with(&plan).await;
+    scenario.start_at_rest().await;
+    let world = &scenario.world;
+    world
+        .shopctrl
+        .set_check_mail(scenario.mailbox.shop_id, false);
+    world.clock.advance(days(2));
+    scenario.check().await;
+    scenario.check().await;
+    let told = scenario.broken();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["what"], "mail_not_checked");
+    let ended = scenario.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
+    let said = scenario.failure_told().to_string();
+    assert!(said.contains("Check mail"), "{said}");
+    world
+        .shopctrl
+        .set_check_mail(scenario.mailbox.shop_id, true);
+    world.clock.advance(days(1));
+    scenario.check().await;
+    let over = scenario.details("Mailbox Recovered");
+    assert!(
+        over.iter().any(|over| over["what"] == "mail_not_checked"),
+        "{over:?}"
+    );
 }

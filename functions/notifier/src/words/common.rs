@@ -128,6 +128,7 @@ pub(super) fn drift(what: DriftKind) -> &'static str {
         DriftKind::BackstopLate => "AWS's own schedule comes too late",
         DriftKind::LeakedSecretStillValid => "a leaked client secret still works",
         DriftKind::SupersededSecretInUse => "a replaced client secret is still used",
+        DriftKind::MailNotChecked => "ShopCtrl does not check the mail",
         DriftKind::Unusable(unusable) => match unusable {
             Unusable::SmtpAuthOffForTenant
             | Unusable::SmtpAuthOffForMailbox

@@ -103,6 +103,7 @@ pub(super) fn had_been(what: DriftKind) -> &'static str {
         DriftKind::BackstopLate => "AWS's own schedule had come too late",
         DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
         DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
+        DriftKind::MailNotChecked => "ShopCtrl had not checked the mail",
         DriftKind::Unusable(_) => "the mailbox could not be used as ShopCtrl uses it",
     }
 }

@@ -133,27 +133,27 @@ impl Look<'_> {
             };
             (Some(signs_in), mailboxes)
         });
-        let held = group.deep.iter().map(|document| self.shops.look(document));
+        let shops = group.deep.iter().map(|document| self.shops.look(document));
         let companions = group
             .deep
             .iter()
             .map(|document| document.has_unfinished_grants(self.clients));
-        let (seen, sign_ins, held, unfinished) = tokio::join!(
+        let (seen, sign_ins, shops, unfinished) = tokio::join!(
             see(self, key, group, &tenant, &wanted),
             join_all(sign_ins),
-            join_all(held),
+            join_all(shops),
             join_all(companions),
         );
         let light = group.light.iter();
         let light = light.map(|secret| (secret.arn.clone(), self.light(secret, &seen)));
-        let each = group.deep.iter().zip(sign_ins).zip(held).zip(unfinished);
+        let each = group.deep.iter().zip(sign_ins).zip(shops).zip(unfinished);
         let seen = &seen;
         let deep = each.map(
-            |(((document, (signs_in, mailboxes)), held), unfinished)| async move {
+            |(((document, (signs_in, mailboxes)), shops), unfinished)| async move {
                 let seen = Seen {
                     registrations: seen,
                     signs_in,
-                    held,
+                    shops,
                     mailboxes,
                 };
                 let mut facts = facts(self, document, seen).await;

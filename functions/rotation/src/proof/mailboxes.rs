@@ -4,6 +4,7 @@ use shared::credential::ClientSecret;
 use shared::failure::Failure;
 use shared::grants::consents::{Grant, Grants};
 use shared::ids::MailboxAddress;
+use shared::mailbox_secret::{Direction, Proof, Protocol};
 use tracing::{info, warn};
 
 use super::grant::{NotRedeemed, Redeemer, store_redeemed};
@@ -36,7 +37,7 @@ pub(crate) async fn prove_mailboxes(
 ) -> Result<Vec<Need>, Failure> {
     let prove = async |mailbox: &MailboxAddress| {
         prove_mailbox(context, secret, grants, mailbox, trip).await?;
-        info!(%mailbox, "the mailbox works with the grant");
+        info!(%mailbox, by_scope_alone = %by_scope_alone(context, mailbox), "the mailbox works with the grant");
         Ok(())
     };
     of_each_mailbox(context, prove).await
@@ -136,6 +137,17 @@ async fn prove_mailbox(
     let proved: Vec<_> = proved.collect();
     let round_trip = round_trip(context, trip, &proved).await;
     round_trip.map_err(NotRedeemed::Failed)
+}
+
+/// The connections whose way shows nothing but the granted permission: sending by Graph, without a round trip.
+fn by_scope_alone(context: &Context<'_>, mailbox: &MailboxAddress) -> String {
+    let connections = context.document.connections.iter();
+    let unseen = connections.filter(|c| {
+        let by_graph = (c.protocol, c.direction) == (Protocol::Graph, Direction::Sending);
+        c.mailbox == *mailbox && c.proof == Proof::Probe && by_graph
+    });
+    let ids: Vec<&str> = unseen.map(|c| c.id.as_str()).collect();
+    ids.join(" ")
 }
 
 fn first(broken: Vec<Broken<'_>>) -> Option<Failure> {

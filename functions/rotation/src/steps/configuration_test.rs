@@ -4,11 +4,12 @@
 
 use jiff::Timestamp;
 use shared::credential::{ClientSecret, Credential, Fit, Slip};
+use shared::drift::DriftKind;
 use shared::failure::{Failure, Kind};
 use shared::grants::consents::{Grant, Grants};
 use shared::graph::application::Registration;
 use shared::ids::DirectoryId;
-use shared::mailbox_secret::{Delivery, MailboxSecret, Rotator, StoredCredential};
+use shared::mailbox_secret::{Delivery, Direction, MailboxSecret, Rotator, StoredCredential};
 use shared::retry::with_retries;
 use shared::tags;
 use shared::tags::published_failures::PublishedFailures;
@@ -253,7 +254,13 @@ async fn try_shopctrl(context: &Context<'_>) -> Vec<Failure> {
         let shopctrl = logins.shopctrl(connection)?;
         with_retries(*deadline, async || shopctrl.check_login().await).await?;
         let shop_id = connection.shopctrl.shop_id;
-        with_retries(*deadline, async || shopctrl.shop_status(shop_id).await).await?;
+        let status = with_retries(*deadline, async || shopctrl.shop_status(shop_id).await);
+        if status.await?.mail_is_not_checked() && connection.direction == Direction::Receiving {
+            let not_checked = DriftKind::MailNotChecked;
+            let what = format!("connection {}: {}", connection.id, not_checked.meaning());
+            let failure = Failure::new(Kind::Misconfigured, what);
+            return Err(failure.next_step(not_checked.next_step()));
+        }
         if connection.delivery == Delivery::Api {
             with_retries(*deadline, async || shopctrl.connection(connection).await).await?;
         }

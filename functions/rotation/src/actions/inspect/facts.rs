@@ -13,6 +13,7 @@ use super::Look;
 use super::documents::Document;
 use super::mailboxes::SeenMailboxes;
 use super::registrations::SeenRegistrations;
+use super::shops::SeenShops;
 use crate::credentials::removal::find_credential;
 use crate::proof::sign_in::says_no_such_app;
 
@@ -21,8 +22,7 @@ pub(super) struct Seen<'a> {
     pub(super) registrations: &'a SeenRegistrations,
     /// What Entra said to the document's client secret, where it has one.
     pub(super) signs_in: Option<Result<bool, Failure>>,
-    /// What ShopCtrl's connections hold.
-    pub(super) held: Vec<Result<HeldSecret, Failure>>,
+    pub(super) shops: SeenShops,
     pub(super) mailboxes: SeenMailboxes,
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
     let Seen {
         registrations: seen,
         signs_in,
-        held,
+        shops,
         mailboxes,
     } = seen;
     let mailbox = &document.mailbox;
@@ -67,10 +67,19 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
         }
         Err(failure) => facts.problems.push(failure),
     }
-    add_connections(&mut facts, mailbox, held);
+    add_connections(&mut facts, mailbox, shops.held);
     add_grants(look, &mut facts, document, &mailboxes.refused);
     facts.drift.extend(mailboxes.drift);
     facts.problems.extend(mailboxes.problems);
+    facts.problems.extend(shops.problems);
+    // Where nothing else explains it.
+    if !facts.drift.iter().any(|drift| drift.what.stops_mail()) {
+        let at = |connection| Drift {
+            what: DriftKind::MailNotChecked,
+            connection: Some(connection),
+        };
+        facts.drift.extend(shops.not_checked.into_iter().map(at));
+    }
     facts.problems.sort_by_key(ToString::to_string);
     facts.problems.dedup();
     facts

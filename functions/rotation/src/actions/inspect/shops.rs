@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use shared::failure::Failure;
-use shared::mailbox_secret::{Connection, Delivery};
+use shared::ids::ConnectionId;
+use shared::mailbox_secret::{Connection, Delivery, Direction};
 use shared::out_of_reach::OutOfReach;
 use shared::rotation::inspection::HeldSecret;
+use shared::shopctrl::status::ShopStatus;
+use tokio::sync::OnceCell;
 
 use super::documents::Document;
 use super::target::Target;
@@ -16,12 +19,26 @@ use crate::delivery::logins::Logins;
 pub(super) struct Shops<'a> {
     logins: Logins<'a>,
     hosts: BTreeMap<String, Target>,
+    /// By host and login: each is asked once, by whom needs it first.
+    statuses: BTreeMap<(String, String), OnceCell<Result<Statuses, Failure>>>,
+}
+
+type Statuses = BTreeMap<u64, ShopStatus>;
+
+/// What ShopCtrl shows for one document.
+#[derive(Default)]
+pub(super) struct SeenShops {
+    /// What each `api` connection holds, or why that was not seen.
+    pub(super) held: Vec<Result<HeldSecret, Failure>>,
+    /// The receiving connections of shops whose mail is not checked any more.
+    pub(super) not_checked: Vec<ConnectionId>,
+    pub(super) problems: Vec<Failure>,
 }
 
 impl<'a> Shops<'a> {
-    /// Of all `api` connections of these documents.
+    /// Of all connections of these documents that ShopCtrl shows something of.
     pub(super) async fn of(clients: &'a Clients, documents: &[Document]) -> Self {
-        let connections = || documents.iter().flat_map(api);
+        let connections = || documents.iter().flat_map(shown);
         let mut of_host: BTreeMap<String, usize> = BTreeMap::new();
         for connection in connections() {
             *of_host.entry(host(connection)).or_default() += 1;
@@ -33,11 +50,49 @@ impl<'a> Shops<'a> {
         Self {
             logins: Logins::of(clients, connections()).await,
             hosts: hosts.collect(),
+            statuses: connections()
+                .map(|connection| (login(connection), OnceCell::new()))
+                .collect(),
         }
     }
 
-    /// What each `api` connection of a document holds, or why that was not seen.
-    pub(super) async fn look(&self, document: &Document) -> Vec<Result<HeldSecret, Failure>> {
+    pub(super) async fn look(&self, document: &Document) -> SeenShops {
+        let receiving = shown(document).filter(|c| c.direction == Direction::Receiving);
+        let statuses = receiving.map(async |c| (c, self.mail_is_not_checked(c).await));
+        let (held, statuses) = tokio::join!(self.held(document), join_all(statuses));
+        let mut seen = SeenShops {
+            held,
+            ..SeenShops::default()
+        };
+        for (connection, status) in statuses {
+            match status {
+                Ok(true) => seen.not_checked.push(connection.id.clone()),
+                Ok(false) => {}
+                Err(failure) => seen.problems.push(failure),
+            }
+        }
+        seen
+    }
+
+    async fn mail_is_not_checked(&self, connection: &Connection) -> Result<bool, Failure> {
+        let Some(statuses) = self.statuses.get(&login(connection)) else {
+            return Ok(false);
+        };
+        let read = async || {
+            let shopctrl = self.logins.shopctrl(connection)?;
+            let read = async || shopctrl.shop_statuses().await;
+            match self.hosts.get(&host(connection)) {
+                Some(target) => target.call(read).await,
+                None => Ok(read().await?),
+            }
+        };
+        let statuses = statuses.get_or_init(read).await.as_ref();
+        let statuses = statuses.map_err(Failure::clone)?;
+        let status = statuses.get(&connection.shopctrl.shop_id);
+        Ok(status.is_some_and(ShopStatus::mail_is_not_checked))
+    }
+
+    async fn held(&self, document: &Document) -> Vec<Result<HeldSecret, Failure>> {
         let looks = api(document).map(async |connection| {
             let shopctrl = self.logins.shopctrl(connection)?;
             let read = async || shopctrl.connection(connection).await;
@@ -59,6 +114,17 @@ impl<'a> Shops<'a> {
 fn api(document: &Document) -> impl Iterator<Item = &Connection> {
     let connections = document.mailbox.connections.iter();
     connections.filter(|connection| connection.delivery == Delivery::Api)
+}
+
+/// Those that are asked for themselves, and those whose shop says when it checked mail.
+fn shown(document: &Document) -> impl Iterator<Item = &Connection> {
+    let connections = document.mailbox.connections.iter();
+    connections.filter(|c| c.delivery == Delivery::Api || c.direction == Direction::Receiving)
+}
+
+fn login(connection: &Connection) -> (String, String) {
+    let place = &connection.shopctrl;
+    (place.api.to_string(), place.credentials.clone())
 }
 
 fn host(connection: &Connection) -> String {

@@ -45,15 +45,31 @@ pub(super) fn wrong_account(name: &SignInName) -> MessageWords {
     message(
         "That was another account",
         format!("You signed in with an account that is not {name}; nothing was changed."),
+        sign_in_privately(name),
+    )
+}
+
+fn sign_in_privately(name: &SignInName) -> String {
+    format!(
+        "Open the link in a private window and sign in as {name}, also where single sign-on offers your own account."
+    )
+}
+
+/// ShopCtrl's set-up page of Microsoft Graph: "shared mailboxes not supported".
+fn no_address_of_it(name: &SignInName) -> MessageWords {
+    message(
+        "That was another account",
+        format!("You signed in with an account that has no address {name}; nothing was changed."),
         format!(
-            "Open the link in a private window and sign in as {name}, also where single sign-on offers your own account."
+            "{}\nIs it a shared mailbox, as which nobody can sign in? With Microsoft Graph ShopCtrl does not support these. Tell the person who runs this system: by IMAP or POP3 it can be used.",
+            sign_in_privately(name)
         ),
     )
 }
 
 pub(super) fn another_name(expected: &SignInName) -> MessageWords {
     let or_is_it = match expected.rests_on() {
-        RestsOn::Addresses => return wrong_account(expected),
+        RestsOn::Addresses => return no_address_of_it(expected),
         RestsOn::AddressAlone => {
             "Was it the mailbox's account, which signs in with a name that is not its address? Tell that name to the person who runs this system: it belongs into the mailbox document, as sign_in_as."
         }
