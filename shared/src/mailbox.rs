@@ -59,6 +59,20 @@ pub struct Access<'a> {
     pub token: &'a SecretString,
 }
 
+/// What comes after the answer is known: nothing depends on it, and a server that does not take leave has time for that
+/// alone.
+const IN_PASSING: Duration = Duration::from_secs(3);
+
+async fn in_passing(rest: impl Future<Output = Result<(), Ended>>) {
+    match tokio::time::timeout(IN_PASSING, rest).await {
+        Ok(Ok(())) => {}
+        // A test mail stays where it is, and a server may end a connection as it likes.
+        Ok(Err(_)) | Err(_) => {
+            tracing::debug!("the end of a conversation with a mail server was not taken")
+        }
+    }
+}
+
 /// Exchange keeps who was refused waiting for seconds, and a conversation is several calls.
 const CALLS: u32 = 2;
 
@@ -84,25 +98,40 @@ impl MailClient {
     /// [`NotOpened`].
     pub async fn open(&self, protocol: Protocol, access: Access<'_>) -> Result<(), NotOpened> {
         let dialer = self.dialer();
-        let opened = async {
-            match protocol {
-                Protocol::Imap => imap::open(dialer, access).await,
-                Protocol::Pop3 => pop3::open(dialer, access).await,
-                Protocol::Smtp => smtp::open(dialer, access).await,
-                // By HTTP, elsewhere.
-                Protocol::Graph => Ok(()),
+        match protocol {
+            Protocol::Imap => {
+                let opened = imap::open(dialer, access);
+                let session = self.in_time(protocol, access, opened).await?;
+                in_passing(session.leave()).await;
             }
-        };
-        self.in_time(protocol, access, opened).await
+            Protocol::Pop3 => {
+                let opened = pop3::open(dialer, access);
+                let session = self.in_time(protocol, access, opened).await?;
+                in_passing(session.leave()).await;
+            }
+            Protocol::Smtp => {
+                let opened = smtp::open(dialer, access);
+                let session = self.in_time(protocol, access, opened).await?;
+                in_passing(session.leave()).await;
+            }
+            // By HTTP, elsewhere.
+            Protocol::Graph => {}
+        }
+        Ok(())
     }
 
     /// Sends a test mail by SMTP.
     ///
     /// # Errors
-    /// [`NotOpened`]; it may have been sent all the same.
+    /// [`NotOpened`]; whether it was sent all the same, its effect says.
     pub async fn send(&self, access: Access<'_>, mail: &TestMail) -> Result<(), NotOpened> {
-        let sent = smtp::send(self.dialer(), access, mail);
-        self.in_time(Protocol::Smtp, access, sent).await
+        let opened = smtp::open(self.dialer(), access);
+        let session = self.in_time(Protocol::Smtp, access, opened).await;
+        let mut session = session.map_err(NotOpened::before_anything_was_sent)?;
+        let sent = session.send(access.mailbox, mail);
+        self.in_time(Protocol::Smtp, access, sent).await?;
+        in_passing(session.leave()).await;
+        Ok(())
     }
 
     /// Whether a test mail has come; where it has, it is removed, if the protocol and the server allow that.
@@ -116,15 +145,36 @@ impl MailClient {
         mail: &TestMail,
     ) -> Result<bool, NotOpened> {
         let dialer = self.dialer();
-        let taken = async {
-            match protocol {
-                Protocol::Imap => imap::take(dialer, access, mail).await,
-                Protocol::Pop3 => pop3::take(dialer, access, mail).await,
-                // One does not receive, the other is looked at by HTTP.
-                Protocol::Smtp | Protocol::Graph => Ok(false),
+        match protocol {
+            Protocol::Imap => {
+                let found = async {
+                    let mut session = imap::open(dialer, access).await?;
+                    let found = session.find(mail).await?;
+                    Ok((session, found))
+                };
+                let (mut session, found) = self.in_time(protocol, access, found).await?;
+                if let Some(uid) = found {
+                    in_passing(session.remove(uid)).await;
+                }
+                in_passing(session.leave()).await;
+                Ok(found.is_some())
             }
-        };
-        self.in_time(protocol, access, taken).await
+            Protocol::Pop3 => {
+                let found = async {
+                    let mut session = pop3::open(dialer, access).await?;
+                    let found = session.find(mail).await?;
+                    Ok((session, found))
+                };
+                let (mut session, found) = self.in_time(protocol, access, found).await?;
+                if let Some(number) = found {
+                    in_passing(session.remove(number)).await;
+                }
+                in_passing(session.leave()).await;
+                Ok(found.is_some())
+            }
+            // One does not receive, the other is looked at by HTTP.
+            Protocol::Smtp | Protocol::Graph => Ok(false),
+        }
     }
 
     fn dialer(&self) -> Dialer<'_> {

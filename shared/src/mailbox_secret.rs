@@ -352,6 +352,13 @@ impl MailboxSecret {
         self.lifetime.unwrap_or(by_delivery)
     }
 
+    /// Whether some mailbox is proved by a round trip.
+    #[must_use]
+    pub fn has_round_trip(&self) -> bool {
+        let mut connections = self.connections.iter();
+        connections.any(|connection| connection.proof == Proof::RoundTrip)
+    }
+
     /// Whether a person delivers to some connection.
     #[must_use]
     pub fn has_attended(&self) -> bool {

@@ -63,6 +63,7 @@ pub(crate) fn facts() -> Facts {
         attested: Vec::new(),
         grants: None,
         grants_unfinished: false,
+        not_opened: Vec::new(),
         drift: Vec::new(),
         problems: Vec::new(),
     }

@@ -6,7 +6,7 @@ use std::io;
 use secrecy::SecretString;
 
 use super::refusal::{Meaning, Refusal};
-use super::unusable::Unusable;
+use super::unusable::{Unusable, is_too_long_for_pop3};
 use crate::failure::{Failure, Kind};
 use crate::mailbox_secret::Protocol;
 use crate::retry::{CallError, Effect, Retry};
@@ -29,6 +29,8 @@ pub(super) enum Untrusted {
     AnotherName,
     Expired,
     AnotherAuthority,
+    /// Not valid yet, revoked, and whatever else there is.
+    Otherwise,
     NoTls,
 }
 
@@ -49,11 +51,13 @@ impl Ended {
                         Untrusted::AnotherName
                     }
                     Certificate::Expired | Certificate::ExpiredContext { .. } => Untrusted::Expired,
-                    _ => Untrusted::AnotherAuthority,
+                    Certificate::UnknownIssuer => Untrusted::AnotherAuthority,
+                    _ => Untrusted::Otherwise,
                 })
             }
-            Some(_) => Self::Untrusted(Untrusted::NoTls),
-            None => Self::Closed,
+            Some(rustls::Error::InvalidMessage(_)) => Self::Untrusted(Untrusted::NoTls),
+            // An alert, as of a server that goes down.
+            Some(_) | None => Self::Closed,
         }
     }
 }
@@ -66,6 +70,7 @@ impl fmt::Display for Untrusted {
             Self::AnotherAuthority => {
                 "the server's certificate is of an authority that is not trusted"
             }
+            Self::Otherwise => "the server's certificate is not valid",
             Self::NoTls => "the server does not speak TLS as it should",
         })
     }
@@ -82,11 +87,11 @@ pub struct NotOpened {
 
 impl NotOpened {
     pub(super) fn new(protocol: Protocol, token: &SecretString, ended: Ended) -> Self {
-        let what = |how: &str| format!("opening the mailbox by {}: {how}", name(protocol));
-        let passes = |how: &str, answered: bool| Self {
+        let what = |how: &str| format!("{}: {how}", what_by(protocol));
+        let passes = |how: &str, effect: Effect, answered: bool| Self {
             unusable: None,
             error: CallError {
-                effect: Effect::None,
+                effect,
                 retry: Retry::Backoff,
                 // As of an HTTP server: one that answers is no silent one.
                 status: answered.then_some(503),
@@ -100,10 +105,17 @@ impl NotOpened {
             ),
         };
         match ended {
-            Ended::NotReached => passes("no connection could be made", false),
-            Ended::TimedOut => passes("no answer within the time limit", false),
-            Ended::Closed => passes("the server ended the connection", true),
-            Ended::NotUnderstood => passes("the server's answer is not of the protocol", true),
+            Ended::NotReached => passes("no connection could be made", Effect::None, false),
+            Ended::TimedOut => passes("no answer within the time limit", Effect::Unknown, false),
+            // MailKit#1948
+            Ended::Closed if protocol == Protocol::Pop3 && is_too_long_for_pop3(token) => {
+                Self::unusable(&what_by(protocol), Unusable::TokenTooLongForPop3, "")
+            }
+            Ended::Closed => passes("the server ended the connection", Effect::Unknown, true),
+            Ended::NotUnderstood => {
+                let how = "the server's answer is not of the protocol";
+                passes(how, Effect::Unknown, true)
+            }
             Ended::NoStartTls => setting(
                 "the server offers no STARTTLS, and nothing is sent to it without",
                 "See whether SMTP_SERVER names Exchange's submission port, smtp.office365.com:587.",
@@ -117,17 +129,24 @@ impl NotOpened {
                 let code = refusal.code;
                 match meaning {
                     Meaning::Passes => {
-                        let mut passes = passes("the server cannot take it now", true);
+                        let how = "the server cannot take it now";
+                        let mut passes = passes(how, Effect::None, true);
                         passes.error.failure = passes.error.failure.code(code);
                         passes
                     }
                     Meaning::Unusable(unusable) => {
-                        let what = format!("opening the mailbox by {}", name(protocol));
-                        Self::unusable(&what, unusable.of_token(token), &code)
+                        let unusable = unusable.of_token(token);
+                        Self::unusable(&what_by(protocol), unusable, &code)
                     }
                 }
             }
         }
+    }
+
+    /// The same, of a sending that had not begun.
+    pub(super) fn before_anything_was_sent(mut self) -> Self {
+        self.error.effect = Effect::None;
+        self
     }
 
     /// What Graph answers to who opens the inbox.
@@ -147,10 +166,15 @@ impl NotOpened {
 
     fn unusable(what: &str, unusable: Unusable, code: &str) -> Self {
         let what = format!("{what}: {}", unusable.meaning());
-        let failure = Failure::new(Kind::Misconfigured, what)
-            .code(code)
-            .next_step(unusable.next_step());
-        let mut error = CallError::refused(failure);
+        let mut failure = Failure::new(Kind::Misconfigured, what).next_step(unusable.next_step());
+        if !code.is_empty() {
+            failure = failure.code(code);
+        }
+        // Of an HTTP server it would be 403: an answer, and no silence.
+        let mut error = CallError {
+            status: Some(403),
+            ..CallError::refused(failure)
+        };
         if unusable.may_be_a_mistake() {
             error.retry = Retry::Once;
         }
@@ -159,6 +183,10 @@ impl NotOpened {
             error,
         }
     }
+}
+
+fn what_by(protocol: Protocol) -> String {
+    format!("opening the mailbox by {}", name(protocol))
 }
 
 fn name(protocol: Protocol) -> &'static str {

@@ -7,54 +7,32 @@ use super::Access;
 use super::not_opened::Ended;
 use super::refusal::{Refusal, Stage};
 use super::stream::{Dialer, Encrypted, read_line, write_line};
-use super::test_mail::{self, TestMail};
+use super::test_mail::TestMail;
 use super::xoauth2::initial_response;
 
-pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), Ended> {
-    let mut session = sign_in(dialer, access).await?;
-    session.stat().await?;
-    session.quit().await;
-    Ok(())
+/// So many of the newest mails are looked at for a test mail: their whole headers come.
+const NEWEST: usize = 10;
+
+pub(super) struct Session {
+    stream: Encrypted,
+    /// How many mails there are.
+    messages: u32,
 }
 
-/// Looks for a test mail among the newest, and removes it where it is there.
-pub(super) async fn take(
-    dialer: Dialer<'_>,
-    access: Access<'_>,
-    mail: &TestMail,
-) -> Result<bool, Ended> {
-    let mut session = sign_in(dialer, access).await?;
-    let there = session.stat().await?;
-    let mut found = false;
-    for number in (1..=there).rev().take(NEWEST) {
-        if session.has_token(number, mail.token()).await? {
-            // What is marked goes when leave is taken.
-            let _ = session.command(&format!("DELE {number}")).await;
-            found = true;
-            break;
-        }
-    }
-    session.quit().await;
-    Ok(found)
-}
-
-/// So many of the newest mails are looked at.
-const NEWEST: usize = 20;
-
-async fn sign_in(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
-    let stream = dialer.encrypted(&access.servers.pop3).await?;
-    let mut session = Session { stream };
+pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
+    let mut session = Session {
+        stream: dialer.encrypted(&access.servers.pop3).await?,
+        messages: 0,
+    };
     match session.read().await? {
         Reply::Ok(_) => {}
         Reply::Refused(refusal) => return Err(Ended::Refused(refusal.at(Stage::Greeting))),
         Reply::Continue => return Err(Ended::NotUnderstood),
     }
     session.authenticate(access).await?;
+    let listing = session.command("STAT").await?;
+    session.messages = messages(&listing).ok_or(Ended::NotUnderstood)?;
     Ok(session)
-}
-
-struct Session {
-    stream: Encrypted,
 }
 
 /// What a server says (RFC 1939, 3; RFC 5034, 4).
@@ -86,29 +64,40 @@ impl Session {
         }
     }
 
-    /// How many mails there are.
-    async fn stat(&mut self) -> Result<u32, Ended> {
-        let text = self.command("STAT").await?;
-        messages(&text).ok_or(Ended::NotUnderstood)
+    /// The number of the newest mail with this test mail's subject.
+    pub(super) async fn find(&mut self, mail: &TestMail) -> Result<Option<u32>, Ended> {
+        for number in (1..=self.messages).rev().take(NEWEST) {
+            match self.header(number).await {
+                Ok(header) if mail.is_of(&header) => return Ok(Some(number)),
+                Ok(_) => {}
+                // One that cannot be shown, or that somebody has just removed, is not the one.
+                Err(Ended::Refused(_)) => {}
+                Err(ended) => return Err(ended),
+            }
+        }
+        Ok(None)
     }
 
-    /// Whether the header of a mail has the token. TOP marks nothing as read.
-    async fn has_token(&mut self, number: u32, token: &str) -> Result<bool, Ended> {
+    /// TOP marks nothing as read.
+    async fn header(&mut self, number: u32) -> Result<Vec<u8>, Ended> {
         self.command(&format!("TOP {number} 0")).await?;
-        let mut found = false;
+        let mut header = Vec::new();
         loop {
             let line = read_line(&mut self.stream).await?;
             if line.trim_ascii_end() == b"." {
-                return Ok(found);
+                return Ok(header);
             }
-            found |= test_mail::has_token(&line, token);
+            header.extend(line);
         }
     }
 
-    /// Takes leave, with which what was marked is deleted.
-    async fn quit(&mut self) {
-        // All is known already: a server that does not take leave changes nothing.
-        let _ = self.command("QUIT").await;
+    /// What is marked goes when leave is taken.
+    pub(super) async fn remove(&mut self, number: u32) -> Result<(), Ended> {
+        self.command(&format!("DELE {number}")).await.map(drop)
+    }
+
+    pub(super) async fn leave(mut self) -> Result<(), Ended> {
+        self.command("QUIT").await.map(drop)
     }
 
     async fn command(&mut self, command: &str) -> Result<String, Ended> {

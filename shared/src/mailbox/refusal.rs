@@ -80,6 +80,9 @@ impl Refusal {
     }
 
     pub(super) fn meaning(&self) -> Meaning {
+        if self.is_protocol_error() {
+            return Meaning::Unusable(Unusable::Pop3SignInRefused);
+        }
         if self.passes() {
             return Meaning::Passes;
         }
@@ -92,9 +95,16 @@ impl Refusal {
         Meaning::Unusable(meaning.unwrap_or(Unusable::Refused))
     }
 
+    /// What POP3 says to a response that it cannot read, as one that is too long (MailKit#1948), before it ends the
+    /// connection.
+    fn is_protocol_error(&self) -> bool {
+        let of_pop3 = self.protocol == Protocol::Pop3 && self.stage == Stage::SignIn;
+        of_pop3 && self.says_any(&["protocol error"])
+    }
+
     /// Busy, throttled, or about to go down: all of a server's, and none of the mailbox's.
     fn passes(&self) -> bool {
-        const PASSING: [&str; 10] = [
+        const PASSING: [&str; 14] = [
             "throttled",
             "backoff time",
             "server unavailable",
@@ -102,6 +112,11 @@ impl Refusal {
             "try again",
             "too many",
             "concurrent connections",
+            // Another session has the mailbox, or has just changed it.
+            "is locked by another",
+            "already locked",
+            "in use",
+            "expungeissued",
             "connection closed",
             "connection is closed",
             // The token was given a moment ago.

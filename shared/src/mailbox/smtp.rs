@@ -12,81 +12,80 @@ use super::refusal::{Refusal, Stage};
 use super::stream::{Dialer, Encrypted};
 use super::test_mail::TestMail;
 use super::xoauth2::initial_response;
+use crate::ids::MailboxAddress;
 
-pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<(), Ended> {
-    let mut session = sign_in(dialer, access).await?;
-    // All is known already: a server that does not take leave changes nothing.
-    let _ = session.quit().await;
-    Ok(())
-}
+pub(super) struct Session(SmtpTransport<Encrypted>);
 
-/// Sends a test mail from the mailbox to itself.
-pub(super) async fn send(
-    dialer: Dialer<'_>,
-    access: Access<'_>,
-    mail: &TestMail,
-) -> Result<(), Ended> {
-    let mut session = sign_in(dialer, access).await?;
-    let address = EmailAddress::new(access.mailbox.to_string());
-    let envelope = address.and_then(|own| Envelope::new(Some(own.clone()), vec![own]));
-    // It takes addresses of ASCII, which Exchange's are.
-    let envelope = envelope.map_err(|_| Ended::NotUnderstood)?;
-    let message = SendableEmail::new(envelope, mail.message(access.mailbox));
-    let sent = session.send(message).await;
-    let _ = session.quit().await;
-    sent.map(drop).map_err(|error| ended(error, Stage::Open))
-}
-
-async fn sign_in(
-    dialer: Dialer<'_>,
-    access: Access<'_>,
-) -> Result<SmtpTransport<Encrypted>, Ended> {
+pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<Session, Ended> {
     let server = &access.servers.smtp;
     let plain = dialer.plain(server).await?;
     let greeted = SmtpTransport::new(SmtpClient::new(), plain).await;
-    let greeted = greeted.map_err(|error| ended(error, Stage::Greeting))?;
-    let plain = match greeted.starttls().await {
-        Ok(plain) => plain,
-        // What it says where EHLO did not name STARTTLS.
-        Err(Error::Client(_)) => return Err(Ended::NoStartTls),
-        Err(error) => return Err(ended(error, Stage::Greeting)),
-    };
-    let encrypted = dialer.encrypt(server, plain).await?;
+    let mut plain = greeted
+        .map_err(|error| ended(error, Stage::Greeting))?
+        .into_inner();
+    // Whether or not EHLO names it, and in which case: whoever has it takes it.
+    if plain.command("STARTTLS\r\n").await.is_err() {
+        return Err(Ended::NoStartTls);
+    }
+    let encrypted = dialer.encrypt(server, plain.into_inner()).await?;
     let client = SmtpClient::new().without_greeting();
     let session = SmtpTransport::new(client, encrypted).await;
     let mut session = session.map_err(|error| ended(error, Stage::Greeting))?;
-    authenticate(
-        &mut session,
-        &initial_response(access.account, access.token),
-    )
-    .await?;
-    Ok(session)
+    let response = initial_response(access.account, access.token);
+    authenticate(&mut session, &response).await?;
+    Ok(Session(session))
 }
 
-/// A command as async-smtp takes it.
-struct Auth<'a>(&'a SecretString);
+impl Session {
+    /// Sends a test mail from the mailbox to itself.
+    pub(super) async fn send(
+        &mut self,
+        mailbox: &MailboxAddress,
+        mail: &TestMail,
+    ) -> Result<(), Ended> {
+        let address = EmailAddress::new(mailbox.to_string());
+        let envelope = address.and_then(|own| Envelope::new(Some(own.clone()), vec![own]));
+        // It takes addresses of ASCII, which Exchange's are.
+        let envelope = envelope.map_err(|_| Ended::NotReached)?;
+        let message = SendableEmail::new(envelope, mail.message(mailbox));
+        let sent = self.0.send(message).await;
+        sent.map(drop).map_err(|error| ended(error, Stage::Open))
+    }
 
-impl fmt::Display for Auth<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AUTH XOAUTH2 {}\r\n", self.0.expose_secret())
+    pub(super) async fn leave(mut self) -> Result<(), Ended> {
+        let left = self.0.quit().await;
+        left.map_err(|error| ended(error, Stage::Open))
     }
 }
 
-/// By hand, for async-smtp does not answer the challenge in which servers tell an error's details, and so does not learn
-/// of the refusal behind it.
+/// A line as async-smtp takes it.
+struct Response<'a>(&'a SecretString);
+
+impl fmt::Display for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\r\n", self.0.expose_secret())
+    }
+}
+
+/// By hand: async-smtp sends the response with the command, for which a line has 512 bytes (RFC 4954, 4), and does not
+/// answer the challenge in which servers tell an error's details, so that it does not learn of the refusal behind it.
 async fn authenticate(
     session: &mut SmtpTransport<Encrypted>,
     response: &SecretString,
 ) -> Result<(), Ended> {
     let stream = session.get_mut();
-    let mut answer = stream.command(Auth(response)).await;
+    let refused = |error| ended(error, Stage::SignIn);
+    let challenge = stream.command("AUTH XOAUTH2\r\n").await.map_err(refused)?;
+    if !challenge.has_code(334) {
+        return Err(Ended::NotUnderstood);
+    }
+    let mut answer = stream.command(Response(response)).await;
     if answer.as_ref().is_ok_and(|answer| answer.has_code(334)) {
         answer = stream.command("\r\n").await;
     }
-    match answer {
-        Ok(answer) if answer.has_code(235) => Ok(()),
-        Ok(_) => Err(Ended::NotUnderstood),
-        Err(error) => Err(ended(error, Stage::SignIn)),
+    match answer.map_err(refused)?.has_code(235) {
+        true => Ok(()),
+        false => Err(Ended::NotUnderstood),
     }
 }
 

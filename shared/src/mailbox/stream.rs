@@ -15,11 +15,13 @@ use tokio_rustls::client::TlsStream;
 use super::not_opened::Ended;
 use crate::cloud::MailServer;
 
-/// So much a server may say in one conversation; what is beyond this reads as the end. Nothing that is asked for comes
-/// near it.
-const MOST: u64 = 256 * 1024;
-/// A line: without literals nothing that is asked for is longer.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// So much a server may say in one conversation; what is beyond this reads as the end. The headers of some mails fit in,
+/// of which Exchange's are up to 20 KB each.
+const MOST: u64 = 1024 * 1024;
+/// Before a sign-in, and by SMTP at all, a server says a few lines. What is read there is read anew with each of them.
+const MOST_BY_SMTP: u64 = 16 * 1024;
+/// A line: nothing that is asked for is longer.
+const LONGEST_LINE: u64 = 16 * 1024;
 
 /// What is read is bounded, what is written is not held back.
 pub(super) type Bounded<S> = Join<BufReader<Take<ReadHalf<S>>>, WriteHalf<S>>;
@@ -37,12 +39,12 @@ impl Dialer<'_> {
     /// Without TLS: for `STARTTLS` to follow.
     pub(super) async fn plain(self, server: &MailServer) -> Result<Plain, Ended> {
         let stream = self.tcp(server).await?;
-        Ok(bounded(stream))
+        Ok(bounded(stream, MOST_BY_SMTP))
     }
 
     pub(super) async fn encrypted(self, server: &MailServer) -> Result<Encrypted, Ended> {
         let stream = self.tcp(server).await?;
-        self.handshake(server, stream).await
+        self.handshake(server, stream, MOST).await
     }
 
     /// Goes on with TLS. What the server said before in plain text nobody vouches for: where something of it is left,
@@ -57,7 +59,7 @@ impl Dialer<'_> {
             return Err(Ended::NotUnderstood);
         }
         let stream = read.into_inner().into_inner().unsplit(write);
-        self.handshake(server, stream).await
+        self.handshake(server, stream, MOST_BY_SMTP).await
     }
 
     async fn tcp(self, server: &MailServer) -> Result<TcpStream, Ended> {
@@ -78,16 +80,23 @@ impl Dialer<'_> {
         Ok(stream)
     }
 
-    async fn handshake(self, server: &MailServer, stream: TcpStream) -> Result<Encrypted, Ended> {
+    async fn handshake(
+        self,
+        server: &MailServer,
+        stream: TcpStream,
+        most: u64,
+    ) -> Result<Encrypted, Ended> {
         let name = ServerName::try_from(server.host().to_owned()).map_err(|_| Ended::NotReached)?;
         let stream = self.tls.connect(name, stream).await;
-        stream.map(bounded).map_err(|error| Ended::of_tls(&error))
+        stream
+            .map(|stream| bounded(stream, most))
+            .map_err(|error| Ended::of_tls(&error))
     }
 }
 
-fn bounded<S: AsyncRead + AsyncWrite>(stream: S) -> Bounded<S> {
+fn bounded<S: AsyncRead + AsyncWrite>(stream: S, most: u64) -> Bounded<S> {
     let (read, write) = tokio::io::split(stream);
-    tokio::io::join(BufReader::new(read.take(MOST)), write)
+    tokio::io::join(BufReader::new(read.take(most)), write)
 }
 
 /// One line, with what ends it.
@@ -100,6 +109,16 @@ pub(super) async fn read_line(stream: &mut Encrypted) -> Result<Vec<u8>, Ended> 
         Some(_) if line.len() as u64 >= LONGEST_LINE => Err(Ended::NotUnderstood),
         _ => Err(Ended::Closed),
     }
+}
+
+/// So many bytes.
+pub(super) async fn read_exactly(stream: &mut Encrypted, bytes: usize) -> Result<Vec<u8>, Ended> {
+    if bytes as u64 > MOST {
+        return Err(Ended::NotUnderstood);
+    }
+    let mut read = vec![0; bytes];
+    stream.read_exact(&mut read).await?;
+    Ok(read)
 }
 
 /// One command, without what ends it.

@@ -34,7 +34,7 @@ impl TestMail {
         }
     }
 
-    /// By which it is found.
+    /// By which ShopCtrl's list of mails is searched.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
@@ -50,6 +50,19 @@ impl TestMail {
     #[must_use]
     pub fn subject(&self) -> String {
         format!("{SUBJECT_PREFIX} {}", self.token)
+    }
+
+    /// Whether a header is this mail's: by its whole subject, for a bounce of it or an answer to it has the token, too.
+    pub(super) fn is_of(&self, header: &[u8]) -> bool {
+        let header = String::from_utf8_lossy(header);
+        // Folded lines begin with a space (RFC 5322, 2.2.3).
+        let unfolded = header.replace("\r\n ", " ").replace("\r\n\t", " ");
+        unfolded.lines().any(|line| {
+            let field = line.split_once(':');
+            field.is_some_and(|(name, value)| {
+                name.eq_ignore_ascii_case("subject") && value.trim() == self.subject()
+            })
+        })
     }
 
     /// As it is sent by SMTP (RFC 5322), from and to the same address, which is of ASCII there.
@@ -75,10 +88,24 @@ impl TestMail {
     }
 }
 
-/// Whether a line of a header has the token, which no folding divides.
-pub(super) fn has_token(line: &[u8], token: &str) -> bool {
-    !token.is_empty()
-        && line
-            .windows(token.len())
-            .any(|part| part == token.as_bytes())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_known_by_its_whole_subject_folded_or_not() {
+        let mail = TestMail::new("5f0d9a2c", Timestamp::UNIX_EPOCH);
+        let is_of = |header: &str| mail.is_of(header.as_bytes());
+        let mailbox = MailboxAddress::read("orders@shop.example").unwrap();
+        assert!(is_of(&mail.message(&mailbox)));
+        assert!(is_of("SUBJECT: [shopmail round trip]\r\n 5f0d9a2c\r\n\r\n"));
+        for other in [
+            "Subject: Re: [shopmail round trip] 5f0d9a2c\r\n",
+            "Subject: x\r\nIn-Reply-To: <5f0d9a2c@shopmail.invalid>\r\n",
+            "X-Subject: [shopmail round trip] 5f0d9a2c\r\n",
+            "",
+        ] {
+            assert!(!is_of(other), "{other}");
+        }
+    }
 }

@@ -128,10 +128,7 @@ impl Unusable {
             {
                 Self::WrongAudience
             }
-            // MailKit#1948
-            Self::Pop3SignInRefused if token.expose_secret().len() > 4096 => {
-                Self::TokenTooLongForPop3
-            }
+            Self::Pop3SignInRefused if is_too_long_for_pop3(token) => Self::TokenTooLongForPop3,
             other => other,
         }
     }
@@ -146,6 +143,8 @@ impl Unusable {
                 | Self::ImapSignInRefused
                 | Self::Pop3SignInRefused
                 | Self::SmtpSignInRefused
+                | Self::NoMailbox
+                | Self::Refused
         )
     }
 
@@ -254,6 +253,11 @@ impl Unusable {
     pub fn seen_over(self) -> &'static str {
         "A test of the mailbox, as ShopCtrl uses it, passes again."
     }
+}
+
+/// POP3 refuses such tokens, or ends the connection (MailKit#1948).
+pub(super) fn is_too_long_for_pop3(token: &SecretString) -> bool {
+    token.expose_secret().len() > 4096
 }
 
 /// Whether a token is for Outlook; one that cannot be read is taken to be. Microsoft keeps the form of these to itself

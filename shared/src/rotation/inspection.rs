@@ -11,6 +11,7 @@ use crate::drift::Drift;
 use crate::failure::Failure;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{MailboxSecret, Rotator};
+use crate::out_of_reach::OutOfReach;
 
 /// A rotator in a tenant: what it sees of that tenant is asked for once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -152,6 +153,10 @@ pub struct Facts {
     pub grants: Option<Vec<StoredGrant>>,
     /// Whether a writer of the grants that was killed left its label.
     pub grants_unfinished: bool,
+    /// The connections whose mailbox was not opened in this look, and not for a fault of its own: what was found of them
+    /// stands.
+    #[serde(default)]
+    pub not_opened: Vec<ConnectionId>,
     /// What is not as it was left.
     pub drift: Vec<Drift>,
     /// What could not be looked at.
@@ -165,11 +170,15 @@ impl Facts {
         !self.attended.is_empty()
     }
 
-    /// Whether something that it depends on did not answer.
+    /// Whether something did not answer that is acted on.
     #[must_use]
     pub fn has_silent(&self) -> bool {
         let mut problems = self.problems.iter();
-        problems.any(|problem| problem.out_of_reach.is_some())
+        problems.any(|problem| match problem.out_of_reach.as_deref() {
+            Some(OutOfReach::Tenant(_) | OutOfReach::ShopCtrl(_)) => true,
+            // It is only looked at.
+            Some(OutOfReach::MailServer(_)) | None => false,
+        })
     }
 
     /// Whether all of it could be looked at.

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use shared::drift::{Drift, DriftKind};
 use shared::events::{DueReason, EventKind};
+use shared::ids::ConnectionId;
+use shared::mailbox::Unusable;
 use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::seen_drift::SeenDrift;
@@ -29,6 +31,7 @@ pub(super) fn drift_now(
         .filter(|drift| !expected(drift))
         .cloned();
     let mut drift: Vec<Drift> = seen.collect();
+    drift.extend(still_published(found, facts?));
     // Somebody switched the rotation off that is wanted now: only a person knows why.
     if !secret.rotation_enabled && (rotating || wanted.is_some()) {
         drift.push(DriftKind::RotationOff.into());
@@ -38,6 +41,18 @@ pub(super) fn drift_now(
     let backstop = fresh.and_then(|facts| backstop::misplaced(found, facts, now));
     drift.extend(backstop.map(Drift::from));
     Some(drift)
+}
+
+/// Of mailboxes that were not opened this time, and not for a fault of theirs: that it is over nobody has seen.
+fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
+    let seen = SeenDrift::read(found.tag(tags::DRIFT));
+    let at = |connection: &ConnectionId, unusable| Drift {
+        what: DriftKind::Unusable(unusable),
+        connection: Some(connection.clone()),
+    };
+    let not_opened = facts.not_opened.iter();
+    let drift = not_opened.flat_map(|c| Unusable::ALL.map(|unusable| at(c, unusable)));
+    drift.filter(|drift| seen.published(drift)).collect()
 }
 
 /// Publishes a drift when it appears, and not again while it stays, whatever else comes and goes. Where not all

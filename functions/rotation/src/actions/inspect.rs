@@ -118,7 +118,7 @@ impl Look<'_> {
         let wanted: Vec<DirectoryId> = group.client_ids().cloned().collect();
         let sign_ins = group.deep.iter().map(|document| async {
             let Some(stored) = document.mailbox.credential.stored() else {
-                return (None, SeenMailboxes::default());
+                return (None, SeenMailboxes::unseen(document));
             };
             let secret = &stored.client_secret;
             let signs_in = tenant.signs_in(self.clients, &document.mailbox, secret);
@@ -129,7 +129,7 @@ impl Look<'_> {
                     let servers = &self.mail_servers;
                     SeenMailboxes::look(self.clients, document, &tenant, servers).await
                 }
-                Ok(false) | Err(_) => SeenMailboxes::default(),
+                Ok(false) | Err(_) => SeenMailboxes::unseen(document),
             };
             (Some(signs_in), mailboxes)
         });

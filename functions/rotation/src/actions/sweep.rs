@@ -26,7 +26,7 @@ use crate::credentials::lost::{lost_for_good, settled};
 use crate::credentials::orphans::orphans;
 use crate::credentials::removal::{publish_removed, remove_orphans};
 use crate::delivery::put_back::{Mends, put_back};
-use crate::proof::grant::NotRedeemed;
+use crate::proof::grant::{Keep, NotRedeemed};
 use crate::proof::mailboxes::redeem_grant;
 
 pub(super) async fn run(
@@ -155,7 +155,7 @@ async fn mend(world: &World<'_>, failures: &mut Vec<Failure>) -> (Vec<Need>, Vec
         }
         Err(failure) => failures.push(failure),
     }
-    match redeem_grants(context, &stored.client_secret).await {
+    match redeem_grants(context, &stored.client_secret, failures).await {
         Ok(found) => needs.extend(found),
         Err(failure) => failures.push(failure),
     }
@@ -199,19 +199,31 @@ async fn forget_what_was_asked(context: &Context<'_>) -> Result<bool, Failure> {
 async fn redeem_grants(
     context: &Context<'_>,
     client_secret: &ClientSecret,
+    failures: &mut Vec<Failure>,
 ) -> Result<Vec<Need>, Failure> {
     let Context {
-        clients, secret, ..
+        clients,
+        secret,
+        version,
+        ..
     } = context;
     let store = clients.grants(secret);
     let grants = store.read().await?.grants;
     store.tidy().await?;
+    let state = State::read(secret.tags.get(tags::STATE).map(String::as_str));
+    let asked = state.as_ref().and_then(|state| state.asked(version));
     let mut needs = Vec::new();
     for address in context.document.probed_mailboxes() {
         if grants.of(address).is_none() {
             continue;
         }
-        match redeem_grant(context, client_secret, &grants, address).await {
+        // Of one that was refused and asked for, the time of its redemption says that it is over.
+        let was_asked = asked.is_some_and(|asked| asked.has(&asked_to_sign_in(address)));
+        let keep = match was_asked {
+            true => Keep::Always,
+            false => Keep::WhereOld,
+        };
+        match redeem_grant(context, client_secret, &grants, address, keep).await {
             Ok(()) => info!(mailbox = %address, "redeemed the grant"),
             Err(NotRedeemed::OwnerNeeded(reason)) => needs.push(Need::Renewal {
                 mailbox: address.clone(),
@@ -221,8 +233,9 @@ async fn redeem_grants(
             Err(NotRedeemed::Unusable(_, failure) | NotRedeemed::Failed(failure)) => {
                 match failure.kind {
                     Kind::Temporary => warn!(%failure, "the grant could not be redeemed now"),
+                    // One of them does not keep the others.
                     Kind::WaitingForPerson | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                        return Err(failure);
+                        failures.push(failure);
                     }
                 }
             }

@@ -109,6 +109,13 @@ impl<'a> Redeemer<'a> {
     }
 }
 
+/// Whether what comes of a grant is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Always,
+    WhereOld,
+}
+
 /// The grant that was redeemed stays good for 90 days from when it was given (docs/beliefs.md): what comes of it is
 /// stored once in a while, and not at each proof.
 pub(super) async fn store_redeemed(
@@ -116,6 +123,7 @@ pub(super) async fn store_redeemed(
     mailbox: &MailboxAddress,
     grant: &Grant,
     tokens: &Tokens,
+    keep: Keep,
 ) -> Result<(), Failure> {
     let clients = context.clients;
     let every = clients.settings.redeem_every.signed();
@@ -123,7 +131,7 @@ pub(super) async fn store_redeemed(
     let Some(refresh_token) = &tokens.refresh else {
         return Ok(());
     };
-    if grant.redeemed_at >= before {
+    if keep == Keep::WhereOld && grant.redeemed_at >= before {
         return Ok(());
     }
     let redeemed = Grant {

@@ -7,7 +7,7 @@ use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Direction, Proof, Protocol};
 use tracing::{info, warn};
 
-use super::grant::{NotRedeemed, Redeemer, store_redeemed};
+use super::grant::{Keep, NotRedeemed, Redeemer, store_redeemed};
 use super::opening::{Broken, open};
 use super::round_trip::{Trip, round_trip};
 use crate::ask_person::Need;
@@ -21,7 +21,7 @@ pub(crate) async fn redeem_grants(
     grants: &Grants,
 ) -> Result<Vec<Need>, Failure> {
     let redeem = async |mailbox: &MailboxAddress| {
-        redeem_grant(context, secret, grants, mailbox).await?;
+        redeem_grant(context, secret, grants, mailbox, Keep::WhereOld).await?;
         info!(%mailbox, "the client secret redeems the grant");
         Ok(())
     };
@@ -77,12 +77,13 @@ pub(crate) async fn redeem_grant(
     secret: &ClientSecret,
     grants: &Grants,
     mailbox: &MailboxAddress,
+    keep: Keep,
 ) -> Result<(), NotRedeemed> {
     let grant = grant_of(grants, mailbox)?;
     let redeemer = redeemer(context, secret, mailbox, grant);
     for connections in redeemer.by_resource() {
         let tokens = redeemer.tokens(&connections, &context.deadline).await?;
-        let stored = store_redeemed(context, mailbox, grant, &tokens).await;
+        let stored = store_redeemed(context, mailbox, grant, &tokens, keep).await;
         stored.map_err(NotRedeemed::Failed)?;
     }
     Ok(())
@@ -101,7 +102,7 @@ async fn prove_mailbox(
     // The waits for one resource are none of the other's.
     let proofs = redeemer.by_resource().into_iter().map(async |connections| {
         let tokens = redeemer.tokens(&connections, &context.deadline).await?;
-        let stored = store_redeemed(context, mailbox, grant, &tokens).await;
+        let stored = store_redeemed(context, mailbox, grant, &tokens, Keep::WhereOld).await;
         stored.map_err(NotRedeemed::Failed)?;
         let broken = open(
             context.clients,

@@ -5,9 +5,9 @@ use shared::entra::token::Tokens;
 use shared::failure::{Failure, Kind};
 use shared::graph::account::{self, Folder};
 use shared::ids::MailboxAddress;
-use shared::mailbox::{Access, TestMail};
+use shared::mailbox::{Access, MailClient, TestMail};
 use shared::mailbox_secret::{Connection, Direction, Proof, Protocol};
-use shared::retry::{CallError, backoff, with_retries};
+use shared::retry::{CallError, Effect, backoff, out_of_time, with_retries};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -23,6 +23,9 @@ pub(crate) enum Trip {
     /// One of its own.
     Once,
 }
+
+/// The calls of a look elsewhere for a mail that did not come.
+const LAST_LOOKS: u32 = 2;
 
 /// A connection that was opened, and the tokens for its resource.
 pub(super) type Proved<'a> = (&'a Connection, &'a Tokens);
@@ -43,8 +46,14 @@ pub(super) async fn round_trip(
         Trip::OfRotation => context.version.clone(),
         Trip::Once => Uuid::new_v4().to_string(),
     };
+    // Those that say it; where a receiving one alone does, all.
+    let says_it = |c: &Connection| c.proof == Proof::RoundTrip;
+    let some_say_it = of(Direction::Sending).any(|(c, _)| says_it(c));
     let mut ways: Vec<&Proved<'_>> = Vec::new();
     for way in of(Direction::Sending) {
+        if some_say_it && !says_it(way.0) {
+            continue;
+        }
         if !ways.iter().any(|(c, _)| c.protocol == way.0.protocol) {
             ways.push(way);
         }
@@ -112,6 +121,9 @@ impl Way<'_> {
 
     /// Once: what nobody knows the end of is looked for, and not sent again.
     async fn send(&self, sending: &Proved<'_>) -> Result<(), Failure> {
+        if !self.context.deadline.leaves_time_for(MailClient::CALLS) {
+            return Err(out_of_time().failure);
+        }
         let clients = self.context.clients;
         let (connection, tokens) = sending;
         let mailbox: &MailboxAddress = &connection.mailbox;
@@ -127,7 +139,11 @@ impl Way<'_> {
         };
         match sent {
             Ok(()) => Ok(()),
-            Err(CallError { failure, .. }) if failure.kind == Kind::Temporary => {
+            Err(CallError {
+                effect: Effect::Unknown,
+                failure,
+                ..
+            }) => {
                 warn!(%failure, "whether the test mail was sent is not known; it is looked for");
                 Ok(())
             }
@@ -182,8 +198,14 @@ impl Way<'_> {
     /// ShopCtrl may have taken it out of the mailbox ("Delete mail from server") before it was seen there.
     async fn shopctrl_has_it(&self, connection: &Connection) -> bool {
         let Context {
-            clients, document, ..
+            clients,
+            document,
+            deadline,
+            ..
         } = self.context;
+        if !deadline.leaves_time_for(LAST_LOOKS) {
+            return false;
+        }
         let logins = Logins::read(clients, document).await;
         let Ok(shopctrl) = logins.shopctrl(connection) else {
             return false;
@@ -198,10 +220,11 @@ impl Way<'_> {
 
     async fn lost(&self, sending: &Proved<'_>, receiving: &Proved<'_>) -> Failure {
         let elsewhere = match receiving.0.protocol {
-            Protocol::Graph => self
+            Protocol::Graph if self.context.deadline.leaves_time_for(LAST_LOOKS) => self
                 .is_in(Folder::Any, receiving.1)
                 .await
                 .unwrap_or_default(),
+            Protocol::Graph => false,
             Protocol::Imap | Protocol::Pop3 | Protocol::Smtp => false,
         };
         let (what, next_step) = match elsewhere {
@@ -214,8 +237,7 @@ impl Way<'_> {
                 "Look for its subject in the mailbox (Junk Email, rules) and in Exchange admin center > Mail flow > Message trace. It is tried again.",
             ),
         };
-        let what = format!("{what} (connection {})", receiving.0.id);
-        warn!(connection = %sending.0.id, subject = %self.mail.subject(), "{what}");
+        warn!(connection = %sending.0.id, by = %receiving.0.id, subject = %self.mail.subject(), "{what}");
         Failure::new(Kind::Temporary, what).next_step(next_step)
     }
 }

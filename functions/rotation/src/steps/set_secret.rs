@@ -58,9 +58,16 @@ async fn deliver_in_order(
     beside: &Beside<'_>,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let redeemed = redeem(stored, beside).await?;
+    let redeemed = redeem(stored, beside).await;
     let (attested, open) = attended(&stored.context, beside)?;
-    let waits = !redeemed.all() && waiting(stored, beside, now).await == Waiting::CostsNothing;
+    let waits = match redeemed.all() {
+        true => false,
+        false => match waiting(stored, beside, now).await {
+            Waiting::CostsMail => false,
+            Waiting::NotKnown => redeemed.may_pass(),
+            Waiting::CostsNothing => true,
+        },
+    };
     let tried = match waits {
         true => {
             info!("nothing is delivered before the grants are there: there is time");
@@ -89,11 +96,15 @@ impl Redeemed {
     fn all(&self) -> bool {
         self.needs.is_empty() && self.failure.is_none()
     }
+
+    /// Whether the next attempt may find all of them redeemed.
+    fn may_pass(&self) -> bool {
+        let failure = self.failure.as_ref();
+        self.needs.is_empty() && failure.is_some_and(|failure| failure.kind == Kind::Temporary)
+    }
 }
 
-/// # Errors
-/// What may pass: it is tried again before anything is touched.
-async fn redeem(stored: &Stored<'_>, beside: &Beside<'_>) -> Result<Redeemed, Failure> {
+async fn redeem(stored: &Stored<'_>, beside: &Beside<'_>) -> Redeemed {
     let Stored {
         context,
         credential,
@@ -106,21 +117,11 @@ async fn redeem(stored: &Stored<'_>, beside: &Beside<'_>) -> Result<Redeemed, Fa
         let grants = &beside.grants()?.grants;
         redeem_grants(context, &credential.client_secret, grants).await
     };
-    match redeem.await {
-        Ok(needs) => Ok(Redeemed {
-            needs,
-            failure: None,
-        }),
-        Err(failure) => match failure.kind {
-            Kind::Temporary => Err(failure),
-            Kind::WaitingForPerson | Kind::Frozen | Kind::Refused | Kind::Misconfigured => {
-                Ok(Redeemed {
-                    needs: Vec::new(),
-                    failure: Some(failure),
-                })
-            }
-        },
-    }
+    let (needs, failure) = match redeem.await {
+        Ok(needs) => (needs, None),
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
+    Redeemed { needs, failure }
 }
 
 /// Receiving first: its test touches no mailbox, where that of sending sends a mail. While it does not work, sending

@@ -54,6 +54,7 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
         attested: Vec::new(),
         grants: None,
         grants_unfinished: false,
+        not_opened: mailboxes.not_opened,
         drift: Vec::new(),
         problems: Vec::new(),
     };

@@ -10,7 +10,6 @@ use shared::grants::consents::Grant;
 use shared::ids::{ConnectionId, MailboxAddress};
 use shared::mailbox::Unusable;
 use shared::mailbox_secret::Connection;
-use shared::out_of_reach::OutOfReach;
 use shared::retry::CallError;
 
 use super::documents::Document;
@@ -35,7 +34,7 @@ impl MailServers {
             }
         }
         let targets = of_host.into_iter().map(|(host, connections)| {
-            let target = Target::new(OutOfReach::MailServer(host.clone()), connections);
+            let target = Target::of_mail_server(host.clone(), connections);
             (host, target)
         });
         Self(targets.collect())
@@ -62,7 +61,11 @@ impl Patience for OfALook<'_> {
         mut call: impl AsyncFnMut() -> Result<T, CallError>,
     ) -> Result<T, Failure> {
         match self.servers.0.get(host) {
-            Some(target) => target.call(call).await,
+            // What it answers is of one mailbox: only silence is the server's.
+            Some(target) => target.call(call).await.map_err(|failure| Failure {
+                out_of_reach: failure.out_of_reach.filter(|_| failure.code.is_none()),
+                ..failure
+            }),
             None => Ok(call().await?),
         }
     }
@@ -75,9 +78,20 @@ pub(super) struct SeenMailboxes {
     pub(super) problems: Vec<Failure>,
     /// Entra wants their owners to sign in.
     pub(super) refused: Vec<MailboxAddress>,
+    /// The connections whose mailbox was not opened, and not for a fault of its own.
+    pub(super) not_opened: Vec<ConnectionId>,
 }
 
 impl SeenMailboxes {
+    /// None was opened.
+    pub(super) fn unseen(document: &Document) -> Self {
+        let connections = document.mailbox.connections.iter();
+        Self {
+            not_opened: connections.map(|c| c.id.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Opens those whose owner gave a grant.
     pub(super) async fn look(
         clients: &Clients,
@@ -85,11 +99,10 @@ impl SeenMailboxes {
         tenant: &Target,
         servers: &MailServers,
     ) -> Self {
-        let mut seen = Self::default();
         let (Some(stored), Ok(companion)) =
             (document.mailbox.credential.stored(), &document.companion)
         else {
-            return seen;
+            return Self::unseen(document);
         };
         let patience = &OfALook { tenant, servers };
         let probed = document.mailbox.probed_mailboxes().into_iter();
@@ -104,6 +117,7 @@ impl SeenMailboxes {
             };
             Some(look_at_one(redeemer, patience))
         });
+        let mut seen = Self::default();
         for (mailbox, by_resource) in join_all(looks).await {
             for (connections, looked) in by_resource {
                 seen.add(mailbox, &connections, looked);
@@ -132,6 +146,8 @@ impl SeenMailboxes {
                 }
             }
             Err(NotRedeemed::OwnerNeeded(_)) => {
+                let not_opened = connections.iter().map(|c| c.id.clone());
+                self.not_opened.extend(not_opened);
                 if !self.refused.contains(mailbox) {
                     self.refused.push(mailbox.clone());
                 }

@@ -55,12 +55,26 @@ impl Silence {
     }
 }
 
+/// A mail server is called after Entra, and keeps who is refused waiting for seconds, twice: nine were seen
+/// (email-oauth2-proxy#244).
+const MAIL_SERVER_TIME: Duration = Duration::from_secs(90);
+const FOR_EACH_MAILBOX: Duration = Duration::from_millis(1_250);
+
 impl Target {
     pub(super) fn new(of: OutOfReach, secrets: usize) -> Self {
-        let more = FOR_EACH.saturating_mul(u32::try_from(secrets).unwrap_or(u32::MAX));
+        Self::within(of, TIME, FOR_EACH, secrets)
+    }
+
+    pub(super) fn of_mail_server(host: String, connections: usize) -> Self {
+        let of = OutOfReach::MailServer(host);
+        Self::within(of, MAIL_SERVER_TIME, FOR_EACH_MAILBOX, connections)
+    }
+
+    fn within(of: OutOfReach, time: Duration, for_each: Duration, number: usize) -> Self {
+        let more = for_each.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
         Self {
             of,
-            ends: Instant::now() + TIME + more,
+            ends: Instant::now() + time + more,
             slots: Semaphore::new(AT_ONCE),
             silence: Mutex::default(),
             pauses_until: Mutex::default(),
