@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use simulators::aws::event_bridge::EventBridge;
 use simulators::aws::lambda::InvocationResult;
 use simulators::microsoft::directory::replication::Replica;
 use simulators::world::{Mailbox, MailboxPlan, World};
@@ -47,8 +48,8 @@ pub struct Story {
     mails: Mails,
     /// What tells the events apart that were told.
     told: BTreeSet<String>,
-    /// What the last report said of the mailboxes.
-    report: Value,
+    /// What the last report was told as.
+    report: String,
     in_chapter: bool,
 }
 
@@ -76,7 +77,7 @@ impl Story {
             steps_by_hand: Vec::new(),
             mails,
             told: BTreeSet::new(),
-            report: Value::Null,
+            report: String::new(),
             in_chapter: false,
         })
     }
@@ -251,8 +252,7 @@ impl Story {
                 continue;
             }
             if text(&event, "detail-type") == "Fleet Report" {
-                let report = event.pointer("/detail/secrets").cloned();
-                let report = report.unwrap_or_default();
+                let report = of_event(&event).text;
                 if report == std::mem::replace(&mut self.report, report.clone()) {
                     continue;
                 }
@@ -262,13 +262,14 @@ impl Story {
         new
     }
 
-    /// One tick of the schedule: the checker's answer about the mailbox.
+    /// One tick of the schedule: the checker's answer. What it started goes on, to be told as it comes.
     ///
     /// # Errors
     /// [`Stop::NotSeen`] when the check failed.
     pub async fn check(&mut self) -> Result<Value, Stop> {
         let world = Arc::clone(&self.world);
-        let checking = async move { world.check().await };
+        let event = EventBridge::scheduled_event(&world.clock);
+        let checking = async move { world.invoke("expiry-checker", &event).await };
         without_error(self.patiently("the check's end", checking).await?)
     }
 
