@@ -68,8 +68,10 @@ impl Story {
         }
         teller.enter(&world);
         let mail = OutageWatch::over(Arc::clone(&world), mailbox.shop_id);
+        let mut names = Names::default();
+        names.leave_out(mailbox.foreign_key);
         Ok(Self {
-            names: Names::beside(mailbox.foreign_key),
+            names,
             world,
             mailbox,
             teller,
@@ -82,16 +84,21 @@ impl Story {
         })
     }
 
-    /// Puts another mailbox into the world.
+    /// Puts another mailbox into the world. From now on Entra knows at once what is new.
     ///
     /// # Errors
     /// [`Stop`].
     pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, Stop> {
         let at_once = vec![Replica::default()];
         self.world.directory.set_token_replicas(at_once);
-        let mailbox = self.world.add_mailbox(plan).map_err(Stop::World)?;
-        let_entra_lag(&self.world);
-        Ok(mailbox)
+        self.world.add_mailbox(plan).map_err(Stop::World)
+    }
+
+    /// From now on it is about this mailbox. What looks at the mail goes on looking at the first one's.
+    pub fn turn_to(&mut self, mailbox: Mailbox) {
+        self.names.leave_out(mailbox.foreign_key);
+        self.teller.forget_state();
+        self.mailbox = mailbox;
     }
 
     /// Ends the chapter before, and begins one.
