@@ -6,17 +6,17 @@ use crate::scenario::Scenario;
 const HELP: [&str; 2] = [
     "\
 Renews a shop mailbox's client secret on this machine, and tells how: the four functions run as
-they would on AWS, and everything around them (AWS, Microsoft Entra, ShopCtrl) is simulated.
-Nothing leaves this machine, and no account is needed.
+they would on AWS, and everything around them (AWS, Microsoft Entra and Exchange, ShopCtrl) is
+simulated. Nothing leaves this machine, and no account is needed.
 
 Usage: cargo run -p local [-- OPTIONS]
 
 Options:
   --scenario NAME  another story, a short one:
 ",
-    "\
-  --interactive    stop at the sign-in, print numbered links for your browser (a sign-in, and a
-                   hand-over to ShopCtrl), and stay until Ctrl-C
+    "  --interactive    stop at the sign-in, print numbered links for your browser (a sign-in, a
+                   hand-over to ShopCtrl, and a sign-in for a mailbox by IMAP and SMTP), and
+                   stay until Ctrl-C
   --json           one JSON object a line instead of text
   --help           this
 

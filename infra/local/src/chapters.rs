@@ -30,16 +30,15 @@ pub async fn until_a_person_is_asked(story: &mut Story) -> Result<Asked, Stop> {
     asked::tell(story, &issued).await
 }
 
-/// From there to the end.
+/// From there to the time of the next renewal.
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn to_the_end(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
+pub async fn until_the_next_is_due(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     signed_in::tell(story, asked).await?;
     delivered::tell(story, &asked.issued).await?;
     promoted::tell(story, &asked.issued).await?;
     retired::tell(story, &asked.issued).await?;
     let last = once_more::tell(story).await?;
-    due::tell(story, &last).await?;
-    summary::tell(story).await
+    due::tell(story, &last).await
 }

@@ -8,11 +8,13 @@ use serde_json::Value;
 use simulators::browser::{heading, unescaped};
 use simulators::world::{Mailbox, MailboxPlan, SHOPCTRL_ADMIN};
 use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use crate::chapters::Asked;
 use crate::fact::Fact;
 use crate::narration::{of_event, text};
-use crate::scenario::QUARANTINE_DAYS;
+use crate::scenario::{QUARANTINE_DAYS, let_entra_lag};
+use crate::scenarios::mail_protocols;
 use crate::stop::Stop;
 use crate::story::Story;
 use crate::told::{Told, Tone};
@@ -28,13 +30,14 @@ const PAUSE_BEFORE_TIME_PASSES: Duration = Duration::from_secs(5);
 /// [`Stop`].
 pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
     story.chapter("your_turn", "Your turn", &[]).await?;
-    let attended = put_attended_mailbox(story).await?;
+    let [attended, by_protocols] = put_other_mailboxes(story).await?;
     invite(story, asked)?;
     invite_to_hand_over(story, &attended)?;
+    invite_by_protocols(story, &by_protocols)?;
     say_that_it_stays(story)?;
     let mut seen = Visits::from_now(story);
     story.untold();
-    let mailboxes = [story.mailbox.clone(), attended];
+    let mailboxes = [story.mailbox.clone(), attended, by_protocols.clone()];
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_check = Instant::now() + CHECK_EVERY;
@@ -46,10 +49,15 @@ pub async fn stay(story: &mut Story, asked: &Asked) -> Result<(), Stop> {
         for event in story.untold() {
             let address = address_of(&event, &mailboxes);
             tell_event(story, &event, address)?;
-            let is_promoted = text(&event, "detail-type") == "Client Secret Rotated";
-            if is_promoted && address == Some(&story.mailbox.address) {
+            if text(&event, "detail-type") != "Client Secret Rotated" {
+                continue;
+            }
+            if address == Some(&story.mailbox.address) {
                 promoted = Some(Instant::now());
                 tell_promoted(story)?;
+            }
+            if address == Some(&by_protocols.address) {
+                mail_protocols::tell_proved(story, key_of(&event)?)?;
             }
         }
         story.tell_mails()?;
@@ -83,6 +91,13 @@ fn address_of<'a>(event: &Value, mailboxes: &'a [Mailbox]) -> Option<&'a str> {
     let mut mailboxes = mailboxes.iter();
     let mailbox = mailboxes.find(|mailbox| secret == Some(&mailbox.secret));
     Some(&mailbox?.address)
+}
+
+/// The credential that an event is of.
+fn key_of(event: &Value) -> Result<Uuid, Stop> {
+    let key = event.pointer("/detail/key_id").and_then(Value::as_str);
+    let key = key.and_then(|key| key.parse().ok());
+    key.ok_or_else(|| Stop::NotSeen("the key id in an event".to_owned()))
 }
 
 /// The event, with its mailbox before it where it is of one, and its link if it has one.
@@ -132,9 +147,10 @@ fn say_that_it_stays(story: &mut Story) -> Result<(), Stop> {
     )
 }
 
-/// A second mailbox, whose secret a person enters in ShopCtrl, led by our pages.
-async fn put_attended_mailbox(story: &mut Story) -> Result<Mailbox, Stop> {
-    let plan = MailboxPlan {
+/// A second mailbox, whose secret a person enters in ShopCtrl, led by our pages; and a third, which ShopCtrl reaches by
+/// IMAP and SMTP.
+async fn put_other_mailboxes(story: &mut Story) -> Result<[Mailbox; 2], Stop> {
+    let attended = story.add_mailbox(&MailboxPlan {
         name: "sales".to_owned(),
         address: "sales@shop.example".to_owned(),
         shop_id: 13,
@@ -142,28 +158,38 @@ async fn put_attended_mailbox(story: &mut Story) -> Result<Mailbox, Stop> {
         reveal_to_owner: true,
         settings_links: true,
         ..MailboxPlan::default()
-    };
-    let mailbox = story.add_mailbox(&plan)?;
-    let rotate = story.world.secrets_manager.rotate(&mailbox.secret);
-    rotate.map_err(|error| Stop::World(error.message))?;
-    let (world, secret) = (Arc::clone(&story.world), mailbox.secret.clone());
-    let rests = async move { world.secrets_manager.settled(&secret).await };
+    })?;
+    let by_protocols = story.add_mailbox(&MailboxPlan {
+        granted: false,
+        ..mail_protocols::plan()
+    })?;
+    let_entra_lag(&story.world);
+    for mailbox in [&attended, &by_protocols] {
+        let rotate = story.world.secrets_manager.rotate(&mailbox.secret);
+        rotate.map_err(|error| Stop::World(error.message))?;
+    }
+    let world = Arc::clone(&story.world);
+    let rest = async move { world.secrets_manager.all_settled().await };
     story
-        .patiently(
-            "the renewal of a second mailbox, up to its hand-over",
-            rests,
-        )
+        .patiently("the renewals of two more mailboxes, up to a person", rest)
         .await?;
-    Ok(mailbox)
+    Ok([attended, by_protocols])
+}
+
+/// The link that this mailbox's owner was sent.
+fn link_for(story: &Story, mailbox: &Mailbox, detail_type: &str) -> Result<String, Stop> {
+    let events = story.world.event_bridge.events();
+    let asked = events.iter().find(|event| {
+        text(event, "detail-type") == detail_type
+            && event.pointer("/detail/secret").and_then(Value::as_str) == Some(&mailbox.secret)
+    });
+    let link = asked.map(link_of).filter(|link| !link.is_empty());
+    let link = link.ok_or_else(|| Stop::NotSeen(format!("{detail_type} with a link")))?;
+    Ok(link.to_owned())
 }
 
 fn invite_to_hand_over(story: &mut Story, mailbox: &Mailbox) -> Result<(), Stop> {
-    let asks = story.world.event_bridge.events();
-    let asked = asks.iter().find(|event| {
-        text(event, "detail-type") == "Hand-over Required"
-            && event.pointer("/detail/secret").and_then(Value::as_str) == Some(&mailbox.secret)
-    });
-    let asked = asked.ok_or_else(|| Stop::NotSeen("the request for a hand-over".to_owned()))?;
+    let link = link_for(story, mailbox, "Hand-over Required")?;
     story.teller.allow(&mailbox.password);
     story.tell(
         Told::new(
@@ -173,14 +199,31 @@ fn invite_to_hand_over(story: &mut Story, mailbox: &Mailbox) -> Result<(), Stop>
         .tone(Tone::Person)
         .fact(Fact::new("account", mailbox.address.clone()))
         .fact(Fact::new("password", mailbox.password.clone()))
-        .fact(Fact::new("link", link_of(asked)).quiet()),
+        .fact(Fact::new("link", link.as_str()).quiet()),
     )?;
     let is_for = format!(
         "hand the new secret of {} over to ShopCtrl",
         mailbox.address
     );
-    story.teller.link(link_of(asked), &is_for)?;
+    story.teller.link(&link, &is_for)?;
     show_shopctrl(story)
+}
+
+fn invite_by_protocols(story: &mut Story, mailbox: &Mailbox) -> Result<(), Stop> {
+    let link = link_for(story, mailbox, "Authorization Required")?;
+    story.teller.allow(&mailbox.password);
+    story.tell(
+        Told::new(
+            "by_protocols",
+            "ShopCtrl reaches a third mailbox by IMAP and SMTP. Its renewal needs a sign-in too, and is then proved by these: in a private window, with this invented account:",
+        )
+        .tone(Tone::Person)
+        .fact(Fact::new("account", mailbox.address.clone()))
+        .fact(Fact::new("password", mailbox.password.clone()))
+        .fact(Fact::new("link", link.as_str()).quiet()),
+    )?;
+    let is_for = format!("sign in once as {}", mailbox.address);
+    story.teller.link(&link, &is_for)
 }
 
 fn link_of(event: &Value) -> &str {

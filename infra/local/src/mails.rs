@@ -18,6 +18,8 @@ pub const SETTINGS: [(&str, &str); 2] = [
 ];
 /// What SES may send as.
 const DOMAIN: &str = "agency.example";
+/// What stands before a command in a mail.
+const COMMAND: &str = "    ";
 /// Who reads the administrator's topic.
 const TOPIC: &str = "the administrator";
 
@@ -101,12 +103,13 @@ fn body(text: &str) -> Vec<String> {
     let lines: Vec<&str> = lines.filter(|line| !ruled(line, '=')).collect();
     let mut paragraphs: Vec<String> = Vec::new();
     for paragraph in lines.split(|line| line.is_empty()) {
-        let (links, words): (Vec<&str>, Vec<&str>) =
-            paragraph.iter().partition(|line| line.contains("ticket="));
-        paragraphs.extend(links.into_iter().map(shortened));
-        paragraphs.push(words.join(" "));
+        let flows = |line: &&str| !line.contains("ticket=") && !line.starts_with(COMMAND);
+        paragraphs.extend(
+            paragraph
+                .chunk_by(|before, line| flows(before) && flows(line))
+                .map(|lines| shortened(lines.join(" ").trim())),
+        );
     }
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs
 }
 
@@ -115,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_mail_its_own_words_are_shown_and_its_link_is_cut() {
+    fn of_a_mail_its_own_words_are_shown_a_command_by_itself_and_its_link_cut() {
         let mail = "\
 Shop 12, orders@shop.example: sign in once
 ==========================================
@@ -129,7 +132,11 @@ The link works until 12 January.
 Shop 13, sales@shop.example: another thing
 ==========================================
 
-It is so.
+It is so. Have it run
+here:
+    Set-It -Identity sales@shop.example
+It takes
+an hour.
 
 ----------------------------------------------------------------------------
 
@@ -142,7 +149,9 @@ Is this mail genuine?
                 "http://localhost:1/authorize?ticket=eyJhbGci...",
                 "The link works until 12 January.",
                 "Shop 13, sales@shop.example: another thing",
-                "It is so.",
+                "It is so. Have it run here:",
+                "Set-It -Identity sales@shop.example",
+                "It takes an hour.",
             ]
         );
     }

@@ -40,8 +40,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use told::{SIGNS, Told, Tone};
 
 const SURROUNDINGS: &str = "The four functions run here as they would on AWS. What surrounds them is simulated: AWS \
-    itself, Microsoft Entra (which issues client secrets) and ShopCtrl (which fetches and sends the shop's mail). \
-    Nothing leaves this machine.";
+    itself, Microsoft Entra (which issues client secrets), Exchange (which has the mailboxes) and ShopCtrl (which \
+    fetches and sends the shop's mail). Nothing leaves this machine.";
 const HOW_TO_READ: &str = "Before each sign: the seconds since the story began. After each chapter: what an \
     administrator would see, with * where it changed. A, B and so on: the client secrets, in the order in which they \
     came.";

@@ -7,27 +7,23 @@ use uuid::Uuid;
 use crate::fact::Fact;
 
 /// The names: A, B, and so on, in the order in which they came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Names {
-    foreign: Uuid,
+    foreign: BTreeSet<Uuid>,
     known: Vec<Uuid>,
     introduced: BTreeSet<Uuid>,
 }
 
 impl Names {
-    /// Of an app on which this credential is somebody else's.
-    pub fn beside(foreign: Uuid) -> Self {
-        Self {
-            foreign,
-            known: Vec::new(),
-            introduced: BTreeSet::new(),
-        }
+    /// This credential is somebody else's, and gets none.
+    pub fn leave_out(&mut self, foreign: Uuid) {
+        self.foreign.insert(foreign);
     }
 
     /// These are listed now.
     pub fn learn(&mut self, listed: impl IntoIterator<Item = Uuid>) {
         for key in listed {
-            if key != self.foreign && !self.known.contains(&key) {
+            if !self.foreign.contains(&key) && !self.known.contains(&key) {
                 self.known.push(key);
             }
         }
@@ -60,7 +56,8 @@ mod tests {
     #[test]
     fn an_id_is_shown_once_and_named_from_then_on() {
         let [foreign, first, second] = [1, 2, 3].map(Uuid::from_u128);
-        let mut names = Names::beside(foreign);
+        let mut names = Names::default();
+        names.leave_out(foreign);
         names.learn([foreign, first]);
         names.learn([second, first]);
         assert_eq!(names.of(foreign), None);

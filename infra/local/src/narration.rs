@@ -197,15 +197,13 @@ fn stalled(detail: &Value) -> Told {
 }
 
 fn drift(detail: &Value) -> Told {
-    let what = text(detail, "what").replace('_', " ");
+    let found = format!(
+        "The check found something wrong: {}.",
+        text(detail, "meaning")
+    );
     match detail.get("mended").and_then(Value::as_bool) {
-        Some(true) => Told::new(
-            "drift",
-            format!("The check found something wrong ({what}), and put it right."),
-        ),
-        _ => {
-            Told::new("drift", format!("The check found something wrong: {what}.")).tone(Tone::Bad)
-        }
+        Some(true) => Told::new("drift", format!("{found} It put that right.")),
+        _ => Told::new("drift", found).tone(Tone::Bad),
     }
 }
 

@@ -57,7 +57,7 @@ impl Scenario {
     /// What it shows, in a line.
     pub fn shows(self) -> &'static str {
         match self {
-            Self::Renewal => "a client secret is renewed, and once more",
+            Self::Renewal => "a client secret is renewed, and once more; then one by IMAP and SMTP",
             Self::Killed => "the function is killed three times in one renewal",
             Self::Expired => "nobody renewed in time, and mail stands still",
             Self::Leaked => "a leaked secret is replaced and removed at once",

@@ -5,6 +5,7 @@ mod expired;
 mod frozen;
 mod killed;
 mod leaked;
+pub mod mail_protocols;
 
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -23,7 +24,9 @@ pub async fn tell(story: &mut Story, scenario: Scenario) -> Result<(), Stop> {
     match scenario {
         Scenario::Renewal => {
             let asked = chapters::until_a_person_is_asked(story).await?;
-            chapters::to_the_end(story, &asked).await
+            chapters::until_the_next_is_due(story, &asked).await?;
+            let could_not_send = mail_protocols::tell(story).await?;
+            chapters::summary::tell(story, could_not_send).await
         }
         Scenario::Killed => killed::tell(story).await,
         Scenario::Expired => expired::tell(story).await,

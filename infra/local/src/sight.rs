@@ -3,7 +3,7 @@
 use serde_json::Value;
 use simulators::aws::secrets_manager::CURRENT;
 use simulators::gate::Call;
-use simulators::shopctrl::Status;
+use simulators::shopctrl::{Connection, Status};
 use uuid::Uuid;
 
 use crate::narration::text;
@@ -44,11 +44,17 @@ impl Story {
 
     /// How many connections of the shop hold this credential's secret.
     pub fn holding(&self, key: Uuid) -> usize {
-        let all = self.world.shopctrl.connections().into_iter();
-        let of_the_shop = all.filter(|connection| connection.shop_id == self.mailbox.shop_id);
-        of_the_shop
+        let connections = self.connections().into_iter();
+        connections
             .filter(|connection| connection.key_id == Some(key))
             .count()
+    }
+
+    /// The shop's connections.
+    pub fn connections(&self) -> Vec<Connection> {
+        let mut connections = self.world.shopctrl.connections();
+        connections.retain(|connection| connection.shop_id == self.mailbox.shop_id);
+        connections
     }
 
     /// How many calls were made whose operation fits.
@@ -57,12 +63,12 @@ impl Story {
         calls.iter().filter(|call| fits(call)).count()
     }
 
-    /// Looks at ShopCtrl's connections: each holds this secret, and works.
+    /// Looks at the shop's connections: each holds this secret, and works.
     ///
     /// # Errors
     /// [`Stop::NotSeen`] when one does not.
     pub fn see_delivered(&self, key: Uuid) -> Result<(), Stop> {
-        for connection in self.world.shopctrl.connections() {
+        for connection in self.connections() {
             let good = connection.status == Status::Authorized && connection.key_id == Some(key);
             let what = format!(
                 "the {} connection, Authorized with the new secret",

@@ -94,10 +94,7 @@ fn outage(world: &World, connection: &Connection) -> Option<&'static str> {
         OutageCause::NotAuthorized => "MAIL STANDS STILL",
         OutageCause::Disabled => "MAIL STANDS STILL: Enable is off",
         OutageCause::CheckMailOff => "MAIL STANDS STILL: Check mail is off",
-        OutageCause::RefusedByExchange => {
-            "MAIL STANDS STILL: Exchange refuses the protocol for the mailbox"
-        }
+        OutageCause::RefusedByExchange => "MAIL STANDS STILL: Exchange refuses the protocol",
         OutageCause::SecretRefused(_) => "MAIL STANDS STILL: Entra refuses the secret",
-        OutageCause::RefusedByExchange => "MAIL STANDS STILL: Exchange refuses ShopCtrl",
     })
 }

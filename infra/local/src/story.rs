@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use simulators::aws::event_bridge::EventBridge;
 use simulators::aws::lambda::InvocationResult;
 use simulators::microsoft::directory::replication::Replica;
 use simulators::world::{Mailbox, MailboxPlan, World};
@@ -47,8 +48,8 @@ pub struct Story {
     mails: Mails,
     /// What tells the events apart that were told.
     told: BTreeSet<String>,
-    /// What the last report said of the mailboxes.
-    report: Value,
+    /// What the last report was told as.
+    report: String,
     in_chapter: bool,
 }
 
@@ -67,8 +68,10 @@ impl Story {
         }
         teller.enter(&world);
         let mail = OutageWatch::over(Arc::clone(&world), mailbox.shop_id);
+        let mut names = Names::default();
+        names.leave_out(mailbox.foreign_key);
         Ok(Self {
-            names: Names::beside(mailbox.foreign_key),
+            names,
             world,
             mailbox,
             teller,
@@ -76,21 +79,26 @@ impl Story {
             steps_by_hand: Vec::new(),
             mails,
             told: BTreeSet::new(),
-            report: Value::Null,
+            report: String::new(),
             in_chapter: false,
         })
     }
 
-    /// Puts another mailbox into the world.
+    /// Puts another mailbox into the world. From now on Entra knows at once what is new.
     ///
     /// # Errors
     /// [`Stop`].
     pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, Stop> {
         let at_once = vec![Replica::default()];
         self.world.directory.set_token_replicas(at_once);
-        let mailbox = self.world.add_mailbox(plan).map_err(Stop::World)?;
-        let_entra_lag(&self.world);
-        Ok(mailbox)
+        self.world.add_mailbox(plan).map_err(Stop::World)
+    }
+
+    /// From now on it is about this mailbox. What looks at the mail goes on looking at the first one's.
+    pub fn turn_to(&mut self, mailbox: Mailbox) {
+        self.names.leave_out(mailbox.foreign_key);
+        self.teller.forget_state();
+        self.mailbox = mailbox;
     }
 
     /// Ends the chapter before, and begins one.
@@ -251,8 +259,7 @@ impl Story {
                 continue;
             }
             if text(&event, "detail-type") == "Fleet Report" {
-                let report = event.pointer("/detail/secrets").cloned();
-                let report = report.unwrap_or_default();
+                let report = of_event(&event).text;
                 if report == std::mem::replace(&mut self.report, report.clone()) {
                     continue;
                 }
@@ -262,13 +269,14 @@ impl Story {
         new
     }
 
-    /// One tick of the schedule: the checker's answer about the mailbox.
+    /// One tick of the schedule: the checker's answer. What it started goes on, to be told as it comes.
     ///
     /// # Errors
     /// [`Stop::NotSeen`] when the check failed.
     pub async fn check(&mut self) -> Result<Value, Stop> {
         let world = Arc::clone(&self.world);
-        let checking = async move { world.check().await };
+        let event = EventBridge::scheduled_event(&world.clock);
+        let checking = async move { world.invoke("expiry-checker", &event).await };
         without_error(self.patiently("the check's end", checking).await?)
     }
 

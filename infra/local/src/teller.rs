@@ -75,6 +75,11 @@ impl Teller {
         self.guard.watch(Arc::clone(world));
     }
 
+    /// The next table is another mailbox's, in which nothing has changed yet.
+    pub fn forget_state(&mut self) {
+        self.shown_state = None;
+    }
+
     /// A password that a person has to type may be shown.
     pub fn allow(&mut self, password: &str) {
         self.guard.allow(password);

@@ -18,7 +18,7 @@ pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
         "goes_on",
         "The renewal goes on by itself from where it stood: receiving takes the new secret and is tested by ShopCtrl, then sending.",
     ))?;
-    for _ in 0..connections(story) {
+    for _ in story.connections() {
         story.tell_event("Connection Delivered").await?;
     }
     story.see_delivered(issued.key)?;
@@ -30,12 +30,4 @@ pub async fn tell(story: &mut Story, issued: &Issued) -> Result<(), Stop> {
         )
         .tone(Tone::Good),
     )
-}
-
-fn connections(story: &Story) -> usize {
-    let all = story.world.shopctrl.connections();
-    let ours = |shop_id| shop_id == story.mailbox.shop_id;
-    all.iter()
-        .filter(|connection| ours(connection.shop_id))
-        .count()
 }
