@@ -256,7 +256,7 @@ async fn a_link_for_a_grant_takes_no_delivery_back() {
     let redeems = Calls::of("entra", "POST token refresh_token").after(1);
     scenario.world.gate.fail(redeems.times(1), dead);
     let older = crate::support::tickets::Forged::connect(&scenario).link(&scenario.world);
-    scenario.check().await;
+    scenario.rotate().await;
     // Both connections have the pending secret already; only a sign-in is missing.
     let pending = Some(scenario.pending_secret());
     let held = |id| {

@@ -70,7 +70,10 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
         open.extend(begins(&event));
         // Told to be put right: the beginning and the end in one.
         if detail["mended"] == true {
-            open.remove(&trouble(detail, "drift"));
+            let mended = trouble(detail, "drift");
+            open.remove(&mended);
+            // A check that ran beside, and did not see it mended, tells later that it is over.
+            closed_by.insert(mended);
         }
         for ended in ends(&event) {
             // Told again by the same promotion, or the next one, after a kill; or once more by a check that ran beside

@@ -4,7 +4,7 @@ use shared::credential::ClientSecret;
 use shared::failure::Failure;
 use shared::grants::consents::{Grant, Grants};
 use shared::ids::MailboxAddress;
-use shared::mailbox_secret::{Direction, Proof, Protocol};
+use shared::mailbox_secret::{Connection, Direction, Proof, Protocol};
 use tracing::{info, warn};
 
 use super::grant::{Keep, NotRedeemed, Redeemer, store_redeemed};
@@ -153,7 +153,8 @@ fn by_scope_alone(context: &Context<'_>, mailbox: &MailboxAddress) -> String {
 
 fn first(broken: Vec<Broken<'_>>) -> Option<Failure> {
     let mut failures = broken.into_iter().map(|broken| {
-        let doing = format!("proving connection {}", broken.connection.id);
+        let Connection { id, mailbox, .. } = broken.connection;
+        let doing = format!("proving connection {id}: {mailbox}");
         let failure = broken.failure.while_doing(&doing);
         warn!(%failure, "a connection cannot be proved");
         failure
