@@ -125,8 +125,12 @@ impl MailClient {
     /// # Errors
     /// [`NotOpened`]; whether it was sent all the same, its effect says.
     pub async fn send(&self, access: Access<'_>, mail: &TestMail) -> Result<(), NotOpened> {
-        let opened = smtp::open(self.dialer(), access);
-        let session = self.in_time(Protocol::Smtp, access, opened).await;
+        let announced = async {
+            let mut session = smtp::open(self.dialer(), access).await?;
+            session.announce(access.mailbox).await?;
+            Ok(session)
+        };
+        let session = self.in_time(Protocol::Smtp, access, announced).await;
         let mut session = session.map_err(NotOpened::before_anything_was_sent)?;
         let sent = session.send(access.mailbox, mail);
         self.in_time(Protocol::Smtp, access, sent).await?;

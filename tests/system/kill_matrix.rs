@@ -113,7 +113,7 @@ fn cells(life: &Life, recorded: &[Site], first: &[Site]) -> Vec<Cell> {
     let of_calls = sites.iter().enumerate().flat_map(|(at, site)| {
         let troubles = match full {
             true => Trouble::all_of(site),
-            false => Trouble::some_of(site, at),
+            false => (life.troubles)(site, at),
         };
         troubles
             .into_iter()

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use async_smtp::commands::{DataCommand, MailCommand, RcptCommand};
 use async_smtp::error::Error;
-use async_smtp::{EmailAddress, Envelope, SendableEmail, SmtpClient, SmtpTransport};
+use async_smtp::{EmailAddress, SmtpClient, SmtpTransport};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Access;
@@ -37,18 +38,30 @@ pub(super) async fn open(dialer: Dialer<'_>, access: Access<'_>) -> Result<Sessi
 }
 
 impl Session {
-    /// Sends a test mail from the mailbox to itself.
+    /// Up to where the server waits for a mail from the mailbox to itself. One command after the other, and not all at
+    /// once with the mail behind them: what fails here has sent nothing.
+    pub(super) async fn announce(&mut self, mailbox: &MailboxAddress) -> Result<(), Ended> {
+        // It takes addresses of ASCII, which Exchange's are.
+        let own = EmailAddress::new(mailbox.to_string()).map_err(|_| Ended::NotReached)?;
+        let refused = |error| ended(error, Stage::Open);
+        let stream = self.0.get_mut();
+        let from = MailCommand::new(Some(own.clone()), Vec::new());
+        stream.command(from).await.map_err(refused)?;
+        let to = RcptCommand::new(own, Vec::new());
+        stream.command(to).await.map_err(refused)?;
+        stream.command(DataCommand).await.map_err(refused)?;
+        Ok(())
+    }
+
+    /// Sends the mail that was announced.
     pub(super) async fn send(
         &mut self,
         mailbox: &MailboxAddress,
         mail: &TestMail,
     ) -> Result<(), Ended> {
-        let address = EmailAddress::new(mailbox.to_string());
-        let envelope = address.and_then(|own| Envelope::new(Some(own.clone()), vec![own]));
-        // It takes addresses of ASCII, which Exchange's are.
-        let envelope = envelope.map_err(|_| Ended::NotReached)?;
-        let message = SendableEmail::new(envelope, mail.message(mailbox));
-        let sent = self.0.send(message).await;
+        // No line of it begins with a dot (RFC 5321, 4.5.2).
+        let message = format!("{}.\r\n", mail.message(mailbox));
+        let sent = self.0.get_mut().command(message).await;
         sent.map(drop).map_err(|error| ended(error, Stage::Open))
     }
 

@@ -98,6 +98,10 @@ mod tests {
         let is_of = |header: &str| mail.is_of(header.as_bytes());
         let mailbox = MailboxAddress::read("orders@shop.example").unwrap();
         assert!(is_of(&mail.message(&mailbox)));
+        assert!(
+            !mail.message(&mailbox).contains("\r\n."),
+            "SMTP would take off the dot"
+        );
         assert!(is_of("SUBJECT: [shopmail round trip]\r\n 5f0d9a2c\r\n\r\n"));
         for other in [
             "Subject: Re: [shopmail round trip] 5f0d9a2c\r\n",

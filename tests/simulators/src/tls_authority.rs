@@ -7,6 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use uuid::Uuid;
 
@@ -58,6 +59,20 @@ impl TlsAuthority {
     #[must_use]
     pub fn pem(&self) -> String {
         self.root.pem()
+    }
+
+    /// The configuration of a client within this process that trusts it alone.
+    #[must_use]
+    pub fn client_config(&self) -> Arc<rustls::ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.der().clone()).expect("its own root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
     }
 
     /// A server of these names: of hosts, or IP addresses.
@@ -129,8 +144,7 @@ impl ServerIdentity {
 #[cfg(test)]
 mod tests {
     use rustls::pki_types::ServerName;
-    use rustls::pki_types::pem::PemObject;
-    use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+    use rustls::{CertificateError, Error};
     use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
@@ -141,19 +155,10 @@ mod tests {
         server: &ServerIdentity,
         name: &str,
     ) -> Result<(), Error> {
-        let mut roots = RootCertStore::empty();
-        let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
-        roots.add(root).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let (here, there) = tokio::io::duplex(16 * 1024);
         let accepts = TlsAcceptor::from(server.rustls_config()).accept(there);
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let client = TlsConnector::from(Arc::new(client));
+        let client = TlsConnector::from(authority.client_config());
         let (_, met) = tokio::join!(accepts, client.connect(name, here));
         met.map(|_| ())
             .map_err(|error| error.downcast::<Error>().unwrap())

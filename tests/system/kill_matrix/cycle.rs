@@ -179,9 +179,10 @@ impl Cycle {
         let waits =
             matches!(cell, Cell::Call(site, Trouble::Silence { .. }) if site.service == "lambda");
         let patience = if waits { "PT4S" } else { "PT60S" };
-        let settings = [("INVOKE_TIMEOUT", patience)];
+        // A test mail comes at once, or was never sent.
+        let settings = [("INVOKE_TIMEOUT", patience), ("ROUND_TRIP_WAIT", "PT1S")];
         let scenario = Scenario::with_settings(&settings, &(life.plan)()).await;
-        (life.prepare)(&scenario);
+        (life.prepare)(scenario.clone()).await;
         if let Cell::StepTwice(step, how) = cell {
             let store = &scenario.world.secrets_manager;
             store.deliver_twice(step, *how);

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use simulators::world::MailboxPlan;
 
 use super::site::Site;
+use super::trouble::Trouble;
 use crate::support::Scenario;
 
 /// What a person does, told how it ended: whether all was done that there was to do. Called again, it
@@ -22,7 +23,7 @@ pub struct Life {
     /// The mailbox.
     pub plan: fn() -> MailboxPlan,
     /// What is different in its world.
-    pub prepare: fn(&Scenario),
+    pub prepare: fn(Scenario) -> Pin<Box<dyn Future<Output = ()> + Send>>,
     /// What the renewal waits for: the event that asks a person, and the person.
     pub person: Option<(&'static str, Person)>,
     /// What else is told by what the person does.
@@ -36,6 +37,8 @@ pub struct Life {
     pub reattempt_after: SignedDuration,
     /// Whether a call is tried; `first` has the calls of the first life.
     pub tries: fn(&Site, first: &[Site]) -> bool,
+    /// What the default run does to a call that is tried; by the number neighbours get different ones.
+    pub troubles: fn(&Site, usize) -> Vec<Trouble>,
     /// Whether events and checks are delivered twice in it too.
     pub twice: bool,
     /// What must hold at the end, beside what holds in every life.

@@ -64,7 +64,7 @@ pub struct Locator {
     pub page: Option<String>,
     /// What the checker invoked `rotation` for last.
     action: String,
-    counts: HashMap<(Part, String, String), usize>,
+    counts: HashMap<(Part, String, &'static str, String), usize>,
 }
 
 impl Default for Locator {
@@ -89,7 +89,7 @@ impl Locator {
             }
             return None;
         }
-        if self.page.is_some() && is_the_browsers(call) {
+        if self.page.is_some() && is_the_browsers(call) || is_a_mail_servers(call) {
             return None;
         }
         let operation = describe(call);
@@ -102,7 +102,7 @@ impl Locator {
             (None, Some(step), false) => step.clone(),
             (None, None, false) => self.action.clone(),
         };
-        let counted = (self.part, step.clone(), operation.clone());
+        let counted = (self.part, step.clone(), call.service, operation.clone());
         let nth = self.counts.entry(counted).or_default();
         *nth += 1;
         Some(Site {
@@ -119,6 +119,11 @@ impl Locator {
 fn is_the_browsers(call: &Call) -> bool {
     let pages = ["GET authorize", "POST login", "POST consent"];
     call.service == "entra" && pages.contains(&call.operation.as_str())
+}
+
+/// A mail server that others wrote asks Entra whose token it was shown.
+fn is_a_mail_servers(call: &Call) -> bool {
+    call.service == "entra" && call.operation == "POST introspect"
 }
 
 /// The checker speaks to AWS alone, and not with the key that `rotation` signs with.

@@ -67,6 +67,13 @@ impl Watch {
             self.violations.note("a good grant was lost".to_owned());
         }
         self.granted |= works;
+        if ["imap", "smtp"].contains(&call.service) && scenario.test_mails() > 0 {
+            let sends = call.operation == "DATA continued";
+            if sends || scenario.test_mails() > 1 {
+                let twice = "a test mail was sent though one was there already";
+                self.violations.note(twice.to_owned());
+            }
+        }
         match (call.service, call.operation.as_str()) {
             ("graph", "POST removePassword") => {
                 let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();

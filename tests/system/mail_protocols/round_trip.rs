@@ -10,6 +10,7 @@ use simulators::world::MailboxPlan;
 
 use super::by;
 use crate::support::Scenario;
+use crate::support::faults::{throttled, unavailable};
 
 const PREFIX: &str = "[shopmail round trip]";
 
@@ -105,6 +106,42 @@ async fn a_later_attempt_takes_up_the_mail_of_an_earlier_one() {
     scenario.rotate().await;
     scenario.assert_whole();
     assert_eq!(scenario.test_mails_sent().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_surely_was_not_sent_is_sent_again_at_once() {
+    let busy = |effect| unavailable("smtp", 503, effect);
+    for (sending, operation, fault) in [
+        (Protocol::Smtp, "MAIL", busy(false)),
+        (Protocol::Smtp, "DATA", Fault::Reset { effect: false }),
+        (Protocol::Smtp, "DATA continued", busy(false)),
+        // It says so, and has taken it all the same.
+        (Protocol::Smtp, "DATA continued", busy(true)),
+        (Protocol::Graph, "POST me/sendMail", throttled("graph")),
+    ] {
+        let scenario = Scenario::with(&round_trip_by(Protocol::Imap, sending)).await;
+        scenario.world.gate.fail_next("*", operation, fault);
+        scenario.rotate().await;
+        scenario.assert_whole();
+        assert_eq!(scenario.failures(), Vec::<String>::new(), "{operation}");
+        assert_eq!(scenario.test_mails_sent().len(), 1, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_mail_that_may_not_have_gone_out_nobody_says_that_it_did() {
+    let settings = [("ROUND_TRIP_WAIT", "PT1S")];
+    let plan = round_trip_by(Protocol::Imap, Protocol::Smtp);
+    let scenario = Scenario::with_settings(&settings, &plan).await;
+    let gone = Fault::Reset { effect: false };
+    scenario
+        .world
+        .gate
+        .fail_next("smtp", "DATA continued", gone);
+    let ended = scenario.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
+    let told = scenario.failures().join("\n");
+    assert!(told.contains("ended the connection"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use shared::mailbox::SUBJECT_PREFIX;
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
 use simulators::microsoft::directory::application::{Credential, Registration};
 use simulators::shopctrl::Protocol;
@@ -218,6 +219,15 @@ impl Scenario {
     pub fn labels(&self) -> Vec<String> {
         let versions = self.secret().versions.into_iter();
         versions.flat_map(|version| version.labels).collect()
+    }
+
+    /// How many mails of round trips are in the inbox.
+    pub fn test_mails(&self) -> usize {
+        let inbox = self.world.exchange.inbox(&self.mailbox.address);
+        let ours = inbox
+            .iter()
+            .filter(|subject| subject.starts_with(SUBJECT_PREFIX));
+        ours.count()
     }
 
     /// What somebody could lose here.

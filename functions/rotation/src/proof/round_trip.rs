@@ -84,21 +84,32 @@ async fn go(
     };
     let doing = format!("proving connection {}", sending.0.id);
     let gone = async {
-        // Of an attempt before this one.
-        if way.has_come(receiving).await? {
-            return Ok(true);
+        let failed = match way.send(sending, receiving).await? {
+            Sent::Before => return Ok(()),
+            Sent::Surely => None,
+            Sent::Perhaps(failure) => Some(failure),
+        };
+        if way.comes(receiving).await? {
+            return Ok(());
         }
-        way.send(sending).await?;
-        info!(connection = %sending.0.id, subject = %mail.subject(), "sent a test mail");
-        way.comes(receiving).await
+        Err(match failed {
+            Some(failure) => failure,
+            None => way.lost(sending, receiving).await,
+        })
     };
-    match gone.await.map_err(|failure| failure.while_doing(&doing))? {
-        true => {
-            info!(connection = %sending.0.id, by = %receiving.0.id, "the test mail went out and came in");
-            Ok(())
-        }
-        false => Err(way.lost(sending, receiving).await.while_doing(&doing)),
-    }
+    let gone: Result<(), Failure> = gone.await;
+    gone.map_err(|failure| failure.while_doing(&doing))?;
+    info!(connection = %sending.0.id, by = %receiving.0.id, "the test mail went out and came in");
+    Ok(())
+}
+
+/// Whether a test mail went out.
+enum Sent {
+    /// It was there already: of an attempt before this one, or of a sending that was told to have failed.
+    Before,
+    Surely,
+    /// Nobody knows; with what became of the sending.
+    Perhaps(Failure),
 }
 
 /// One mail, and how it goes.
@@ -119,15 +130,40 @@ impl Way<'_> {
         }
     }
 
-    /// Once: what nobody knows the end of is looked for, and not sent again.
-    async fn send(&self, sending: &Proved<'_>) -> Result<(), Failure> {
+    /// Until it is sent, each time where it is not there. What nobody knows the end of is looked for, and not sent again.
+    async fn send(&self, sending: &Proved<'_>, receiving: &Proved<'_>) -> Result<Sent, Failure> {
+        let send = async || {
+            let there = self.has_come(receiving).await;
+            if there.map_err(CallError::refused)? {
+                return Ok(Sent::Before);
+            }
+            match self.send_once(sending).await {
+                Ok(()) => {
+                    info!(connection = %sending.0.id, subject = %self.mail.subject(), "sent a test mail");
+                    Ok(Sent::Surely)
+                }
+                Err(CallError {
+                    effect: Effect::Unknown,
+                    failure,
+                    ..
+                }) => {
+                    warn!(%failure, "whether the test mail was sent is not known; it is looked for");
+                    Ok(Sent::Perhaps(failure))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        Ok(with_retries(self.context.deadline, send).await?)
+    }
+
+    async fn send_once(&self, sending: &Proved<'_>) -> Result<(), CallError> {
         if !self.context.deadline.leaves_time_for(MailClient::CALLS) {
-            return Err(out_of_time().failure);
+            return Err(out_of_time());
         }
         let clients = self.context.clients;
         let (connection, tokens) = sending;
         let mailbox: &MailboxAddress = &connection.mailbox;
-        let sent = match connection.protocol {
+        match connection.protocol {
             Protocol::Smtp => {
                 let sent = clients.mail.send(self.access(sending), self.mail).await;
                 sent.map_err(|not_opened| not_opened.error)
@@ -136,18 +172,6 @@ impl Way<'_> {
                 let (http, token) = (&clients.http, &tokens.access);
                 account::send_test_mail(http, self.endpoints, token, mailbox, self.mail).await
             }
-        };
-        match sent {
-            Ok(()) => Ok(()),
-            Err(CallError {
-                effect: Effect::Unknown,
-                failure,
-                ..
-            }) => {
-                warn!(%failure, "whether the test mail was sent is not known; it is looked for");
-                Ok(())
-            }
-            Err(error) => Err(error.failure),
         }
     }
 

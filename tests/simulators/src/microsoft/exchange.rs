@@ -1,10 +1,12 @@
 //! Exchange Online beside Graph: IMAP, POP3 and SMTP client submission on loopback ports, as `outlook.office365.com` and
-//! `smtp.office365.com` speak them, over the mailboxes that Graph reads too. Held to docs/beliefs.md, Exchange.
+//! `smtp.office365.com` speak them, over the mailboxes that Graph reads too. Held to docs/beliefs.md, Exchange. Behind the
+//! same doors Dovecot can answer, and its conversations pass the gate as these do.
 
 mod admission;
 mod connection;
 mod imap;
 pub(crate) mod message;
+mod passed_on;
 mod pop3;
 mod smtp;
 pub mod store;
@@ -18,12 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::dovecot::Dovecot;
 use crate::gate::Gate;
 use crate::microsoft::directory::Directory;
 use crate::serve::bind;
-use crate::tls_authority::ServerIdentity;
+use crate::tls_authority::{ServerIdentity, TlsAuthority};
 pub(crate) use admission::Shut;
 use connection::Connection;
+use passed_on::Behind;
 
 /// A protocol that mail is fetched or sent by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +98,7 @@ pub struct Exchange {
     directory: Arc<Directory>,
     gate: Arc<Gate>,
     doors: Mutex<BTreeMap<Protocol, Arc<connection::Door>>>,
+    behind: Mutex<Option<Arc<Behind>>>,
     log: Mutex<Vec<Event>>,
     connections: AtomicU64,
     servers: Mutex<Vec<AbortHandle>>,
@@ -115,6 +120,7 @@ impl Exchange {
             directory,
             gate,
             doors: Mutex::new(doors.into()),
+            behind: Mutex::default(),
             log: Mutex::default(),
             connections: AtomicU64::new(0),
             servers: Mutex::default(),
@@ -138,9 +144,34 @@ impl Exchange {
         self.doors().insert(protocol, door);
     }
 
+    /// From the next connections on this Dovecot, which `authority` has certified, answers by IMAP and SMTP. POP3 stays.
+    pub fn pass_on_to(&self, dovecot: Dovecot, authority: &TlsAuthority) {
+        *self.behind() = Some(Arc::new(Behind::new(dovecot, authority)));
+    }
+
+    /// The subjects of the mails in an inbox, in the order in which they came.
+    #[must_use]
+    pub fn inbox(&self, mailbox: &str) -> Vec<String> {
+        if let Some(behind) = self.passes_on() {
+            return behind.dovecot.inbox(mailbox);
+        }
+        let mut mails = self.directory.mails(mailbox);
+        mails.retain(|mail| mail.folder == store::Folder::Inbox);
+        mails.iter().map(store::Mail::subject).collect()
+    }
+
     /// Closes all servers, with their connections.
     pub fn close(&self) {
         self.servers().drain(..).for_each(|server| server.abort());
+        self.behind().take();
+    }
+
+    fn passes_on(&self) -> Option<Arc<Behind>> {
+        self.behind().clone()
+    }
+
+    fn behind(&self) -> MutexGuard<'_, Option<Arc<Behind>>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything that happened on the connections, in order over all protocols.

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
+use crate::kill_matrix::trouble::Trouble;
 use crate::support::Scenario;
 use crate::support::scenario::without_grant;
 
@@ -16,7 +17,7 @@ pub const LIFE: Life = Life {
         our callback; where the page says that it failed, the link is opened again. From then on a good grant is never\n\
         lost. Tried are the pages' own calls and those of the steps that the first life does not make.",
     plan: without_grant,
-    prepare: |_| {},
+    prepare: |_| Box::pin(async {}),
     person: Some((ASKED, |scenario| Box::pin(sign_in(scenario)))),
     person_tells: &[],
     stands: |scenario| match scenario.grant() {
@@ -26,6 +27,7 @@ pub const LIFE: Life = Life {
     attended: false,
     reattempt_after: SignedDuration::ZERO,
     tries,
+    troubles: Trouble::some_of,
     twice: false,
     ends_with: |scenario| {
         scenario.assert_granted();

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::{Part, Site};
+use crate::kill_matrix::trouble::Trouble;
 use crate::support::Scenario;
 use crate::support::hand_over::{ASKED, attended, field, reveal, say};
 use simulators::browser::Page;
@@ -23,6 +24,7 @@ pub const LIFE: Life = Life {
         world.directory.change(rotator, |app| {
             app.app_roles.insert("AuditLog.Read.All".to_owned());
         });
+        Box::pin(async {})
     },
     person: Some((ASKED, |scenario| Box::pin(hand_over(scenario)))),
     person_tells: &[
@@ -34,6 +36,7 @@ pub const LIFE: Life = Life {
     attended: true,
     reattempt_after: SignedDuration::ZERO,
     tries,
+    troubles: Trouble::some_of,
     twice: false,
     ends_with: |scenario| {
         scenario.assert_granted();

@@ -7,6 +7,7 @@ use simulators::world::MailboxPlan;
 
 use crate::kill_matrix::life::Life;
 use crate::kill_matrix::site::Part;
+use crate::kill_matrix::trouble::Trouble;
 use crate::support::Scenario;
 
 pub const LIFE: Life = Life {
@@ -21,6 +22,7 @@ pub const LIFE: Life = Life {
         world.directory.change(app, |app| {
             app.sign_in_audience = Audience::AnyAndPersonal;
         });
+        Box::pin(async {})
     },
     person: None,
     person_tells: &[],
@@ -28,6 +30,7 @@ pub const LIFE: Life = Life {
     attended: false,
     reattempt_after: SignedDuration::from_mins(5),
     tries: |site, _| site.part == Part::Renewal && site.step == "createSecret",
+    troubles: Trouble::some_of,
     twice: false,
     ends_with: |_| {},
 };

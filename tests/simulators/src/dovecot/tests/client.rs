@@ -1,12 +1,8 @@
 //! A client that speaks lines, as the protocols' documents have them.
 
-use std::io;
-use std::sync::Arc;
-
 use data_encoding::BASE64;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -38,7 +34,7 @@ impl Client {
             line(&mut stream).await?;
         }
         let name = ServerName::from(address.ip());
-        let connector = TlsConnector::from(trusting(authority));
+        let connector = TlsConnector::from(authority.client_config());
         let stream = BufReader::new(connector.connect(name, plain).await?);
         let mut client = Self { protocol, stream };
         match protocol {
@@ -133,19 +129,6 @@ pub(super) async fn before_starttls(address: SocketAddr) -> (Vec<String>, String
 pub(super) fn rejected(met: io::Result<Client>) -> rustls::Error {
     let error = met.err().expect("no connection");
     error.downcast().expect("an error of TLS")
-}
-
-fn trusting(authority: &TlsAuthority) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
-    roots.add(root).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> {

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::imap::Imap;
+use super::passed_on::PassedOn;
 use super::pop3::Pop3;
 use super::smtp::Smtp;
 use super::wire::{Awaited, Gone, Stream, Wire};
@@ -103,6 +104,49 @@ pub(super) trait Session: Send {
     fn secured(&mut self) {}
 }
 
+/// Who answers.
+enum Conversation {
+    Simulated(Box<dyn Session>),
+    PassedOn(PassedOn),
+}
+
+impl Conversation {
+    async fn greeting(&mut self) -> Result<Answer, Gone> {
+        match self {
+            Self::Simulated(session) => Ok(session.greeting()),
+            Self::PassedOn(session) => session.said().await,
+        }
+    }
+
+    fn awaited(&self) -> Awaited {
+        match self {
+            Self::Simulated(session) => session.awaited(),
+            Self::PassedOn(session) => session.awaited(),
+        }
+    }
+
+    fn read(&self, line: &[u8]) -> Asked {
+        match self {
+            Self::Simulated(session) => session.read(line),
+            Self::PassedOn(session) => session.read(line),
+        }
+    }
+
+    async fn answer(&mut self, line: &[u8]) -> Result<Answer, Gone> {
+        match self {
+            Self::Simulated(session) => Ok(session.answer(line)),
+            Self::PassedOn(session) => session.answer(line).await,
+        }
+    }
+
+    fn secured(&mut self) {
+        match self {
+            Self::Simulated(session) => session.secured(),
+            Self::PassedOn(_) => {}
+        }
+    }
+}
+
 /// A connection, from its first byte to its last.
 pub(super) struct Connection {
     exchange: Arc<Exchange>,
@@ -128,14 +172,25 @@ impl Connection {
         self.happened(Happening::Closed);
     }
 
-    async fn converse(&self, stream: TcpStream, door: &Door) -> Result<(), Gone> {
+    async fn session(&self, door: &Door) -> Result<Conversation, Gone> {
         let directory = &self.exchange.directory;
         let plain = matches!(door, Door::Plain);
-        let mut session: Box<dyn Session> = match self.protocol {
-            Protocol::Imap => Box::new(Imap::new(Arc::clone(directory))),
-            Protocol::Pop3 => Box::new(Pop3::new(Arc::clone(directory))),
-            Protocol::Smtp => Box::new(Smtp::new(Arc::clone(directory), plain)),
+        let simulated: Box<dyn Session> = match (self.protocol, self.exchange.passes_on()) {
+            (Protocol::Imap, Some(behind)) => {
+                return Ok(Conversation::PassedOn(PassedOn::imap(&behind).await?));
+            }
+            (Protocol::Smtp, Some(behind)) => {
+                return Ok(Conversation::PassedOn(PassedOn::smtp(&behind).await?));
+            }
+            (Protocol::Imap, None) => Box::new(Imap::new(Arc::clone(directory))),
+            (Protocol::Pop3, _) => Box::new(Pop3::new(Arc::clone(directory))),
+            (Protocol::Smtp, None) => Box::new(Smtp::new(Arc::clone(directory), plain)),
         };
+        Ok(Conversation::Simulated(simulated))
+    }
+
+    async fn converse(&self, stream: TcpStream, door: &Door) -> Result<(), Gone> {
+        let mut session = self.session(door).await?;
         let stream: Box<dyn Stream> = match (self.protocol, door) {
             (Protocol::Imap | Protocol::Pop3, Door::Tls(tls) | Door::Injecting(tls, _)) => {
                 Box::new(tls.accept(stream).await?)
@@ -147,16 +202,16 @@ impl Connection {
             return wire.until_closed().await;
         }
         let connect = Asked::command("CONNECT", String::new());
-        self.call(&mut wire, connect, || session.greeting()).await?;
+        self.call(&mut wire, connect, session.greeting()).await?;
         loop {
             let line = wire.next(session.awaited()).await?;
             let asked = session.read(&line);
-            let act = || {
-                let mut answer = session.answer(&line);
+            let act = async {
+                let mut answer = session.answer(&line).await?;
                 if let (Then::StartTls, Door::Injecting(_, text)) = (answer.then, door) {
                     answer.bytes.extend_from_slice(text.as_bytes());
                 }
-                answer
+                Ok(answer)
             };
             let answered = self.call(&mut wire, asked, act).await?;
             match (answered, door) {
@@ -179,7 +234,7 @@ impl Connection {
         &self,
         wire: &mut Wire,
         asked: Asked,
-        act: impl FnOnce() -> Answer,
+        act: impl Future<Output = Result<Answer, Gone>>,
     ) -> Result<Then, Gone> {
         let gate = &self.exchange.gate;
         let tag = asked.tag.clone();
@@ -189,14 +244,14 @@ impl Connection {
         }));
         let (number, fault) = gate.note(self.noted(asked));
         let mut answer = match fault {
-            None | Some(Fault::Odd(_)) => act(),
+            None | Some(Fault::Odd(_)) => act.await?,
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
-                act()
+                act.await?
             }
             Some(Fault::Hold(hold)) => {
                 hold.pass().await;
-                act()
+                act.await?
             }
             Some(Fault::Answer {
                 effect,
@@ -205,7 +260,7 @@ impl Connection {
                 ..
             }) => {
                 if effect {
-                    act();
+                    act.await?;
                 }
                 let closes = |(name, value): &(String, String)| {
                     name.eq_ignore_ascii_case("connection") && value == "close"
@@ -217,23 +272,23 @@ impl Connection {
                 Answer::new(200, body.replace("{tag}", &tag)).then(then)
             }
             Some(Fault::NotJson) => {
-                act();
+                act.await?;
                 Answer::new(200, "<html>Gateway</html>\r\n")
             }
             Some(Fault::CutOff) => {
-                let mut answer = act();
+                let mut answer = act.await?;
                 answer.bytes.truncate(answer.bytes.len() / 2);
                 answer.then(Then::Close)
             }
             Some(Fault::Reset { effect }) => {
                 if effect {
-                    act();
+                    act.await?;
                 }
                 return Err(Gone);
             }
             Some(Fault::Hang { effect }) => {
                 if effect {
-                    act();
+                    act.await?;
                 }
                 return wire.until_closed().await;
             }
@@ -242,7 +297,7 @@ impl Connection {
             },
             Some(Fault::Kill { effect }) => {
                 if effect {
-                    act();
+                    act.await?;
                 }
                 gate.kill();
                 return Err(Gone);

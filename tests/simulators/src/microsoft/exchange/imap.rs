@@ -50,6 +50,23 @@ enum State {
     Selected(Selected),
 }
 
+/// What a line asks, which may go on with an `AUTHENTICATE`.
+pub(super) fn asked(line: &[u8], goes_on: bool) -> Asked {
+    if goes_on {
+        return Asked::command("AUTHENTICATE continued", String::new());
+    }
+    let command = Command::read(line);
+    let shown = match command.name.as_str() {
+        "AUTHENTICATE" => command.named_with(1),
+        "LOGIN" => command.named_with(0),
+        _ => command.named_with(usize::MAX),
+    };
+    Asked {
+        tag: command.tag,
+        ..Asked::command(&command.name, shown)
+    }
+}
+
 impl Session for Imap {
     fn greeting(&mut self) -> Answer {
         Answer::new(200, GREETING)
@@ -63,19 +80,7 @@ impl Session for Imap {
     }
 
     fn read(&self, line: &[u8]) -> Asked {
-        if self.authenticating.is_some() {
-            return Asked::command("AUTHENTICATE continued", String::new());
-        }
-        let command = Command::read(line);
-        let shown = match command.name.as_str() {
-            "AUTHENTICATE" => command.named_with(1),
-            "LOGIN" => command.named_with(0),
-            _ => command.named_with(usize::MAX),
-        };
-        Asked {
-            tag: command.tag,
-            ..Asked::command(&command.name, shown)
-        }
+        asked(line, self.authenticating.is_some())
     }
 
     fn answer(&mut self, line: &[u8]) -> Answer {

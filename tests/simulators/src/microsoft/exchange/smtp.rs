@@ -36,13 +36,44 @@ pub(super) struct Smtp {
     to: Vec<String>,
 }
 
-#[derive(PartialEq, Eq)]
-enum State {
+/// What the last answer has made the client say next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
     Commands,
     /// `AUTH XOAUTH2` was answered with 334.
     Authenticating,
     /// `DATA` was answered with 354.
     Message,
+}
+
+impl State {
+    pub(super) fn awaited(self) -> Awaited {
+        match self {
+            Self::Message => Awaited::Message,
+            Self::Commands | Self::Authenticating => Awaited::Line,
+        }
+    }
+
+    /// What a line asks, or a message.
+    pub(super) fn asked(self, line: &[u8]) -> Asked {
+        match self {
+            Self::Authenticating => Asked::command("AUTH continued", String::new()),
+            Self::Message => Asked {
+                message: Bytes::copy_from_slice(line),
+                ..Asked::command("DATA continued", String::new())
+            },
+            Self::Commands => {
+                let line = String::from_utf8_lossy(line);
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let name = words.first().unwrap_or(&"").to_ascii_uppercase();
+                let shown = match name.as_str() {
+                    "AUTH" => words.iter().take(2).copied().collect::<Vec<_>>().join(" "),
+                    _ => line.trim().to_owned(),
+                };
+                Asked::command(&name, shown)
+            }
+        }
+    }
 }
 
 impl Session for Smtp {
@@ -55,30 +86,11 @@ impl Session for Smtp {
     }
 
     fn awaited(&self) -> Awaited {
-        match self.state {
-            State::Message => Awaited::Message,
-            State::Commands | State::Authenticating => Awaited::Line,
-        }
+        self.state.awaited()
     }
 
     fn read(&self, line: &[u8]) -> Asked {
-        match self.state {
-            State::Authenticating => Asked::command("AUTH continued", String::new()),
-            State::Message => Asked {
-                message: Bytes::copy_from_slice(line),
-                ..Asked::command("DATA continued", String::new())
-            },
-            State::Commands => {
-                let line = String::from_utf8_lossy(line);
-                let words: Vec<&str> = line.split_whitespace().collect();
-                let name = words.first().unwrap_or(&"").to_ascii_uppercase();
-                let shown = match name.as_str() {
-                    "AUTH" => words.iter().take(2).copied().collect::<Vec<_>>().join(" "),
-                    _ => line.trim().to_owned(),
-                };
-                Asked::command(&name, shown)
-            }
-        }
+        self.state.asked(line)
     }
 
     fn answer(&mut self, line: &[u8]) -> Answer {

@@ -1,14 +1,14 @@
 //! The mail protocols by raw lines over TLS, as clients send them.
 
 mod imap;
+mod passed_on;
 mod pop3;
 mod smtp;
 
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -126,17 +126,8 @@ impl Place {
     }
 
     async fn try_to_secure(&self, stream: impl Stream + 'static) -> std::io::Result<Client> {
-        let root = CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(root).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let stream = TlsConnector::from(self.authority.client_config()).connect(name, stream);
         Ok(Client(BufReader::new(Box::new(stream.await?))))
     }
 }
