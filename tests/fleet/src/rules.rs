@@ -104,10 +104,13 @@ fn beside_healthy(one: &Measured, healthy: &Measured) -> Option<String> {
     (more > at_most).then(|| format!("it takes {more} ms longer than a healthy one"))
 }
 
-/// Growth is linear at most. How many it is the turn of in six hours is chance, so that there the light part counts.
+/// Growth is linear at most, in those that answer. How many it is the turn of in six hours is chance, so that there the
+/// light part counts.
 fn beside_smaller(one: &Measured, smaller: &Measured) -> Vec<String> {
+    let answer = |measured: &Measured| measured.case.size - measured.count("unreachable");
     let grows = |what: &str, large: u64, small: u64| {
-        (large > 10 * small).then(|| format!("{large} {what}, after {small} for a tenth of it"))
+        let more = large * answer(smaller) > small * answer(one);
+        more.then(|| format!("{large} {what}, after {small} for a tenth of it"))
     };
     [
         match one.case.look {
