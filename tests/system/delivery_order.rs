@@ -290,6 +290,19 @@ async fn a_grant_that_cannot_be_redeemed_just_now_touches_nothing_and_asks_nobod
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn near_the_end_a_grant_that_cannot_be_redeemed_just_now_holds_nothing_back() {
+    let scenario = issued(&ending_in(6)).await;
+    let down = answer(503, &json!({}));
+    scenario.world.gate.fail(redeems(), down);
+    let failed = scenario.step("setSecret", TOKEN).await;
+    assert_eq!(failed.error_type(), Some("Temporary"), "{}", failed.payload);
+    let pending = Some(scenario.pending_secret());
+    for id in ["orders-in", "orders-out"] {
+        assert_eq!(holds(&scenario, id), pending, "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hand_over_and_a_missing_grant_are_one_request() {
     let plan = MailboxPlan {
         granted: false,

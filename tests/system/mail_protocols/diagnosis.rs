@@ -154,6 +154,29 @@ async fn a_dead_grant_is_found_by_a_look_and_its_owner_asked_long_before_a_rotat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_is_not_told_to_be_over_while_nobody_can_look() {
+    let scenario = Scenario::with(&by(Protocol::Imap, Protocol::Smtp)).await;
+    scenario.start_at_rest().await;
+    scenario.change_person(|person| person.email_apps.imap = false);
+    for _ in 0..2 {
+        scenario.world.clock.advance(days(1));
+        scenario.check().await;
+    }
+    assert_eq!(scenario.broken()[0]["what"], "imap_not_connected");
+    // The mailbox is not opened while its owner has to sign in.
+    scenario
+        .world
+        .directory
+        .revoke_sessions(scenario.mailbox.oid);
+    scenario.check().await;
+    let over = scenario.details("Mailbox Recovered");
+    assert!(
+        over.iter().all(|over| over["what"] != "imap_not_connected"),
+        "{over:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_exchange_says_by_mistake_for_a_moment_disturbs_nobody() {
     use simulators::gate::{Calls, Fault};
     let scenario = Scenario::with(&by(Protocol::Imap, Protocol::Smtp)).await;
