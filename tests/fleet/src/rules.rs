@@ -107,7 +107,10 @@ fn beside_healthy(one: &Measured, healthy: &Measured) -> Option<String> {
 /// Growth is linear at most, in those that answer. How many it is the turn of in six hours is chance, so that there the
 /// light part counts.
 fn beside_smaller(one: &Measured, smaller: &Measured) -> Vec<String> {
-    let answer = |measured: &Measured| measured.case.size - measured.count("unreachable");
+    let answer = |measured: &Measured| {
+        let size = u64::try_from(measured.case.size).unwrap_or(u64::MAX);
+        size.saturating_sub(measured.count("unreachable"))
+    };
     let grows = |what: &str, large: u64, small: u64| {
         let more = large * answer(smaller) > small * answer(one);
         more.then(|| format!("{large} {what}, after {small} for a tenth of it"))
