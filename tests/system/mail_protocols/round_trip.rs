@@ -180,3 +180,24 @@ async fn a_check_sends_nothing() {
         "{operations:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sending_connection_that_says_probe_sends_nothing() {
+    let plan = MailboxPlan {
+        document: |document| {
+            let connections = document["connections"].as_array_mut().unwrap();
+            let mut by_graph = connections[1].clone();
+            by_graph["id"] = json!("out-graph");
+            by_graph["protocol"] = json!("graph");
+            by_graph["delivery"] = json!("attended");
+            connections[1]["proof"] = json!("round_trip");
+            connections.push(by_graph);
+        },
+        ..by(Protocol::Imap, Protocol::Smtp)
+    };
+    let scenario = Scenario::with(&plan).await;
+    scenario.consent_to_all();
+    let ended = scenario.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationSucceeded"));
+    assert_eq!(scenario.test_mails_sent(), [Via::Smtp]);
+}
