@@ -5,6 +5,7 @@ mod imap;
 mod not_opened;
 mod pop3;
 mod refusal;
+mod session;
 mod smtp;
 mod stream;
 mod test_mail;
@@ -24,6 +25,7 @@ use crate::http::tls::{self, ExtraRoots};
 use crate::ids::MailboxAddress;
 use crate::mailbox_secret::Protocol;
 use not_opened::Ended;
+use session::Session;
 use stream::Dialer;
 
 pub use not_opened::NotOpened;
@@ -97,25 +99,9 @@ impl MailClient {
     /// # Errors
     /// [`NotOpened`].
     pub async fn open(&self, protocol: Protocol, access: Access<'_>) -> Result<(), NotOpened> {
-        let dialer = self.dialer();
-        match protocol {
-            Protocol::Imap => {
-                let opened = imap::open(dialer, access);
-                let session = self.in_time(protocol, access, opened).await?;
-                in_passing(session.leave()).await;
-            }
-            Protocol::Pop3 => {
-                let opened = pop3::open(dialer, access);
-                let session = self.in_time(protocol, access, opened).await?;
-                in_passing(session.leave()).await;
-            }
-            Protocol::Smtp => {
-                let opened = smtp::open(dialer, access);
-                let session = self.in_time(protocol, access, opened).await?;
-                in_passing(session.leave()).await;
-            }
-            // By HTTP, elsewhere.
-            Protocol::Graph => {}
+        let opened = Session::open(self.dialer(), protocol, access);
+        if let Some(session) = self.in_time(protocol, access, opened).await? {
+            in_passing(session.leave()).await;
         }
         Ok(())
     }
@@ -148,37 +134,21 @@ impl MailClient {
         access: Access<'_>,
         mail: &TestMail,
     ) -> Result<bool, NotOpened> {
-        let dialer = self.dialer();
-        match protocol {
-            Protocol::Imap => {
-                let found = async {
-                    let mut session = imap::open(dialer, access).await?;
-                    let found = session.find(mail).await?;
-                    Ok((session, found))
-                };
-                let (mut session, found) = self.in_time(protocol, access, found).await?;
-                if let Some(uid) = found {
-                    in_passing(session.remove(uid)).await;
-                }
-                in_passing(session.leave()).await;
-                Ok(found.is_some())
-            }
-            Protocol::Pop3 => {
-                let found = async {
-                    let mut session = pop3::open(dialer, access).await?;
-                    let found = session.find(mail).await?;
-                    Ok((session, found))
-                };
-                let (mut session, found) = self.in_time(protocol, access, found).await?;
-                if let Some(number) = found {
-                    in_passing(session.remove(number)).await;
-                }
-                in_passing(session.leave()).await;
-                Ok(found.is_some())
-            }
-            // One does not receive, the other is looked at by HTTP.
-            Protocol::Smtp | Protocol::Graph => Ok(false),
+        let found = async {
+            let Some(mut session) = Session::open(self.dialer(), protocol, access).await? else {
+                return Ok(None);
+            };
+            let found = session.find(mail).await?;
+            Ok(Some((session, found)))
+        };
+        let Some((mut session, found)) = self.in_time(protocol, access, found).await? else {
+            return Ok(false);
+        };
+        if let Some(number) = found {
+            in_passing(session.remove(number)).await;
         }
+        in_passing(session.leave()).await;
+        Ok(found.is_some())
     }
 
     fn dialer(&self) -> Dialer<'_> {

@@ -34,6 +34,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::left_out;
+use crate::microsoft::exchange::Protocol;
 use crate::serve::reserve;
 use crate::tls_authority::{ServerIdentity, TlsAuthority};
 use configuration::SWITCHES;
@@ -58,36 +59,21 @@ const PROGRAMS: [&str; 4] = [
 /// How long it may take to start, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(60);
 
-/// What a client comes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Protocol {
-    /// With TLS from the start.
-    Imap,
-    /// With TLS from the start.
-    Pop3,
-    /// With STARTTLS.
-    Smtp,
+/// Dovecot's name of the service.
+fn service(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+        Protocol::Smtp => "submission",
+    }
 }
 
-impl Protocol {
-    const ALL: [Self; 3] = [Self::Imap, Self::Pop3, Self::Smtp];
-
-    /// Dovecot's name of the service.
-    fn service(self) -> &'static str {
-        match self {
-            Self::Imap => "imap",
-            Self::Pop3 => "pop3",
-            Self::Smtp => "submission",
-        }
-    }
-
-    /// The permission that a token needs (facts, 3.1).
-    fn scope(self) -> &'static str {
-        match self {
-            Self::Imap => "IMAP.AccessAsUser.All",
-            Self::Pop3 => "POP.AccessAsUser.All",
-            Self::Smtp => "SMTP.Send",
-        }
+/// The permission that a token needs (facts, 3.1).
+fn scope(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Imap => "IMAP.AccessAsUser.All",
+        Protocol::Pop3 => "POP.AccessAsUser.All",
+        Protocol::Smtp => "SMTP.Send",
     }
 }
 
@@ -276,7 +262,7 @@ impl Dovecot {
                 Some(text) => json!({"nologin": "y", "reason": text}),
                 None => json!({"nologin": "y"}),
             };
-            format!("shared/{}/{mailbox}\n{value}\n", protocol.service())
+            format!("shared/{}/{mailbox}\n{value}\n", service(*protocol))
         });
         let written = self.folder.path().join("switches.new");
         self.owner

@@ -1,7 +1,8 @@
 //! The same on a real server: Dovecot, whose sign-ins the simulated Entra judges.
 
-use simulators::dovecot::{Dovecot, Protocol as Service};
+use simulators::dovecot::Dovecot;
 use simulators::microsoft::directory::account::Obstacle;
+use simulators::microsoft::exchange::Protocol as Service;
 use simulators::shopctrl::Protocol;
 
 use super::by;

@@ -1,6 +1,7 @@
 //! The mailboxes of a document, proved with their owners' stored grants.
 
 use shared::credential::ClientSecret;
+use shared::entra::token::Tokens;
 use shared::failure::Failure;
 use shared::grants::consents::{Grant, Grants};
 use shared::ids::MailboxAddress;
@@ -82,11 +83,22 @@ pub(crate) async fn redeem_grant(
     let grant = grant_of(grants, mailbox)?;
     let redeemer = redeemer(context, secret, mailbox, grant);
     for connections in redeemer.by_resource() {
-        let tokens = redeemer.tokens(&connections, &context.deadline).await?;
-        let stored = store_redeemed(context, mailbox, grant, &tokens, keep).await;
-        stored.map_err(NotRedeemed::Failed)?;
+        redeem_and_store(context, &redeemer, &connections, keep).await?;
     }
     Ok(())
+}
+
+async fn redeem_and_store(
+    context: &Context<'_>,
+    redeemer: &Redeemer<'_>,
+    connections: &[&Connection],
+    keep: Keep,
+) -> Result<Tokens, NotRedeemed> {
+    let tokens = redeemer.tokens(connections, &context.deadline).await?;
+    let Redeemer { mailbox, grant, .. } = redeemer;
+    let stored = store_redeemed(context, mailbox, grant, &tokens, keep).await;
+    stored.map_err(NotRedeemed::Failed)?;
+    Ok(tokens)
 }
 
 /// Redeems it, and opens the mailbox the way that each of its connections does.
@@ -101,9 +113,7 @@ async fn prove_mailbox(
     let redeemer = &redeemer(context, secret, mailbox, grant);
     // The waits for one resource are none of the other's.
     let proofs = redeemer.by_resource().into_iter().map(async |connections| {
-        let tokens = redeemer.tokens(&connections, &context.deadline).await?;
-        let stored = store_redeemed(context, mailbox, grant, &tokens, Keep::WhereOld).await;
-        stored.map_err(NotRedeemed::Failed)?;
+        let tokens = redeem_and_store(context, redeemer, &connections, Keep::WhereOld).await?;
         let broken = open(
             context.clients,
             &context.document,
@@ -152,16 +162,16 @@ fn by_scope_alone(context: &Context<'_>, mailbox: &MailboxAddress) -> String {
 }
 
 fn first(broken: Vec<Broken<'_>>) -> Option<Failure> {
-    let mut failures = broken.into_iter().map(|broken| {
+    let failures = broken.into_iter().map(|broken| {
         let Connection { id, mailbox, .. } = broken.connection;
         let doing = format!("proving connection {id}: {mailbox}");
         let failure = broken.failure.while_doing(&doing);
         warn!(%failure, "a connection cannot be proved");
         failure
     });
-    let first = failures.next();
-    failures.for_each(drop);
-    first
+    // Each is in the log.
+    let failures: Vec<Failure> = failures.collect();
+    failures.into_iter().next()
 }
 
 fn redeemer<'a>(

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::process::Owner;
-use super::{Addresses, HOST, Protocol};
+use super::{Addresses, HOST, scope, service};
+use crate::microsoft::exchange::Protocol;
 use crate::tls_authority::ServerIdentity;
 
 pub(super) const MAIN: &str = "dovecot.conf";
@@ -37,9 +38,9 @@ pub(super) fn write(
     for protocol in Protocol::ALL {
         let filled = fill(
             include_str!("../../dovecot/oauth2.conf.in"),
-            &[("ENTRA", entra), ("SCOPE", protocol.scope())],
+            &[("ENTRA", entra), ("SCOPE", scope(protocol))],
         );
-        file(&format!("oauth2.{}.conf", protocol.service()), &filled)?;
+        file(&format!("oauth2.{}.conf", service(protocol)), &filled)?;
     }
     let filled = fill(
         include_str!("../../dovecot/dovecot.conf.in"),

@@ -177,7 +177,7 @@ async fn each_protocol_wants_the_scope_of_its_own() {
         (Protocol::Pop3, [false, true, false]),
         (Protocol::Smtp, [false, false, true]),
     ] {
-        let scope = format!("https://outlook.office.com/{}", protocol.scope());
+        let scope = format!("https://outlook.office.com/{}", scope(protocol));
         let token = setup.fixture.signed_in(&scope);
         assert_eq!(setup.open(MAILBOX, &token).await, opened, "{scope}");
         for (other, refused) in Protocol::ALL.into_iter().zip(REFUSED) {
