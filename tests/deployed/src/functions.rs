@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use simulators::binaries;
 
+use crate::checkout::repository;
+
 /// Names the folder of those that ship: of each function `<folder>/<function>/bootstrap`.
 const BUILT: &str = "BUILT";
 
@@ -18,7 +20,8 @@ impl Functions {
     /// # Errors
     /// When one is not there, or they do not build.
     pub fn built() -> Result<Self, String> {
-        let Some(folder) = std::env::var_os(BUILT).map(PathBuf::from) else {
+        let named = std::env::var_os(BUILT).map(|folder| repository().join(folder));
+        let Some(folder) = named else {
             return binaries::build().cloned().map(Self);
         };
         let built =

@@ -1,6 +1,5 @@
 //! Both templates deployed, and a mailbox from nothing to its first rotation: the schedule finds it, its owner is mailed
 //! and signs in on the pages, and the new client secret is in Entra, in Secrets Manager and in ShopCtrl.
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,7 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod told;
+mod watched;
+
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,18 +23,11 @@ use deployed::{
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulators::aws::account::{ACCOUNT_ID, REGION};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
 use simulators::browser::{Browser, Page};
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan};
-
-/// Who is mailed.
-const CONTACT: &str = "owner@agency.example";
-/// The queue that hears of the topic's notices.
-const SUBSCRIBER: &str = "subscriber";
-/// As whom contacts are mailed.
-const SENDER: &str = "\"Agency mail\" <shopmail@agency.example>";
+use told::CONTACT;
 
 struct Story {
     _checkout: Checkout,
@@ -71,11 +67,11 @@ impl Story {
         let deploying = Instant::now();
         let system = stacks::deploy_system(&terminal, &parameters).await;
         beside.system_is_deployed(&terminal, &system).await;
-        println!(
-            "deployed in {:.0?}, {:.0?} after nothing was there",
+        say(&format!(
+            "the system was deployed in {:.0?}, {:.0?} after nothing was there",
             deploying.elapsed(),
             begun.elapsed()
-        );
+        ));
         Self {
             _checkout: checkout,
             mini_stack,
@@ -114,6 +110,39 @@ impl Story {
         stacks::deploy_mailbox(&self.terminal, "shopmail-orders", &parameters).await
     }
 
+    /// README's steps for a mailbox: its stack, its document, and the rotation on, which tests the configuration.
+    async fn install_mailbox(&self) {
+        let stack = self.deploy_mailbox("off").await;
+        for secret in ["shopmail/orders", "shopmail/orders/grants"] {
+            self.beside.take_over(secret).await;
+        }
+        assert!(self.secret().versions.is_empty(), "made without a value");
+        let current = || {
+            self.secret()
+                .labelled(CURRENT)
+                .map(|current| current.id.clone())
+        };
+        self.terminal.run(&stack["PutCommand"]).await;
+        let put = current();
+        self.terminal.run(&stack["PutCommand"]).await;
+        assert_eq!(
+            (current(), put.is_some()),
+            (put, true),
+            "the second time changes nothing"
+        );
+        self.deploy_mailbox("on").await;
+        let rules = json!({"ScheduleExpression": "rate(160 days)", "Duration": "4h"});
+        let function = &self.system["RotationFunctionArn"];
+        self.beside
+            .schedule_rotation("shopmail/orders", function, rules)
+            .await;
+        self.beside.world.secrets_manager.all_settled().await;
+        let ended = self.ended();
+        // The schedule's check may have come since.
+        let tested = ["TestRotationStarted", "TestRotationSucceeded"].map(str::to_owned);
+        assert!(ended.starts_with(&tested), "{ended:?}");
+    }
+
     fn secret(&self) -> Secret {
         let secrets = &self.beside.world.secrets_manager;
         secrets.snapshot(&self.mailbox.secret).unwrap()
@@ -129,60 +158,6 @@ impl Story {
             Some(reason) => format!("{}: {reason}", record.event),
         });
         told.collect()
-    }
-
-    /// Somebody hears of the topic's notices, and can be asked for them: a queue, for MiniStack's mails are gone.
-    async fn subscribe(&self) {
-        let topic = &self.system["NoticesTopicArn"];
-        let subscribe = format!(
-            "aws sqs create-queue --queue-name {SUBSCRIBER} && \
-             aws sns subscribe --topic-arn {topic} --protocol sqs \
-             --notification-endpoint arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{SUBSCRIBER}"
-        );
-        self.terminal.run(&subscribe).await;
-    }
-
-    /// Waits for a notice of the topic with this in its subject, and returns its text.
-    async fn notice(&self, subject: &str) -> String {
-        until(&format!("a notice: {subject}"), async || {
-            let queued = self.mini_stack.queued(SUBSCRIBER).await;
-            queued.iter().find_map(|body| {
-                let notice: Value = serde_json::from_str(body).unwrap();
-                let is_it = notice["Subject"].as_str()?.contains(subject);
-                is_it.then(|| notice["Message"].as_str().unwrap().to_owned())
-            })
-        })
-        .await
-    }
-
-    /// Has contacts mailed themselves, as README says it: what else was given stays.
-    async fn mail_contacts(&self) {
-        let identity = "aws sesv2 create-email-identity --email-identity agency.example";
-        self.terminal.run(identity).await;
-        let sender = [
-            ("MailFrom", "shopmail@agency.example"),
-            ("MailFromName", "Agency mail"),
-        ];
-        let system = stacks::deploy_system(&self.terminal, &sender).await;
-        assert_eq!(
-            system, self.system,
-            "an update leaves what others were told"
-        );
-    }
-
-    /// Waits for a mail to the contact with this in its subject.
-    async fn mail(&self, subject: &str) {
-        until(&format!("a mail: {subject}"), async || {
-            let mails = self.mini_stack.mails().await;
-            let is_it = |mail: &&Value| {
-                let said = mail["Subject"].as_str().unwrap_or_default();
-                mail["To"] == json!([CONTACT]) && said.contains(subject)
-            };
-            let mail = mails.iter().find(is_it)?;
-            assert_eq!(mail["Source"], SENDER);
-            Some(())
-        })
-        .await;
     }
 
     /// The new client secret is the one in use everywhere, and nothing else was touched.
@@ -213,66 +188,15 @@ impl Story {
         }
         assert_eq!(world.shopctrl.outages(), vec![], "no direction was out");
     }
-
-    /// A command's answer, one word a line.
-    async fn words(&self, command: &str) -> BTreeSet<String> {
-        let told = self.terminal.run(command).await;
-        told.split_whitespace().map(str::to_owned).collect()
-    }
-
-    /// What the stack has besides what the story goes through.
-    async fn assert_watched(&self) {
-        let named: BTreeSet<&str> = self.system.keys().map(String::as_str).collect();
-        let outputs = [
-            "CallbackUrl",
-            "NoticesTopicArn",
-            "RotationFunctionArn",
-            "RotationRoleArn",
-        ];
-        assert_eq!(named, outputs.into());
-        let callback = format!("{}/callback", self.beside.world.callback_url);
-        assert_eq!(self.system["CallbackUrl"], callback);
-        let topic = &self.system["NoticesTopicArn"];
-        let alarms = self
-            .words(&format!(
-                "aws cloudwatch describe-alarms --output text \
-                 --query \"MetricAlarms[?AlarmActions==['{topic}']].AlarmName\""
-            ))
-            .await;
-        for alarm in ALARMS {
-            let is_it = |name: &String| name.starts_with(&format!("shopmail-{alarm}-"));
-            assert!(alarms.iter().any(is_it), "{alarm} in {alarms:?}");
-        }
-        assert_eq!(alarms.len(), ALARMS.len(), "{alarms:?}");
-        for function in ["rotation", "expiry-checker", "oauth-callback", "notifier"] {
-            let group = format!("/aws/lambda/shopmail-{function}");
-            let kept = format!(
-                "aws logs describe-log-groups --log-group-name-prefix {group} \
-                 --query 'logGroups[].retentionInDays' --output text"
-            );
-            assert_eq!(self.words(&kept).await, ["90".to_owned()].into());
-            let lines = format!(
-                "aws logs filter-log-events --log-group-name {group} --query 'events[].message' \
-                 --output text"
-            );
-            let lines = self.terminal.run(&lines).await;
-            assert!(lines.contains("\"level\":\"INFO\""), "{group}: {lines}");
-        }
-    }
 }
 
-/// But for NoticesLost, which MiniStack cannot have.
-const ALARMS: [&str; 9] = [
-    "CallbackFails",
-    "CheckerFails",
-    "CheckerSilent",
-    "EndNearWithoutRotation",
-    "EndNotKnown",
-    "MailUnsent",
-    "MailboxesNotWell",
-    "NoticesLate",
-    "RotationCutOff",
-];
+/// A header that every answer of an HTTP API has.
+const OF_AN_HTTP_API: &str = "apigw-requestid";
+
+/// A line that is seen of a test that passes, too.
+fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
 
 /// The link in a mail's text.
 fn link(text: &str, pages: &str) -> String {
@@ -310,42 +234,23 @@ async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_
         return;
     };
     let story = Story::begin(&programs).await;
-    let (beside, pages) = (&story.beside, &story.beside.world.callback_url);
     story.subscribe().await;
-
-    let stack = story.deploy_mailbox("off").await;
-    for secret in ["shopmail/orders", "shopmail/orders/grants"] {
-        beside.take_over(secret).await;
-    }
-    assert!(story.secret().versions.is_empty(), "made without a value");
-    story.terminal.run(&stack["PutCommand"]).await;
-    let put = story.secret().labelled(CURRENT).unwrap().id.clone();
-    story.terminal.run(&stack["PutCommand"]).await;
-    assert_eq!(story.secret().labelled(CURRENT).unwrap().id, put, "once");
-    story.deploy_mailbox("on").await;
-    let rules = json!({"ScheduleExpression": "rate(160 days)", "Duration": "4h"});
-    let function = &story.system["RotationFunctionArn"];
-    beside
-        .schedule_rotation("shopmail/orders", function, rules)
-        .await;
-    beside.world.secrets_manager.all_settled().await;
-    assert_eq!(
-        story.ended(),
-        ["TestRotationStarted", "TestRotationSucceeded"]
-    );
+    story.install_mailbox().await;
 
     // The schedule's check asks for the rotation, which waits for the owner.
     let notice = story.notice("sign in once").await;
     assert!(notice.contains(CONTACT), "whom it is for: {notice}");
     story.mail_contacts().await;
+    let pages = &story.beside.world.callback_url;
     let (first, last) = sign_in(&link(&notice, pages), &story.mailbox).await;
-    assert!(first.headers.contains_key("apigw-requestid"), "{first:?}");
+    assert!(first.headers.contains_key(OF_AN_HTTP_API), "{first:?}");
     assert!(first.headers.contains_key("set-cookie"), "{first:?}");
     assert_eq!(last.heading(), "Thank you, that was all", "{}", last.body);
     until("the rotation ends", async || {
-        story
-            .ended()
-            .contains(&"RotationSucceeded".to_owned())
+        let ended = story.ended();
+        ended
+            .iter()
+            .any(|end| end == "RotationSucceeded")
             .then_some(())
     })
     .await;
@@ -353,12 +258,11 @@ async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_
     story.mail("all is well, renewed until").await;
     story.assert_watched().await;
 
-    let nowhere = Browser::default()
-        .get(&format!("{pages}/nowhere"))
-        .await
-        .unwrap();
+    // All that people ask for goes to the function.
+    let nowhere = format!("{pages}/nowhere");
+    let page = Browser::default().get(&nowhere).await.unwrap();
     assert_eq!(
-        (nowhere.status, nowhere.heading()),
+        (page.status, page.heading()),
         (404, "There is nothing here")
     );
 }
