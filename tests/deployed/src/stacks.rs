@@ -18,10 +18,12 @@ pub type Outputs = BTreeMap<String, String>;
 /// When it does not deploy.
 pub async fn deploy_system(terminal: &Terminal, parameters: &[(&str, &str)]) -> Outputs {
     // SAM divides a parameter at spaces, unless its value stands between quotation marks.
-    let parameters = parameters
-        .iter()
-        .map(|(name, value)| format!(" '{name}=\"{}\"'", value.replace('"', "\\\"")));
-    let parameters: String = parameters.collect();
+    let in_marks = |value: &str| format!("\"{}\"", value.replace('"', "\\\""));
+    let parameters = words(
+        parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={}", in_marks(value))),
+    );
     terminal
         .run(&format!(
             "sam deploy --stack-name {SYSTEM} --resolve-s3 --capabilities CAPABILITY_NAMED_IAM \
@@ -40,10 +42,11 @@ pub async fn deploy_mailbox(
     stack: &str,
     parameters: &[(&str, &str)],
 ) -> Outputs {
-    let parameters = parameters
-        .iter()
-        .map(|(name, value)| format!(" '{name}={value}'"));
-    let parameters: String = parameters.collect();
+    let parameters = words(
+        parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
     terminal
         .run(&format!(
             "aws cloudformation deploy --template-file infra/mailbox.yaml --stack-name {stack} \
@@ -83,4 +86,10 @@ pub async fn resource(terminal: &Terminal, stack: &str, logical_id: &str) -> Str
         ))
         .await;
     told.trim().to_owned()
+}
+
+/// Each as one word of the shell's, whatever is in it.
+fn words(words: impl Iterator<Item = String>) -> String {
+    let words = words.map(|word| format!(" '{}'", word.replace('\'', r"'\''")));
+    words.collect()
 }
