@@ -4,7 +4,7 @@
 mod asked;
 mod denied;
 mod policy;
-
+pub mod table;
 pub mod used;
 
 use std::collections::BTreeMap;
