@@ -128,7 +128,7 @@ fn every_link_within_the_project_leads_to_a_file_and_a_heading_that_are_there() 
 fn every_document_that_code_or_a_template_names_is_there_with_its_heading() {
     let files = files();
     let mut missing = Vec::new();
-    for source in with_ending(&files, &["rs", "yaml", "snap", "toml"]) {
+    for source in with_ending(&files, &["rs", "yaml", "snap", "toml", "py"]) {
         let text = read(source)
             .split_whitespace()
             .collect::<Vec<_>>()
