@@ -15,21 +15,11 @@ class Refused(Exception):
         self.code = code
 
 
-def run(*arguments: str, given: dict[str, Any] | None = None) -> str:
-    """Runs a command. What is `given` goes in as --cli-input-json by standard input: no secret is an argument, which
-    every process of the machine may read, and none is in a file."""
-    command = ["aws", *arguments]
-    if given is not None:
-        command += ["--cli-input-json", "file:///dev/stdin"]
+def run(*arguments: str, given: str | None = None) -> str:
+    """Runs a command. What is `given` is its standard input, for an argument `file:///dev/stdin`: so no secret is an
+    argument, which every process of the machine may read, and none is in a file."""
     try:
-        ended = subprocess.run(
-            command,
-            input=None if given is None else json.dumps(given),
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = subprocess.run(["aws", *arguments], input=given or "", capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise Refused("aws", "", "the AWS CLI is not installed") from None
     if ended.returncode != 0:
@@ -40,7 +30,7 @@ def run(*arguments: str, given: dict[str, Any] | None = None) -> str:
     return ended.stdout
 
 
-def ask(*arguments: str, given: dict[str, Any] | None = None) -> Any:
+def ask(*arguments: str) -> Any:
     """Runs a command and reads its answer."""
-    said = run(*arguments, "--output", "json", given=given)
+    said = run(*arguments, "--output", "json")
     return json.loads(said) if said.strip() else {}

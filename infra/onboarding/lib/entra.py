@@ -22,7 +22,7 @@ CLOUDS = {
     "china": ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
 }
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# The front of the names that rotations of this system give (docs/glossary.md, marker).
+# The front of the names that rotations of this system give (docs/glossary.md, A credential's life: the marker).
 MARKERS = ("smr1/", "smr2/")
 
 
