@@ -8,7 +8,8 @@ from pathlib import Path
 from lib import aws
 from lib.mailbox import Mailbox, Stuck
 
-TEMPLATE = Path(__file__).parent.parent.parent / "mailbox.yaml"
+# Beside the programs, as they were called.
+TEMPLATE = Path(sys.argv[0]).parent.parent / "mailbox.yaml"
 
 
 def treat(mailboxes: list[tuple[str, dict[str, str]]], apply: bool, with_document: bool) -> tuple[int, int]:
