@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use crate::support::samples;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -60,7 +62,11 @@ fn headings(markdown: &str) -> Vec<String> {
 /// The anchor that GitHub makes of a heading.
 fn anchor(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-    let kept = heading.to_lowercase().chars().filter(kept).collect::<String>();
+    let kept = heading
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .collect::<String>();
     kept.replace(' ', "-")
 }
 
@@ -87,7 +93,11 @@ fn leads_somewhere(document: &Path, link: &str) -> bool {
     let Some(target) = target.filter(|target| target.exists()) else {
         return false;
     };
-    let has = || headings(&read(&target)).iter().any(|heading| anchor(heading) == wanted);
+    let has = || {
+        headings(&read(&target))
+            .iter()
+            .any(|heading| anchor(heading) == wanted)
+    };
     wanted.is_empty() || has()
 }
 
@@ -98,7 +108,10 @@ fn every_link_within_the_project_leads_to_a_file_and_a_heading_that_are_there() 
     let mut followed = 0;
     for document in with_ending(&files, &["md"]) {
         let text = prose(&read(document));
-        let links = text.split("](").skip(1).filter_map(|after| after.split(')').next());
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|after| after.split(')').next());
         for link in links.filter(|link| !link.contains("://")) {
             followed += 1;
             if !leads_somewhere(document, link) {
@@ -116,14 +129,19 @@ fn every_document_that_code_or_a_template_names_is_there_with_its_heading() {
     let files = files();
     let mut missing = Vec::new();
     for source in with_ending(&files, &["rs", "yaml", "snap", "toml"]) {
-        let text = read(source).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = read(source)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         for named in text.split("(docs/").skip(1) {
             let Some((name, rest)) = named.split_once(".md") else {
                 continue;
             };
             let document = root().join(format!("docs/{name}.md"));
             let headings = document.is_file().then(|| headings(&read(&document)));
-            let heading = rest.strip_prefix(", ").and_then(|rest| rest.split([')', ':']).next());
+            let heading = rest
+                .strip_prefix(", ")
+                .and_then(|rest| rest.split([')', ':']).next());
             let has = |headings: &[String]| {
                 heading.is_none_or(|wanted| headings.iter().any(|is| is.starts_with(wanted)))
             };
@@ -157,6 +175,18 @@ fn every_source_file_that_a_document_names_is_there() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_sample_payload_is_in_the_list_and_nothing_else() {
+    let listed: BTreeSet<String> = samples::listed()
+        .into_iter()
+        .map(|sample| sample.file)
+        .collect();
+    let files = std::fs::read_dir(samples::folder()).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let there: BTreeSet<String> = names.filter(|name| name.ends_with(".json")).collect();
+    assert_eq!(listed, there);
 }
 
 #[test]

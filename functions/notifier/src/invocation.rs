@@ -99,3 +99,16 @@ fn read(event: &Value) -> Received {
         (Err(failure), _) | (Ok(None), Err(failure)) => Received::Unreadable(failure),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_payload_is_a_batch_of_two_events_to_mail() {
+        let sample = include_str!("../../../infra/events/notices.json");
+        let invocation = Invocation::read(&serde_json::from_str(sample).unwrap());
+        assert_eq!(invocation.message_ids.as_ref().map(Vec::len), Some(2));
+        assert_eq!(invocation.notices().len(), 2);
+    }
+}
