@@ -1,0 +1,38 @@
+//! The templates, deployed through CloudFormation with the functions that are built, into an AWS that others wrote:
+//! [MiniStack](https://ministack.org), as a process on a port of the system's choice, without a container.
+//!
+//! ```ignore
+//! let Some(programs) = Programs::or_say("the_name_of_the_test") else { return };
+//! let mini_stack = MiniStack::start(&programs, Access::Open).await;
+//! let checkout = Checkout::new(&Templates::for_mini_stack(), &Functions::built()?);
+//! let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
+//! let outputs = stacks::deploy_system(&terminal, &[("NotifyEmail", "it@shop.example")]).await;
+//! ```
+//!
+//! What MiniStack lacks is worked round in
+//! the test's copy of the templates ([`Templates`]) and never in the templates; docs/decisions.md has the list.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "it serves tests, and fails as they do"
+)]
+
+pub mod checkout;
+pub mod functions;
+pub mod mini_stack;
+pub mod programs;
+pub mod secrets;
+pub mod stacks;
+pub mod templates;
+pub mod terminal;
+pub mod until;
+
+pub use checkout::Checkout;
+pub use functions::Functions;
+pub use mini_stack::{Access, MiniStack};
+pub use programs::Programs;
+pub use templates::{Template, Templates};
+pub use terminal::Terminal;

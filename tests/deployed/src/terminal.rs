@@ -1,0 +1,98 @@
+//! Somebody's terminal: commands as documents have them, in a checkout, with MiniStack for AWS.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::checkout::Checkout;
+use crate::programs::Programs;
+
+/// A terminal.
+pub struct Terminal {
+    folder: PathBuf,
+    /// Without a configuration of AWS's.
+    home: TempDir,
+    path: OsString,
+    env: BTreeMap<String, String>,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// Whether it ended with status 0.
+    pub succeeded: bool,
+    /// Its standard output.
+    pub output: String,
+    /// Its standard error.
+    pub errors: String,
+}
+
+impl Terminal {
+    /// One in this checkout, with nothing in its environment but these variables, and `aws` and `sam` in its path.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    #[must_use]
+    pub fn new(checkout: &Checkout, programs: &Programs, env: BTreeMap<String, String>) -> Self {
+        let own = [&programs.aws, &programs.sam];
+        let own = own.into_iter().filter_map(|program| program.parent());
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let folders = own
+            .map(PathBuf::from)
+            .chain(std::env::split_paths(&inherited));
+        Self {
+            folder: checkout.path().to_owned(),
+            home: tempfile::tempdir().expect("a folder"),
+            path: std::env::join_paths(folders).expect("a path"),
+            env,
+        }
+    }
+
+    /// The same with a variable more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Runs a line, or several, in bash, and returns its output.
+    ///
+    /// # Panics
+    /// When it does not end with status 0.
+    pub async fn run(&self, command: &str) -> String {
+        let ran = self.try_to_run(command).await;
+        assert!(ran.succeeded, "{command}\n{}{}", ran.output, ran.errors);
+        ran.output
+    }
+
+    /// Runs a line, or several, in bash.
+    ///
+    /// # Panics
+    /// When there is no bash.
+    pub async fn try_to_run(&self, command: &str) -> Ran {
+        let ended = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", command])
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", self.home.path())
+            .env("LC_ALL", "C.UTF-8")
+            .env("SAM_CLI_TELEMETRY", "0")
+            .envs(&self.env)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("bash");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ran {
+            succeeded: ended.status.success(),
+            output: text(ended.stdout),
+            errors: text(ended.stderr),
+        }
+    }
+}
