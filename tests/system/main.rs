@@ -41,6 +41,7 @@ mod mail_protocols;
 mod many_values;
 mod model;
 mod odd_answers;
+mod onboarding;
 mod policy;
 mod recovery;
 mod repeated_steps;
