@@ -9,7 +9,7 @@
 //! let outputs = stacks::deploy_system(&terminal, &[("NotifyEmail", "it@shop.example")]).await;
 //! ```
 //!
-//! What MiniStack lacks is worked round in
+//! [`Beside`] adds the simulated Secrets Manager, Entra, Exchange and ShopCtrl. What MiniStack lacks is worked round in
 //! the test's copy of the templates ([`Templates`]) and never in the templates; docs/decisions.md has the list.
 
 #![allow(
@@ -20,9 +20,12 @@
     reason = "it serves tests, and fails as they do"
 )]
 
+pub mod beside;
 pub mod checkout;
 pub mod functions;
+pub mod lambda;
 pub mod mini_stack;
+mod pages;
 pub mod programs;
 pub mod secrets;
 pub mod stacks;
@@ -30,6 +33,7 @@ pub mod templates;
 pub mod terminal;
 pub mod until;
 
+pub use beside::Beside;
 pub use checkout::Checkout;
 pub use functions::Functions;
 pub use mini_stack::{Access, MiniStack};

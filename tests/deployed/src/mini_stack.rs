@@ -37,7 +37,7 @@ pub struct MiniStack {
     pub url: String,
     /// Its state, its log and the code that it runs.
     folder: TempDir,
-    http: Client,
+    pub(crate) http: Client,
     /// Kept as long as it lives.
     _reserved: TcpSocket,
 }
@@ -121,6 +121,19 @@ impl MiniStack {
     /// When there is no answer.
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.http.send(request).await.expect("MiniStack answers")
+    }
+
+    /// The mails that SES has sent, as MiniStack shows them: `To`, `Source`, `Subject`, `BodyText`, `BodyHtml`.
+    ///
+    /// # Panics
+    /// When it does not show them.
+    pub async fn mails(&self) -> Vec<Value> {
+        let url = format!("{}/_ministack/ses/messages?account={ACCOUNT_ID}", self.url);
+        let request = Request::get(url).body(Bytes::new()).expect("a request");
+        let answer = self.send(request).await;
+        let told: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        let mails = told["messages"][ACCOUNT_ID].as_array();
+        mails.cloned().unwrap_or_default()
     }
 
     /// What it has told so far.

@@ -70,3 +70,17 @@ pub async fn outputs(terminal: &Terminal, stack: &str) -> Outputs {
         .filter_map(|output| Some((text(output, "OutputKey")?, text(output, "OutputValue")?)))
         .collect()
 }
+
+/// What a stack's resource is called in its service.
+///
+/// # Panics
+/// When there is no such resource.
+pub async fn resource(terminal: &Terminal, stack: &str, logical_id: &str) -> String {
+    let told = terminal
+        .run(&format!(
+            "aws cloudformation describe-stack-resource --stack-name {stack} --logical-resource-id {logical_id} \
+             --query StackResourceDetail.PhysicalResourceId --output text"
+        ))
+        .await;
+    told.trim().to_owned()
+}

@@ -8,7 +8,13 @@ mod gaps;
 use std::collections::BTreeMap;
 use std::fs;
 
+use serde_json::Value;
+
 use crate::checkout::repository;
+
+/// How far in template.yaml has a variable of all functions, and of one.
+const ALL_FUNCTIONS: usize = 8;
+const ONE_FUNCTION: usize = 10;
 
 /// Both.
 #[derive(Debug, Clone)]
@@ -54,6 +60,20 @@ impl Templates {
     pub fn with_pages_at(mut self, url: &str) -> Self {
         self.system.replace("!GetAtt HttpApi.ApiEndpoint", url);
         self.system.replace("${HttpApi.ApiEndpoint}", url);
+        self
+    }
+
+    /// ShopCtrl is reached without TLS: the simulated one has none.
+    ///
+    /// # Panics
+    /// When the template does not ask for TLS.
+    #[must_use]
+    pub fn with_shopctrl_on_loopback(mut self) -> Self {
+        let tls = "AllowedPattern: ^https://[^\"\\s]+[^/\"\\s]$";
+        self.mailbox.replace(
+            tls,
+            "AllowedPattern: ^http://127[.]0[.]0[.]1:[^\"\\s]+[^/\"\\s]$",
+        );
         self
     }
 
@@ -112,31 +132,26 @@ impl Template {
 
     /// Gives the functions a setting: instead of the template's wherever there is one, else to all functions.
     fn set(&mut self, name: &str, value: &str) {
-        let quoted = serde_json::Value::from(value); // JSON's quoting is YAML's, too
-        let own = format!("          {name}: ");
-        if self.0.contains(&own) {
-            let lines = self
-                .0
-                .split_inclusive('\n')
-                .map(|line| match line.starts_with(&own) {
-                    true => format!("{own}{quoted}\n"),
-                    false => line.to_owned(),
-                });
-            self.0 = lines.collect();
-            return;
+        let quoted = Value::from(value); // JSON's quoting is YAML's, too
+        let variable = format!("{name}: ");
+        let is_it = |line: &str| {
+            let (spaces, text) = line.split_at(line.len() - line.trim_start().len());
+            let is_variable = [ALL_FUNCTIONS, ONE_FUNCTION].contains(&spaces.len());
+            is_variable && text.starts_with(&variable)
+        };
+        if !self.0.lines().any(is_it) {
+            let first = format!("{}EVENT_BUS: !Ref EventBus\n", " ".repeat(ALL_FUNCTIONS));
+            let more = format!("{}{variable}{quoted}\n", " ".repeat(ALL_FUNCTIONS));
+            return self.replace(&first, &format!("{first}{more}"));
         }
-        let all = "        EVENT_BUS: !Ref EventBus\n";
-        if self.0.contains(&format!("        {name}: ")) {
-            let lines = self.0.split_inclusive('\n').map(|line| {
-                match line.starts_with(&format!("        {name}: ")) {
-                    true => format!("        {name}: {quoted}\n"),
-                    false => line.to_owned(),
-                }
-            });
-            self.0 = lines.collect();
-            return;
-        }
-        self.replace(all, &format!("{all}        {name}: {quoted}\n"));
+        let lines = self.0.split_inclusive('\n').map(|line| match is_it(line) {
+            true => format!(
+                "{}{variable}{quoted}\n",
+                &line[..line.len() - line.trim_start().len()]
+            ),
+            false => line.to_owned(),
+        });
+        self.0 = lines.collect();
     }
 }
 

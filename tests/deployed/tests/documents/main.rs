@@ -16,7 +16,7 @@ use commands::{Command, of_all};
 use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal};
 use part::Part;
 use reader::root;
-use system::System;
+use system::Ground;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -67,9 +67,10 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_does_what_it_says() {
-    let Some(system) = System::or_say("every_command_of_the_runbook_does_what_it_says").await else {
+    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await else {
         return;
     };
+    let system = ground.deployed().await;
     let system = Rc::new(system);
     let owns: Vec<_> = parts().map(|part| system.add(part)).collect();
     system.check().await;

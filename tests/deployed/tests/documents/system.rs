@@ -5,21 +5,92 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks};
-use serde_json::Value;
+use deployed::{
+    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
+};
+use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
 use simulators::world::{Mailbox, MailboxPlan, World};
 use tempfile::TempDir;
 
 use crate::part::Part;
-use crate::reader::Reader;
+use crate::reader::{Reader, root};
 
+/// The simulated services beside MiniStack, and a checkout after `sam build`.
+pub struct Ground {
+    pub beside: Beside,
+    pub checkout: Checkout,
+    /// What a reader's shell has.
+    pub variables: BTreeMap<String, String>,
+    programs: Programs,
+    folder: TempDir,
+}
+
+impl Ground {
+    /// Nothing is deployed yet; none where a program is missing.
+    pub async fn or_say(test: &str) -> Option<Self> {
+        let programs = Programs::or_say(test)?;
+        let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
+        let beside = Beside::start(&mini_stack).await;
+        let templates = Templates::for_mini_stack()
+            .with_pages_at(&beside.world.callback_url)
+            .with_shopctrl_on_loopback()
+            .with_settings(&beside.settings());
+        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("authority.pem");
+        std::fs::write(&roots, beside.world.authority.pem()).unwrap();
+        let mut variables = mini_stack.client_env();
+        let own = [
+            ("HOME", folder.path().display().to_string()),
+            ("PATH", path(&programs)),
+            ("LC_ALL", "C.UTF-8".to_owned()),
+            ("SSL_CERT_FILE", roots.display().to_string()),
+            ("SAM_CLI_TELEMETRY", "0".to_owned()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", beside.secrets_manager_url()),
+        ];
+        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Some(Self {
+            beside,
+            checkout,
+            variables,
+            programs,
+            folder,
+        })
+    }
+
+    /// A terminal of whoever installs it.
+    pub fn terminal(&self) -> Terminal {
+        Terminal::new(&self.checkout, &self.programs, self.variables.clone())
+    }
+
+    /// With the system deployed.
+    pub async fn deployed(self) -> System {
+        let terminal = self.terminal();
+        let to = [("NotifyEmail", "it@shop.example")];
+        let outputs = stacks::deploy_system(&terminal, &to).await;
+        self.beside.system_is_deployed(&terminal, &outputs).await;
+        System {
+            world: Arc::clone(&self.beside.world),
+            ground: self,
+            shops: AtomicI64::new(20),
+        }
+    }
+}
+
+/// Ours stand before the others.
+fn path(programs: &Programs) -> String {
+    let stand_ins = root().join("tests/deployed/tests/documents/programs");
+    let own = [&programs.aws, &programs.sam].map(|program| program.parent().unwrap().to_owned());
+    let inherited = std::env::var_os("PATH").unwrap();
+    let all = [stand_ins].into_iter().chain(own).chain(std::env::split_paths(&inherited));
+    std::env::join_paths(all).unwrap().into_string().unwrap()
+}
+
+/// The deployed system.
 pub struct System {
     pub world: Arc<World>,
-    mini_stack: MiniStack,
-    settings: BTreeMap<String, String>,
-    variables: BTreeMap<String, String>,
-    folder: TempDir,
+    ground: Ground,
     shops: AtomicI64,
 }
 
@@ -31,73 +102,22 @@ pub struct Own {
 }
 
 impl System {
-    /// One that is deployed, unless a program is missing.
-    pub async fn or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
-        let functions = Functions::built().unwrap();
-        let world = Arc::new(World::start(simulators::world::short_waits()).await.unwrap());
-        let mini_stack = MiniStack::start(&programs, Access::Open).await;
-        let mut settings = world.lambda.function("rotation").unwrap().env.clone();
-        settings.retain(|name, _| {
-            !name.starts_with("AWS_")
-                || name == "AWS_ENDPOINT_URL_SECRETS_MANAGER"
-                || name == "AWS_ENDPOINT_URL_STS"
-        });
-        for own in ["CALLBACK_URL", "NOTICES_TOPIC", "ROTATION_FUNCTION"] {
-            settings.remove(own);
-        }
-        let templates = Templates::for_mini_stack()
-            .with_pages_at(&world.callback_url)
-            .with_settings(&settings);
-        let checkout = Checkout::new(&templates, &functions);
-        let mut env = mini_stack.client_env();
-        let terminal = Terminal::new(&checkout, &programs, env.clone());
-        stacks::deploy_system(&terminal, &[("NotifyEmail", "it@shop.example")]).await;
-        let url = mini_stack.url.clone();
-        let invoker = move |_: String, payload: Value| -> futures_util::future::BoxFuture<'static, Result<(), String>> {
-            let url = url.clone();
-            Box::pin(async move {
-                let limits = shared::http::Limits { connect: shared::period::Period::seconds(5), request: shared::period::Period::seconds(900) };
-                let http = shared::http::Client::new(limits).unwrap();
-                let request = http::Request::post(format!("{url}/2015-03-31/functions/shopmail-rotation/invocations"))
-                    .header("authorization", "AWS4-HMAC-SHA256 Credential=123456789012/20270101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0")
-                    .body(bytes::Bytes::from(payload.to_string())).unwrap();
-                let answer = http.send(request).await.unwrap();
-                let body = String::from_utf8_lossy(answer.body()).into_owned();
-                match answer.headers().get("x-amz-function-error") { None => Ok(()), Some(_) => Err(body) }
-            })
-        };
-        world.secrets_manager.set_invoker(Arc::new(invoker));
-        world.sts.set_default_principal(simulators::aws::sts::Principal { role_arn: simulators::world::ROTATION_ROLE.to_owned(), function_arn: None, session_ends: None });
-        env.insert("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), settings["AWS_ENDPOINT_URL_SECRETS_MANAGER"].clone());
-        let folder = tempfile::tempdir().unwrap();
-        env.insert("HOME".to_owned(), folder.path().display().to_string());
-        let stand_ins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/programs");
-        let path = std::env::var("PATH").unwrap();
-        let own = programs.aws.parent().unwrap().display();
-        env.insert("PATH".to_owned(), format!("{}:{own}:{path}", stand_ins.display()));
-        env.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
-        let roots = folder.path().join("authority.pem");
-        std::fs::write(&roots, world.authority.pem()).unwrap();
-        env.insert("SSL_CERT_FILE".to_owned(), roots.display().to_string());
-        Some(Self { world, mini_stack, settings, variables: env, folder, shops: AtomicI64::new(20) })
-    }
-
     /// Microsoft's addresses, and those of the simulated services.
     pub fn microsoft(&self) -> Vec<(String, String)> {
+        let settings = self.ground.beside.settings();
         [
             ("https://login.microsoftonline.com", "ENTRA_URL"),
             ("outlook.office365.com:993", "IMAP_SERVER"),
             ("outlook.office365.com:995", "POP3_SERVER"),
             ("smtp.office365.com:587", "SMTP_SERVER"),
         ]
-        .map(|(vendor, setting)| (vendor.to_owned(), self.settings[setting].clone()))
+        .map(|(vendor, setting)| (vendor.to_owned(), settings[setting].clone()))
         .into()
     }
 
     /// What the folder has that a reader stands in: this project's `infra`, with the reader's mailbox in the payloads.
     fn give(&self, own: &Own) {
-        let (infra, repository) = (own.folder.join("infra"), crate::reader::root().join("infra"));
+        let (infra, repository) = (own.folder.join("infra"), root().join("infra"));
         let events = infra.join("events");
         std::fs::create_dir_all(&events).unwrap();
         for payload in std::fs::read_dir(repository.join("events")).unwrap() {
@@ -118,7 +138,7 @@ impl System {
             shop_id,
             ..(part.plan)()
         };
-        let folder = self.folder.path().join(&name);
+        let folder = self.ground.folder.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
         let own = Own {
             name,
@@ -131,16 +151,14 @@ impl System {
 
     /// A check of all mailboxes.
     pub async fn check(&self) {
-        let (mini_stack, body) = (&self.mini_stack, bytes::Bytes::from("{\"dry_run\": false}"));
-        let request = http::Request::post(format!("{}/2015-03-31/functions/shopmail-expiry-checker/invocations", mini_stack.url))
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=123456789012/20270101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0")
-            .body(body).unwrap();
-        let answer = mini_stack.send(request).await;
-        assert!(answer.headers().get("x-amz-function-error").is_none(), "{answer:?}");
+        let functions = &self.ground.beside.functions;
+        let check = functions.invoke("shopmail-expiry-checker", &json!({"dry_run": false})).await;
+        let checked = check.unwrap();
+        assert_eq!(checked.function_error, None, "{}", checked.payload);
     }
 
     pub fn reader(&self, document: &'static str, parts: &[&'static str], own: &Own) -> Reader {
-        let mut reader = Reader::of(document, parts, &own.folder, &self.variables);
+        let mut reader = Reader::of(document, parts, &own.folder, &self.ground.variables);
         reader.puts("shopmail/orders", &own.mailbox.secret);
         reader.puts("orders@shop.example", &own.mailbox.address);
         for direction in ["in", "out"] {

@@ -146,6 +146,20 @@ impl<L: Functions> World<L> {
     /// # Errors
     /// When a name is taken.
     pub fn add_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, String> {
+        let (app, mailbox) = self.add_without_secrets(plan)?;
+        let arn = self.add_secrets(plan, &app, mailbox.oid)?;
+        Ok(Mailbox { arn, ..mailbox })
+    }
+
+    /// The same as it is before this system is installed: nothing of it is in Secrets Manager, and it has no ARN.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn add_uninstalled_mailbox(&self, plan: &MailboxPlan) -> Result<Mailbox, String> {
+        self.add_without_secrets(plan).map(|(_, mailbox)| mailbox)
+    }
+
+    fn add_without_secrets(&self, plan: &MailboxPlan) -> Result<(App, Mailbox), String> {
         let app = match &plan.beside {
             None => self.add_app(plan)?,
             Some(beside) => {
@@ -168,10 +182,9 @@ impl<L: Functions> World<L> {
         self.directory
             .consent(oid, app.ids.app_id, &plan.consented());
         self.add_shop(plan, &app)?;
-        let arn = self.add_secrets(plan, &app, oid)?;
-        Ok(Mailbox {
+        let mailbox = Mailbox {
             secret: format!("shopmail/{}", plan.name),
-            arn,
+            arn: String::new(),
             app: app.ids,
             address: plan.address.clone(),
             sign_in_name: plan.sign_in_name().to_owned(),
@@ -181,7 +194,8 @@ impl<L: Functions> World<L> {
             delivery: plan.delivery.clone(),
             first_key: app.first_key,
             foreign_key: app.foreign_key,
-        })
+        };
+        Ok((app, mailbox))
     }
 
     /// An app registration with a foreign credential on it, and the first one.
