@@ -128,12 +128,34 @@ impl MiniStack {
     /// # Panics
     /// When it does not show them.
     pub async fn mails(&self) -> Vec<Value> {
-        let url = format!("{}/_ministack/ses/messages?account={ACCOUNT_ID}", self.url);
+        let mails = self.kept("ses").await;
+        mails.as_array().cloned().unwrap_or_default()
+    }
+
+    /// The bodies of the messages that are in a queue; they stay there.
+    ///
+    /// # Panics
+    /// When it does not show them.
+    pub async fn queued(&self, queue: &str) -> Vec<String> {
+        let queues = self.kept("sqs").await[REGION].take();
+        let queues = queues.as_object().into_iter().flatten();
+        let name = format!("/{queue}");
+        let of_it = queues.filter(|(url, _)| url.ends_with(&name));
+        let messages = of_it.flat_map(|(_, messages)| messages.as_array().into_iter().flatten());
+        let bodies = messages.filter_map(|message| message["Body"].as_str());
+        bodies.map(str::to_owned).collect()
+    }
+
+    /// What it shows of a service's messages beside the service's own interface.
+    async fn kept(&self, service: &str) -> Value {
+        let url = format!(
+            "{}/_ministack/{service}/messages?account={ACCOUNT_ID}",
+            self.url
+        );
         let request = Request::get(url).body(Bytes::new()).expect("a request");
         let answer = self.send(request).await;
-        let told: Value = serde_json::from_slice(answer.body()).expect("JSON");
-        let mails = told["messages"][ACCOUNT_ID].as_array();
-        mails.cloned().unwrap_or_default()
+        let mut told: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        told["messages"][ACCOUNT_ID].take()
     }
 
     /// What it has told so far.

@@ -45,15 +45,16 @@ impl Programs {
 
 /// What the variable names; else what `.ci/run` has installed; else what is in the path.
 fn place(name: &str, variable: &str, below_target: &str) -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os(variable) {
-        return Some(named.into());
-    }
-    let installed = target()?.join(below_target).join(name);
-    let path = std::env::var_os("PATH")?;
-    let in_path = std::env::split_paths(&path).map(|folder| folder.join(name));
-    std::iter::once(installed)
-        .chain(in_path)
-        .find(|place| place.is_file())
+    let places = match std::env::var_os(variable) {
+        Some(named) => vec![PathBuf::from(named)],
+        None => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let in_path = std::env::split_paths(&path).map(|folder| folder.join(name));
+            let installed = target().map(|target| target.join(below_target).join(name));
+            installed.into_iter().chain(in_path).collect()
+        }
+    };
+    places.into_iter().find(|place| place.is_file())
 }
 
 /// cargo's target folder: a test is `<target>/<profile>/deps/<test>`.

@@ -1,7 +1,7 @@
 //! The test's copy of the templates, in which what MiniStack lacks is worked round.
 //!
-//! They are edited as text: an edit that does not find what it edits fails, so that none stays here whose gap or whose
-//! place in the template is gone.
+//! They are edited as text: an edit that does not find what it edits fails, so that none stays here whose place in the
+//! template is gone; and a test says when a gap is.
 
 mod gaps;
 
@@ -13,8 +13,7 @@ use serde_json::Value;
 use crate::checkout::repository;
 
 /// How far in template.yaml has a variable of all functions, and of one.
-const ALL_FUNCTIONS: usize = 8;
-const ONE_FUNCTION: usize = 10;
+const FAR_IN: [usize; 2] = [8, 10];
 
 /// Both.
 #[derive(Debug, Clone)]
@@ -132,24 +131,20 @@ impl Template {
 
     /// Gives the functions a setting: instead of the template's wherever there is one, else to all functions.
     fn set(&mut self, name: &str, value: &str) {
-        let quoted = Value::from(value); // JSON's quoting is YAML's, too
         let variable = format!("{name}: ");
         let is_it = |line: &str| {
-            let (spaces, text) = line.split_at(line.len() - line.trim_start().len());
-            let is_variable = [ALL_FUNCTIONS, ONE_FUNCTION].contains(&spaces.len());
-            is_variable && text.starts_with(&variable)
+            let far_in = line.len() - line.trim_start().len();
+            FAR_IN.contains(&far_in) && line[far_in..].starts_with(&variable)
         };
+        let [of_all, _] = FAR_IN.map(|far_in| " ".repeat(far_in));
         if !self.0.lines().any(is_it) {
-            let first = format!("{}EVENT_BUS: !Ref EventBus\n", " ".repeat(ALL_FUNCTIONS));
-            let more = format!("{}{variable}{quoted}\n", " ".repeat(ALL_FUNCTIONS));
-            return self.replace(&first, &format!("{first}{more}"));
+            let first = format!("{of_all}EVENT_BUS: !Ref EventBus\n");
+            self.replace(&first, &format!("{first}{of_all}{variable}\n"));
         }
-        let lines = self.0.split_inclusive('\n').map(|line| match is_it(line) {
-            true => format!(
-                "{}{variable}{quoted}\n",
-                &line[..line.len() - line.trim_start().len()]
-            ),
-            false => line.to_owned(),
+        let quoted = Value::from(value); // JSON's quoting is YAML's, too
+        let lines = self.0.lines().map(|line| match line.split_once(':') {
+            Some((own, _)) if is_it(line) => format!("{own}: {quoted}\n"),
+            _ => format!("{line}\n"),
         });
         self.0 = lines.collect();
     }

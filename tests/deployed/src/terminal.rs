@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::iter;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -38,15 +41,16 @@ impl Terminal {
     /// When there is no room for it.
     #[must_use]
     pub fn new(checkout: &Checkout, programs: &Programs, env: BTreeMap<String, String>) -> Self {
-        let own = [&programs.aws, &programs.sam];
-        let own = own.into_iter().filter_map(|program| program.parent());
+        let home = tempfile::tempdir().expect("a folder");
+        let own = home.path().join("bin");
+        fs::create_dir(&own).expect("a folder");
+        put_aws(&own, &programs.aws);
+        symlink(&programs.sam, own.join("sam")).expect("a link");
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let folders = own
-            .map(PathBuf::from)
-            .chain(std::env::split_paths(&inherited));
+        let folders = iter::once(own).chain(std::env::split_paths(&inherited));
         Self {
             folder: checkout.path().to_owned(),
-            home: tempfile::tempdir().expect("a folder"),
+            home,
             path: std::env::join_paths(folders).expect("a path"),
             env,
         }
@@ -95,4 +99,16 @@ impl Terminal {
             errors: text(ended.stderr),
         }
     }
+}
+
+/// The AWS CLI, of which PyPI has version 1: that goes past `AWS_ENDPOINT_URL` to AWS's own address with `aws sqs`
+/// (awscli/customizations/overridesslcommonname.py).
+fn put_aws(folder: &Path, aws: &Path) {
+    let place = folder.join("aws");
+    let script = format!(
+        "#!/bin/bash\nif [[ $1 == sqs ]]; then set -- \"$@\" --endpoint-url \"$AWS_ENDPOINT_URL\"; fi\nexec '{}' \"$@\"\n",
+        aws.display()
+    );
+    fs::write(&place, script).expect("a script");
+    fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a script");
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// How long anything here may take, on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Looks until there is something to be seen.
 ///
 /// # Panics
-/// When it is not there after three minutes: `what` says what was waited for.
+/// When it is not there after five minutes: `what` says what was waited for.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

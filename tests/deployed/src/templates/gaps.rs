@@ -21,3 +21,101 @@ pub(super) fn secrets_by_their_arn(mailbox: &mut Template) {
     );
     mailbox.replace("Value: !Ref Grants", "Value: !GetAtt Grants.Arn");
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Request;
+    use http::header::{AUTHORIZATION, CONTENT_TYPE};
+    use serde_json::{Value, json};
+
+    use crate::mini_stack::{Access, MiniStack, signed_for};
+    use crate::programs::Programs;
+    use crate::until::until;
+
+    /// An operation of CloudFormation's on a stack of this name, and its answer.
+    async fn cloud_formation(
+        mini_stack: &MiniStack,
+        operation: &str,
+        stack: &str,
+        more: &str,
+    ) -> String {
+        let body = format!("Action={operation}&Version=2010-05-15&StackName={stack}{more}");
+        let request = Request::post(format!("{}/", mini_stack.url))
+            .header(AUTHORIZATION, signed_for("cloudformation"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = mini_stack
+            .send(request.body(Bytes::from(body)).unwrap())
+            .await;
+        String::from_utf8(answer.into_body().to_vec()).unwrap()
+    }
+
+    /// What becomes of a stack with this one resource, and an output with its `Ref`.
+    async fn stack_of(mini_stack: &MiniStack, name: &str, resource: Value) -> String {
+        let template = json!({
+            "Resources": {"It": resource}, "Outputs": {"Ref": {"Value": {"Ref": "It"}}},
+        });
+        // No character of it but these means anything in a form.
+        let template = template
+            .to_string()
+            .replace('%', "%25")
+            .replace('&', "%26")
+            .replace('+', "%2B");
+        let template = format!("&TemplateBody={template}");
+        let created = cloud_formation(mini_stack, "CreateStack", name, &template).await;
+        if !created.contains("<StackId>") {
+            return created;
+        }
+        until("a stack", async || {
+            let events = cloud_formation(mini_stack, "DescribeStackEvents", name, "").await;
+            let stack = cloud_formation(mini_stack, "DescribeStacks", name, "").await;
+            let ended =
+                ["CREATE_COMPLETE", "ROLLBACK_COMPLETE"].map(|end| format!(">{end}</StackStatus>"));
+            let ended = ended.iter().any(|end| stack.contains(end));
+            ended.then(|| format!("{stack}{events}"))
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn each_gap_is_there_still_or_its_edit_can_go() {
+        let Some(programs) = Programs::or_say("each_gap_is_there_still_or_its_edit_can_go") else {
+            return;
+        };
+        let mini_stack = MiniStack::start(&programs, Access::Open).await;
+        let alarm = json!({"Type": "AWS::CloudWatch::Alarm", "Properties": {
+            "Metrics": [{"Id": "a", "Expression": "TIME_SERIES(1)"}], "Threshold": 1,
+            "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold",
+        }});
+        let alarm = stack_of(&mini_stack, "alarm", alarm).await;
+        assert!(alarm.contains("(metric math) is not supported"), "{alarm}");
+        let schedule = json!({"Type": "AWS::SecretsManager::RotationSchedule", "Properties": {"SecretId": "x"}});
+        let schedule = stack_of(&mini_stack, "schedule", schedule).await;
+        assert!(
+            schedule.contains("Unrecognized resource types"),
+            "{schedule}"
+        );
+        let secret =
+            json!({"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "without"}});
+        let secret = stack_of(&mini_stack, "secret", secret).await;
+        assert!(
+            secret.contains("<OutputValue>without</OutputValue>"),
+            "{secret}"
+        );
+        let value = mini_stack
+            .call(
+                "secretsmanager.GetSecretValue",
+                &json!({"SecretId": "without"}),
+            )
+            .await;
+        assert_eq!(value["SecretString"], "");
+        crate::secrets::take_the_empty_version_away(&mini_stack, "without").await;
+        let left = mini_stack
+            .call(
+                "secretsmanager.DescribeSecret",
+                &json!({"SecretId": "without"}),
+            )
+            .await;
+        assert!(!left.to_string().contains("AWSCURRENT"), "{left}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The deployed system that the documents are tried with, and the mailboxes in it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,7 +9,7 @@ use deployed::{
     Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
 };
 use serde_json::{Value, json};
-use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
+use simulators::aws::secrets_manager::{CURRENT, PENDING, RotationRules, Secret};
 use simulators::world::{Mailbox, MailboxPlan, World};
 use tempfile::TempDir;
 
@@ -72,6 +72,7 @@ impl Ground {
         self.beside.system_is_deployed(&terminal, &outputs).await;
         System {
             world: Arc::clone(&self.beside.world),
+            rotation: outputs["RotationFunctionArn"].clone(),
             ground: self,
             shops: AtomicI64::new(20),
         }
@@ -90,6 +91,7 @@ fn path(programs: &Programs) -> String {
 /// The deployed system.
 pub struct System {
     pub world: Arc<World>,
+    rotation: String,
     ground: Ground,
     shops: AtomicI64,
 }
@@ -140,9 +142,13 @@ impl System {
         };
         let folder = self.ground.folder.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
+        let mailbox = self.world.add_mailbox(&plan).unwrap();
+        let (secrets, rules) = (&self.world.secrets_manager, RotationRules::every_days(160));
+        let rotated = secrets.set_rotation(&mailbox.secret, &self.rotation, Some(rules));
+        rotated.unwrap();
         let own = Own {
             name,
-            mailbox: self.world.add_mailbox(&plan).unwrap(),
+            mailbox,
             folder,
         };
         self.give(&own);
