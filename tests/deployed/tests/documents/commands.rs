@@ -33,19 +33,28 @@ impl Command {
     /// The operations of the AWS CLI that it calls, such as `secretsmanager describe-secret`.
     pub fn aws_calls(&self) -> Vec<String> {
         let words = self.text.split_whitespace().filter(|word| *word != "\\");
-        let words: Vec<&str> = words.map(|word| word.trim_end_matches([')', '"'])).collect();
+        let words: Vec<&str> = words
+            .map(|word| word.trim_end_matches([')', '"']))
+            .collect();
         let is_aws = |word: &str| {
             let before = word.strip_suffix("aws");
             before.is_some_and(|before| before.is_empty() || before.ends_with('('))
         };
-        let calls = words.windows(3).filter(|three| is_called(three) && is_aws(three[0]));
-        calls.map(|three| format!("{} {}", three[1], three[2])).collect()
+        let calls = words
+            .windows(3)
+            .filter(|three| is_called(three) && is_aws(three[0]));
+        calls
+            .map(|three| format!("{} {}", three[1], three[2]))
+            .collect()
     }
 }
 
 /// Whether what follows `aws` is a service and an operation.
 fn is_called(three: &[&str]) -> bool {
-    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || "-0123456789".contains(c));
+    let is_name = |word: &str| {
+        word.chars()
+            .all(|c| c.is_ascii_lowercase() || "-0123456789".contains(c))
+    };
     three.iter().skip(1).all(|word| is_name(word))
 }
 
@@ -167,7 +176,10 @@ pub fn of_template(document: &str, text: &str) -> Vec<Command> {
         if let Some(name) = name {
             name.clone_into(&mut heading);
         }
-        match found.last_mut().filter(|_| goes_on_at.is_some() && goes_on_at == indent) {
+        match found
+            .last_mut()
+            .filter(|_| goes_on_at.is_some() && goes_on_at == indent)
+        {
             Some(command) => command.text = format!("{}\n{code}", command.text),
             None if code.starts_with("aws ") => {
                 goes_on_at = indent;
@@ -223,7 +235,9 @@ fn a_block_and_what_a_sentence_says_to_run_are_commands_in_their_order() {
     let text = "# Title\nSome `jq` and\n`aws events\nlist-rules` here.\n\n## Part\n1. Do\n\n   ```sh\n   a=1\n\n   aws x y\n   ```\n\
         \n```json\naws z\n```\nThen `Set-CASMailbox -Identity X` and `sam build`.\n";
     let commands = of_markdown("a.md", text).unwrap();
-    let told = commands.iter().map(|c| (c.line, c.heading.as_str(), c.text.as_str()));
+    let told = commands
+        .iter()
+        .map(|c| (c.line, c.heading.as_str(), c.text.as_str()));
     let wanted = [
         (3, "Title", "aws events list-rules"),
         (9, "Part", "a=1\n\naws x y"),

@@ -38,15 +38,21 @@ fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
         .filter(|command| !listed(command) && !parts().any(|part| part.has(command)))
         .map(ToString::to_string)
         .collect();
-    assert!(neither.is_empty(), "neither run nor in the list: {neither:#?}");
-    let unused = list.iter().find(|entry| !commands.iter().any(|c| entry.names(c)));
+    assert!(
+        neither.is_empty(),
+        "neither run nor in the list: {neither:#?}"
+    );
+    let unused = list
+        .iter()
+        .find(|entry| !commands.iter().any(|c| entry.names(c)));
     assert!(unused.is_none(), "no document has {unused:?}");
 }
 
 /// An AWS CLI call is in the list alone, not within a block that does more.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
-    let Some(programs) = Programs::or_say("no_aws_call_that_is_not_run_is_known_to_the_emulator") else {
+    let Some(programs) = Programs::or_say("no_aws_call_that_is_not_run_is_known_to_the_emulator")
+    else {
         return;
     };
     let mini_stack = MiniStack::start(&programs, Access::Open).await;
@@ -61,13 +67,19 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
         let ran = terminal.try_to_run(&command.text).await;
         let unknown = ["Unknown IAM action", "Unknown action", "Invalid choice"];
         let refused = unknown.iter().any(|words| ran.errors.contains(words));
-        assert!(!ran.succeeded && refused, "{command}: {}{}", ran.output, ran.errors);
+        assert!(
+            !ran.succeeded && refused,
+            "{command}: {}{}",
+            ran.output,
+            ran.errors
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_does_what_it_says() {
-    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await else {
+    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await
+    else {
         return;
     };
     let system = ground.deployed().await;

@@ -17,7 +17,11 @@ pub fn list() -> Vec<NotRun> {
     let rows = LIST.lines().filter_map(|line| line.strip_prefix("| `"));
     let entry = |row: &'static str| {
         let (command, reason) = row.split_once("` | ").unwrap();
-        assert_ne!(reason.trim_matches([' ', '|']), "", "a reason for {command}");
+        assert_ne!(
+            reason.trim_matches([' ', '|']),
+            "",
+            "a reason for {command}"
+        );
         NotRun {
             begins: command.trim_end_matches('…').trim_end(),
             goes_on: command.ends_with('…'),

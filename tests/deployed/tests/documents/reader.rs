@@ -55,7 +55,10 @@ impl Reader {
 
     /// Runs the next command of the part, which says `what`, and gives what it printed.
     pub async fn runs(&mut self, what: &str) -> String {
-        let next = self.left.iter().position(|command| command.heading == self.heading);
+        let next = self
+            .left
+            .iter()
+            .position(|command| command.heading == self.heading);
         let (document, heading) = (self.document, self.heading);
         let next = next.unwrap_or_else(|| panic!("{document}, {heading}: no other command"));
         let command = self.left.remove(next);
@@ -72,7 +75,10 @@ impl Reader {
     /// The same for one that is refused: what it then said.
     pub async fn has_run_and_failed(&mut self, heading: &str, what: &str) -> String {
         let mut command = self.elsewhere(heading, what);
-        command.text = format!("if said=$( {{\n{}\n}} 2>&1); then exit 1; fi\necho \"$said\"", command.text);
+        command.text = format!(
+            "if said=$( {{\n{}\n}} 2>&1); then exit 1; fi\necho \"$said\"",
+            command.text
+        );
         self.run(&command).await
     }
 

@@ -65,7 +65,9 @@ async fn reading_the_state(system: &System, own: &Own) {
     assert_eq!(reader.runs("token=").await, format!("{token}\n"));
     reader.puts("ARN_OF_THE_SECRET", &own.mailbox.arn);
     let facts = reader.runs("inspect.json").await;
-    let facts = facts.split_once("\n{").map(|(_, facts)| json(&format!("{{{facts}")));
+    let facts = facts
+        .split_once("\n{")
+        .map(|(_, facts)| json(&format!("{{{facts}")));
     let facts = facts.expect("an answer of Lambda's, and then one of the function's");
     assert!(facts["deep"][&own.mailbox.arn]["Ok"].is_object(), "{facts}");
     reader.ends();
@@ -98,19 +100,29 @@ async fn give_a_rotation_up(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["Give a rotation up"], own);
     let token = own.waits(system).await;
     reader.has_run("Reading the state", "token=").await;
-    reader.at("Give a rotation up").runs("--remove-from-version-id").await;
+    reader
+        .at("Give a rotation up")
+        .runs("--remove-from-version-id")
+        .await;
     let secret = own.secret(system);
     assert!(secret.labelled(PENDING).is_none());
     let given_up = secret.versions.iter().find(|version| version.id == token);
     let labels = &given_up.expect("it is kept").labels;
-    assert!(labels.iter().any(|label| label.starts_with("key-")), "{labels:?}");
+    assert!(
+        labels.iter().any(|label| label.starts_with("key-")),
+        "{labels:?}"
+    );
     reader.ends();
 }
 
 async fn mail_is_down(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["Mail is down"], own);
     let app = own.mailbox.app.app_id;
-    let (key, value) = system.world.directory.add_secret(app, NewSecret::default()).unwrap();
+    let (key, value) = system
+        .world
+        .directory
+        .add_secret(app, NewSecret::default())
+        .unwrap();
     reader.puts("NEW_SECRET_ID", key);
     // What the comment tells a person to do.
     let edit = format!(
@@ -121,7 +133,11 @@ async fn mail_is_down(system: &System, own: &Own) {
     reader.at("Mail is down").runs("put-secret-value").await;
     let secret = own.secret(system);
     let current = secret.labelled(CURRENT).unwrap();
-    assert!(current.labels.contains(&format!("key-{key}")), "{:?}", current.labels);
+    assert!(
+        current.labels.contains(&format!("key-{key}")),
+        "{:?}",
+        current.labels
+    );
     assert_eq!(json(current.text().unwrap())["client_secret"], value);
     reader.ends();
 }
@@ -140,16 +156,29 @@ async fn hand_over_by_hand(system: &System, own: &Own) {
         let attested = &grants["handover"][&token][format!("{}-{direction}", own.name)];
         assert_eq!(attested["state"], "attested", "{grants}");
     }
-    let answer = reader.has_run_and_failed("Rotate now", "rotate-secret").await;
-    assert!(answer.contains("A previous rotation isn't complete."), "{answer}");
+    let answer = reader
+        .has_run_and_failed("Rotate now", "rotate-secret")
+        .await;
+    assert!(
+        answer.contains("A previous rotation isn't complete."),
+        "{answer}"
+    );
     own.settled(system).await;
-    assert_eq!(own.version(system, CURRENT), token, "{:?}", own.failures(system));
+    assert_eq!(
+        own.version(system, CURRENT),
+        token,
+        "{:?}",
+        own.failures(system)
+    );
     reader.ends();
 }
 
 async fn a_secret_leaked(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["A secret leaked"], own);
-    reader.at("A secret leaked").runs("shopmail:emergency").await;
+    reader
+        .at("A secret leaked")
+        .runs("shopmail:emergency")
+        .await;
     let (directory, app) = (&system.world.directory, own.mailbox.app.app_id);
     deployed::until::until("the leaked secret is gone", async || {
         let credentials = directory.credentials(app);
@@ -164,7 +193,10 @@ async fn send_the_link_again(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["Send the link again"], own);
     own.waits(system).await;
     let asked = reader.at("Send the link again").runs("ask.json").await;
-    assert!(asked.contains("\"sent\"") || asked.contains("\"not_before\""), "{asked}");
+    assert!(
+        asked.contains("\"sent\"") || asked.contains("\"not_before\""),
+        "{asked}"
+    );
     reader.ends();
 }
 
@@ -176,7 +208,10 @@ async fn change_the_ticket_key(system: &System, own: &Own) {
         secret.labelled(CURRENT).unwrap().text().unwrap().to_owned()
     };
     let before = key();
-    reader.at("Change the ticket key").runs("get-random-password").await;
+    reader
+        .at("Change the ticket key")
+        .runs("get-random-password")
+        .await;
     assert_eq!(key().len(), 64);
     assert_ne!(key(), before);
     reader.ends();
@@ -195,7 +230,9 @@ async fn stop_and_go_on(system: &System, own: &Own) {
     own.settled(system).await;
     let rules = json(&reader.runs("list-rules").await);
     let rules = rules["Rules"].as_array().unwrap();
-    let schedule = rules.iter().find(|rule| rule["ScheduleExpression"].is_string());
+    let schedule = rules
+        .iter()
+        .find(|rule| rule["ScheduleExpression"].is_string());
     let name = schedule.expect("the schedule")["Name"].as_str().unwrap();
     reader.puts("NAME", name);
     reader.runs("disable-rule").await;
@@ -215,18 +252,31 @@ async fn undo_a_promotion(system: &System, own: &Own) {
     assert_ne!(newer, older);
     reader.puts("OLDER", &older);
     reader.puts("NEWER", &newer);
-    reader.at("Undo a promotion").runs("--move-to-version-id").await;
+    reader
+        .at("Undo a promotion")
+        .runs("--move-to-version-id")
+        .await;
     assert_eq!(own.version(system, CURRENT), older);
     reader.ends();
 }
 
 async fn alarms(system: &System, own: &Own) {
-    let parts = ["MailboxesNotWell", "EndNearWithoutRotation", "EndNotKnown", "NoticesLate"];
+    let parts = [
+        "MailboxesNotWell",
+        "EndNearWithoutRotation",
+        "EndNotKnown",
+        "NoticesLate",
+    ];
     // Five days before its end nobody renews it.
     let (world, mailbox) = (&system.world, &own.mailbox);
-    world.secrets_manager.cancel_rotation(&mailbox.secret).unwrap();
+    world
+        .secrets_manager
+        .cancel_rotation(&mailbox.secret)
+        .unwrap();
     let end = world.clock.now() + SignedDuration::from_hours(5 * 24);
-    world.directory.set_secret_end(mailbox.app.app_id, mailbox.first_key, end);
+    world
+        .directory
+        .set_secret_end(mailbox.app.app_id, mailbox.first_key, end);
     let mut reader = system.reader(DOCUMENT, &parts, own);
     reader.at(parts[0]).runs("dry-run.json").await;
     let first = reader.at(parts[1]).runs("sort_by").await;
@@ -249,7 +299,11 @@ async fn trying_it_by_hand(system: &System, own: &Own) {
     assert!(length > 100, "{length}");
     let said = reader.runs("XOAUTH2").await;
     // The token is good for IMAP alone.
-    for answer in ["a OK AUTHENTICATE completed", "-ERR Authentication failure", "535 5.7.3"] {
+    for answer in [
+        "a OK AUTHENTICATE completed",
+        "-ERR Authentication failure",
+        "535 5.7.3",
+    ] {
         assert!(said.contains(answer), "{answer}: {said}");
     }
     reader.ends();
@@ -274,7 +328,9 @@ async fn logs(system: &System, own: &Own) {
 
 async fn codes_of_aws(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["AWS"], own);
-    let key = reader.types("aws kms create-key --query KeyMetadata.Arn --output text").await;
+    let key = reader
+        .types("aws kms create-key --query KeyMetadata.Arn --output text")
+        .await;
     reader.puts("KEY_ARN", key.trim_end());
     let described = json(&reader.at("AWS").runs("describe-key").await);
     assert_eq!(described["KeyMetadata"]["Enabled"], true);

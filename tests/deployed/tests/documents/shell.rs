@@ -85,6 +85,8 @@ async fn variables_stay_from_block_to_block_and_a_failing_part_ends_it_with_its_
     let mut shell = Shell::start(folder.path(), &[("PATH".to_owned(), path)].into());
     shell.run("a=$(echo one | tr o 0)\ncat").await.unwrap();
     assert_eq!(shell.run("echo \"$a\"").await.unwrap(), "0ne\n");
-    let refused = shell.run("echo begun; echo why >&2; false | true; echo on").await;
+    let refused = shell
+        .run("echo begun; echo why >&2; false | true; echo on")
+        .await;
     assert_eq!(refused.unwrap_err(), "begun\nwhy\n");
 }

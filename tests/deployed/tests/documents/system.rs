@@ -47,7 +47,10 @@ impl Ground {
             ("LC_ALL", "C.UTF-8".to_owned()),
             ("SSL_CERT_FILE", roots.display().to_string()),
             ("SAM_CLI_TELEMETRY", "0".to_owned()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", beside.secrets_manager_url()),
+            (
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+                beside.secrets_manager_url(),
+            ),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
         Some(Self {
@@ -84,7 +87,10 @@ fn path(programs: &Programs) -> String {
     let stand_ins = root().join("tests/deployed/tests/documents/programs");
     let own = [&programs.aws, &programs.sam].map(|program| program.parent().unwrap().to_owned());
     let inherited = std::env::var_os("PATH").unwrap();
-    let all = [stand_ins].into_iter().chain(own).chain(std::env::split_paths(&inherited));
+    let all = [stand_ins]
+        .into_iter()
+        .chain(own)
+        .chain(std::env::split_paths(&inherited));
     std::env::join_paths(all).unwrap().into_string().unwrap()
 }
 
@@ -158,7 +164,9 @@ impl System {
     /// A check of all mailboxes.
     pub async fn check(&self) {
         let functions = &self.ground.beside.functions;
-        let check = functions.invoke("shopmail-expiry-checker", &json!({"dry_run": false})).await;
+        let check = functions
+            .invoke("shopmail-expiry-checker", &json!({"dry_run": false}))
+            .await;
         let checked = check.unwrap();
         assert_eq!(checked.function_error, None, "{}", checked.payload);
     }
@@ -168,7 +176,10 @@ impl System {
         reader.puts("shopmail/orders", &own.mailbox.secret);
         reader.puts("orders@shop.example", &own.mailbox.address);
         for direction in ["in", "out"] {
-            reader.puts(&format!("orders-{direction}"), format!("{}-{direction}", own.name));
+            reader.puts(
+                &format!("orders-{direction}"),
+                format!("{}-{direction}", own.name),
+            );
         }
         reader
     }
@@ -192,12 +203,20 @@ impl Own {
     }
 
     pub async fn settled(&self, system: &System) {
-        system.world.secrets_manager.settled(&self.mailbox.secret).await;
+        system
+            .world
+            .secrets_manager
+            .settled(&self.mailbox.secret)
+            .await;
     }
 
     /// A rotation on demand, as far as it goes.
     pub async fn rotates(&self, system: &System) {
-        system.world.secrets_manager.rotate(&self.mailbox.secret).unwrap();
+        system
+            .world
+            .secrets_manager
+            .rotate(&self.mailbox.secret)
+            .unwrap();
         self.settled(system).await;
     }
 
@@ -228,6 +247,8 @@ impl Own {
         let (shopctrl, shop) = (&system.world.shopctrl, self.mailbox.shop_id);
         let id = format!("{}-{direction}", self.name);
         shopctrl.enter_secret(shop, &id, secret);
-        shopctrl.authorize_as(shop, &id, &self.mailbox.sign_in_name).unwrap();
+        shopctrl
+            .authorize_as(shop, &id, &self.mailbox.sign_in_name)
+            .unwrap();
     }
 }
