@@ -161,7 +161,9 @@ fn is_command(said: &str) -> bool {
         is_capital(verb) && is_capital(noun) && said.contains(" -")
     });
     let script = program.starts_with("infra/onboarding/");
-    (PROGRAMS.contains(&program) || cmdlet || script) && words.next().is_some()
+    // `aws secretsmanager` alone is no command.
+    let at_least = if program == "aws" { 2 } else { 1 };
+    (PROGRAMS.contains(&program) || cmdlet || script) && words.count() >= at_least
 }
 
 /// The command that a template puts together as an output: what of it stands there, and begins with `aws`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::commands::{Command, of_all};
 use crate::not_run;
@@ -20,17 +21,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// One who is to run all commands of these parts of the document.
+    /// One who is to run all commands of the document that are meant.
     pub fn of(
         document: &'static str,
-        headings: &[&str],
+        is_meant: impl Fn(&Command) -> bool,
         folder: &Path,
         variables: &BTreeMap<String, String>,
     ) -> Self {
         let list = not_run::list();
         let left = of_all(&root()).unwrap().into_iter().filter(|command| {
             command.document == document
-                && headings.contains(&command.heading.as_str())
+                && is_meant(command)
                 && !list.iter().any(|entry| entry.names(command))
         });
         Self {
@@ -55,6 +56,17 @@ impl Reader {
 
     /// Runs the next command of the part, which says `what`, and gives what it printed.
     pub async fn runs(&mut self, what: &str) -> String {
+        let command = self.next(what);
+        self.run(&command).await
+    }
+
+    /// The same for one that is refused: what it then said.
+    pub async fn fails(&mut self, what: &str) -> String {
+        let command = self.next(what);
+        self.run_and_fail(command).await
+    }
+
+    fn next(&mut self, what: &str) -> Command {
         let next = self
             .left
             .iter()
@@ -63,7 +75,7 @@ impl Reader {
         let next = next.unwrap_or_else(|| panic!("{document}, {heading}: no other command"));
         let command = self.left.remove(next);
         assert!(command.text.contains(what), "{command} does not say {what}");
-        self.run(&command).await
+        command
     }
 
     /// Runs a command of another part, which this one presumes.
@@ -74,7 +86,11 @@ impl Reader {
 
     /// The same for one that is refused: what it then said.
     pub async fn has_run_and_failed(&mut self, heading: &str, what: &str) -> String {
-        let mut command = self.elsewhere(heading, what);
+        let command = self.elsewhere(heading, what);
+        self.run_and_fail(command).await
+    }
+
+    async fn run_and_fail(&mut self, mut command: Command) -> String {
         command.text = format!(
             "if said=$( {{\n{}\n}} 2>&1); then exit 1; fi\necho \"$said\"",
             command.text
@@ -102,7 +118,10 @@ impl Reader {
         for (name, own) in &self.own {
             text = text.replace(name, own);
         }
-        match self.shell.run(&text).await {
+        let begun = Instant::now();
+        let ran = self.shell.run(&text).await;
+        println!("{:.1?} {command}", begun.elapsed());
+        match ran {
             Ok(said) => said,
             Err(said) => panic!("{command}\n{text}\n{said}"),
         }

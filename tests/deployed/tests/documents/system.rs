@@ -1,7 +1,7 @@
 //! The deployed system that the documents are tried with, and the mailboxes in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,12 +13,15 @@ use simulators::aws::secrets_manager::{CURRENT, PENDING, RotationRules, Secret};
 use simulators::world::{Mailbox, MailboxPlan, World};
 use tempfile::TempDir;
 
+use crate::commands::Command;
+use crate::front::serve_front;
 use crate::part::Part;
 use crate::reader::{Reader, root};
 
 /// The simulated services beside MiniStack, and a checkout after `sam build`.
 pub struct Ground {
-    pub beside: Beside,
+    pub mini_stack: Arc<MiniStack>,
+    pub beside: Arc<Beside>,
     pub checkout: Checkout,
     /// What a reader's shell has.
     pub variables: BTreeMap<String, String>,
@@ -31,15 +34,25 @@ impl Ground {
     pub async fn or_say(test: &str) -> Option<Self> {
         let programs = Programs::or_say(test)?;
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
-        let beside = Beside::start(&mini_stack).await;
-        let templates = Templates::for_mini_stack()
+        let beside = Arc::new(Beside::start(&mini_stack).await);
+        let mut templates = Templates::for_mini_stack()
             .with_pages_at(&beside.world.callback_url)
             .with_shopctrl_on_loopback()
             .with_settings(&beside.settings());
+        // With the schedule, which MiniStack cannot have, its import went out.
+        let import = "Value: !ImportValue {\"Fn::Sub\": \"${SystemStack}-RotationFunctionArn\"}";
+        let imported =
+            format!("Outputs:\n  RotatedBy:\n    Condition: HasBackstop\n    {import}\n");
+        templates.mailbox.replace("Outputs:\n", &imported);
         let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        // Its programs look for infra/mailbox.yaml beside themselves, and not beside a link to them.
+        let onboarding = checkout.path().join("infra/onboarding");
+        std::fs::remove_file(&onboarding).unwrap();
+        copy_all(&root().join("infra/onboarding"), &onboarding);
         let folder = tempfile::tempdir().unwrap();
         let roots = folder.path().join("authority.pem");
         std::fs::write(&roots, beside.world.authority.pem()).unwrap();
+        let secrets_manager = serve_front(&beside, &mini_stack).await;
         let mut variables = mini_stack.client_env();
         let own = [
             ("HOME", folder.path().display().to_string()),
@@ -47,13 +60,14 @@ impl Ground {
             ("LC_ALL", "C.UTF-8".to_owned()),
             ("SSL_CERT_FILE", roots.display().to_string()),
             ("SAM_CLI_TELEMETRY", "0".to_owned()),
-            (
-                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-                beside.secrets_manager_url(),
-            ),
+            ("SAM", programs.sam.display().to_string()),
+            ("ENTRA_URL", beside.settings()["ENTRA_URL"].clone()),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
         Some(Self {
+            mini_stack,
             beside,
             checkout,
             variables,
@@ -92,6 +106,19 @@ fn path(programs: &Programs) -> String {
         .chain(own)
         .chain(std::env::split_paths(&inherited));
     std::env::join_paths(all).unwrap().into_string().unwrap()
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let copy = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &copy);
+        } else {
+            std::fs::copy(entry.path(), copy).unwrap();
+        }
+    }
 }
 
 /// The deployed system.
@@ -172,7 +199,8 @@ impl System {
     }
 
     pub fn reader(&self, document: &'static str, parts: &[&'static str], own: &Own) -> Reader {
-        let mut reader = Reader::of(document, parts, &own.folder, &self.ground.variables);
+        let is_meant = |command: &Command| parts.contains(&command.heading.as_str());
+        let mut reader = Reader::of(document, is_meant, &own.folder, &self.ground.variables);
         reader.puts("shopmail/orders", &own.mailbox.secret);
         reader.puts("orders@shop.example", &own.mailbox.address);
         for direction in ["in", "out"] {
