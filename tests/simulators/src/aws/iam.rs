@@ -282,8 +282,8 @@ fn of_ses(path: &str, body: &Bytes) -> Asked {
     let (action, resource, from) = match path.rsplit_once('/') {
         Some((_, "outbound-emails")) => {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            let from = body["FromEmailAddress"].as_str().unwrap_or_default();
-            let from = bare(from).to_owned();
+            let from = body.get("FromEmailAddress").and_then(Value::as_str);
+            let from = bare(from.unwrap_or_default()).to_owned();
             ("ses:SendEmail", of_identity(&from), Some(from))
         }
         Some((before, identity)) if before.ends_with("/identities") => {

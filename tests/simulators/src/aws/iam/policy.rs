@@ -161,6 +161,7 @@ fn texts(value: &Value) -> Vec<String> {
 fn resolved(text: &str) -> String {
     match text {
         "Rotation.Arn" => function_arn("rotation"),
+        "Notifier.Arn" => function_arn("notifier"),
         "Notices" => Sns::topic(),
         "MailFrom" => SENDER.to_owned(),
         text => text
