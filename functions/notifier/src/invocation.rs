@@ -1,12 +1,33 @@
 //! What the function was called with: a batch of the queue's, each message an event (Lambda guide, *Using Lambda with
-//! Amazon SQS*), or one event of EventBridge's.
+//! Amazon SQS*), one event of EventBridge's, or the checker's question whether mail would arrive.
 
 use serde::Deserialize;
 use serde_json::Value;
 use shared::failure::Failure;
+use shared::preflight::ACTION;
 
 use crate::event::{Notice, Weekly};
 use crate::refused;
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// To say whether mail would arrive.
+    Preflight,
+    /// To mail.
+    Mail(Invocation),
+}
+
+impl Call {
+    /// Reads an event. What is wrong in one that is to be mailed stands in the [`Invocation`].
+    pub(crate) fn read(event: &Value) -> Result<Self, Failure> {
+        match event.get("Action") {
+            None => Ok(Self::Mail(Invocation::read(event))),
+            Some(Value::String(action)) if action == ACTION => Ok(Self::Preflight),
+            Some(_) => Err(refused(&format!("Action is not {ACTION}, the only one"))),
+        }
+    }
+}
 
 /// What came.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 mod policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -18,14 +18,16 @@ use crate::aws::account::{ACCOUNT_ID, REGION, access_key_id};
 use crate::aws::aws_json::operation_in;
 use crate::aws::lambda::function_arn;
 use crate::aws::secrets_manager::SecretsManager;
+use crate::aws::ses::bare;
 use crate::gate::Service;
 use policy::{Context, Role};
 
 /// The access key ids that the functions sign with, and their roles.
-pub const KEYS: [(&str, &str, &str); 3] = [
+pub const KEYS: [(&str, &str, &str); 4] = [
     ("rotation", "ASIAROTATION", "RotationRole"),
     ("expiry-checker", "ASIACHECKER", "ExpiryCheckerRole"),
     ("oauth-callback", "ASIACALLBACK", "OauthCallbackRole"),
+    ("notifier", "ASIANOTIFIER", "NotifierRole"),
 ];
 
 /// The roles, by access key id.
@@ -34,6 +36,8 @@ pub struct Iam {
     roles: BTreeMap<&'static str, Role>,
     secrets_manager: Arc<SecretsManager>,
     refused: Mutex<Vec<String>>,
+    /// Actions that no role has any more.
+    withdrawn: Mutex<BTreeSet<String>>,
 }
 
 /// Reads many secrets, each of which may be denied by itself.
@@ -58,6 +62,7 @@ impl Iam {
             roles: roles.collect::<Result<_, String>>()?,
             secrets_manager,
             refused: Mutex::default(),
+            withdrawn: Mutex::default(),
         }))
     }
 
@@ -72,6 +77,30 @@ impl Iam {
         Service { router, ..service }
     }
 
+    /// No function may do this any more: somebody edited the roles.
+    pub fn withdraw(&self, action: &str) {
+        let mut withdrawn = self
+            .withdrawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        withdrawn.insert(action.to_owned());
+    }
+
+    /// The roles are as the template has them.
+    pub fn restore(&self) {
+        let mut withdrawn = self
+            .withdrawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        withdrawn.clear();
+    }
+
+    fn is_withdrawn(&self, action: &str) -> bool {
+        let withdrawn = self.withdrawn.lock();
+        let withdrawn = withdrawn.unwrap_or_else(PoisonError::into_inner);
+        withdrawn.contains(action)
+    }
+
     /// What was refused: key, action and resource.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {
@@ -84,6 +113,8 @@ impl Iam {
             "secretsmanager" => self.of_secrets_manager(operation_in(&request.headers), body),
             "events" => Some(of_events(body)),
             "sts" => Some(of_sts(body)),
+            "sns" => Some(of_sns(body)),
+            "ses" => Some(of_ses(request.uri.path(), body)),
             "lambda" => {
                 let function = request.uri.path().split('/').nth(3)?;
                 let name = function.rsplit("%3A").next()?.rsplit(':').next()?;
@@ -234,6 +265,41 @@ fn of_sts(body: &Bytes) -> Asked {
     }
 }
 
+fn of_sns(body: &Bytes) -> Asked {
+    let form = url::form_urlencoded::parse(body).into_owned();
+    let form: BTreeMap<String, String> = form.collect();
+    let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+    Asked {
+        action: format!("sns:{}", field("Action")),
+        resource: field("TopicArn"),
+        context: Context::new(),
+    }
+}
+
+fn of_ses(path: &str, body: &Bytes) -> Asked {
+    let of_identity =
+        |identity: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT_ID}:identity/{identity}");
+    let (action, resource, from) = match path.rsplit_once('/') {
+        Some((_, "outbound-emails")) => {
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            let from = body.get("FromEmailAddress").and_then(Value::as_str);
+            let from = bare(from.unwrap_or_default()).to_owned();
+            ("ses:SendEmail", of_identity(&from), Some(from))
+        }
+        Some((before, identity)) if before.ends_with("/identities") => {
+            let identity = identity.replace("%40", "@");
+            ("ses:GetEmailIdentity", of_identity(&identity), None)
+        }
+        _ => ("ses:GetAccount", "*".to_owned(), None),
+    };
+    let from = from.map(|from| ("ses:FromAddress".to_owned(), vec![from]));
+    Asked {
+        action: action.to_owned(),
+        resource,
+        context: from.into_iter().collect(),
+    }
+}
+
 #[derive(Clone)]
 struct Guard {
     iam: Arc<Iam>,
@@ -251,7 +317,8 @@ async fn check(Shared(guard): Shared<Guard>, request: Request, next: Next) -> Re
         return next.run(Request::from_parts(parts, Body::from(body))).await;
     };
     if let Some(asked) = iam.asked(service, &parts, &body)
-        && !role.allows(&asked.action, &asked.resource, &asked.context)
+        && (iam.is_withdrawn(&asked.action)
+            || !role.allows(&asked.action, &asked.resource, &asked.context))
     {
         let Asked {
             action, resource, ..
@@ -267,15 +334,30 @@ async fn check(Shared(guard): Shared<Guard>, request: Request, next: Next) -> Re
     }
 }
 
+/// An error of the query protocol.
+fn error_response(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    )
+}
+
 /// As each service says it.
 fn denied(service: &str, action: &str) -> Response<Body> {
     let message = format!("User is not authorized to perform: {action}");
     let (status, body) = match service {
         "sts" => (
             StatusCode::FORBIDDEN,
-            format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>"
-            ),
+            error_response("AccessDenied", &message),
+        ),
+        // prowler-cloud/prowler#12, hashicorp/terraform-provider-aws#42116
+        "sns" => (
+            StatusCode::FORBIDDEN,
+            error_response("AuthorizationError", &message),
+        ),
+        // exercism/website#6156
+        "ses" => (
+            StatusCode::FORBIDDEN,
+            json!({"message": message}).to_string(),
         ),
         "lambda" => (
             StatusCode::FORBIDDEN,

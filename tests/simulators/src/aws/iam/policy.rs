@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::lambda::function_arn;
+use crate::aws::ses::SENDER;
+use crate::aws::sns::Sns;
 use crate::aws::template::template;
 
 /// What a call is about, by condition key.
@@ -52,6 +54,8 @@ impl Role {
         for policy in policies {
             let statements_of = policy.pointer("/PolicyDocument/Statement");
             for statement in list(statements_of.unwrap_or(&Value::Null)) {
+                // `Fn::If`, what is so with the condition, what is so without it: it holds here.
+                let statement = statement.pointer("/Fn::If/1").unwrap_or(statement);
                 if statement["Effect"] != "Allow" {
                     return Err(format!("{name}: only Allow is simulated"));
                 }
@@ -157,6 +161,9 @@ fn texts(value: &Value) -> Vec<String> {
 fn resolved(text: &str) -> String {
     match text {
         "Rotation.Arn" => function_arn("rotation"),
+        "Notifier.Arn" => function_arn("notifier"),
+        "Notices" => Sns::topic(),
+        "MailFrom" => SENDER.to_owned(),
         text => text
             .replace("${AWS::Partition}", "aws")
             .replace("${AWS::Region}", REGION)
@@ -304,6 +311,22 @@ mod tests {
             let untag = context(&[(TAG, &["mailbox"]), ("aws:TagKeys", &["shopmail:state"])]);
             assert!(!role.allows("secretsmanager:UntagResource", MAILBOX, &untag));
         }
+    }
+
+    #[test]
+    fn the_notifier_mails_as_its_sender_and_asks_of_its_own_topic() {
+        let role = Role::of_the_template("NotifierRole").unwrap();
+        let from = |address: &str| {
+            let context = context(&[("ses:FromAddress", &[address])]);
+            role.allows("ses:SendEmail", "*", &context)
+        };
+        assert!(from(SENDER) && !from("boss@agency.example"));
+        for action in ["sns:Publish", "sns:ListSubscriptionsByTopic"] {
+            assert!(role.allows(action, &Sns::topic(), &Context::new()));
+            let other = format!("{}-of-others", Sns::topic());
+            assert!(!role.allows(action, &other, &Context::new()));
+        }
+        assert!(!role.allows("sns:Subscribe", &Sns::topic(), &Context::new()));
     }
 
     #[test]
