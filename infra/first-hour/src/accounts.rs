@@ -77,6 +77,7 @@ impl Accounts {
                 Err(failure) => Err(failure.clone()),
             },
             Probe::NewSecrets
+            | Probe::WholeRotation
             | Probe::Credentials
             | Probe::TwoSecrets
             | Probe::AtOnce

@@ -21,6 +21,7 @@ use crate::pace::Pace;
 
 pub use identity::web_identity_token;
 use throw_away::Secrets;
+pub use throw_away::ThrowAwaySecret;
 
 /// An account and region of AWS.
 pub struct Aws {
@@ -57,6 +58,7 @@ impl Aws {
             Probe::Identity => identity::probe(self, findings).await,
             Probe::Mail => mail::probe(self, findings).await,
             Probe::NewSecrets
+            | Probe::WholeRotation
             | Probe::Credentials
             | Probe::TwoSecrets
             | Probe::AtOnce
@@ -84,7 +86,7 @@ impl std::fmt::Display for Refusal {
 }
 
 /// Success, or a refusal that answers a question. No answer, a missing permission and old credentials answer none.
-fn answered<T, E: ProvideErrorMetadata>(
+pub fn answered<T, E: ProvideErrorMetadata>(
     action: &str,
     answer: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<Result<T, Refusal>, Failure> {
@@ -124,7 +126,7 @@ fn for_a_person(action: &str, failure: Failure) -> Failure {
 }
 
 /// The same where only success is of use.
-fn done<T, E: ProvideErrorMetadata>(
+pub fn done<T, E: ProvideErrorMetadata>(
     action: &str,
     answer: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<T, Failure> {

@@ -34,6 +34,8 @@ pub enum Probe {
     Mail,
     /// Entra: how long a new client secret takes.
     NewSecrets,
+    /// AWS and Entra: a rotation from one end to the other.
+    WholeRotation,
     /// Entra: what is shown of client secrets, and how the wrong ones are refused.
     Credentials,
     /// Entra: a third client secret where two are allowed.
@@ -52,7 +54,7 @@ pub enum Probe {
 
 impl Probe {
     /// All, in the order in which they run.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Labels,
         Self::Refusals,
         Self::Lateness,
@@ -60,6 +62,7 @@ impl Probe {
         Self::Identity,
         Self::Mail,
         Self::NewSecrets,
+        Self::WholeRotation,
         Self::Credentials,
         Self::TwoSecrets,
         Self::AtOnce,
@@ -79,6 +82,7 @@ impl Probe {
             Self::Identity => "STS: the token that a rotator signs in with",
             Self::Mail => "SES",
             Self::NewSecrets => "Entra: a new client secret",
+            Self::WholeRotation => "Secrets Manager and Entra: a whole rotation",
             Self::Credentials => "Entra: what is shown and what is refused of client secrets",
             Self::TwoSecrets => "Entra: an app that takes personal accounts",
             Self::AtOnce => "Entra: several writes on one app at once",
@@ -284,6 +288,14 @@ READS_LAG = Belief {
     anchor: "graph",
     believed: "a new secret is listed, though perhaps not at the first look",
     touches: &["rotation: credentials/removal.rs, create_secret.rs"],
+};
+WHOLE_ROTATION = Belief {
+    id: "whole-rotation",
+    probe: Probe::WholeRotation,
+    text: "`PutSecretValue` sets value and labels in one call, labels of our own among them, and `DescribeSecret` shows labels without a value.",
+    anchor: "versions-and-labels",
+    believed: "a client secret that is issued, stored so, read back, proved and promoted works, and the one before can go",
+    touches: &["rotation: create_secret.rs, set_secret.rs, finish_secret.rs", "docs/calls.md"],
 };
 NO_PERMISSION = Belief {
     id: "no-permission",

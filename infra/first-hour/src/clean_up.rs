@@ -20,7 +20,7 @@ pub struct CleanedUp {
 }
 
 /// So many looks in a row that find nothing are an end.
-const EMPTY_LOOKS: u32 = 2;
+const EMPTY_LOOKS: u32 = 3;
 
 /// Removes from both what there is.
 pub async fn clean_up(aws: Option<&Aws>, entra: Option<&Entra>, of: &Of, pace: Pace) -> CleanedUp {

@@ -10,6 +10,7 @@ mod ownership;
 mod refresh_token;
 mod throw_away;
 mod two_secrets;
+mod whole_rotation;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -104,6 +105,10 @@ impl Entra {
             Probe::TwoSecrets => two_secrets::probe(self, findings).await,
             Probe::AtOnce => at_once::probe(self, findings).await,
             Probe::Ownership => ownership::probe(self, findings).await,
+            Probe::WholeRotation => {
+                let aws = aws.as_ref().map_err(Failure::clone)?;
+                whole_rotation::probe(self, aws, findings).await
+            }
             Probe::Federation => {
                 let aws = aws.as_ref().map_err(Failure::clone)?;
                 federation::probe(self, aws, findings).await

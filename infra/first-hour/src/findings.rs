@@ -142,3 +142,33 @@ fn one_line(text: &str) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     clean.take(LONGEST).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beliefs::{BASIC, DAILY};
+
+    #[test]
+    fn what_a_probe_leaves_open_has_no_answer_and_what_it_saw_stays() {
+        let mut findings = Findings::new(|_| {});
+        findings.saw(BASIC, false, "404\nof somebody's own");
+        findings.ended(Probe::ShopCtrl, Ok(()));
+        let of = |belief: Belief| {
+            let found = findings.all.iter().filter(|f| f.belief.id == belief.id);
+            found.map(|f| f.json()).collect::<Vec<_>>()
+        };
+        let [basic, daily] = [of(BASIC), of(DAILY)].map(|all| {
+            assert_eq!(all.len(), 1, "{all:?}");
+            all.into_iter().next().unwrap()
+        });
+        assert_eq!(
+            (&basic["verdict"], &basic["seen"]),
+            (&json!("different"), &json!("404 of somebody's own"))
+        );
+        assert_eq!(
+            (&daily["verdict"], &daily["do"]),
+            (&json!("not answered"), &json!("Run it again."))
+        );
+        assert_eq!(findings.different(), 1);
+    }
+}

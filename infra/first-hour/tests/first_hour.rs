@@ -44,7 +44,7 @@ async fn all_that_the_simulators_answer_is_as_believed_and_nothing_is_left() {
         .filter(|line| line.get("verdict").is_some_and(|verdict| verdict != "same"))
         .collect();
     assert!(others.is_empty(), "{others:#?}");
-    assert_eq!(verdicts(&lines).len(), 49, "each belief has a row");
+    assert_eq!(verdicts(&lines).len(), 50, "each belief has a row");
     assert_eq!(status, Some(0), "{all}");
     assert_eq!(world.left(), Vec::<String>::new());
     world.assert_others_are_untouched();

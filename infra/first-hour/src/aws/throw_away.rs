@@ -19,7 +19,7 @@ use shared::secret_store::versions::Versions;
 use shared::secret_store::{SecretMetadata, SecretStore};
 
 use super::{answered, done, for_a_person};
-use crate::marker::{Of, Run, TAG};
+use crate::marker::{NAME, Of, Run, TAG};
 
 /// Secrets Manager, as far as throw-away secrets go. Its client is nobody else's: what it does, it does to such.
 pub struct Secrets {
@@ -90,8 +90,10 @@ impl Secrets {
             let answer = request.set_next_token(next).send().await;
             let page = done("secretsmanager:ListSecrets", answer)?;
             for entry in page.secret_list() {
-                if let Some(arn) = entry.arn() {
-                    found.insert(arn.to_owned(), entry.name().unwrap_or_default().to_owned());
+                let name = entry.name().unwrap_or_default();
+                // Others are not even described.
+                if let Some(arn) = entry.arn().filter(|_| name.starts_with(NAME)) {
+                    found.insert(arn.to_owned(), name.to_owned());
                 }
             }
             next = page.next_token().map(str::to_owned);
