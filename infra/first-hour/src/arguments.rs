@@ -32,7 +32,7 @@ Options:
   --help                     this
 
 Exit status: 0 when nothing is otherwise than believed, 1 when something is, 2 for a wrong option,
-3 when something is left that could not be removed, 130 after Ctrl-C.
+3 when something could not be removed or looked for, 130 after Ctrl-C.
 ";
 
 /// What is to be done.

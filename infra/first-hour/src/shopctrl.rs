@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::Request;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::config::{BaseUrl, Reader};
@@ -104,6 +105,16 @@ impl Shop {
             .map_or_else(|| "no clock".to_owned(), |now| now.to_string());
         let seen = format!("{active}; last check {first}, ShopCtrl's clock {now}");
         findings.saw(beliefs::DAILY, !status.mail_is_not_checked(), seen);
+        self.mail_checks(first, pace, findings).await
+    }
+
+    /// Waits for the next mail check.
+    async fn mail_checks(
+        &self,
+        first: Timestamp,
+        pace: Pace,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
         let pace = Pace {
             patience: pace.long_wait,
             ..pace

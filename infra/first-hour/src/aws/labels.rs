@@ -15,24 +15,7 @@ const FIRST_KEY: &str = "key-1";
 pub(super) async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
     let [first, second, third] = [(); 3].map(|()| Uuid::new_v4().to_string());
     let secret = aws.secrets.make("labels", &first, "first").await?;
-    let set = secret
-        .label(FIRST_KEY)
-        .move_to_version_id(&first)
-        .send()
-        .await;
-    done("secretsmanager:UpdateSecretVersionStage", set)?;
-    let shown = pace.until(async || {
-        let metadata = secret.describe().await?;
-        let ready = metadata.versions.has(&first, FIRST_KEY);
-        Ok(ready.then_some(metadata.primary_region))
-    });
-    if let Some(shown) = shown.await? {
-        let seen = match &shown.what {
-            None => "none is described".to_owned(),
-            Some(region) => format!("{region} is described"),
-        };
-        findings.saw(beliefs::PRIMARY_REGION, shown.what.is_none(), seen);
-    }
+    begin(&secret, &first, pace, findings).await?;
     put(&secret, &second, &[PENDING, "key-2"]).await?;
     let Some(versions) = promote(&secret, &first, &second, pace).await? else {
         return Ok(());
@@ -70,6 +53,34 @@ pub(super) async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Res
         labels_of(&versions, &first),
     );
     deprecated(&secret, &first, stays, pace, findings).await
+}
+
+/// Gives the first version a label, and looks at the secret as it is at first.
+async fn begin(
+    secret: &ThrowAwaySecret<'_>,
+    first: &str,
+    pace: Pace,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let set = secret
+        .label(FIRST_KEY)
+        .move_to_version_id(first)
+        .send()
+        .await;
+    done("secretsmanager:UpdateSecretVersionStage", set)?;
+    let shown = pace.until(async || {
+        let metadata = secret.describe().await?;
+        let ready = metadata.versions.has(first, FIRST_KEY);
+        Ok(ready.then_some(metadata.primary_region))
+    });
+    if let Some(shown) = shown.await? {
+        let seen = match &shown.what {
+            None => "none is described".to_owned(),
+            Some(region) => format!("{region} is described"),
+        };
+        findings.saw(beliefs::PRIMARY_REGION, shown.what.is_none(), seen);
+    }
+    Ok(())
 }
 
 /// Takes the last label from the first version and reads it by its id.

@@ -37,12 +37,34 @@ pub(super) async fn probe(
         .await?;
     configuration_test(&secret, function, pace, findings).await?;
     let token = Uuid::new_v4().to_string();
-    let request = rotate(&secret, function).client_request_token(&token);
+    rotate_at_once(&secret, function, &token, pace, findings).await?;
+    standing(&secret, function, &token, pace, findings).await?;
+    let cancelled = secret.cancel().send().await;
+    done("secretsmanager:CancelRotateSecret", cancelled)?;
+    pace.pause().await;
+    let stays = secret.versions().await?.has(&token, PENDING);
+    let place = if stays {
+        "it is still there"
+    } else {
+        "it is gone"
+    };
+    findings.saw(beliefs::CANCEL, stays, place);
+    Ok(())
+}
+
+async fn rotate_at_once(
+    secret: &ThrowAwaySecret<'_>,
+    function: &str,
+    token: &str,
+    pace: Pace,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let request = rotate(secret, function).client_request_token(token);
     done(ROTATING, request.send().await)?;
     let pending =
-        pace.until(async || Ok(secret.versions().await?.has(&token, PENDING).then_some(())));
+        pace.until(async || Ok(secret.versions().await?.has(token, PENDING).then_some(())));
     let pending = pending.await?.is_some();
-    let value = secret.value().version_id(&token).send().await;
+    let value = secret.value().version_id(token).send().await;
     let (empty, value) = match answered("secretsmanager:GetSecretValue", value)? {
         Ok(_) => (false, "it can be read".to_owned()),
         Err(refusal) => (
@@ -60,12 +82,23 @@ pub(super) async fn probe(
         pending && empty,
         format!("{label}; its value: {value}"),
     );
+    Ok(())
+}
+
+/// RotateSecret once more, and a configuration test, while the first rotation stands.
+async fn standing(
+    secret: &ThrowAwaySecret<'_>,
+    function: &str,
+    token: &str,
+    pace: Pace,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     for (belief, immediately) in [(beliefs::STANDING, true), (beliefs::STANDING_TEST, false)] {
         // The first attempt may be at its step yet.
         pace.pause().await;
-        let request = rotate(&secret, function).rotate_immediately(immediately);
+        let request = rotate(secret, function).rotate_immediately(immediately);
         let answer = answered(ROTATING, request.send().await)?;
-        let stays = secret.versions().await?.has(&token, PENDING);
+        let stays = secret.versions().await?.has(token, PENDING);
         let (refused, told) = match answer {
             Ok(_) => (false, "taken".to_owned()),
             Err(refusal) => (is_standing(&refusal), refusal.to_string()),
@@ -77,16 +110,6 @@ pub(super) async fn probe(
             format!("{told}; AWSPENDING {place}"),
         );
     }
-    let cancelled = secret.cancel().send().await;
-    done("secretsmanager:CancelRotateSecret", cancelled)?;
-    pace.pause().await;
-    let stays = secret.versions().await?.has(&token, PENDING);
-    let place = if stays {
-        "it is still there"
-    } else {
-        "it is gone"
-    };
-    findings.saw(beliefs::CANCEL, stays, place);
     Ok(())
 }
 

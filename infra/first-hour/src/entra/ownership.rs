@@ -43,20 +43,37 @@ pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), 
         return Err(failure.next_step("run it again with a longer --patience"));
     };
     let tokens = with_role.what;
+    role_alone(entra, [&owned, &of_others], &tokens, findings).await?;
+    owned_objects(entra, &owned, &rotator, &tokens, findings).await?;
+    policy(entra, &owned, &tokens, findings).await;
+    Ok(())
+}
+
+/// With the role: at an app that it owns, and then at one that it does not.
+async fn role_alone(
+    entra: &Entra,
+    [owned, of_others]: [&ThrowAwayApp; 2],
+    tokens: &Tokens,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     let own = entra
         .pace
-        .until(async || Ok(add(entra, &owned, &tokens).await.ok()));
+        .until(async || Ok(add(entra, owned, tokens).await.ok()));
     let own = own.await?.is_some();
-    let (right, seen) = told(&add(entra, &of_others, &tokens).await);
+    let (right, seen) = told(&add(entra, of_others, tokens).await);
     let at_own = if own { "added" } else { "refused" };
     findings.saw(
         beliefs::ROLE_ALONE,
         right && own,
         format!("at an app of others: {seen}; at its own: {at_own}"),
     );
-    owned_objects(entra, &owned, &rotator, &tokens, findings).await?;
+    Ok(())
+}
+
+/// The tenant's policy on client secrets, in the rotator's name.
+async fn policy(entra: &Entra, owned: &ThrowAwayApp, tokens: &Tokens, findings: &mut Findings) {
     let policy = entra
-        .registration(&owned, &tokens)
+        .registration(owned, tokens)
         .lifetimes_of_the_tenant()
         .await;
     let (right, seen) = match policy {
@@ -73,7 +90,6 @@ pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), 
         }
     };
     findings.saw(beliefs::POLICY, right, seen);
-    Ok(())
 }
 
 async fn add(entra: &Entra, app: &ThrowAwayApp, tokens: &Tokens) -> Result<(), CallError> {

@@ -108,19 +108,7 @@ async fn sign_in(
         nonce: random().into(),
         verifier: verifier.clone(),
     };
-    // As a mailbox document has it.
-    let name =
-        serde_json::from_value::<SignInName>(json!({"name": person, "rests_on": "SignInAs"}));
-    let name = name.map_err(|_| Failure::new(Kind::Refused, "reading the name of --sign-in"))?;
-    let app_itself = entra.app(app);
-    let url = authorize_url(&AuthorizationRequest {
-        app: &app_itself,
-        redirect_uri: &redirect_uri,
-        scopes,
-        name: &name,
-        secrets: &secrets,
-        anew: false,
-    })?;
+    let url = link(entra, app, &redirect_uri, scopes, person, &secrets)?;
     let _ = writeln!(
         std::io::stderr(),
         "\n{person} signs in here, in a browser of this machine:\n{url}\n"
@@ -144,6 +132,29 @@ async fn sign_in(
             Kind::Misconfigured,
             format!("{what}: Entra gave no refresh token"),
         )
+    })
+}
+
+/// Microsoft's sign-in page, as the product asks for it.
+fn link(
+    entra: &Entra,
+    app: &ThrowAwayApp,
+    redirect_uri: &str,
+    scopes: &[String],
+    person: &MailboxAddress,
+    secrets: &Secrets,
+) -> Result<String, Failure> {
+    // As a mailbox document has it.
+    let name = json!({"name": person, "rests_on": "SignInAs"});
+    let name = serde_json::from_value::<SignInName>(name);
+    let name = name.map_err(|_| Failure::new(Kind::Refused, "reading the name of --sign-in"))?;
+    authorize_url(&AuthorizationRequest {
+        app: &entra.app(app),
+        redirect_uri,
+        scopes,
+        name: &name,
+        secrets,
+        anew: false,
     })
 }
 

@@ -58,7 +58,7 @@ impl World {
         // Of the deployed function this much is enough: it may not read these secrets.
         secrets_manager.set_invoker(Arc::new(|_, _| {
             Box::pin(async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                tokio::time::sleep(Duration::from_millis(1500)).await;
                 Err("AccessDeniedException".to_owned())
             })
         }));
@@ -185,7 +185,7 @@ impl World {
     pub fn signed_out(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_first-hour"));
         let short =
-            "--tries 2 --interval PT0.1S --patience PT5S --short-life PT3S --long-wait PT5S";
+            "--tries 2 --interval PT0.1S --patience PT30S --short-life PT3S --long-wait PT30S";
         command
             .env_clear()
             .envs(&self.settings)
