@@ -56,7 +56,7 @@ pub trait Function: Sized {
 pub async fn run<F: Function>() -> ExitCode {
     let Ok(runtime_api) = env::var("AWS_LAMBDA_RUNTIME_API") else {
         eprintln!(
-            "This program is a function of AWS Lambda and runs only there: README.md says how it is deployed."
+            "This program is a function of AWS Lambda and runs only there: docs/onboarding.md says how it is deployed."
         );
         return ExitCode::FAILURE;
     };

@@ -40,7 +40,7 @@ impl GrantsDocument {
                 Kind::Misconfigured,
                 format!("reading the grants: {problem}"),
             )
-            .next_step("Put the value that it has at first (README, The other secrets); the owners will be asked to sign in.")
+            .next_step("Put the value that it has at first (docs/configuration.md, The other secrets); the owners will be asked to sign in.")
         })
     }
 }

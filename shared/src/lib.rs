@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod out_of_reach;
 pub mod period;
 pub mod policy;
+pub mod preflight;
 pub mod retry;
 pub mod rotation;
 pub mod rotation_function;

@@ -373,7 +373,7 @@ fn invalid(problem: &str) -> Failure {
         Kind::Misconfigured,
         format!("reading the mailbox document: {problem}"),
     )
-    .next_step("Correct the secret's value (README, The mailbox document).")
+    .next_step("Correct the secret's value (docs/configuration.md, The mailbox document).")
 }
 
 #[cfg(test)]

@@ -407,6 +407,46 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_payloads_are_what_their_names_say() {
+        let read = |sample: &str| Call::read(&serde_json::from_str(sample).unwrap()).unwrap();
+        for (sample, name) in [
+            (
+                include_str!("../../infra/events/create-secret.json"),
+                "createSecret",
+            ),
+            (
+                include_str!("../../infra/events/set-secret.json"),
+                "setSecret",
+            ),
+            (
+                include_str!("../../infra/events/test-secret.json"),
+                "testSecret",
+            ),
+            (
+                include_str!("../../infra/events/finish-secret.json"),
+                "finishSecret",
+            ),
+            (include_str!("../../infra/events/continue.json"), CONTINUE),
+            (include_str!("../../infra/events/sweep.json"), "sweep"),
+            (include_str!("../../infra/events/retire.json"), "retire"),
+            (include_str!("../../infra/events/ask.json"), "ask"),
+        ] {
+            let call = read(sample);
+            assert_eq!(call.name(), name);
+            assert_eq!(call.secret_name(), Some("shopmail/orders"));
+        }
+        for (sample, light, deep) in [
+            (include_str!("../../infra/events/inspect.json"), 0, 1),
+            (include_str!("../../infra/events/inspect-light.json"), 1, 0),
+        ] {
+            let Call::Inspect(inspect) = read(sample) else {
+                panic!("{sample}");
+            };
+            assert_eq!((inspect.light.len(), inspect.deep.len()), (light, deep));
+        }
+    }
+
+    #[test]
     fn a_rotation_goes_on_from_a_step_to_the_last() {
         let names = |step: Step| step.and_after().map(Step::name).collect::<Vec<_>>();
         assert_eq!(

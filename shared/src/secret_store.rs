@@ -461,7 +461,9 @@ fn absent(secret: &str, label: &str) -> CallError {
             ),
         )
         .code("ResourceNotFoundException")
-        .next_step("Create this secret, and put a value (README says what it holds)."),
+        .next_step(
+            "Create this secret, and put a value (docs/configuration.md says what it holds).",
+        ),
     }
 }
 

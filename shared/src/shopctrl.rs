@@ -61,7 +61,7 @@ impl Login {
                 format!("reading the ShopCtrl login: {problem}"),
             )
             .next_step(
-                "Store username and password in the form that README shows (The other secrets).",
+                "Store username and password in the form that docs/configuration.md shows (The other secrets).",
             )
         })
     }

@@ -11,6 +11,7 @@ mod grants;
 pub mod hand_over;
 pub mod person;
 pub mod picture;
+pub mod samples;
 pub mod scenario;
 pub mod steps;
 pub mod tickets;

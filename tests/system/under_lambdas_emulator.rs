@@ -17,6 +17,7 @@ use simulators::gate::Fault;
 use url::Url;
 
 use crate::support::Scenario;
+use crate::support::samples;
 use crate::support::tickets::Forged;
 use emulator::{Emulator, program_or_say};
 
@@ -122,6 +123,41 @@ async fn one_process_answers_the_first_call_and_the_next() {
         calls.assert_answered(&emulator).await;
         assert_eq!(emulator.process(), cold);
         assert_eq!(errors(&emulator.end()), Vec::<&Value>::new());
+    }
+}
+
+/// What the sample payloads call the mailbox secret.
+const SAMPLE_ARN: &str =
+    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shopmail/orders-AbCdEf";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_payload_is_read_by_its_function() {
+    let Some(program) = program_or_say("every_sample_payload_is_read_by_its_function") else {
+        return;
+    };
+    let scenario = Scenario::begin().await;
+    let samples = samples::listed();
+    for calls in Calls::all(&scenario) {
+        let function = &calls.function;
+        let emulator = Emulator::start(&program, function).await;
+        let its = samples
+            .iter()
+            .filter(|sample| sample.function == function.name);
+        let mut read = 0;
+        for sample in its {
+            let event = sample.text().replace(SAMPLE_ARN, &scenario.mailbox.arn);
+            let answer = emulator.invoke(event).await;
+            // What is not so in this world is refused, and what could not be read.
+            let file = &sample.file;
+            assert!(
+                !answer.to_string().contains("reading the event"),
+                "{file}: {answer}"
+            );
+            let failed = answer["batchItemFailures"].as_array();
+            assert!(failed.is_none_or(Vec::is_empty), "{file}: {answer}");
+            read += 1;
+        }
+        assert!(read > 0, "{}", function.name);
     }
 }
 

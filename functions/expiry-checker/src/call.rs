@@ -198,6 +198,44 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_payloads_are_what_their_names_say() {
+        let read = |sample: &str| {
+            let check = Check::read(&serde_json::from_str(sample).unwrap(), MACHINE).unwrap();
+            (check.dry_run, check.part, check.scope)
+        };
+        let left = Left {
+            tenants: vec![DirectoryId::read("0b5a7c1e-6c0e-4f0a-9b1d-3a1f0f1c2d3e").unwrap()],
+            without_tenant: false,
+            rotations_wait: false,
+        };
+        for (sample, meant) in [
+            (
+                include_str!("../../../infra/events/schedule.json"),
+                (false, 1, Scope::All),
+            ),
+            (
+                include_str!("../../../infra/events/check-now.json"),
+                (false, 1, Scope::All),
+            ),
+            (
+                include_str!("../../../infra/events/dry-run.json"),
+                (true, 1, Scope::All),
+            ),
+            (
+                include_str!("../../../infra/events/check-continues.json"),
+                (false, 2, Scope::Left(left)),
+            ),
+        ] {
+            assert_eq!(read(sample), meant);
+        }
+        let requested = read(include_str!("../../../infra/events/check-requested.json"));
+        let (false, 1, Scope::Requested(of)) = requested else {
+            panic!("{requested:?}");
+        };
+        assert!(of.arn.contains(":secret:shopmail/orders-") && of.promoted.is_some());
+    }
+
+    #[test]
     fn wrong_events_are_refused_and_the_field_is_named() {
         for (event, field) in [
             (json!([]), "object"),

@@ -1,6 +1,8 @@
 //! How mail goes out: by Amazon SES to a contact, by the SNS topic to whoever runs the system. What one of them does
 //! not take never stops the other.
 
+mod preflight;
+
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader};
 use shared::aws::{Service, classify};
 use shared::failure::Failure;
@@ -18,7 +20,8 @@ pub(crate) struct Channels {
     ses: aws_sdk_sesv2::Client,
     topic: String,
     sender: Option<String>,
-    reply_to: Option<String>,
+    /// Whom a contact answers, and who reads the topic.
+    administrator: Option<String>,
 }
 
 impl Channels {
@@ -29,7 +32,7 @@ impl Channels {
             ses: aws_sdk_sesv2::Client::new(&aws.config(Service::Ses, http)),
             topic: settings.topic.clone(),
             sender: settings.addresses.sender.clone(),
-            reply_to: settings.addresses.administrator.clone(),
+            administrator: settings.addresses.administrator.clone(),
         }
     }
 
@@ -85,7 +88,7 @@ impl Channels {
             .send_email()
             .from_email_address(sender)
             .destination(Destination::builder().to_addresses(contact).build())
-            .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
+            .set_reply_to_addresses(self.administrator.clone().map(|address| vec![address]))
             .content(EmailContent::builder().simple(message).build());
         let sent = request
             .send()

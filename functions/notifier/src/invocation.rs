@@ -1,12 +1,33 @@
 //! What the function was called with: a batch of the queue's, each message an event (Lambda guide, *Using Lambda with
-//! Amazon SQS*), or one event of EventBridge's.
+//! Amazon SQS*), one event of EventBridge's, or the checker's question whether mail would arrive.
 
 use serde::Deserialize;
 use serde_json::Value;
 use shared::failure::Failure;
+use shared::preflight::ACTION;
 
 use crate::event::{Notice, Weekly};
 use crate::refused;
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// To say whether mail would arrive.
+    Preflight,
+    /// To mail.
+    Mail(Invocation),
+}
+
+impl Call {
+    /// Reads an event. What is wrong in one that is to be mailed stands in the [`Invocation`].
+    pub(crate) fn read(event: &Value) -> Result<Self, Failure> {
+        match event.get("Action") {
+            None => Ok(Self::Mail(Invocation::read(event))),
+            Some(Value::String(action)) if action == ACTION => Ok(Self::Preflight),
+            Some(_) => Err(refused(&format!("Action is not {ACTION}, the only one"))),
+        }
+    }
+}
 
 /// What came.
 #[derive(Debug)]
@@ -97,5 +118,25 @@ fn read(event: &Value) -> Received {
         (Ok(None), Ok(Some(notice))) => Received::Notice(Box::new(notice)),
         (Ok(None), Ok(None)) => Received::NotMailed,
         (Err(failure), _) | (Ok(None), Err(failure)) => Received::Unreadable(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_payload_is_a_batch_of_two_events_to_mail() {
+        let sample = include_str!("../../../infra/events/notices.json");
+        let invocation = Invocation::read(&serde_json::from_str(sample).unwrap());
+        assert_eq!(invocation.message_ids.as_ref().map(Vec::len), Some(2));
+        assert_eq!(invocation.notices().len(), 2);
+    }
+
+    #[test]
+    fn the_sample_payload_of_a_preflight_is_one() {
+        let sample = include_str!("../../../infra/events/preflight.json");
+        let call = Call::read(&serde_json::from_str(sample).unwrap());
+        assert!(matches!(call, Ok(Call::Preflight)));
     }
 }

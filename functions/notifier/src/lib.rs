@@ -1,4 +1,5 @@
-//! `notifier`: turns events into mail that a person reads. It keeps nothing and may do nothing but send.
+//! `notifier`: turns events into mail that a person reads, and says whether such a mail would arrive. It keeps nothing
+//! and may do nothing but send and look.
 
 mod channels;
 mod compose;
@@ -21,7 +22,7 @@ use tracing::{error, info};
 
 use channels::Channels;
 use compose::compose;
-use invocation::{Invocation, Received};
+use invocation::{Call, Invocation, Received};
 pub use settings::Settings;
 
 /// The function, with its clients made.
@@ -58,14 +59,20 @@ impl Notifier {
         }
     }
 
-    /// Mails what an event says, or those of a batch from the queue. Of a batch the answer names what was not
-    /// mailed, which comes again.
+    /// Mails what an event says, or those of a batch from the queue; or answers a preflight.
     ///
     /// # Errors
     /// [`Failure`] when the single event could not be read or mailed.
     pub async fn handle(&self, event: &Value, left: Duration) -> Result<Value, Failure> {
+        match Call::read(event)? {
+            Call::Preflight => Ok(json!(self.channels.preflight().await)),
+            Call::Mail(invocation) => self.mail(invocation, left).await,
+        }
+    }
+
+    /// Of a batch the answer names what was not mailed, which comes again.
+    async fn mail(&self, invocation: Invocation, left: Duration) -> Result<Value, Failure> {
         let ends = Instant::now() + left.saturating_sub(RESERVED);
-        let invocation = Invocation::read(event);
         let mut failed: BTreeSet<usize> = BTreeSet::new();
         let mut first_failure = None;
         for (n, received) in invocation.received.iter().enumerate() {

@@ -160,6 +160,26 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_payloads_are_what_their_names_say() {
+        for (sample, route, parameter) in [
+            (
+                include_str!("../../../infra/events/start.json"),
+                Route::Start,
+                "ticket",
+            ),
+            (
+                include_str!("../../../infra/events/callback.json"),
+                Route::Callback,
+                "code",
+            ),
+        ] {
+            let request = Request::read(&serde_json::from_str(sample).unwrap()).unwrap();
+            assert_eq!(Route::of(&request.method, &request.path), Ok(route));
+            assert!(request.query(parameter).is_some());
+        }
+    }
+
+    #[test]
     fn a_named_stage_is_not_part_of_the_route() {
         let mut staged = event();
         staged["requestContext"]["stage"] = json!("prod");

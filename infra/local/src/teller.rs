@@ -232,7 +232,7 @@ impl Teller {
             print(&line)?;
         }
         print("")?;
-        self.aside("README.md says what the system is for and how it is set up, docs/architecture.md how it is made.")
+        self.aside("README.md says what the system is for, docs/onboarding.md how it is set up, docs/architecture.md how it is made.")
     }
 
     fn elapsed(&self) -> Option<f64> {

@@ -172,7 +172,7 @@ impl Rotators {
                 Kind::Misconfigured,
                 format!("reading the rotator's secret: {problem}"),
             )
-            .next_step("Store client_secret in the form that README shows (The other secrets).")
+            .next_step("Store client_secret in the form that docs/configuration.md shows (The other secrets).")
         })?;
         Ok(own.client_secret)
     }

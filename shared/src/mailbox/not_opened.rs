@@ -122,7 +122,7 @@ impl NotOpened {
             ),
             Ended::Untrusted(untrusted) => setting(
                 &untrusted.to_string(),
-                "See whose server answers there. If it is your own gateway, its authority goes into TLS_EXTRA_ROOTS (README, Settings).",
+                "See whose server answers there. If it is your own gateway, its authority goes into TLS_EXTRA_ROOTS (docs/configuration.md, Settings).",
             ),
             Ended::Refused(refusal) => {
                 let meaning = refusal.meaning();

@@ -6,7 +6,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::ids::MailboxAddress;
 
-/// What every subject begins with: for *Exclude Subject Expressions* of ShopCtrl's Auto Reply mail (README).
+/// What every subject begins with: for *Exclude Subject Expressions* of ShopCtrl's Auto Reply mail (docs/configuration.md).
 pub const SUBJECT_PREFIX: &str = "[shopmail round trip]";
 
 /// Nothing else keeps an auto-reply of Exchange's or of others from answering it (RFC 3834; ms-oxcmail, 2.1.3.2.20).

@@ -91,7 +91,7 @@ class Mailbox:
         self.name = f"shopmail/orders-{number:06}"
         self.arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{self.name}-{number:06x}"
         self.tenant = uuid("tenant", number // A_TENANT_HAS)
-        # An app registration for each mailbox, as README recommends.
+        # An app registration for each mailbox.
         self.app = uuid("app", number)
         self.key = uuid("key", number)
         self.version, self.previous = uuid("version", number), uuid("previous", number)

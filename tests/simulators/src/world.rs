@@ -24,7 +24,7 @@ use crate::aws::lambda::{
 use crate::aws::queue::Queue;
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::ses::Ses;
-use crate::aws::sns::Sns;
+use crate::aws::sns::{Sns, Subscribed};
 use crate::aws::sts::{Principal, Sts};
 use crate::binaries;
 use crate::clock::Clock;
@@ -50,6 +50,9 @@ const ROTATION_KEY: &str = "ASIAROTATION";
 pub const TICKET_KEY: &str = "ticket-key-of-the-simulated-world-0123456789";
 /// The name and password of the ShopCtrl API login.
 pub const SHOPCTRL_LOGIN: (&str, &str) = ("api@shop.example", "Basic-P4ss~word");
+
+/// Who runs the system, where no `NOTIFY_EMAIL` says so.
+const ADMINISTRATOR: &str = "it@agency.example";
 
 /// The name and password of somebody with Shop owner admin permissions in ShopCtrl's screens.
 pub const SHOPCTRL_ADMIN: (&str, &str) = ("admin@agency.example", "Sh0p~owner-admin");
@@ -367,6 +370,12 @@ impl<L: Functions> World<L> {
         env.remove(SHOPCTRL);
         env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
         env.insert("NOTICES_TOPIC".to_owned(), Sns::topic());
+        // The template subscribes the administrator, who has confirmed it.
+        let administrator = env
+            .get("NOTIFY_EMAIL")
+            .map_or(ADMINISTRATOR, String::as_str);
+        self.sns
+            .set_subscription(administrator, Subscribed::Confirmed);
         Ok(())
     }
 

@@ -78,6 +78,12 @@ async fn an_event_of_a_wrong_shape_is_refused_and_the_field_is_named() {
             "detail.tenants",
         ),
         ("notifier", json!(null), "detail-type"),
+        ("notifier", json!({"Action": WRONG}), "Action"),
+        (
+            "notifier",
+            json!({"Action": {"preflight": WRONG}}),
+            "Action",
+        ),
         (
             "notifier",
             json!({"detail-type": "Client Secret Expired", "detail": {"expires_at": WRONG}}),

@@ -84,16 +84,15 @@ impl Account {
         self.mini_stack.call(target, &body).await
     }
 
-    /// Takes the permission away, does `act`, finds what the table says and nothing else that was refused, and gives it
-    /// back. `act` returns what is to be seen beside the logs.
+    /// Takes the permission away, does `act`, finds what the table says, the action's name, and nothing else that was
+    /// refused, and gives it back. `act` returns what is to be seen beside the logs.
     pub async fn without(&self, permission: [&str; 4], act: impl AsyncFnOnce() -> String) {
         let row = self.row(permission);
         let permission = &row.permission;
         self.roles.take_away(permission).await;
         let before = self.logs().await;
         let answer = act().await;
-        let named = format!("{REFUSED}{} (docs", permission.action);
-        let wanted: Vec<&String> = row.seen.iter().chain([&named]).collect();
+        let wanted: Vec<&String> = row.seen.iter().chain([&permission.action]).collect();
         let begun = Instant::now();
         let seen = loop {
             let seen = format!("{answer}\n{}", self.since(&before).await);

@@ -16,6 +16,7 @@ pub async fn mails(account: &Account) {
         "sns:Publish",
         "Notices",
     ];
+    looks_whether_mail_would_arrive(account).await;
     let mailed = account.mini_stack.mails().await.len();
     let asks_contact = async || publish(account, "00000000000000a1", CONTACT).await;
     account.without(ses, asks_contact).await;
@@ -27,6 +28,33 @@ pub async fn mails(account: &Account) {
         (mails.len() > mailed).then_some(())
     })
     .await;
+}
+
+async fn looks_whether_mail_would_arrive(account: &Account) {
+    let preflight = json!({"Action": "preflight"});
+    let looks = async || account.invoke("notifier", &preflight).await;
+    for [sid, action, on] in [
+        [
+            "SeesWhoIsSubscribed",
+            "sns:ListSubscriptionsByTopic",
+            "Notices",
+        ],
+        ["SeesWhetherTheAccountMaySend", "ses:GetAccount", "*"],
+        [
+            "SeesWhetherTheSenderIsVerified",
+            "ses:GetEmailIdentity",
+            "identity/*",
+        ],
+    ] {
+        account
+            .without(["NotifierRole", sid, action, on], looks)
+            .await;
+    }
+    let answer = looks().await;
+    assert!(
+        answer.contains("rows") && !answer.contains("not_visible"),
+        "{answer}"
+    );
 }
 
 async fn publish(account: &Account, id: &str, contact: Option<&str>) -> String {

@@ -7,7 +7,7 @@ mod policy;
 pub mod table;
 pub mod used;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -39,6 +39,8 @@ pub struct Iam {
     roles: BTreeMap<&'static str, (&'static str, Role)>,
     secrets_manager: Arc<SecretsManager>,
     refused: Mutex<Vec<String>>,
+    /// Actions that no role has any more.
+    withdrawn: Mutex<BTreeSet<String>>,
 }
 
 impl Iam {
@@ -53,6 +55,7 @@ impl Iam {
             roles: roles.collect::<Result<_, String>>()?,
             secrets_manager,
             refused: Mutex::default(),
+            withdrawn: Mutex::default(),
         }))
     }
 
@@ -65,6 +68,30 @@ impl Iam {
         };
         let router: Router = service.router.layer(from_fn_with_state(guard, check));
         Service { router, ..service }
+    }
+
+    /// No function may do this any more: somebody edited the roles.
+    pub fn withdraw(&self, action: &str) {
+        let mut withdrawn = self
+            .withdrawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        withdrawn.insert(action.to_owned());
+    }
+
+    /// The roles are as the template has them.
+    pub fn restore(&self) {
+        let mut withdrawn = self
+            .withdrawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        withdrawn.clear();
+    }
+
+    fn is_withdrawn(&self, action: &str) -> bool {
+        let withdrawn = self.withdrawn.lock();
+        let withdrawn = withdrawn.unwrap_or_else(PoisonError::into_inner);
+        withdrawn.contains(action)
     }
 
     /// What was refused: key, action and resource.
@@ -114,7 +141,8 @@ impl Iam {
             resource,
             context,
         } = asked;
-        if let Some(parts) = role.allowed_by(action, resource, context) {
+        let allowed_by = role.allowed_by(action, resource, context);
+        if let Some(parts) = allowed_by.filter(|_| !self.is_withdrawn(action)) {
             for part in parts {
                 used::note(name, part);
             }

@@ -10,6 +10,7 @@ mod batch;
 mod client;
 mod console;
 mod listing;
+mod random_password;
 mod rotation;
 mod schedule;
 mod secrets;

@@ -1,12 +1,13 @@
-//! Amazon SES, its second interface: `SendEmail` of a simple message (API v2 reference, *SendEmail*).
+//! Amazon SES, its second interface: `SendEmail` of a simple message, and whether the account may (API v2 reference,
+//! *SendEmail*, *GetAccount*, *GetEmailIdentity*).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State as Shared;
-use axum::routing::post;
+use axum::extract::{Path, State as Shared};
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Deserialize;
@@ -16,6 +17,9 @@ use uuid::Uuid;
 use crate::aws::account::is_signed;
 use crate::clock::Clock;
 use crate::gate::{Gate, Service};
+
+/// The template's `MailFrom` in the simulated account: as whom the notifier's role may mail.
+pub const SENDER: &str = "shopmail@agency.example";
 
 /// A mail as it goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +50,16 @@ pub struct Ses {
 #[derive(Debug, Default)]
 struct State {
     sent: Vec<Sent>,
-    /// Domains and addresses that were verified.
-    verified: BTreeSet<String>,
+    /// Domains and addresses, each with whether it is verified yet.
+    identities: BTreeMap<String, bool>,
     /// "You can only send mail to verified email addresses and domains" in it.
     sandbox: bool,
+    /// Amazon stopped it for what its mails did.
+    shut_down: bool,
 }
+
+/// What is answered: a status of 200, or another one with the error's code and message.
+type Answer = Result<Value, (StatusCode, &'static str, String)>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -120,7 +129,9 @@ impl Ses {
             name: "ses",
             operation,
             router: Router::new()
-                .route("/v2/email/outbound-emails", post(handle))
+                .route("/v2/email/outbound-emails", post(send_email))
+                .route("/v2/email/account", get(get_account))
+                .route("/v2/email/identities/{identity}", get(get_email_identity))
                 .with_state(Arc::clone(self)),
             gate,
             clock: Arc::clone(&self.clock),
@@ -129,12 +140,23 @@ impl Ses {
 
     /// An address or a domain is verified.
     pub fn verify(&self, identity: &str) {
-        self.state().verified.insert(identity.to_owned());
+        self.set_identity(identity, true);
+    }
+
+    /// An address or a domain is there, and verified or not yet.
+    pub fn set_identity(&self, identity: &str, verified: bool) {
+        let identities = &mut self.state().identities;
+        identities.insert(identity.to_owned(), verified);
     }
 
     /// Whether the account is in the sandbox, as each is at first.
     pub fn set_sandbox(&self, sandbox: bool) {
         self.state().sandbox = sandbox;
+    }
+
+    /// Whether Amazon has stopped the account's sending.
+    pub fn set_shut_down(&self, shut_down: bool) {
+        self.state().shut_down = shut_down;
     }
 
     /// What was sent, in order.
@@ -147,29 +169,25 @@ impl Ses {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, asked: SendEmail) -> Result<Value, (&'static str, String)> {
+    fn send(&self, asked: SendEmail) -> Answer {
         let mut state = self.state();
-        let is_verified = |address: &str| {
-            let bare = address.rsplit_once('<').map_or(address, |(_, bare)| bare);
-            let bare = bare.trim_end_matches('>');
-            let domain = bare.rsplit('@').next().unwrap_or_default();
-            state.verified.contains(bare) || state.verified.contains(domain)
-        };
+        if state.shut_down {
+            let message = "The message can't be sent because the account's ability to send email is currently paused.".to_owned();
+            return Err((StatusCode::BAD_REQUEST, "SendingPausedException", message));
+        }
         let from = asked.from_email_address;
         let to = asked.destination.to_addresses;
         let checked = to.iter().filter(|_| state.sandbox).chain([&from]);
         let failing: Vec<&str> = checked
-            .filter(|address| !is_verified(address))
+            .filter(|address| !state.may_send_as(address))
             .map(String::as_str)
             .collect();
         if !failing.is_empty() {
-            return Err((
-                "MessageRejected",
-                format!(
-                    "Email address is not verified. The following identities failed the check in region EU-WEST-1: {}",
-                    failing.join(", ")
-                ),
-            ));
+            let message = format!(
+                "Email address is not verified. The following identities failed the check in region EU-WEST-1: {}",
+                failing.join(", ")
+            );
+            return Err((StatusCode::BAD_REQUEST, "MessageRejected", message));
         }
         let Simple {
             subject,
@@ -192,24 +210,98 @@ impl Ses {
     }
 }
 
-fn operation(_: &Request<Bytes>) -> String {
-    "SendEmail".to_owned()
+impl State {
+    /// "When you verify a domain identity, you can send email from any subdomain or email address of the verified
+    /// domain" (SES guide, *Creating and verifying identities in Amazon SES*).
+    fn may_send_as(&self, address: &str) -> bool {
+        let bare = bare(address);
+        let domain = bare.rsplit('@').next().unwrap_or_default();
+        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
+        let mut identities = [bare, domain].into_iter().chain(parents);
+        identities.any(|identity| self.identities.get(identity) == Some(&true))
+    }
 }
 
-async fn handle(Shared(ses): Shared<Arc<Ses>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let asked = serde_json::from_slice::<SendEmail>(&body);
-    let result = match asked {
-        _ if !is_signed(&headers) => Err(("MissingAuthenticationTokenException", String::new())),
+/// The address in `Name <address>`.
+pub(super) fn bare(address: &str) -> &str {
+    let bare = address.rsplit_once('<').map_or(address, |(_, bare)| bare);
+    bare.trim_end_matches('>')
+}
+
+fn operation(request: &Request<Bytes>) -> String {
+    let operation = match request.uri().path() {
+        "/v2/email/outbound-emails" => "SendEmail",
+        "/v2/email/account" => "GetAccount",
+        _ => "GetEmailIdentity",
+    };
+    operation.to_owned()
+}
+
+async fn send_email(
+    Shared(ses): Shared<Arc<Ses>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    answer(&headers, || match serde_json::from_slice(&body) {
         Ok(asked) => ses.send(asked),
-        Err(error) => Err(("BadRequestException", error.to_string())),
+        Err(error) => {
+            let message = error.to_string();
+            Err((StatusCode::BAD_REQUEST, "BadRequestException", message))
+        }
+    })
+}
+
+async fn get_account(Shared(ses): Shared<Arc<Ses>>, headers: HeaderMap) -> Response<Body> {
+    answer(&headers, || {
+        let state = ses.state();
+        let enforcement = if state.shut_down {
+            "SHUTDOWN"
+        } else {
+            "HEALTHY"
+        };
+        Ok(json!({
+            "DedicatedIpAutoWarmupEnabled": false, "EnforcementStatus": enforcement,
+            "ProductionAccessEnabled": !state.sandbox, "SendingEnabled": !state.shut_down,
+            "SendQuota": {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 0.0},
+        }))
+    })
+}
+
+async fn get_email_identity(
+    Shared(ses): Shared<Arc<Ses>>,
+    Path(identity): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&headers, || {
+        let Some(verified) = ses.state().identities.get(&identity).copied() else {
+            let message = format!("Email identity {identity} does not exist.");
+            return Err((StatusCode::NOT_FOUND, "NotFoundException", message));
+        };
+        let kind = if identity.contains('@') {
+            "EMAIL_ADDRESS"
+        } else {
+            "DOMAIN"
+        };
+        let status = if verified { "SUCCESS" } else { "PENDING" };
+        Ok(json!({
+            "IdentityType": kind, "FeedbackForwardingStatus": true,
+            "VerifiedForSendingStatus": verified, "VerificationStatus": status,
+        }))
+    })
+}
+
+fn answer(headers: &HeaderMap, result: impl FnOnce() -> Answer) -> Response<Body> {
+    let result = match is_signed(headers) {
+        true => result(),
+        false => Err((
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationTokenException",
+            String::new(),
+        )),
     };
     let (status, code, body) = match result {
         Ok(body) => (StatusCode::OK, None, body),
-        Err((code, message)) => (
-            StatusCode::BAD_REQUEST,
-            Some(code),
-            json!({"message": message}),
-        ),
+        Err((status, code, message)) => (status, Some(code), json!({"message": message})),
     };
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
@@ -244,5 +336,9 @@ mod tests {
         ses.set_sandbox(true);
         assert!(!send(from, "ann@elsewhere.example"));
         assert!(send(from, "bob@agency.example"));
+        assert!(send("shopmail@mail.agency.example", "bob@agency.example"));
+        assert!(!send("shopmail@otheragency.example", "bob@agency.example"));
+        ses.set_identity("agency.example", false);
+        assert!(!send(from, "bob@agency.example"));
     }
 }

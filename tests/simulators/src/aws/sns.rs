@@ -1,4 +1,5 @@
-//! SNS: `Publish` to the one topic (API reference, *Publish*; the query protocol).
+//! SNS: the one topic, `Publish` to it and who is subscribed to it (API reference, *Publish*,
+//! *ListSubscriptionsByTopic*; the query protocol).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use crate::gate::{Gate, Service};
 const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 /// "messages must be UTF-8 encoded strings and at most 256 KB in size".
 const LONGEST: usize = 256 * 1024;
+/// "Each call returns a limited list of subscriptions, up to 100".
+const PAGE: usize = 100;
 
 /// What a subscriber by mail gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +31,29 @@ pub struct Notification {
     pub message: String,
 }
 
+/// Whether a subscriber by mail gets what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subscribed {
+    /// The link in the mail that asks for it was not followed yet.
+    Pending,
+    /// It was.
+    Confirmed,
+    /// The link under a mail that ends it was followed.
+    Deleted,
+}
+
 /// The topic.
 #[derive(Debug)]
 pub struct Sns {
     clock: Arc<Clock>,
-    published: Mutex<Vec<Notification>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    published: Vec<Notification>,
+    /// Addresses, in the order in which they were subscribed.
+    subscriptions: Vec<(String, Subscribed)>,
 }
 
 impl Sns {
@@ -41,7 +62,7 @@ impl Sns {
     pub fn new(clock: Arc<Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            published: Mutex::default(),
+            state: Mutex::default(),
         })
     }
 
@@ -68,19 +89,38 @@ impl Sns {
     /// What was published, in order.
     #[must_use]
     pub fn published(&self) -> Vec<Notification> {
-        self.lock().clone()
+        self.state().published.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Notification>> {
-        self.published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// From now on this address is subscribed so.
+    pub fn set_subscription(&self, address: &str, subscribed: Subscribed) {
+        let mut state = self.state();
+        state.subscriptions.retain(|(known, _)| known != address);
+        state.subscriptions.push((address.to_owned(), subscribed));
     }
 
-    fn publish(&self, form: &BTreeMap<String, String>) -> Result<String, (&'static str, String)> {
+    /// Nobody is subscribed any more: "Amazon SNS deletes unconfirmed subscriptions after 48 hours".
+    pub fn drop_subscriptions(&self) {
+        self.state().subscriptions.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result of an operation, as XML.
+    fn result(&self, form: &BTreeMap<String, String>) -> Result<String, (&'static str, String)> {
         if form.get("TopicArn") != Some(&Self::topic()) {
             return Err(("NotFound", "Topic does not exist".to_owned()));
         }
+        match form.get("Action").map(String::as_str) {
+            Some("Publish") => self.publish(form),
+            Some("ListSubscriptionsByTopic") => self.list(form),
+            _ => Err(("InvalidAction", String::new())),
+        }
+    }
+
+    fn publish(&self, form: &BTreeMap<String, String>) -> Result<String, (&'static str, String)> {
         let invalid = |what: &str| {
             let message = format!("Invalid parameter: {what}");
             Err(("InvalidParameter", message))
@@ -94,9 +134,40 @@ impl Sns {
         if subject.chars().count() >= 100 || subject.contains(char::is_control) {
             return invalid("Subject");
         }
-        self.lock().push(Notification { subject, message });
-        Ok(Uuid::new_v4().to_string())
+        let sent = Notification { subject, message };
+        self.state().published.push(sent);
+        Ok(format!("<MessageId>{}</MessageId>", Uuid::new_v4()))
     }
+
+    fn list(&self, form: &BTreeMap<String, String>) -> Result<String, (&'static str, String)> {
+        let begins = form.get("NextToken").map_or(Ok(0), |token| token.parse());
+        let Ok(begins) = begins else {
+            let message = "Invalid parameter: NextToken".to_owned();
+            return Err(("InvalidParameter", message));
+        };
+        let state = self.state();
+        let page = state.subscriptions.iter().skip(begins).take(PAGE);
+        let members: String = page.map(member).collect();
+        let ends = begins + PAGE;
+        let next = match ends < state.subscriptions.len() {
+            true => format!("<NextToken>{ends}</NextToken>"),
+            false => String::new(),
+        };
+        Ok(format!("<Subscriptions>{members}</Subscriptions>{next}"))
+    }
+}
+
+/// Only one that is confirmed has an ARN (mozilla/frost#428, ansible/ansible#20086).
+fn member((address, subscribed): &(String, Subscribed)) -> String {
+    let topic = Sns::topic();
+    let arn = match subscribed {
+        Subscribed::Pending => "PendingConfirmation".to_owned(),
+        Subscribed::Confirmed => format!("{topic}:{}", Uuid::new_v4()),
+        Subscribed::Deleted => "Deleted".to_owned(),
+    };
+    format!(
+        "<member><TopicArn>{topic}</TopicArn><Protocol>email</Protocol><SubscriptionArn>{arn}</SubscriptionArn><Owner>{ACCOUNT_ID}</Owner><Endpoint>{address}</Endpoint></member>"
+    )
 }
 
 fn form(body: &[u8]) -> BTreeMap<String, String> {
@@ -112,17 +183,17 @@ fn operation(request: &Request<Bytes>) -> String {
 
 async fn handle(Shared(sns): Shared<Arc<Sns>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let form = form(&body);
-    let result = match form.get("Action").map(String::as_str) {
-        _ if !is_signed(&headers) => Err(("MissingAuthenticationToken", String::new())),
-        Some("Publish") => sns.publish(&form),
-        _ => Err(("InvalidAction", String::new())),
+    let result = match is_signed(&headers) {
+        true => sns.result(&form),
+        false => Err(("MissingAuthenticationToken", String::new())),
     };
+    let action = form.get("Action").map_or("", String::as_str);
     let id = Uuid::new_v4();
     let (status, xml) = match result {
-        Ok(message_id) => (
+        Ok(result) => (
             StatusCode::OK,
             format!(
-                "<PublishResponse xmlns=\"{NAMESPACE}\"><PublishResult><MessageId>{message_id}</MessageId></PublishResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></PublishResponse>"
+                "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
             ),
         ),
         Err((code, message)) => (
@@ -141,9 +212,51 @@ async fn handle(Shared(sns): Shared<Arc<Sns>>, headers: HeaderMap, body: Bytes) 
 mod tests {
     use super::*;
 
+    fn sns() -> Arc<Sns> {
+        Sns::new(Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)))
+    }
+
+    #[test]
+    fn only_a_subscription_that_was_confirmed_has_an_arn_and_a_page_has_a_hundred() {
+        let sns = sns();
+        for (address, subscribed) in [
+            ("ann@agency.example", Subscribed::Pending),
+            ("bob@agency.example", Subscribed::Confirmed),
+            ("cat@agency.example", Subscribed::Deleted),
+        ] {
+            sns.set_subscription(address, subscribed);
+        }
+        let list = |token: Option<&str>| {
+            let topic = ("TopicArn".to_owned(), Sns::topic());
+            let token = token.map(|token| ("NextToken".to_owned(), token.to_owned()));
+            sns.list(&[topic].into_iter().chain(token).collect())
+        };
+        let listed = list(None).unwrap();
+        let arns: Vec<&str> = listed
+            .split("<SubscriptionArn>")
+            .skip(1)
+            .filter_map(|rest| rest.split('<').next())
+            .collect();
+        let [pending, confirmed, deleted] = arns.as_slice() else {
+            panic!("{listed}");
+        };
+        assert_eq!((*pending, *deleted), ("PendingConfirmation", "Deleted"));
+        assert!(confirmed.starts_with(&format!("{}:", Sns::topic())));
+        for n in 0..100 {
+            sns.set_subscription(&format!("{n}@agency.example"), Subscribed::Confirmed);
+        }
+        let first = list(None).unwrap();
+        assert_eq!(first.matches("<member>").count(), 100);
+        assert!(first.ends_with("<NextToken>100</NextToken>"), "{first}");
+        let second = list(Some("100")).unwrap();
+        assert_eq!(second.matches("<member>").count(), 3);
+        assert!(!second.contains("NextToken"), "{second}");
+        assert!(list(Some("x")).is_err());
+    }
+
     #[test]
     fn a_subject_that_is_too_long_or_of_two_lines_is_refused() {
-        let sns = Sns::new(Arc::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH)));
+        let sns = sns();
         let publish = |subject: &str| {
             let form = [
                 ("TopicArn", Sns::topic()),

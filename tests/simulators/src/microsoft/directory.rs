@@ -236,6 +236,9 @@ impl Directory {
     pub fn delete_registration(&self, app_id: Uuid) {
         let mut records = self.records();
         if let Some(app) = records.applications.remove(app_id) {
+            if !app.registration.without_principal {
+                records.deleted_principals.push(app.clone());
+            }
             records.deleted_applications.push(app);
         }
     }
@@ -249,6 +252,8 @@ impl Directory {
             .position(|app| app.ids.app_id == app_id);
         if let Some(at) = found {
             let app = records.deleted_applications.remove(at);
+            let principals = &mut records.deleted_principals;
+            principals.retain(|gone| gone.ids.app_id != app_id);
             records.applications.push(app);
         }
     }

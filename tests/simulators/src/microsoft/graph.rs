@@ -9,6 +9,7 @@ mod messages;
 mod owned_objects;
 mod paging;
 mod policies;
+mod registering;
 mod reports;
 mod send_mail;
 
@@ -29,6 +30,7 @@ use crate::microsoft::directory::tokens::AccessToken;
 use crate::microsoft::directory::{Directory, Records};
 use crate::serve::ConnectionNumber;
 use error::GraphError;
+use registering::Deleted;
 
 /// Graph as a service.
 #[must_use]
@@ -55,6 +57,15 @@ enum AppKey {
 enum Route {
     Application(AppKey),
     FindApplications,
+    CreateApplication,
+    DeleteApplication(AppKey),
+    AddOwner(AppKey),
+    Trust(AppKey),
+    CreatePrincipal,
+    GrantRole(AppKey),
+    AddPrincipalsPassword(AppKey),
+    Deleted(Deleted),
+    Purge(String),
     AddPassword(AppKey),
     RemovePassword(AppKey),
     Owners(AppKey),
@@ -108,10 +119,18 @@ impl Route {
         if let (&Method::GET, ["applications"]) = (method, rest) {
             return Self::FindApplications;
         }
+        match (method, rest) {
+            (&Method::POST, ["applications"]) => return Self::CreateApplication,
+            (&Method::POST, ["servicePrincipals"]) => return Self::CreatePrincipal,
+            _ => {}
+        }
         if let Some((key, rest)) = key_of("applications", rest) {
             return match (method, rest) {
                 (&Method::GET, []) => Self::Application(key),
+                (&Method::DELETE, []) => Self::DeleteApplication(key),
                 (&Method::GET, ["owners"]) => Self::Owners(key),
+                (&Method::POST, ["owners", "$ref"]) => Self::AddOwner(key),
+                (&Method::POST, ["federatedIdentityCredentials"]) => Self::Trust(key),
                 (&Method::GET, ["appManagementPolicies"]) => Self::PoliciesOfApp(key),
                 (&Method::POST, ["addPassword" | "microsoft.graph.addPassword"]) => {
                     Self::AddPassword(key)
@@ -125,6 +144,8 @@ impl Route {
         if let Some((key, rest)) = key_of("servicePrincipals", rest) {
             return match (method, rest) {
                 (&Method::GET, []) => Self::ServicePrincipal(key),
+                (&Method::POST, ["appRoleAssignments"]) => Self::GrantRole(key),
+                (&Method::POST, ["addPassword"]) => Self::AddPrincipalsPassword(key),
                 (&Method::GET, ["ownedObjects", cast @ ..]) => {
                     let apps_only = cast == ["microsoft.graph.application"];
                     match apps_only || cast.is_empty() {
@@ -137,6 +158,18 @@ impl Route {
         }
         match (method, rest) {
             (&Method::GET, ["policies", "defaultAppManagementPolicy"]) => Self::DefaultPolicy,
+            (&Method::GET, ["directory", "deletedItems", "microsoft.graph.application"]) => {
+                Self::Deleted(Deleted::Applications)
+            }
+            (
+                &Method::GET,
+                [
+                    "directory",
+                    "deletedItems",
+                    "microsoft.graph.servicePrincipal",
+                ],
+            ) => Self::Deleted(Deleted::Principals),
+            (&Method::DELETE, ["directory", "deletedItems", id]) => Self::Purge((*id).to_owned()),
             (&Method::GET, ["me"]) => Self::Me,
             (&Method::GET, ["me", rest @ ..]) => {
                 Self::in_mailbox(None, rest).unwrap_or_else(unknown)
@@ -170,6 +203,15 @@ impl Route {
         match self {
             Self::Application(_) => "GET application".to_owned(),
             Self::FindApplications => "GET applications".to_owned(),
+            Self::CreateApplication => "POST applications".to_owned(),
+            Self::DeleteApplication(_) => "DELETE application".to_owned(),
+            Self::AddOwner(_) => "POST owners".to_owned(),
+            Self::Trust(_) => "POST federatedIdentityCredentials".to_owned(),
+            Self::CreatePrincipal => "POST servicePrincipals".to_owned(),
+            Self::GrantRole(_) => "POST appRoleAssignments".to_owned(),
+            Self::AddPrincipalsPassword(_) => "POST servicePrincipal/addPassword".to_owned(),
+            Self::Deleted(_) => "GET deletedItems".to_owned(),
+            Self::Purge(_) => "DELETE deletedItem".to_owned(),
             Self::AddPassword(_) => "POST addPassword".to_owned(),
             Self::RemovePassword(_) => "POST removePassword".to_owned(),
             Self::Owners(_) => "GET owners".to_owned(),
@@ -343,6 +385,17 @@ async fn perform(
         Route::FindApplications => applications::find(directory, caller),
         Route::AddPassword(key) => applications::add_password(directory, caller, key).await,
         Route::RemovePassword(key) => applications::remove_password(directory, caller, key).await,
+        Route::CreateApplication => registering::create(directory, caller),
+        Route::DeleteApplication(key) => registering::delete(directory, caller, key),
+        Route::AddOwner(key) => registering::add_owner(directory, caller, key),
+        Route::Trust(key) => registering::trust(directory, caller, key),
+        Route::CreatePrincipal => registering::create_principal(directory, caller),
+        Route::GrantRole(key) => registering::grant_role(directory, caller, key),
+        Route::AddPrincipalsPassword(key) => {
+            registering::add_principals_password(directory, caller, key)
+        }
+        Route::Deleted(of) => registering::list_deleted(directory, caller, *of),
+        Route::Purge(id) => registering::purge(directory, caller, id),
         Route::Owners(key) => applications::owners(directory, caller, key),
         Route::PoliciesOfApp(key) => policies::of_the_app(directory, caller, key),
         Route::DefaultPolicy => policies::of_the_tenant(directory, caller),

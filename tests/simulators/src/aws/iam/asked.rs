@@ -10,6 +10,7 @@ use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::aws_json::operation_in;
 use crate::aws::lambda::function_arn;
 use crate::aws::secrets_manager::SecretsManager;
+use crate::aws::ses::bare;
 
 /// Reads many secrets, each of which may be denied by itself.
 pub(super) const BATCH: &str = "BatchGetSecretValue";
@@ -180,22 +181,25 @@ fn of_sns(body: &Bytes) -> Asked {
 
 /// Its second interface names an action by its path.
 fn of_ses(path: &str, body: &Bytes) -> Asked {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let mut context = Context::new();
-    if let Some(from) = body.get("FromEmailAddress").and_then(Value::as_str) {
-        let address = from.rsplit_once('<').map_or(from, |(_, address)| address);
-        let address = address.trim_end_matches('>').to_owned();
-        context.insert("ses:FromAddress".to_owned(), vec![address]);
-    }
-    let action = match path.split('/').nth(3) {
-        Some("outbound-emails") => "ses:SendEmail",
-        Some("account") => "ses:GetAccount",
-        Some("identities") => "ses:GetEmailIdentity",
-        _ => path,
+    let of_identity =
+        |identity: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT_ID}:identity/{identity}");
+    let (action, resource, from) = match path.rsplit_once('/') {
+        Some((_, "outbound-emails")) => {
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            let from = body.get("FromEmailAddress").and_then(Value::as_str);
+            let from = bare(from.unwrap_or_default()).to_owned();
+            ("ses:SendEmail", of_identity(&from), Some(from))
+        }
+        Some((before, identity)) if before.ends_with("/identities") => {
+            let identity = identity.replace("%40", "@");
+            ("ses:GetEmailIdentity", of_identity(&identity), None)
+        }
+        _ => ("ses:GetAccount", "*".to_owned(), None),
     };
+    let from = from.map(|from| ("ses:FromAddress".to_owned(), vec![from]));
     Asked {
         action: action.to_owned(),
-        resource: "*".to_owned(),
-        context,
+        resource,
+        context: from.into_iter().collect(),
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn denied(service: &str, message: &str) -> Response<Body> {
     };
     let (status, body) = match service {
         "sts" => (StatusCode::FORBIDDEN, xml("AccessDenied")),
+        // prowler-cloud/prowler#12, hashicorp/terraform-provider-aws#42116
         "sns" => (StatusCode::FORBIDDEN, xml("AuthorizationError")),
         "lambda" | "ses" => (
             StatusCode::FORBIDDEN,

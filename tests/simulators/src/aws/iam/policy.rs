@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::aws::account::{ACCOUNT_ID, REGION};
 use crate::aws::lambda::function_arn;
+use crate::aws::ses::SENDER;
 use crate::aws::sns::Sns;
 use crate::aws::template::template;
 
@@ -218,9 +219,9 @@ fn texts(value: &Value) -> Vec<String> {
 fn resolved(text: &str) -> String {
     match text {
         "Rotation.Arn" => function_arn("rotation"),
+        "Notifier.Arn" => function_arn("notifier"),
         "Notices" => Sns::topic(),
-        // As whom the tests have contacts mailed.
-        "MailFrom" => "shopmail@agency.example".to_owned(),
+        "MailFrom" => SENDER.to_owned(),
         text => text
             .replace("${AWS::Partition}", "aws")
             .replace("${AWS::Region}", REGION)

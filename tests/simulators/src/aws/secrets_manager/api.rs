@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::store::{CURRENT, PENDING, Secret, SecretValue, Version};
-use super::{Rotation, SecretsManager, batch, listing, rotation, set_of, tags};
+use super::{Rotation, SecretsManager, batch, listing, random_password, rotation, set_of, tags};
 use crate::aws::aws_json::{AwsError, parameters};
 
 /// "The maximum size of a secret value is 65,536 bytes" (Quotas).
@@ -28,6 +28,7 @@ pub(super) fn perform(
         "CreateSecret" => create_secret(manager, parameters(body)?),
         "DeleteSecret" => delete_secret(manager, parameters(body)?),
         "DescribeSecret" => describe_secret(manager, &parameters(body)?),
+        "GetRandomPassword" => random_password::get_random_password(manager, parameters(body)?),
         "GetSecretValue" => get_secret_value(manager, &parameters(body)?),
         "ListSecretVersionIds" => listing::list_secret_version_ids(manager, parameters(body)?),
         "ListSecrets" => listing::list_secrets(manager, parameters(body)?),

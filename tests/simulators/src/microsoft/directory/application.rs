@@ -62,6 +62,10 @@ pub struct Registration {
     pub resources: BTreeSet<String>,
     /// Object ids of the owners: service principals or people.
     pub owners: BTreeSet<Uuid>,
+    /// What it is tagged with.
+    pub tags: Vec<String>,
+    /// Whether it has no service principal in its own tenant yet: then nobody signs in as it.
+    pub without_principal: bool,
     /// Other tenants in which the app has a service principal.
     pub also_in: BTreeSet<Uuid>,
     /// People who may use the app, when it requires assignment.
@@ -90,6 +94,8 @@ impl Default for Registration {
             sends_auth_time: false,
             resources: [GRAPH, OUTLOOK, OUTLOOK_365].map(str::to_owned).into(),
             owners: BTreeSet::new(),
+            tags: Vec::new(),
+            without_principal: false,
             also_in: BTreeSet::new(),
             assigned: None,
             disabled: false,
@@ -193,6 +199,7 @@ impl Application {
     }
 
     pub(crate) fn is_in(&self, tenant: Uuid) -> bool {
-        self.tenant_id == tenant || self.registration.also_in.contains(&tenant)
+        let at_home = self.tenant_id == tenant && !self.registration.without_principal;
+        at_home || self.registration.also_in.contains(&tenant)
     }
 }

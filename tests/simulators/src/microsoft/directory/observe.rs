@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::account::Account;
-use super::application::{Application, Credential};
+use super::application::{Application, Credential, Registration};
+use super::scope::GRAPH;
 use super::tokens::{AccessToken, RefreshToken};
-use super::{Directory, Standing};
+use super::{ACCESS_TOKEN_LIFETIME, Directory, Standing};
+
+/// The Azure CLI, an app of Microsoft's.
+const AZURE_CLI: Uuid = Uuid::from_u128(0x04b07795_8ddb_461a_bbee_02f9e1bf7b46);
 
 impl Directory {
     /// An app, by its client id.
@@ -73,6 +77,42 @@ impl Directory {
     #[must_use]
     pub fn access_token(&self, token: &str) -> Option<AccessToken> {
         self.records().access_tokens.get(token).cloned()
+    }
+
+    /// A token for Graph in the name of somebody who is signed in to a command line (`az account get-access-token`),
+    /// with these delegated permissions.
+    #[must_use]
+    pub fn token_of_a_command_line(&self, oid: Uuid, scopes: &[&str]) -> String {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let token = AccessToken {
+            audience: GRAPH.to_owned(),
+            expires: self.clock.now() + ACCESS_TOKEN_LIFETIME,
+            app_id: AZURE_CLI,
+            service_principal_id: Uuid::nil(),
+            oid: Some(oid),
+            scopes,
+            roles: BTreeSet::new(),
+        };
+        let mut records = self.records();
+        let text = records.opaque("ey");
+        records.access_tokens.insert(text.clone(), token);
+        text
+    }
+
+    /// What was deleted and not purged yet, apps and then those whose service principals were.
+    #[must_use]
+    pub fn deleted_registrations(&self) -> Vec<Registration> {
+        let records = self.records();
+        let apps = records.deleted_applications.iter();
+        let all = apps.chain(&records.deleted_principals);
+        all.map(|app| app.registration.clone()).collect()
+    }
+
+    /// All app registrations of a tenant.
+    #[must_use]
+    pub fn applications(&self, tenant: Uuid) -> Vec<Application> {
+        let records = self.records();
+        records.applications.of_tenant(tenant).cloned().collect()
     }
 
     /// What a refresh token stands for.

@@ -25,6 +25,8 @@ pub(crate) struct Records {
     pub(crate) tenants: Tenants,
     pub(crate) applications: Applications,
     pub(crate) deleted_applications: Vec<Application>,
+    /// The apps whose service principals were deleted.
+    pub(crate) deleted_principals: Vec<Application>,
     pub(crate) accounts: Accounts,
     pub(crate) consents: BTreeMap<(Uuid, Uuid), BTreeSet<Scope>>,
     pub(crate) codes: HashMap<String, AuthorizationCode>,
@@ -53,6 +55,7 @@ impl Records {
             tenants: Tenants::of_personal_accounts(),
             applications: Applications::default(),
             deleted_applications: Vec::new(),
+            deleted_principals: Vec::new(),
             accounts: Accounts::default(),
             consents: BTreeMap::new(),
             codes: HashMap::new(),

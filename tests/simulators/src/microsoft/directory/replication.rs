@@ -130,6 +130,16 @@ impl Replicas {
 }
 
 impl View {
+    /// What whoever has just written sees: all of it.
+    pub(crate) fn of_the_writer() -> Self {
+        Self {
+            door: Door::Graph,
+            replica: Replica::default(),
+            seen: 0,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     pub(crate) fn shows(&self, added: &Moment, removed: Option<&Moment>) -> bool {
         let learned = self
             .replica

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::error::GraphError;
+use super::registering::{GRAPH_APP, GRAPH_PRINCIPAL, list_named};
 use super::{AppKey, Caller, json};
 use crate::microsoft::directory::application::{Application, Credential, NewSecret};
 use crate::microsoft::directory::replication::{Door, Moment, View};
@@ -18,7 +19,7 @@ pub(super) const READ_ALL: [&str; 4] = [
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
-const WRITE_ALL: [&str; 2] = ["Application.ReadWrite.All", "Directory.ReadWrite.All"];
+pub(super) const WRITE_ALL: [&str; 2] = ["Application.ReadWrite.All", "Directory.ReadWrite.All"];
 pub(super) const OWNED: &str = "Application.ReadWrite.OwnedBy";
 
 /// Longer names are shortened: documented for `keyCredential`, assumed here (facts, 1.3).
@@ -55,8 +56,14 @@ pub(super) fn view(records: &mut Records, caller: &Caller, app_id: Uuid, now: Ti
 
 /// `$filter=appId eq '…'`: an ordinary query, no `ConsistencyLevel` needed (facts, 1.1).
 pub(super) fn find(directory: &Directory, caller: &Caller) -> Result<Response, GraphError> {
-    let app_id = caller
-        .query("$filter")
+    let filter = caller.query("$filter");
+    let begin = filter
+        .and_then(|filter| filter.strip_prefix("startswith(displayName,'"))
+        .and_then(|filter| filter.strip_suffix("')"));
+    if let Some(begin) = begin {
+        return list_named(directory, caller, begin);
+    }
+    let app_id = filter
         .and_then(|filter| filter.strip_prefix("appId eq '"))
         .and_then(|filter| filter.strip_suffix('\''))
         .ok_or_else(|| GraphError::bad_request("Unsupported or invalid query filter clause."))?
@@ -125,6 +132,11 @@ pub(super) fn service_principal(
     if !caller.may(&READ_ALL) && !caller.may(&[OWNED]) {
         return Err(GraphError::not_allowed());
     }
+    if *key == AppKey::AppId(GRAPH_APP.to_owned()) {
+        let graph =
+            json!({"id": GRAPH_PRINCIPAL, "appId": GRAPH_APP, "displayName": "Microsoft Graph"});
+        return Ok(json(selected(graph, caller)));
+    }
     let records = directory.records();
     let app = principal(&records, key).ok_or_else(|| not_found(key))?;
     Ok(json(selected(show_principal(app), caller)))
@@ -137,7 +149,7 @@ pub(super) fn principal<'a>(records: &'a Records, key: &AppKey) -> Option<&'a Ap
         AppKey::AppId(_) => records.app(id),
         AppKey::ObjectId(_) => records.applications.by_principal(id),
     };
-    app.filter(|app| !app.registration.deleted)
+    app.filter(|app| !app.registration.deleted && !app.registration.without_principal)
 }
 
 pub(super) async fn add_password(
@@ -305,7 +317,7 @@ pub(super) fn not_found(key: &AppKey) -> GraphError {
     GraphError::not_found(key.text())
 }
 
-fn read_body(body: &[u8]) -> Result<Value, GraphError> {
+pub(super) fn read_body(body: &[u8]) -> Result<Value, GraphError> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -318,7 +330,7 @@ fn read_body(body: &[u8]) -> Result<Value, GraphError> {
     })
 }
 
-fn read_new_secret(asked: &Value, now: Timestamp) -> Result<NewSecret, GraphError> {
+pub(super) fn read_new_secret(asked: &Value, now: Timestamp) -> Result<NewSecret, GraphError> {
     let empty = Map::new();
     let fields = match asked {
         Value::Null => &empty,
@@ -439,6 +451,7 @@ pub(super) fn show_app(app: &Application, view: View, habits: &GraphHabits) -> V
         "id": app.ids.object_id,
         "appId": app.ids.app_id,
         "displayName": app.registration.display_name,
+        "tags": app.registration.tags,
         "signInAudience": app.registration.sign_in_audience.name(),
         "passwordCredentials": credentials,
         "keyCredentials": [],
@@ -446,7 +459,7 @@ pub(super) fn show_app(app: &Application, view: View, habits: &GraphHabits) -> V
     })
 }
 
-fn show_principal(app: &Application) -> Value {
+pub(super) fn show_principal(app: &Application) -> Value {
     json!({
         "@odata.type": "#microsoft.graph.servicePrincipal",
         "id": app.ids.service_principal_id,
@@ -457,7 +470,7 @@ fn show_principal(app: &Application) -> Value {
     })
 }
 
-fn show_new(credential: &Credential) -> Value {
+pub(super) fn show_new(credential: &Credential) -> Value {
     let mut shown = show_credential(credential, Some(&credential.hint), Some(&credential.value));
     if let Some(fields) = shown.as_object_mut() {
         let context =

@@ -124,15 +124,19 @@ fn tags_that_say_who_is_told_and_what_is_managed_are_the_administrators() {
 }
 
 #[test]
-fn the_notifier_mails_as_the_sender_alone_and_publishes_to_the_topic_alone() {
+fn the_notifier_mails_as_its_sender_and_asks_of_its_own_topic() {
     let role = Role::of_the_template("NotifierRole").unwrap();
-    let mails = |from: &str| {
-        let context = context(&[("ses:FromAddress", &[from])]);
+    let from = |address: &str| {
+        let context = context(&[("ses:FromAddress", &[address])]);
         role.allows("ses:SendEmail", "*", &context)
     };
-    assert!(mails("shopmail@agency.example") && !mails("boss@agency.example"));
-    let publishes = |topic: &str| role.allows("sns:Publish", topic, &Context::new());
-    assert!(publishes(&Sns::topic()) && !publishes("arn:aws:sns:eu-west-1:123456789012:other"));
+    assert!(from(SENDER) && !from("boss@agency.example"));
+    for action in ["sns:Publish", "sns:ListSubscriptionsByTopic"] {
+        assert!(role.allows(action, &Sns::topic(), &Context::new()));
+        let other = format!("{}-of-others", Sns::topic());
+        assert!(!role.allows(action, &other, &Context::new()));
+    }
+    assert!(!role.allows("sns:Subscribe", &Sns::topic(), &Context::new()));
 }
 
 #[test]

@@ -1,0 +1,197 @@
+//! Secrets that carry the marker. A handle is had by making one or by finding the marker, and each call that changes a
+//! secret is made through a handle: so no other secret is ever touched.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::cancel_rotate_secret::builders::CancelRotateSecretFluentBuilder;
+use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
+use aws_sdk_secretsmanager::operation::put_secret_value::builders::PutSecretValueFluentBuilder;
+use aws_sdk_secretsmanager::operation::rotate_secret::builders::RotateSecretFluentBuilder;
+use aws_sdk_secretsmanager::operation::tag_resource::builders::TagResourceFluentBuilder;
+use aws_sdk_secretsmanager::operation::update_secret_version_stage::builders::UpdateSecretVersionStageFluentBuilder;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use shared::aws::{AwsSettings, Service};
+use shared::failure::{Failure, Kind};
+use shared::http;
+use shared::secret_store::versions::Versions;
+use shared::secret_store::{SecretMetadata, SecretStore};
+
+use super::{answered, done, for_a_person};
+use crate::marker::{NAME, Of, Run, TAG};
+
+/// Secrets Manager, as far as throw-away secrets go. Its client is nobody else's: what it does, it does to such.
+pub struct Secrets {
+    client: Client,
+    /// What the functions read with.
+    store: SecretStore,
+    run: Run,
+    /// The names of what was made, or begun to be.
+    made: Mutex<Vec<String>>,
+}
+
+/// A secret that carries the marker.
+pub struct ThrowAwaySecret<'a> {
+    secrets: &'a Secrets,
+    arn: String,
+    name: String,
+}
+
+impl Secrets {
+    /// Of the account and region that the settings name.
+    pub fn new(settings: &AwsSettings, http: &http::Client, run: Run) -> Self {
+        Self {
+            client: Client::new(&settings.config(Service::SecretsManager, http)),
+            store: SecretStore::new(settings, http),
+            run,
+            made: Mutex::default(),
+        }
+    }
+
+    /// Makes one, with this as the value of its first version, whose id is given.
+    pub async fn make(
+        &self,
+        purpose: &str,
+        version: &str,
+        value: &str,
+    ) -> Result<ThrowAwaySecret<'_>, Failure> {
+        let name = self.run.secret(purpose);
+        self.note(&name);
+        let tag = Tag::builder().key(TAG).value(self.run.id()).build();
+        let request = self.client.create_secret().name(&name);
+        let request = request
+            .description("Made by shopmail's first-hour; it removes it again.")
+            .client_request_token(version)
+            .secret_string(value)
+            .tags(tag);
+        let answer = done("secretsmanager:CreateSecret", request.send().await)?;
+        Ok(ThrowAwaySecret {
+            secrets: self,
+            arn: answer.arn().unwrap_or(&name).to_owned(),
+            name,
+        })
+    }
+
+    fn note(&self, name: &str) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push(name.to_owned());
+    }
+
+    /// Those that carry the marker: of the list, which may be minutes old, and of what this run has begun to make.
+    pub async fn find(&self, of: &Of) -> Result<Vec<ThrowAwaySecret<'_>>, Failure> {
+        let mut found = BTreeMap::new();
+        let mut next = None;
+        loop {
+            let filter = Filter::builder()
+                .key(FilterNameStringType::TagKey)
+                .values(TAG);
+            let request = self.client.list_secrets().filters(filter.build());
+            let answer = request.set_next_token(next).send().await;
+            let page = done("secretsmanager:ListSecrets", answer)?;
+            for entry in page.secret_list() {
+                let name = entry.name().unwrap_or_default();
+                // Others are not even described.
+                if let Some(arn) = entry.arn().filter(|_| name.starts_with(NAME)) {
+                    found.insert(arn.to_owned(), name.to_owned());
+                }
+            }
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                break;
+            }
+        }
+        let made = self
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        found.extend(made.into_iter().map(|name| (name.clone(), name)));
+        let mut handles = BTreeMap::new();
+        for (id, name) in found {
+            // The list says what there may be; the secret itself says whose it is.
+            let request = self.client.describe_secret().secret_id(&id);
+            let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
+            let Ok(described) = described else { continue };
+            let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
+            let name = described.name().unwrap_or(&name).to_owned();
+            if described.deleted_date().is_none() && of.has_secret(&name, tag.and_then(Tag::value))
+            {
+                let arn = described.arn().unwrap_or(&id).to_owned();
+                let handle = ThrowAwaySecret {
+                    secrets: self,
+                    arn: arn.clone(),
+                    name,
+                };
+                handles.insert(arn, handle);
+            }
+        }
+        Ok(handles.into_values().collect())
+    }
+}
+
+impl ThrowAwaySecret<'_> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As the functions read it.
+    pub async fn describe(&self) -> Result<SecretMetadata, Failure> {
+        let described = self.secrets.store.describe(&self.arn).await;
+        described.map_err(|error| for_a_person("secretsmanager:DescribeSecret", error.failure))
+    }
+
+    /// Its versions and their labels.
+    pub async fn versions(&self) -> Result<Versions, Failure> {
+        Ok(self.describe().await?.versions)
+    }
+
+    /// Reads a value.
+    pub fn value(&self) -> GetSecretValueFluentBuilder {
+        self.secrets.client.get_secret_value().secret_id(&self.arn)
+    }
+
+    /// Puts a value.
+    pub fn put(&self) -> PutSecretValueFluentBuilder {
+        self.secrets.client.put_secret_value().secret_id(&self.arn)
+    }
+
+    /// Moves a label.
+    pub fn label(&self, label: &str) -> UpdateSecretVersionStageFluentBuilder {
+        let request = self.secrets.client.update_secret_version_stage();
+        request.secret_id(&self.arn).version_stage(label)
+    }
+
+    /// Sets tags.
+    pub fn tag(&self) -> TagResourceFluentBuilder {
+        self.secrets.client.tag_resource().secret_id(&self.arn)
+    }
+
+    /// Rotates it.
+    pub fn rotate(&self) -> RotateSecretFluentBuilder {
+        self.secrets.client.rotate_secret().secret_id(&self.arn)
+    }
+
+    /// Stops a rotation.
+    pub fn cancel(&self) -> CancelRotateSecretFluentBuilder {
+        self.secrets
+            .client
+            .cancel_rotate_secret()
+            .secret_id(&self.arn)
+    }
+
+    /// Deletes it for good. What is not there any more is gone as well.
+    pub async fn delete(self) -> Result<(), Failure> {
+        let request = self.secrets.client.delete_secret().secret_id(&self.arn);
+        let request = request.force_delete_without_recovery(true);
+        match answered("secretsmanager:DeleteSecret", request.send().await)? {
+            Err(refusal) if refusal.code != "ResourceNotFoundException" => {
+                let what = format!("deleting {}: {}", self.name, refusal.text);
+                let failure = Failure::new(Kind::Misconfigured, what).code(refusal.code);
+                Err(failure.next_step("delete it by hand: aws secretsmanager delete-secret"))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Microsoft Entra and Graph: who asks, and how an app signs in.
+
+mod at_once;
+mod credentials;
+mod federation;
+mod graph;
+mod new_secrets;
+pub mod operator;
+mod ownership;
+mod refresh_token;
+mod throw_away;
+mod two_secrets;
+mod whole_rotation;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use shared::cloud::Endpoints;
+use shared::credential::ClientSecret;
+use shared::entra::App;
+use shared::entra::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
+use shared::failure::{Failure, Kind};
+use shared::graph::application::{Issued, Registration, Removal};
+use shared::http::Client;
+use shared::ids::{DirectoryId, MailboxAddress};
+use shared::retry::Retry;
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::beliefs::Probe;
+use crate::findings::Findings;
+use crate::marker::Run;
+use crate::pace::{IN_A_ROW, Pace, Shown};
+use throw_away::ThrowAwayApp;
+
+/// A tenant, asked by whoever is signed in.
+pub struct Entra {
+    http: Client,
+    endpoints: Endpoints,
+    tenant: DirectoryId,
+    /// The token for Graph of whoever is signed in.
+    token: SecretString,
+    /// The same as the product's own client takes it.
+    operator: Tokens,
+    run: Run,
+    pace: Pace,
+    /// The object ids of what was made.
+    made: Mutex<Vec<String>>,
+}
+
+/// How a client secret came to sign in.
+pub(crate) struct SignedIn {
+    /// When it first did.
+    first: Option<Shown<Tokens>>,
+    /// Whether it did several times in a row.
+    in_a_row: bool,
+    /// With which codes it was refused before.
+    codes: BTreeSet<String>,
+    /// How often it was refused after it was taken.
+    setbacks: u32,
+}
+
+impl Entra {
+    /// The tenant that `operator` is signed in to.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn connect(
+        http: Client,
+        endpoints: Endpoints,
+        signed_in: operator::SignedIn,
+        run: Run,
+        pace: Pace,
+    ) -> Result<Self, Failure> {
+        let operator::SignedIn { tenant, token } = signed_in;
+        let operator = operator::tokens(&endpoints, &tenant, token.clone()).await?;
+        Ok(Self {
+            http,
+            endpoints,
+            tenant,
+            token,
+            operator,
+            run,
+            pace,
+            made: Mutex::default(),
+        })
+    }
+
+    /// Tries what a probe of Entra tries.
+    pub async fn probe(
+        &self,
+        probe: Probe,
+        aws: &Result<Aws, Failure>,
+        person: Option<&MailboxAddress>,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        match probe {
+            Probe::NewSecrets => new_secrets::probe(self, findings).await,
+            Probe::Credentials => credentials::probe(self, findings).await,
+            Probe::TwoSecrets => two_secrets::probe(self, findings).await,
+            Probe::AtOnce => at_once::probe(self, findings).await,
+            Probe::Ownership => ownership::probe(self, findings).await,
+            Probe::WholeRotation => {
+                let aws = aws.as_ref().map_err(Failure::clone)?;
+                whole_rotation::probe(self, aws, findings).await
+            }
+            Probe::Federation => {
+                let aws = aws.as_ref().map_err(Failure::clone)?;
+                federation::probe(self, aws, findings).await
+            }
+            Probe::RefreshToken => refresh_token::probe(self, person, findings).await,
+            Probe::Labels
+            | Probe::Refusals
+            | Probe::Lateness
+            | Probe::Rotation
+            | Probe::Identity
+            | Probe::Mail
+            | Probe::ShopCtrl => Ok(()),
+        }
+    }
+
+    fn app(&self, app: &ThrowAwayApp) -> App {
+        App {
+            endpoints: self.endpoints.clone(),
+            tenant: self.tenant.clone(),
+            client_id: app.client_id().clone(),
+        }
+    }
+
+    /// The app registration as the product's own client reaches it, in whose name it says.
+    fn registration(&self, app: &ThrowAwayApp, tokens: &Tokens) -> Registration {
+        Registration::new(self.http.clone(), self.app(app), tokens.clone())
+    }
+
+    fn token_endpoint(&self, app: &ThrowAwayApp, proof: ClientProof) -> TokenEndpoint {
+        // A connection of its own each time: replicas may be tied to it.
+        TokenEndpoint::new(self.http.apart(), self.app(app), proof)
+    }
+
+    /// One sign-in as the app, or the code with which it is refused.
+    async fn sign_in(&self, app: &ThrowAwayApp, proof: ClientProof) -> Result<Tokens, String> {
+        let tokens = self.token_endpoint(app, proof).client_credentials().await;
+        tokens.map_err(|error| refused_with(&error))
+    }
+
+    /// Signs in as the app until that succeeds several times in a row.
+    async fn until_signed_in(
+        &self,
+        app: &ThrowAwayApp,
+        secret: &ClientSecret,
+    ) -> Result<SignedIn, Failure> {
+        let began = Instant::now();
+        let (mut first, mut row, mut looks) = (None, 0, 0);
+        let mut seen = SignedIn {
+            first: None,
+            in_a_row: false,
+            codes: BTreeSet::new(),
+            setbacks: 0,
+        };
+        let all = self.pace.until(async || {
+            looks += 1;
+            match self.sign_in(app, ClientProof::Secret(secret.clone())).await {
+                Ok(tokens) => {
+                    row += 1;
+                    let (after, look) = (began.elapsed(), looks);
+                    first.get_or_insert(Shown {
+                        what: tokens,
+                        after,
+                        look,
+                    });
+                }
+                Err(code) => {
+                    seen.setbacks += u32::from(row > 0);
+                    row = 0;
+                    seen.codes.insert(code);
+                }
+            }
+            Ok((row >= IN_A_ROW).then_some(()))
+        });
+        seen.in_a_row = all.await?.is_some();
+        seen.first = first;
+        Ok(seen)
+    }
+
+    /// Tokens of the app, which needs them for what follows.
+    async fn tokens_of(
+        &self,
+        app: &ThrowAwayApp,
+        secret: &ClientSecret,
+    ) -> Result<Tokens, Failure> {
+        let seen = self.until_signed_in(app, secret).await?;
+        let codes: Vec<String> = seen.codes.into_iter().collect();
+        seen.first.map(|first| first.what).ok_or_else(|| {
+            let what = "the throw-away app does not sign in with its client secret";
+            let failure = Failure::new(Kind::Temporary, what).code(codes.join(", "));
+            failure.next_step("run it again with a longer --patience")
+        })
+    }
+
+    /// Until the secret is refused several times in a row: how long it was taken yet, and the last code.
+    async fn until_refused(
+        &self,
+        app: &ThrowAwayApp,
+        secret: &ClientSecret,
+    ) -> Result<Option<(Duration, String)>, Failure> {
+        let began = Instant::now();
+        let (mut row, mut taken_until) = (0, Duration::ZERO);
+        let refused = self.pace.until(async || {
+            match self.sign_in(app, ClientProof::Secret(secret.clone())).await {
+                Ok(_) => {
+                    (row, taken_until) = (0, began.elapsed());
+                    Ok(None)
+                }
+                Err(code) => {
+                    row += 1;
+                    Ok((row >= IN_A_ROW).then_some(code))
+                }
+            }
+        });
+        let refused = refused.await?;
+        Ok(refused.map(|refused| (taken_until, refused.what)))
+    }
+
+    /// Adds a client secret in the name of whoever is signed in. An app that was just made may not be known everywhere.
+    async fn issue(
+        &self,
+        app: &ThrowAwayApp,
+        name: &str,
+        life: SignedDuration,
+    ) -> Result<Issued, Failure> {
+        let registration = self.registration(app, &self.operator);
+        let issued = self.pace.until(async || {
+            let end = shared::clock::machine() + life;
+            match registration.add_password(name, end).await {
+                Ok(issued) => Ok(Some(issued)),
+                Err(error) if error.status == Some(404) || error.retry != Retry::No => Ok(None),
+                Err(error) if error.status == Some(403) => {
+                    Err(error.failure.next_step(graph::AS_ADMINISTRATOR))
+                }
+                Err(error) => Err(error.failure),
+            }
+        });
+        issued.await?.map(|issued| issued.what).ok_or_else(|| {
+            let what = "adding a client secret to a throw-away app";
+            Failure::new(Kind::Temporary, what).next_step("run it again with a longer --patience")
+        })
+    }
+
+    /// Removes a client secret. That it is not known may be a replica that has not heard of it.
+    async fn remove(&self, app: &ThrowAwayApp, issued: &Issued) -> Result<(), Failure> {
+        let registration = self.registration(app, &self.operator);
+        let removed = self.pace.until(async || {
+            let removal = registration.remove_password(issued.key_id).await?;
+            Ok(matches!(removal, Removal::Removed).then_some(()))
+        });
+        removed.await?.map(drop).ok_or_else(|| {
+            let what = "removing a client secret from a throw-away app";
+            Failure::new(Kind::Temporary, what).next_step("run it again with a longer --patience")
+        })
+    }
+}
+
+/// A day: long enough for a run, and it ends by itself.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn refused_with(error: &TokenError) -> String {
+    error.code().unwrap_or_else(|| "no answer".to_owned())
+}
+
+/// The claims of a token for Graph. Microsoft keeps their form to itself; here it is only looked at.
+fn claims(tokens: &Tokens) -> Option<Value> {
+    let payload = tokens.access.expose_secret().split('.').nth(1)?;
+    let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+    serde_json::from_slice(&payload).ok()
+}

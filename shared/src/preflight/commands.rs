@@ -1,0 +1,221 @@
+//! The commands that grant what a rotation needs, filled with the real ids: for the Azure CLI (signed in to the tenant by
+//! `az login --tenant <tenant> --allow-no-subscriptions`), the AWS CLI, or Graph PowerShell where the Azure CLI's own
+//! permissions do not suffice. Where no command exists, or none leaves the rest as it is: the way in the portal.
+
+use super::{Permission, Requirement, Row, Seen, SystemRequirement};
+use crate::ids::DirectoryId;
+
+/// Microsoft Graph's own application, the same in each tenant.
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+
+/// By what the things of a mailbox are named.
+#[derive(Debug, Clone, Copy)]
+pub struct MailboxNames<'a> {
+    /// The tenant.
+    pub tenant: &'a DirectoryId,
+    /// The app registration.
+    pub client_id: &'a DirectoryId,
+    /// The rotator's app, which may be the same.
+    pub rotator: &'a DirectoryId,
+    /// The mailbox secret.
+    pub secret_arn: &'a str,
+    /// Its stack, where the secret's tags name it.
+    pub stack: Option<&'a str>,
+    /// The rotation function.
+    pub rotation_function: &'a str,
+    /// Days after which a backstop is as it should be.
+    pub backstop_days: i64,
+}
+
+/// By what the things of the system are named.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemNames<'a> {
+    /// The topic of notices.
+    pub topic_arn: &'a str,
+    /// Who runs the system.
+    pub notify_email: &'a str,
+    /// The sender's address; empty where none is set.
+    pub sender: &'a str,
+}
+
+/// What a person does about a row of a mailbox; `None` where it is there, or a later look tells.
+#[must_use]
+pub fn for_mailbox(row: &Row, names: &MailboxNames<'_>) -> Option<String> {
+    match row.seen {
+        Seen::Present | Seen::NotSeen => None,
+        Seen::NotVisible { permission } => Some(to_see(permission, names)),
+        Seen::Missing => Some(to_have(row, names)),
+    }
+}
+
+/// The same of the system's.
+#[must_use]
+pub fn for_system(
+    requirement: SystemRequirement,
+    seen: Seen,
+    names: &SystemNames<'_>,
+) -> Option<String> {
+    let SystemNames {
+        topic_arn,
+        notify_email,
+        sender,
+    } = names;
+    match seen {
+        Seen::Present | Seen::NotSeen => None,
+        Seen::NotVisible { .. } => Some(deploy()),
+        Seen::Missing => Some(match requirement {
+            // It mails the link anew.
+            SystemRequirement::TopicConfirmed => format!(
+                "aws sns subscribe --topic-arn {topic_arn} --protocol email --notification-endpoint {notify_email}   # then open the link in the mail"
+            ),
+            SystemRequirement::OutOfSandbox => "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://YOUR_WEBSITE   # AWS answers within a day or so".to_owned(),
+            SystemRequirement::SenderVerified => format!(
+                "aws sesv2 create-email-identity --email-identity {sender}   # then open the link in the mail; for a domain, set the DNS records that it prints"
+            ),
+        }),
+    }
+}
+
+/// The template gives the functions their permissions.
+fn deploy() -> String {
+    "sam build && sam deploy".to_owned()
+}
+
+fn to_see(permission: Permission, names: &MailboxNames<'_>) -> String {
+    match app_role(permission) {
+        Some(role) => grant_to_rotator(role, names),
+        None => deploy(),
+    }
+}
+
+/// The ids of Microsoft Graph's application permissions (graph-docs, permissions-reference).
+fn app_role(permission: Permission) -> Option<&'static str> {
+    match permission {
+        Permission::ApplicationRead => Some("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
+        Permission::PolicyRead => Some("246dd0d5-5bd0-4def-940b-0421030a5b68"),
+        Permission::DelegatedPermissionGrantRead => Some("81b4724a-58aa-41c1-8a55-84ef97466587"),
+        Permission::CustomSecAttributeAssignmentRead => {
+            Some("3b37c5a4-1226-493d-bec3-5d6c6b866f3f")
+        }
+        Permission::ListSubscriptions
+        | Permission::GetSesAccount
+        | Permission::GetSesIdentity
+        | Permission::InvokeNotifier => None,
+    }
+}
+
+const OWNED_BY: &str = "18a4783c-866b-4cc7-a460-3d5e5662c884";
+
+fn grant_to_rotator(role: &str, names: &MailboxNames<'_>) -> String {
+    let rotator = names.rotator;
+    format!(
+        "az ad app permission add --id {rotator} --api {GRAPH} --api-permissions {role}=Role && az ad app permission admin-consent --id {rotator}"
+    )
+}
+
+fn to_have(row: &Row, names: &MailboxNames<'_>) -> String {
+    let MailboxNames {
+        client_id,
+        rotator,
+        secret_arn,
+        rotation_function,
+        backstop_days,
+        ..
+    } = names;
+    let about = row.about.as_deref().unwrap_or_default();
+    match row.requirement {
+        Requirement::RotatorRole => grant_to_rotator(OWNED_BY, names),
+        Requirement::RotatorOwnsApp => format!(
+            r#"az ad app owner add --id {client_id} --owner-object-id "$(az ad sp show --id {rotator} --query id --output tsv)""#
+        ),
+        Requirement::RoomForSecret => format!(
+            "{}   # then, of one that nobody uses: az ad app credential delete --id {client_id} --key-id KEY_ID",
+            list_credentials(client_id)
+        ),
+        Requirement::SecretsAllowed => policy_of_its_own("passwordAddition", names),
+        Requirement::LifetimeAllowed => policy_of_its_own("passwordLifetime", names),
+        // The option takes the whole list.
+        Requirement::RedirectUri => format!(
+            "az ad app update --id {client_id} --web-redirect-uris $(az ad app show --id {client_id} --query 'web.redirectUris' --output tsv) {about}"
+        ),
+        Requirement::DelegatedPermission => format!(
+            "az ad app permission add --id {client_id} --api {GRAPH} --api-permissions {}=Scope && az ad app permission admin-consent --id {client_id}",
+            delegated_permission(about).unwrap_or(about)
+        ),
+        // `az ad app update --optional-claims` would put it in the place of all others.
+        Requirement::AuthTime => format!(
+            "Entra admin center > App registrations > {client_id} > Token configuration > Add optional claim > ID > auth_time"
+        ),
+        Requirement::ShopctrlLogin => format!(
+            r#"aws secretsmanager put-secret-value --secret-id {about} --secret-string file://login.json   # {{"username": "...", "password": "..."}}"#
+        ),
+        Requirement::Shop => format!(
+            "ShopCtrl > Employees > the login of {about} > Roles: a role in the shop; or correct shop_id in the mailbox document"
+        ),
+        // A configuration test mails the owner a link.
+        Requirement::OwnersGrant => {
+            format!(
+                "aws secretsmanager rotate-secret --secret-id {secret_arn} --no-rotate-immediately"
+            )
+        }
+        Requirement::RotationOn => format!(
+            r#"aws secretsmanager rotate-secret --secret-id {secret_arn} --rotation-lambda-arn {rotation_function} --rotation-rules '{{"ScheduleExpression": "rate({backstop_days} days)", "Duration": "4h"}}' --no-rotate-immediately"#
+        ),
+        Requirement::Backstop => set_backstop(names),
+        Requirement::EndKnown => format!(
+            "{}   # then set key_id in the mailbox document to that of the client secret in use",
+            list_credentials(client_id)
+        ),
+        Requirement::Contact => format!(
+            "aws secretsmanager tag-resource --secret-id {secret_arn} --tags Key=shopmail:contact,Value=SOMEBODY@ANOTHER.ADDRESS"
+        ),
+    }
+}
+
+fn list_credentials(client_id: &DirectoryId) -> String {
+    format!(
+        "az ad app credential list --id {client_id} --query '[].{{keyId: keyId, name: displayName, end: endDateTime}}' --output table"
+    )
+}
+
+fn set_backstop(names: &MailboxNames<'_>) -> String {
+    let days = names.backstop_days;
+    let secret = names.secret_arn;
+    match names.stack {
+        Some(stack) => format!(
+            "aws cloudformation deploy --template-file infra/mailbox.yaml --stack-name {stack} --parameter-overrides 'BackstopSchedule=rate({days} days)'"
+        ),
+        None => format!(
+            r#"aws secretsmanager rotate-secret --secret-id {secret} --rotation-rules '{{"ScheduleExpression": "rate({days} days)", "Duration": "4h"}}' --no-rotate-immediately"#
+        ),
+    }
+}
+
+/// A policy of the app registration's own takes the place of the tenant's (graph-docs, resources/appmanagementpolicy). For
+/// a fleet the better way is to except the rotator as a caller, which no command does without writing the tenant's policy
+/// anew (entra-docs, configure-app-management-policies).
+fn policy_of_its_own(restriction: &str, names: &MailboxNames<'_>) -> String {
+    let MailboxNames {
+        tenant,
+        client_id,
+        rotator,
+        ..
+    } = names;
+    format!(
+        r#"Entra admin center > Enterprise apps > Application policies > the restriction > Excluded callers: {rotator}; or for this app alone, in PowerShell: Connect-MgGraph -TenantId {tenant} -Scopes Policy.ReadWrite.ApplicationConfiguration,Application.ReadWrite.All; $p = Invoke-MgGraphRequest POST v1.0/policies/appManagementPolicies -Body @{{displayName = 'shopmail'; isEnabled = $true; restrictions = @{{passwordCredentials = @(@{{restrictionType = '{restriction}'; state = 'disabled'}})}}}}; Invoke-MgGraphRequest POST "v1.0/applications(appId='{client_id}')/appManagementPolicies/`$ref" -Body @{{'@odata.id' = "https://graph.microsoft.com/v1.0/policies/appManagementPolicies/$($p.id)"}}"#
+    )
+}
+
+/// The ids of Microsoft Graph's delegated permissions, those of the e-mail protocols among them (graph-docs,
+/// permissions-reference).
+#[must_use]
+pub fn delegated_permission(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Mail.Read" => "570282fd-fa5c-430d-a7fd-fc8dc98a9dca",
+        "Mail.Send" => "e383f46e-2787-4529-855e-0e479a3ffac0",
+        "IMAP.AccessAsUser.All" => "652390e4-393a-48de-9484-05f9b1212954",
+        "POP.AccessAsUser.All" => "d7b7f2d9-0f45-4ea1-9d42-e50810c06991",
+        "SMTP.Send" => "258f6531-6087-4cc4-bb90-092c5fb3ed3f",
+        _ => return None,
+    })
+}

@@ -1,0 +1,114 @@
+//! Each command that README, `docs/` and the templates have for a person is run as it stands, in MiniStack and with the
+//! simulators, or is in [the list](../../commands-not-run.md) with its reason.
+
+use std::rc::Rc;
+
+mod commands;
+mod front;
+mod not_run;
+mod onboarding;
+mod part;
+mod payloads;
+mod reader;
+mod runbook;
+mod shell;
+mod system;
+
+use commands::{Command, of_all};
+use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal};
+use part::Part;
+use reader::root;
+use system::Ground;
+use tokio::sync::Semaphore;
+use tokio::task::{LocalSet, spawn_local};
+
+/// So many parts are read at the same time.
+const AT_ONCE: usize = 2;
+
+/// All that is read here.
+fn parts() -> impl Iterator<Item = &'static Part> {
+    [runbook::PARTS, payloads::PARTS].into_iter().flatten()
+}
+
+#[test]
+fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
+    let list = not_run::list();
+    let commands = of_all(&root()).unwrap();
+    let listed = |command: &&Command| list.iter().any(|entry| entry.names(command));
+    let neither: Vec<String> = commands
+        .iter()
+        .filter(|command| {
+            !listed(command) && !onboarding::has(command) && !parts().any(|part| part.has(command))
+        })
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        neither.is_empty(),
+        "neither run nor in the list: {neither:#?}"
+    );
+    let unused = list
+        .iter()
+        .find(|entry| !commands.iter().any(|c| entry.names(c)));
+    assert!(unused.is_none(), "no document has {unused:?}");
+}
+
+/// What is in the list makes no other AWS CLI call but that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
+    let Some(programs) = Programs::or_say("no_aws_call_that_is_not_run_is_known_to_the_emulator")
+    else {
+        return;
+    };
+    let mini_stack = MiniStack::start(&programs, Access::Open).await;
+    let checkout = Checkout::new(&Templates::for_mini_stack(), &Functions::built().unwrap());
+    let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
+    let list = not_run::list();
+    let commands = of_all(&root()).unwrap().into_iter();
+    let listed = commands.filter(|command| list.iter().any(|entry| entry.names(command)));
+    for command in listed.filter(|command| !command.aws_calls().is_empty()) {
+        assert_eq!(
+            command.aws_calls().len(),
+            1,
+            "{command} makes other calls too"
+        );
+        let ran = terminal.try_to_run(&command.text).await;
+        let unknown = ["Unknown IAM action", "Unknown action", "Invalid choice"];
+        let refused = unknown.iter().any(|words| ran.errors.contains(words));
+        assert!(
+            !ran.succeeded && refused,
+            "{command}: {}{}",
+            ran.output,
+            ran.errors
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_runbook_does_what_it_says() {
+    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await
+    else {
+        return;
+    };
+    let system = ground.deployed().await;
+    let system = Rc::new(system);
+    let owns: Vec<_> = parts().map(|part| system.add(part)).collect();
+    system.check().await;
+    let shells = Rc::new(Semaphore::new(AT_ONCE));
+    let all = async {
+        let read = |(part, own): (&'static Part, _)| {
+            let (shells, reading) = (Rc::clone(&shells), (part.read)(Rc::clone(&system), own));
+            let task = spawn_local(async move {
+                let _shell = shells.acquire().await;
+                reading.await;
+            });
+            (part.headings[0], task)
+        };
+        let tasks: Vec<_> = parts().zip(owns).map(read).collect();
+        let mut failed = Vec::new();
+        for (part, task) in tasks {
+            failed.extend(task.await.err().map(|_| part));
+        }
+        assert!(failed.is_empty(), "{failed:#?}");
+    };
+    LocalSet::new().run_until(all).await;
+}

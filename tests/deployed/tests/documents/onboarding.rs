@@ -1,0 +1,408 @@
+//! docs/onboarding.md, from its first line to its last: from the release artefacts to the first sign-in page, by the
+//! stopwatch, and then all that an administrator does later.
+
+use std::time::{Duration, Instant};
+
+use deployed::stacks;
+use deployed::until::until;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use simulators::browser::Browser;
+use simulators::world::{Mailbox, MailboxPlan};
+
+use crate::commands::Command;
+use crate::reader::{Reader, root};
+use crate::system::Ground;
+
+const DOCUMENT: &str = "docs/onboarding.md";
+
+/// The most that it may take to the first sign-in page.
+const AT_MOST: Duration = Duration::from_secs(15 * 60);
+
+/// The queue that hears of what is mailed to the administrator.
+const SUBSCRIBER: &str = "administrator";
+
+/// Whether it is run here.
+pub fn has(command: &Command) -> bool {
+    let place = (command.document.as_str(), command.heading.as_str());
+    command.document == DOCUMENT || OTHERS.contains(&place)
+}
+
+/// What other documents have of it.
+const OTHERS: [(&str, &str); 2] = [
+    ("README.md", "Installing it"),
+    ("infra/mailbox.yaml", "PutCommand"),
+];
+
+/// How many steps there are, by their headings.
+fn steps() -> usize {
+    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let headings = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("### Step "));
+    let numbers = headings.map(|heading| heading.split_once('.').unwrap().0.parse().unwrap());
+    let numbers: Vec<usize> = numbers.collect();
+    assert!(numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
+    numbers.len()
+}
+
+#[test]
+fn the_document_says_how_many_steps_it_has() {
+    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let said = format!("in {} steps", steps());
+    assert!(
+        text.lines().take(10).any(|line| line.contains(&said)),
+        "{said}"
+    );
+}
+
+/// Somebody who installs the system, and the mailboxes that ShopCtrl reaches already.
+struct Administrator<'a> {
+    ground: &'a Ground,
+    reader: Reader,
+    mailboxes: Vec<Mailbox>,
+}
+
+/// The mailboxes of the document, with the application IDs that it has for them, and one more.
+const MAILBOXES: [(&str, &str); 4] = [
+    ("orders", "8e4b3f52-1d0c-4c54-9f0e-0a7d3f1b2c4d"),
+    ("returns", "7d3a2e41-2c1b-4d65-8e1f-1b6c4e2a3d5f"),
+    ("press", "6c2b1d30-1b0a-4c54-9d0e-0a5b3d1f2c4e"),
+    ("imported", ""),
+];
+
+impl<'a> Administrator<'a> {
+    fn new(ground: &'a Ground) -> Self {
+        let world = &ground.beside.world;
+        let mut reader = Reader::of(
+            DOCUMENT,
+            |_| true,
+            ground.checkout.path(),
+            &ground.variables,
+        );
+        let mailboxes = MAILBOXES
+            .into_iter()
+            .zip(12..)
+            .map(|((name, id), shop_id)| {
+                let plan = MailboxPlan {
+                    name: name.to_owned(),
+                    address: format!("{name}@shop.example"),
+                    shop_id,
+                    granted: false,
+                    ends_in: SignedDuration::from_hours(100 * 24),
+                    delivery: "attended".to_owned(),
+                    ..MailboxPlan::default()
+                };
+                let mailbox = world.add_uninstalled_mailbox(&plan).unwrap();
+                if !id.is_empty() {
+                    reader.puts(id, mailbox.app.app_id);
+                }
+                mailbox
+            });
+        let mailboxes = mailboxes.collect();
+        for (its, own) in [
+            ("AWS_REGION=eu-central-1", "AWS_REGION=eu-west-1".to_owned()),
+            ("NEW_REGION=eu-west-1", "NEW_REGION=eu-central-1".to_owned()),
+            (
+                "0b5a7c1e-6c0e-4f0a-9b1d-3a1f0f1c2d3e",
+                world.tenant().to_string(),
+            ),
+            ("https://shop.example", world.shopctrl_url.clone()),
+            (
+                "shopmail-shopctrl/shop.example",
+                "shopmail-shopctrl/own.example".to_owned(),
+            ),
+            // A shop has one mailbox here.
+            (",12,press-office", ",14,press-office".to_owned()),
+        ] {
+            reader.puts(its, own);
+        }
+        Self {
+            ground,
+            reader,
+            mailboxes,
+        }
+    }
+
+    async fn runs(&mut self, heading: &'static str, what: &str) -> String {
+        self.reader.at(heading).runs(what).await
+    }
+
+    /// Steps 1 to 3, and what the simulated Entra has of steps 4 to 7.
+    async fn installs_the_system(&mut self) {
+        self.runs("The values", "export AWS_REGION").await;
+        let deployed = self.runs("Step 2. Deploy the system", "sam build").await;
+        assert!(
+            deployed.contains("Successfully created/updated stack - shopmail"),
+            "{deployed}"
+        );
+        let outputs = self
+            .runs("Step 2. Deploy the system", "RotationRoleArn")
+            .await;
+        let callback = format!("{}/callback", self.ground.beside.world.callback_url);
+        assert!(outputs.starts_with(&callback), "{outputs}");
+        let subscribed = self.runs("Step 3. Confirm the mail address", "sns").await;
+        assert!(subscribed.starts_with("arn:aws:sns:"), "{subscribed}");
+        let terminal = self.ground.terminal();
+        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
+        self.ground
+            .beside
+            .system_is_deployed(&terminal, &outputs)
+            .await;
+        let rotator = self.ground.beside.world.rotator();
+        let line = format!(
+            "ROTATOR_CLIENT_ID={} ROTATOR={}",
+            rotator.app_id, rotator.service_principal_id
+        );
+        self.reader.types(&line).await;
+    }
+
+    async fn hears_of_mail(&mut self) {
+        let subscribe = format!(
+            "aws sqs create-queue --endpoint-url \"$AWS_ENDPOINT_URL\" --queue-name {SUBSCRIBER}
+             aws sns subscribe --topic-arn \"$(output NoticesTopicArn)\" --protocol sqs \
+               --notification-endpoint \"arn:aws:sqs:$AWS_REGION:$AWS_ACCESS_KEY_ID:{SUBSCRIBER}\""
+        );
+        self.reader.types(&subscribe).await;
+    }
+
+    /// Step 8 to 11: to the mail with the first link.
+    async fn adds_the_first_mailbox(&mut self) -> String {
+        let store = "Step 8. Store the ShopCtrl login";
+        self.runs(store, "umask").await;
+        let (user, password) = simulators::world::SHOPCTRL_LOGIN;
+        let edit = format!("sed -i 's/USER/{user}/; s/PASSWORD/{password}/' login.json");
+        self.reader.types(&edit).await;
+        self.runs(store, "create-secret").await;
+        let added = self.runs("Step 9. Add the mailbox", "add-mailbox").await;
+        let done = "create the stack; put the document; switch the rotation on";
+        assert_eq!(added, format!("orders (shopmail-orders): {done}\n"));
+        self.rotation_is_on("orders").await;
+        let plan = self
+            .runs("Step 10. See what is missing", "dry-run.json")
+            .await;
+        for part in ["\"due\"", "start a rotation", "\"failures\": []"] {
+            assert!(plan.contains(part), "{part}: {plan}");
+        }
+        self.runs("Step 11. Begin", "check-now.json").await;
+        let link = until("the link of the hand-over", async || {
+            let mails = self.ground.mini_stack.queued(SUBSCRIBER).await;
+            let pages = format!("{}/start", self.ground.beside.world.callback_url);
+            mails.iter().find_map(|mail| {
+                let mail: Value = serde_json::from_str(mail).unwrap();
+                let text = mail["Message"].as_str()?.to_owned();
+                let link = text
+                    .split_whitespace()
+                    .find(|word| word.starts_with(&pages));
+                link.map(str::to_owned)
+            })
+        });
+        link.await
+    }
+
+    /// What CloudFormation does for the schedule that MiniStack cannot have.
+    async fn rotation_is_on(&self, name: &str) {
+        let beside = &self.ground.beside;
+        let outputs = stacks::outputs(&self.ground.terminal(), stacks::SYSTEM).await;
+        let rules = json!({"ScheduleExpression": "rate(710 days)", "Duration": "4h"});
+        let function = &outputs["RotationFunctionArn"];
+        let secret = format!("shopmail/{name}");
+        beside.schedule_rotation(&secret, function, rules).await;
+        let secrets = &beside.world.secrets_manager;
+        secrets.settled(&secret).await;
+        let arn = secrets.snapshot(&secret).unwrap().arn;
+        let records = secrets
+            .records()
+            .into_iter()
+            .filter(|record| record.secret == arn);
+        let ended = records.last().map(|record| (record.event, record.reason));
+        assert_eq!(ended, Some(("TestRotationSucceeded", None)));
+    }
+
+    /// The values of another mailbox.
+    async fn is_at(&mut self, index: usize) {
+        let mailbox = &self.mailboxes[index];
+        let line = format!(
+            "NAME={} MAILBOX={} CLIENT_ID={} SHOP_ID={}",
+            MAILBOXES[index].0, mailbox.address, mailbox.app.app_id, mailbox.shop_id
+        );
+        self.reader.types(&line).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time() {
+    let test =
+        "everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time";
+    let Some(ground) = Ground::or_say(test).await else {
+        return;
+    };
+    let mut administrator = Administrator::new(&ground);
+    let begun = Instant::now();
+    administrator.installs_the_system().await;
+    administrator.hears_of_mail().await;
+    let link = administrator.adds_the_first_mailbox().await;
+    let page = Browser::default().get(&link).await.unwrap();
+    let taken = begun.elapsed();
+    assert_eq!(page.status, 200, "{}", page.body);
+    println!(
+        "From the release artefacts to the first sign-in page ({}): {} steps, {:.0?}.",
+        page.heading(),
+        steps(),
+        taken
+    );
+    assert!(taken < AT_MOST, "{taken:?}");
+    administrator.does_the_rest().await;
+}
+
+impl Administrator<'_> {
+    async fn does_the_rest(mut self) {
+        self.looks_at_the_first().await;
+        self.adds_more().await;
+        self.imports().await;
+        self.mails_contacts_and_upgrades().await;
+        self.removes_and_restores().await;
+        self.moves().await;
+        self.removes_the_system().await;
+        self.reader.ends();
+    }
+
+    async fn looks_at_the_first(&mut self) {
+        let labels = self.runs("Step 11. Begin", "RotationEnabled").await;
+        assert!(labels.contains("\"rotation\": true"), "{labels}");
+        // Run again, it changes nothing.
+        let put = "eval \"$(aws cloudformation describe-stacks --stack-name shopmail-orders --output text \
+            --query \"Stacks[0].Outputs[?OutputKey=='PutCommand'].OutputValue\")\"";
+        let labels = || {
+            let secret = self
+                .ground
+                .beside
+                .world
+                .secrets_manager
+                .snapshot("shopmail/orders");
+            secret.unwrap().versions.len()
+        };
+        let before = labels();
+        self.reader.types(put).await;
+        assert_eq!(labels(), before);
+        let is_it = |command: &Command| command.heading == "Installing it";
+        let (folder, variables) = (self.ground.checkout.path(), &self.ground.variables);
+        let mut readme = Reader::of("README.md", is_it, folder, variables);
+        readme.at("Installing it").runs("sam build").await;
+        readme.ends();
+    }
+
+    async fn adds_more(&mut self) {
+        let second = "A second mailbox";
+        self.runs(second, "NAME=returns").await;
+        self.runs(second, "add-mailbox").await;
+        self.rotation_is_on("returns").await;
+        let many = "Many mailboxes from one list";
+        let told = self.runs(many, "mailboxes.csv").await;
+        let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+        assert!(document.contains(&format!("```text\n{told}```")), "{told}");
+        self.runs(many, "--apply").await;
+        self.rotation_is_on("press").await;
+    }
+
+    async fn imports(&mut self) {
+        let import = "Importing the client secret that exists";
+        self.is_at(3).await;
+        self.runs(import, "--no-document").await;
+        self.runs(import, "PUT THE VALUE HERE").await;
+        let (directory, mailbox) = (&self.ground.beside.world.directory, &self.mailboxes[3]);
+        let value = directory.secret_value(mailbox.first_key).unwrap();
+        let credentials = directory.credentials(mailbox.app.app_id);
+        let credentials = credentials.iter().map(|one| {
+            json!({
+                "displayName": one.display_name, "keyId": one.key_id, "hint": one.hint,
+                "startDateTime": one.start.to_string(), "endDateTime": one.end.to_string(),
+            })
+        });
+        let credentials: Value = credentials.collect();
+        let entered =
+            format!("echo '{value}' > value.txt; echo '{credentials}' > ~/credentials.json");
+        let first = mailbox.first_key.to_string();
+        self.reader.types(&entered).await;
+        let said = self.runs(import, "import-secret").await;
+        assert!(said.contains(&first), "{said}");
+        self.runs(import, "add-mailbox").await;
+        self.rotation_is_on("imported").await;
+        let shops = self
+            .runs("Several shops in one document", ".connections +=")
+            .await;
+        assert_eq!(
+            shops.split_whitespace().collect::<String>(),
+            "[\"AWSCURRENT\"]"
+        );
+    }
+
+    async fn mails_contacts_and_upgrades(&mut self) {
+        let contacts = "Mail to the contacts themselves";
+        self.runs(contacts, "create-email-identity").await;
+        let updated = self.runs(contacts, "MailFrom=").await;
+        assert!(updated.starts_with("true\n"), "{updated}");
+        assert!(
+            updated.contains("Successfully created/updated stack - shopmail"),
+            "{updated}"
+        );
+        self.runs("Upgrade", "sam build").await;
+        let upgraded = self.runs("Upgrade", "list-imports").await;
+        assert!(upgraded.matches("shopmail-").count() >= 4, "{upgraded}");
+    }
+
+    async fn removes_and_restores(&mut self) {
+        let (removing, restoring) = ("Removing a mailbox", "Restore a deleted secret");
+        self.runs(removing, "VersionIdsToStages").await;
+        let end = self.runs(removing, "shopmail:expires-at").await;
+        assert!(end.contains('['), "{end}");
+        self.runs(removing, "wait stack-delete-complete").await;
+        self.runs(removing, "delete-secret").await;
+        let secrets = &self.ground.beside.world.secrets_manager;
+        let is_deleted = || {
+            secrets
+                .snapshot("shopmail/imported")
+                .unwrap()
+                .deleted
+                .is_some()
+        };
+        assert!(is_deleted());
+        self.runs(restoring, "restore-secret").await;
+        assert!(!is_deleted());
+        self.runs(restoring, "describe-secret").await;
+    }
+
+    async fn moves(&mut self) {
+        let moving = "Moving to another region";
+        self.is_at(0).await;
+        self.reader
+            .types(
+                "home=$AWS_REGION; export AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1",
+            )
+            .await;
+        self.reader
+            .has_run("Step 2. Deploy the system", "sam build")
+            .await;
+        self.reader
+            .types("export AWS_REGION=$home AWS_DEFAULT_REGION=$home")
+            .await;
+        self.runs(moving, "--no-document").await;
+        self.runs(moving, "cancel-rotate-secret").await;
+        self.runs(moving, "add-mailbox").await;
+        let there = self.reader.types("aws secretsmanager get-secret-value --region eu-central-1 --secret-id shopmail/orders --query SecretString --output text").await;
+        assert!(there.contains("\"connections\""), "{there}");
+    }
+
+    async fn removes_the_system(&mut self) {
+        let removing = "Removing the system";
+        for name in ["orders", "returns", "press"] {
+            let delete = format!(
+                "aws cloudformation delete-stack --stack-name shopmail-{name}; aws cloudformation wait stack-delete-complete --stack-name shopmail-{name}"
+            );
+            self.reader.types(&delete).await;
+        }
+        self.runs(removing, "delete-stack").await;
+        let gone = self.reader.at(removing).fails("describe-stacks").await;
+        assert!(gone.contains("does not exist"), "{gone}");
+    }
+}
