@@ -1,7 +1,7 @@
 //! The deployed system that the documents are tried with, and the mailboxes in it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,6 +10,7 @@ use deployed::{
 };
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, RotationRules, Secret};
+use simulators::left_out;
 use simulators::world::{Mailbox, MailboxPlan, World};
 use tempfile::TempDir;
 
@@ -33,6 +34,10 @@ impl Ground {
     /// Nothing is deployed yet; none where a program is missing.
     pub async fn or_say(test: &str) -> Option<Self> {
         let programs = Programs::or_say(test)?;
+        if let Some(missing) = PROGRAMS.iter().find(|program| !is_in_path(program)) {
+            left_out::say(test, missing, "REQUIRE_MINISTACK");
+            return None;
+        }
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
         let beside = Arc::new(Beside::start(&mini_stack).await);
         let mut templates = Templates::for_mini_stack()
@@ -45,10 +50,6 @@ impl Ground {
             format!("Outputs:\n  RotatedBy:\n    Condition: HasBackstop\n    {import}\n");
         templates.mailbox.replace("Outputs:\n", &imported);
         let checkout = Checkout::new(&templates, &Functions::built().unwrap());
-        // Its programs look for infra/mailbox.yaml beside themselves, and not beside a link to them.
-        let onboarding = checkout.path().join("infra/onboarding");
-        std::fs::remove_file(&onboarding).unwrap();
-        copy_all(&root().join("infra/onboarding"), &onboarding);
         let folder = tempfile::tempdir().unwrap();
         let roots = folder.path().join("authority.pem");
         std::fs::write(&roots, beside.world.authority.pem()).unwrap();
@@ -81,11 +82,13 @@ impl Ground {
         Terminal::new(&self.checkout, &self.programs, self.variables.clone())
     }
 
-    /// With the system deployed.
+    /// With the system deployed, as README says it.
     pub async fn deployed(self) -> System {
+        let mut readme = Reader::of(README, is_in_readme, self.checkout.path(), &self.variables);
+        readme.at(INSTALLING).runs("sam deploy").await;
+        readme.ends();
         let terminal = self.terminal();
-        let to = [("NotifyEmail", "it@shop.example")];
-        let outputs = stacks::deploy_system(&terminal, &to).await;
+        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
         self.beside.system_is_deployed(&terminal, &outputs).await;
         System {
             world: Arc::clone(&self.beside.world),
@@ -94,6 +97,22 @@ impl Ground {
             shops: AtomicI64::new(20),
         }
     }
+}
+
+const README: &str = "README.md";
+const INSTALLING: &str = "Installing it";
+
+/// Whether it is run here.
+pub fn is_in_readme(command: &Command) -> bool {
+    (command.document.as_str(), command.heading.as_str()) == (README, INSTALLING)
+}
+
+/// What the documents take for granted.
+const PROGRAMS: [&str; 5] = ["bash", "curl", "jq", "openssl", "python3"];
+
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Ours stand before the others.
@@ -106,19 +125,6 @@ fn path(programs: &Programs) -> String {
         .chain(own)
         .chain(std::env::split_paths(&inherited));
     std::env::join_paths(all).unwrap().into_string().unwrap()
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let copy = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_all(&entry.path(), &copy);
-        } else {
-            std::fs::copy(entry.path(), copy).unwrap();
-        }
-    }
 }
 
 /// The deployed system.
