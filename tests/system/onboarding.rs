@@ -210,13 +210,13 @@ fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
     }
     let id = "8e4b3f52-1d0c-4c54-9f0e-0a7d3f1b2c4d";
     let list = format!(
-        "Name,Mailbox,ClientId,ShopId,Contact,Proof,Lifetime,Backstop\n\
-         orders,orders@shop.example,{id},12,,,,\n\
-         Returns,returns@shop.example,{},0,,perhaps,,\n\
+        "Name,Mailbox,ClientId,ShopId,Contact,Proof,Lifetime,Backstop,RotatorKind\n\
+         orders,orders@shop.example,{id},12,,,,,\n\
+         Returns,returns@shop.example,{},0,,perhaps,,,\n\
          \n\
-         press,press@shop.example,{id},12,press@shop.example,,,\n\
-         longer,longer@shop.example,{id},12,,,P365D,\n\
-         orders,,{id},12,,,,on\n",
+         press,press@shop.example,{id},12,press@shop.example,,,,secret\n\
+         longer,longer@shop.example,{id},12,,,P365D,,\n\
+         orders,,{id},12,,,,on,\n",
         id.to_uppercase(),
     );
     let ran = Program::new("add-mailboxes")
@@ -231,6 +231,7 @@ fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
         "line 3, ShopId: is no number from 1 on",
         "line 3, Proof: is none of probe, round_trip, shopctrl",
         "line 5, Contact: is the mailbox itself",
+        "line 5, RotatorSecret: is missing",
         "line 6, BackstopSchedule: is missing",
         "line 7, Mailbox: is missing",
         "line 7, Backstop:",

@@ -132,4 +132,11 @@ mod tests {
         assert_eq!(invocation.message_ids.as_ref().map(Vec::len), Some(2));
         assert_eq!(invocation.notices().len(), 2);
     }
+
+    #[test]
+    fn the_sample_payload_of_a_preflight_is_one() {
+        let sample = include_str!("../../../infra/events/preflight.json");
+        let call = Call::read(&serde_json::from_str(sample).unwrap());
+        assert!(matches!(call, Ok(Call::Preflight)));
+    }
 }

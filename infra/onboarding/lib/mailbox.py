@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from lib import aws
 
@@ -22,7 +22,7 @@ class Step:
     """Something to do, as it is told."""
 
     what: str
-    do: Any
+    do: Callable[[], None]
 
 
 @dataclass
@@ -57,15 +57,16 @@ class Mailbox:
         has_document = any("AWSCURRENT" in labels for labels in secret.get("VersionIdsToStages", {}).values())
         has = {} if stack is None else parameters_of(stack)
         steps = []
-        differing = sorted(name for name, value in self.values.items() if has.get(name, "") != value and stack is not None)
         if stack is None:
             steps.append(Step("create the stack", lambda: self._deploy("off")))
-        elif differing:
+        differing = sorted(name for name, value in self.values.items() if has.get(name, "") != value)
+        if stack is not None and differing:
             backstop = has.get("Backstop", "off")
-            steps.append(Step(f"update the stack ({', '.join(differing)})", lambda: self._deploy(backstop)))
+            what = f"update the stack ({', '.join(differing)})"
             in_document = [name for name in differing if name not in OF_THE_STACK]
             if has_document and in_document:
-                steps.append(Step(f"(the document stays as it is; by hand: {', '.join(in_document)})", lambda: None))
+                what += f", but not the document, which is changed by hand ({', '.join(in_document)})"
+            steps.append(Step(what, lambda: self._deploy(backstop)))
         if not with_document:
             return steps
         if not has_document:

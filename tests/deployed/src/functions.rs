@@ -5,11 +5,6 @@ use std::path::PathBuf;
 
 use simulators::binaries;
 
-use crate::checkout::repository;
-
-/// Names the folder of those that ship: of each function `<folder>/<function>/bootstrap`.
-const BUILT: &str = "BUILT";
-
 /// The binary of each function, by package name.
 #[derive(Debug, Clone)]
 pub struct Functions(BTreeMap<String, PathBuf>);
@@ -20,16 +15,7 @@ impl Functions {
     /// # Errors
     /// When one is not there, or they do not build.
     pub fn built() -> Result<Self, String> {
-        let named = std::env::var_os(BUILT).map(|folder| repository().join(folder));
-        let Some(folder) = named else {
-            return binaries::build().cloned().map(Self);
-        };
-        let built =
-            binaries::FUNCTIONS.map(|name| (name.to_owned(), folder.join(name).join("bootstrap")));
-        match built.iter().find(|(_, binary)| !binary.is_file()) {
-            Some((_, missing)) => Err(format!("{BUILT}: {} is not there", missing.display())),
-            None => Ok(Self(built.into())),
-        }
+        binaries::that_ship().map(Self)
     }
 
     /// The package names with the binaries.

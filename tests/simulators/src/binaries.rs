@@ -14,7 +14,10 @@ const FEATURES: &str = "workspace-hack";
 /// The packages whose binaries are run as functions.
 pub const FUNCTIONS: [&str; 4] = ["expiry-checker", "notifier", "oauth-callback", "rotation"];
 
-static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
+/// Names the folder of those that ship: of each function `<folder>/<function>/bootstrap`.
+const BUILT: &str = "BUILT";
+
+static OF_CARGO: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
 
 /// What is seen of the build on standard error. Errors always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +55,24 @@ pub fn build_showing(shown: Shown) -> Result<&'static BTreeMap<String, PathBuf>,
 /// # Errors
 /// When they do not build.
 pub fn build_as(shown: Shown, profile: &str) -> Result<&'static BTreeMap<String, PathBuf>, String> {
-    let built = BUILT.get_or_init(|| run_cargo(shown, profile));
+    let built = OF_CARGO.get_or_init(|| run_cargo(shown, profile));
     built.as_ref().map_err(Clone::clone)
+}
+
+/// Those that `BUILT` names, as they ship; else cargo's quick ones, which are never older than their source.
+///
+/// # Errors
+/// When one is not there, or they do not build.
+pub fn that_ship() -> Result<BTreeMap<String, PathBuf>, String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let Some(folder) = std::env::var_os(BUILT).map(|folder| workspace.join(folder)) else {
+        return build().cloned();
+    };
+    let built = FUNCTIONS.map(|name| (name.to_owned(), folder.join(name).join("bootstrap")));
+    match built.iter().find(|(_, binary)| !binary.is_file()) {
+        Some((_, missing)) => Err(format!("{BUILT}: {} is not there", missing.display())),
+        None => Ok(built.into()),
+    }
 }
 
 fn run_cargo(shown: Shown, profile: &str) -> Result<BTreeMap<String, PathBuf>, String> {

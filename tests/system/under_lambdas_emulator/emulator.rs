@@ -14,6 +14,7 @@ use shared::http::{Client, Limits};
 use shared::period::Period;
 use simulators::aws::account::REGION;
 use simulators::aws::lambda::Function;
+use simulators::binaries;
 use simulators::serve::reserve;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -63,6 +64,14 @@ fn installed() -> Option<PathBuf> {
     places.into_iter().find(|place| place.is_file())
 }
 
+/// The functions are those that ship, where there are such.
+fn that_ships(function: &Function) -> PathBuf {
+    let mut binaries = binaries::that_ship().expect("what ships");
+    binaries
+        .remove(&function.name)
+        .unwrap_or_else(|| function.binary.clone())
+}
+
 impl Emulator {
     /// Starts it. The function starts at the first invocation.
     pub async fn start(program: &Path, function: &Function) -> Self {
@@ -71,7 +80,7 @@ impl Emulator {
         let mut child = Command::new(program)
             .args(["--runtime-interface-emulator-address", &address.to_string()])
             .args(["--runtime-api-address", &runtime_api.to_string()])
-            .arg(&function.binary)
+            .arg(that_ships(function))
             .env_clear()
             // What Lambda gives a function beside the runtime API's address, which comes from the emulator.
             .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
