@@ -311,9 +311,8 @@ async fn trying_it_by_hand(system: &System, own: &Own) {
 
 async fn mails(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["Mails"], own);
-    let shown = json(&reader.at("Mails").runs("list-subscriptions").await);
-    let subscribed = &shown["Subscriptions"][0];
-    assert_eq!(subscribed["Protocol"], "email", "{shown}");
+    let rows = reader.at("Mails").runs("preflight.json").await;
+    assert!(rows.contains("\"topic_confirmed\""), "{rows}");
     reader.ends();
 }
 
