@@ -157,6 +157,7 @@ fn texts(value: &Value) -> Vec<String> {
 fn resolved(text: &str) -> String {
     match text {
         "Rotation.Arn" => function_arn("rotation"),
+        "Notifier.Arn" => function_arn("notifier"),
         text => text
             .replace("${AWS::Partition}", "aws")
             .replace("${AWS::Region}", REGION)

@@ -1,5 +1,6 @@
 mod bulk;
 mod mail;
+mod shown;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
