@@ -42,6 +42,7 @@ mod many_values;
 mod model;
 mod odd_answers;
 mod policy;
+mod preflight;
 mod recovery;
 mod repeated_steps;
 mod restraint;
