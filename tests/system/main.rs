@@ -43,6 +43,7 @@ mod model;
 mod odd_answers;
 mod onboarding;
 mod policy;
+mod preflight;
 mod preflight_of_mail;
 mod recovery;
 mod repeated_steps;
