@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 mod commands;
 mod front;
+mod ground;
 mod not_run;
 mod onboarding;
 mod others;
@@ -24,9 +25,10 @@ mod system;
 
 use commands::{Command, of_all};
 use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal};
+use ground::Ground;
 use part::Part;
 use reader::root;
-use system::Ground;
+use system::System;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -46,7 +48,7 @@ fn parts() -> impl Iterator<Item = &'static Part> {
 
 fn is_run(command: &Command) -> bool {
     let by_part = parts().any(|part| part.has(command));
-    by_part || onboarding::has(command) || system::is_in_readme(command)
+    by_part || onboarding::has(command) || ground::is_in_readme(command)
 }
 
 #[test]
@@ -101,7 +103,7 @@ async fn every_command_of_the_runbook_does_what_it_says() {
     else {
         return;
     };
-    let system = ground.deployed().await;
+    let system = System::on(ground).await;
     let system = Rc::new(system);
     let owns: Vec<_> = parts().map(|part| system.add(part)).collect();
     system.check().await;

@@ -13,8 +13,8 @@ use simulators::browser::Browser;
 use simulators::world::{Mailbox, MailboxPlan};
 
 use crate::commands::Command;
+use crate::ground::Ground;
 use crate::reader::{Reader, root};
-use crate::system::Ground;
 
 const DOCUMENT: &str = "docs/onboarding.md";
 
