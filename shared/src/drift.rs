@@ -73,6 +73,18 @@ pub enum DriftKind {
     SupersededSecretInUse,
     /// ShopCtrl has not checked the shop's mail for a day, and nothing else says why.
     MailNotChecked,
+    /// The rotator has no permission to add client secrets.
+    RotatorMayNotManage,
+    /// The rotator may manage its own apps only, and does not own this one.
+    RotatorIsNoOwner,
+    /// Entra allows the app two client secrets, and both places are taken by what is not ours to remove.
+    NoRoomForSecret,
+    /// A policy of the tenant's forbids to add client secrets, or such as live for a day.
+    ClientSecretsForbidden,
+    /// The app registration does not have our redirect URI.
+    RedirectUriMissing,
+    /// The ShopCtrl login does not see the connection's shop.
+    ShopNotVisible,
     /// The mailbox cannot be used the way that the connection does.
     Unusable(Unusable),
 }
@@ -103,7 +115,7 @@ impl From<Slip> for DriftKind {
 
 impl DriftKind {
     /// All of them; a new one at the end, for its place is its letter in a tag.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::NoCurrentVersion,
         Self::RegistrationMissing,
         Self::SecretRefused,
@@ -137,6 +149,12 @@ impl DriftKind {
         Self::Unusable(Unusable::AccessDenied),
         Self::Unusable(Unusable::Refused),
         Self::MailNotChecked,
+        Self::RotatorMayNotManage,
+        Self::RotatorIsNoOwner,
+        Self::NoRoomForSecret,
+        Self::ClientSecretsForbidden,
+        Self::RedirectUriMissing,
+        Self::ShopNotVisible,
     ];
 
     /// The code.
@@ -159,6 +177,12 @@ impl DriftKind {
             Self::LeakedSecretStillValid => "leaked_secret_still_valid",
             Self::SupersededSecretInUse => "superseded_secret_in_use",
             Self::MailNotChecked => "mail_not_checked",
+            Self::RotatorMayNotManage => "rotator_may_not_manage_apps",
+            Self::RotatorIsNoOwner => "rotator_is_no_owner",
+            Self::NoRoomForSecret => "no_room_for_a_client_secret",
+            Self::ClientSecretsForbidden => "client_secrets_forbidden",
+            Self::RedirectUriMissing => "redirect_uri_missing",
+            Self::ShopNotVisible => "shop_not_visible",
             Self::Unusable(unusable) => unusable.code(),
         }
     }
@@ -184,7 +208,43 @@ impl DriftKind {
             | Self::BackstopEarly
             | Self::BackstopLate
             | Self::LeakedSecretStillValid
-            | Self::SupersededSecretInUse => false,
+            | Self::SupersededSecretInUse
+            | Self::RotatorMayNotManage
+            | Self::RotatorIsNoOwner
+            | Self::NoRoomForSecret
+            | Self::ClientSecretsForbidden
+            | Self::RedirectUriMissing
+            | Self::ShopNotVisible => false,
+        }
+    }
+
+    /// Whether the next renewal fails by it, or nobody begins one, while all works until then.
+    #[must_use]
+    pub fn bars_the_renewal(self) -> bool {
+        match self {
+            Self::RotationOff
+            | Self::RotatorMayNotManage
+            | Self::RotatorIsNoOwner
+            | Self::NoRoomForSecret
+            | Self::ClientSecretsForbidden
+            | Self::RedirectUriMissing
+            | Self::ShopNotVisible => true,
+            Self::NoCurrentVersion
+            | Self::RegistrationMissing
+            | Self::SecretRefused
+            | Self::CredentialMissing
+            | Self::KeyIdIsAnothers
+            | Self::ClientSecretIsAnId
+            | Self::ClientSecretEndsInLineBreak
+            | Self::ConnectionNotAuthorized
+            | Self::ConnectionDisabled
+            | Self::ConnectionHoldsAnotherSecret
+            | Self::BackstopEarly
+            | Self::BackstopLate
+            | Self::LeakedSecretStillValid
+            | Self::SupersededSecretInUse
+            | Self::MailNotChecked
+            | Self::Unusable(_) => false,
         }
     }
 
@@ -209,7 +269,13 @@ impl DriftKind {
             | Self::BackstopEarly
             | Self::BackstopLate
             | Self::LeakedSecretStillValid
-            | Self::SupersededSecretInUse => MailFlow::Flows,
+            | Self::SupersededSecretInUse
+            | Self::RotatorMayNotManage
+            | Self::RotatorIsNoOwner
+            | Self::NoRoomForSecret
+            | Self::ClientSecretsForbidden
+            | Self::RedirectUriMissing
+            | Self::ShopNotVisible => MailFlow::Flows,
         }
     }
 
@@ -246,7 +312,7 @@ impl DriftKind {
                 "somebody entered another client secret in ShopCtrl"
             }
             Self::RotationOff => {
-                "a renewal is due or under way, and the rotation of the secret is switched off in AWS"
+                "the rotation of the secret is switched off in AWS, so nothing renews the client secret"
             }
             Self::BackstopEarly => {
                 "Secrets Manager's own schedule would renew it too early, and ask a person without need"
@@ -262,6 +328,24 @@ impl DriftKind {
             }
             Self::MailNotChecked => {
                 "ShopCtrl has not checked the shop's mail for a day, though the mailbox can be opened"
+            }
+            Self::RotatorMayNotManage => {
+                "the rotator has no permission in Entra to add client secrets"
+            }
+            Self::RotatorIsNoOwner => {
+                "the rotator is no owner of the app registration in Entra, and may add client secrets to its own apps only"
+            }
+            Self::NoRoomForSecret => {
+                "the app registration may have two client secrets, and both places are taken"
+            }
+            Self::ClientSecretsForbidden => {
+                "a policy of the tenant's forbids the rotator to add client secrets"
+            }
+            Self::RedirectUriMissing => {
+                "the app registration in Entra does not have the redirect URI of our pages, so nobody can sign in there"
+            }
+            Self::ShopNotVisible => {
+                "ShopCtrl does not show the shop to this system's login, so no renewal can be followed there"
             }
             Self::Unusable(unusable) => unusable.meaning(),
         }
@@ -313,6 +397,24 @@ impl DriftKind {
             Self::MailNotChecked => {
                 "Now: in ShopCtrl, the shop's Settings > Communication > E-mail > Receiving email: is Check mail on and the shop saved, is Enable on in Mailbox details, and what does Test MailBox say? If the shop is not meant to get mail, take the connection out of the mailbox document."
             }
+            Self::RotatorMayNotManage => {
+                "Before the next renewal: give the rotator's app the application permission Application.ReadWrite.OwnedBy, with admin consent (runbook, Preflight: it prints the command)."
+            }
+            Self::RotatorIsNoOwner => {
+                "Before the next renewal: make the rotator's service principal an owner of the app registration (runbook, Preflight: it prints the command)."
+            }
+            Self::NoRoomForSecret => {
+                "Before the next renewal: remove a client secret that nobody uses, or admit no personal accounts (runbook, The app allows two credentials only)."
+            }
+            Self::ClientSecretsForbidden => {
+                "Before the next renewal: except the rotator from the policy, as a caller, or this app registration (runbook, Preflight: it prints how)."
+            }
+            Self::RedirectUriMissing => {
+                "Before the next renewal: add the redirect URI again, platform Web (runbook, Preflight: it prints the command)."
+            }
+            Self::ShopNotVisible => {
+                "Before the next renewal: give the ShopCtrl login a role in this shop, or correct shop_id in the mailbox document."
+            }
             Self::Unusable(unusable) => unusable.next_step(),
         }
     }
@@ -338,7 +440,7 @@ impl DriftKind {
             Self::ConnectionHoldsAnotherSecret => {
                 "ShopCtrl holds the current client secret for the connection again."
             }
-            Self::RotationOff => "The rotation is switched on again, or nothing is due any more.",
+            Self::RotationOff => "The rotation is switched on again.",
             Self::BackstopEarly | Self::BackstopLate => {
                 "Secrets Manager's own schedule comes past the due point and before the last week."
             }
@@ -349,6 +451,14 @@ impl DriftKind {
                 "The replaced client secret is gone from Entra, or has ended."
             }
             Self::MailNotChecked => "ShopCtrl checks the shop's mail again.",
+            Self::RotatorMayNotManage => "The rotator has the permission again.",
+            Self::RotatorIsNoOwner => "The rotator is an owner of the app registration again.",
+            Self::NoRoomForSecret => "The app registration has room for one more client secret.",
+            Self::ClientSecretsForbidden => {
+                "No policy keeps the rotator from adding client secrets."
+            }
+            Self::RedirectUriMissing => "The app registration has the redirect URI again.",
+            Self::ShopNotVisible => "The ShopCtrl login sees the shop again.",
             Self::Unusable(unusable) => unusable.seen_over(),
         }
     }

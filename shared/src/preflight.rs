@@ -5,6 +5,7 @@ pub mod commands;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::{Drift, DriftKind};
 use crate::ids::ConnectionId;
 use commands::{MailboxNames, SystemNames};
 
@@ -191,6 +192,30 @@ impl Requirement {
     }
 }
 
+impl Requirement {
+    /// The drift that it is where it is missing and the next renewal would fail by it. The others are no drift: they are
+    /// asked for or told in another way (an owner's grant, a login, the backstop), or no renewal fails by them.
+    #[must_use]
+    pub fn drift(self) -> Option<DriftKind> {
+        Some(match self {
+            Self::RotatorRole => DriftKind::RotatorMayNotManage,
+            Self::RotatorOwnsApp => DriftKind::RotatorIsNoOwner,
+            Self::RoomForSecret => DriftKind::NoRoomForSecret,
+            Self::SecretsAllowed | Self::LifetimeAllowed => DriftKind::ClientSecretsForbidden,
+            Self::RedirectUri => DriftKind::RedirectUriMissing,
+            Self::Shop => DriftKind::ShopNotVisible,
+            Self::DelegatedPermission
+            | Self::AuthTime
+            | Self::ShopctrlLogin
+            | Self::OwnersGrant
+            | Self::RotationOn
+            | Self::Backstop
+            | Self::EndKnown
+            | Self::Contact => return None,
+        })
+    }
+}
+
 impl SystemRequirement {
     /// What is needed.
     #[must_use]
@@ -229,6 +254,17 @@ impl Permission {
 }
 
 impl Row {
+    /// The drift that it is.
+    #[must_use]
+    pub fn drift(&self) -> Option<Drift> {
+        let missing = self.seen == Seen::Missing;
+        let what = self.requirement.drift().filter(|_| missing)?;
+        Some(Drift {
+            what,
+            connection: self.connection.clone(),
+        })
+    }
+
     /// Of the secret as a whole.
     #[must_use]
     pub fn new(requirement: Requirement, seen: Seen) -> Self {

@@ -44,6 +44,7 @@ mod odd_answers;
 mod onboarding;
 mod permissions;
 mod policy;
+mod preflight;
 mod preflight_of_mail;
 mod recovery;
 mod repeated_steps;

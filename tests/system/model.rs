@@ -16,6 +16,7 @@
 mod deeds;
 mod found;
 mod furnish;
+mod healthy;
 mod log;
 mod moved;
 mod open;

@@ -16,6 +16,7 @@ use shared::short_hash::short_hash;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::answer::answer;
 use crate::call::{Check, Scope};
 use crate::canary::{due_all, held_back};
 use crate::clients::{Clients, TAGS_APART};
@@ -24,8 +25,9 @@ use crate::fleet::{self, Fleet};
 use crate::lease::Lease;
 use crate::looks::{Seen, Wanted, look};
 use crate::news::{self, News};
+use crate::preflight;
 use crate::record::{Record, Standing};
-use crate::report::{self, Outcome, Tally};
+use crate::report::{Outcome, Tally};
 use crate::task::Task;
 
 /// So many secrets that need more than a look are dealt with at once. Most of what they wait for are calls to AWS;
@@ -74,7 +76,8 @@ async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Do
     let (began, calls_before) = (Instant::now(), clients.calls());
     let rules = Rules {
         policy: &clients.settings.policy,
-        interval: clients.settings.interval(),
+        // A dry run looks deeply at all of them: at rest, little of what a rotation needs is looked at.
+        interval: clients.settings.interval().filter(|_| !check.dry_run),
         now: check.now,
     };
     let fleet = fleet::list(clients, check, &rules).await?;
@@ -131,8 +134,12 @@ async fn run_alone(clients: &Clients, check: &Check, ends: Instant) -> Result<Do
         continues = !left.is_empty(),
         "the check has ended"
     );
+    let system = match check.dry_run {
+        true => Some(preflight::of_system(clients).await),
+        false => None,
+    };
     Ok(Done {
-        answer: report::answer(check, &outcomes, &totals, &left),
+        answer: answer(check, &outcomes, &totals, &left, system.as_deref()),
         continues: !left.is_empty(),
     })
 }
@@ -362,13 +369,22 @@ impl Round<'_> {
                 continue;
             };
             match seen {
-                Seen::Light(Ok(listed)) if record.agrees_with(&listed) => all.healthy.push(at),
-                Seen::Light(Err(failure)) if failure.kind == Kind::Temporary => {
+                Seen::Light {
+                    listed: Ok(listed),
+                    lacks: false,
+                } if record.agrees_with(&listed) => all.healthy.push(at),
+                Seen::Light {
+                    listed: Err(failure),
+                    ..
+                } if failure.kind == Kind::Temporary => {
                     all.work.push((at, Err(failure)));
                 }
-                Seen::Light(Ok(_) | Err(_)) => all.doubtful.push(Wanted { at, deep: true }),
+                Seen::Light { .. } => all.doubtful.push(Wanted { at, deep: true }),
                 Seen::Deep(facts) => match *facts {
-                    Ok(facts) if self.is_quiet(at, &facts) => all.healthy.push(at),
+                    // A dry run says of each what its rotation needs.
+                    Ok(facts) if !self.check.dry_run && self.is_quiet(at, &facts) => {
+                        all.healthy.push(at);
+                    }
                     facts => all.work.push((at, facts)),
                 },
             }

@@ -6,6 +6,7 @@ use shared::event_bus::EventBus;
 use shared::failure::Failure;
 use shared::http::Client;
 use shared::ids::DirectoryId;
+use shared::notifier_function::NotifierFunction;
 use shared::rotation_function::RotationFunction;
 use shared::secret_store::SecretStore;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -22,6 +23,7 @@ pub(crate) struct Clients {
     pub(crate) store: SecretStore,
     pub(crate) events: EventBus,
     pub(crate) rotation: RotationFunction,
+    pub(crate) notifier: Option<NotifierFunction>,
     /// Slots for the invocations of `rotation` that are waited for.
     pub(crate) invocations: Semaphore,
     rotate_turns: Pace,
@@ -46,10 +48,14 @@ impl Clients {
     /// `patient` waits for the answer of a step, which takes minutes.
     pub(crate) fn over(settings: Settings, http: &Client, patient: &Client) -> Self {
         let function = settings.rotation_function.clone();
+        let notifier = settings.notifier_function.clone();
+        let notifier = notifier
+            .map(|name| NotifierFunction::new(&settings.aws, http, name, settings.slot_wait));
         Self {
             store: SecretStore::new(&settings.aws, http),
             events: EventBus::new(&settings.aws, http, settings.event_bus.clone()),
             rotation: RotationFunction::new(&settings.aws, patient, function, settings.slot_wait),
+            notifier,
             http: http.clone(),
             patient: patient.clone(),
             invocations: Semaphore::new(settings.invocations_at_once),

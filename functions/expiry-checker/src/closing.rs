@@ -149,11 +149,17 @@ fn still_open(
         | DriftKind::LeakedSecretStillValid
         | DriftKind::SupersededSecretInUse
         | DriftKind::MailNotChecked
+        | DriftKind::RotatorMayNotManage
+        | DriftKind::RotatorIsNoOwner
+        | DriftKind::NoRoomForSecret
+        | DriftKind::ClientSecretsForbidden
+        | DriftKind::RedirectUriMissing
+        | DriftKind::ShopNotVisible
         | DriftKind::Unusable(_) => false,
     };
     let good = checked
         .facts
-        .is_some_and(|facts| facts.problems.is_empty() && !facts.drift.iter().any(bad));
+        .is_some_and(|facts| facts.all_seen() && !facts.drift.iter().any(bad));
     if by_hand && !good {
         let ends = [Trouble::Expiring, Trouble::Expired, Trouble::RotationFailed];
         stands.extend(ends.into_iter().filter(|trouble| before.has(trouble)));

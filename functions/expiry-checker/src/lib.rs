@@ -3,6 +3,7 @@
 //!
 //! It reads no secret value: labels and tags from Secrets Manager, the rest through `rotation`.
 
+mod answer;
 mod call;
 mod canary;
 mod check;
@@ -17,6 +18,7 @@ mod news;
 mod pace;
 mod perform;
 mod plan;
+mod preflight;
 mod record;
 mod report;
 #[cfg(test)]

@@ -28,7 +28,11 @@ pub(crate) struct Wanted {
 
 /// What was seen of one.
 pub(crate) enum Seen {
-    Light(Result<Vec<ListedCredential>, Failure>),
+    Light {
+        listed: Result<Vec<ListedCredential>, Failure>,
+        /// Whether something is missing that a rotation needs.
+        lacks: bool,
+    },
     Deep(Box<Result<Facts, Failure>>),
 }
 
@@ -70,11 +74,15 @@ fn of_each(
             (Ok(answer), true) => {
                 Seen::Deep(Box::new(answer.deep.remove(arn).unwrap_or_else(not_there)))
             }
-            (Ok(answer), false) => {
-                Seen::Light(answer.light.remove(arn).unwrap_or_else(|| Err(left_out())))
-            }
+            (Ok(answer), false) => Seen::Light {
+                listed: answer.light.remove(arn).unwrap_or_else(|| Err(left_out())),
+                lacks: answer.lacking.contains(arn),
+            },
             (Err(failure), true) => Seen::Deep(Box::new(Err(failure.clone()))),
-            (Err(failure), false) => Seen::Light(Err(failure.clone())),
+            (Err(failure), false) => Seen::Light {
+                listed: Err(failure.clone()),
+                lacks: false,
+            },
         };
         (one.at, seen)
     };

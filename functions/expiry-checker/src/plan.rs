@@ -1,11 +1,11 @@
 //! What a check decides: from what was found about one mailbox secret to what is to be done. Pure.
 
 pub mod action;
-mod backstop;
+pub mod backstop;
 mod drift;
 pub mod found;
 mod half_done;
-mod needs;
+pub mod needs;
 #[cfg(test)]
 mod oracle;
 mod reminder;
@@ -109,7 +109,7 @@ pub fn plan(found: &Found, now: Timestamp) -> Option<Plan> {
         plan.actions.extend(cache(found, facts));
     }
     if let Some(drift) = drift::drift_now(found, facts, wanted, now) {
-        let all_seen = facts.is_some_and(|facts| facts.problems.is_empty());
+        let all_seen = facts.is_some_and(Facts::all_seen);
         plan.add_drift(found, drift, all_seen, now);
     }
     if acts && retirement::is_to_retire(found, facts, now) {

@@ -1,11 +1,11 @@
 //! What became of each secret of a check, as its answer and the report say it.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use shared::drift::Drift;
-use shared::events::{FleetEntry, FleetState, Left, Looked, MailFlow, Totals};
+use shared::events::{FleetEntry, FleetState, Looked, MailFlow, Totals};
 use shared::failure::{Failure, Kind};
 use shared::half_done::HalfDone;
+use shared::preflight::Told;
 
 use crate::call::Check;
 use crate::news::News;
@@ -55,6 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) needs: Vec<String>,
     /// Where the delivery of the rotation under way came to, if that is half way.
     pub(crate) half_done: Option<HalfDone>,
+    /// What its rotation needs of others: of a dry run alone.
+    pub(crate) preflight: Vec<Told>,
     pub(crate) failures: Vec<Failed>,
 }
 
@@ -72,6 +74,7 @@ impl Outcome {
             actions: Vec::new(),
             needs: Vec::new(),
             half_done: None,
+            preflight: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -91,6 +94,7 @@ impl Outcome {
             actions: Vec::new(),
             needs: Vec::new(),
             half_done: None,
+            preflight: Vec::new(),
             failures: vec![Failed { step, failure }],
         }
     }
@@ -110,6 +114,7 @@ impl Outcome {
             actions: Vec::new(),
             needs: Vec::new(),
             half_done: None,
+            preflight: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -250,60 +255,6 @@ impl Tally {
     }
 }
 
-/// The answer to whoever asked for the check.
-pub(crate) fn answer(check: &Check, outcomes: &[Outcome], totals: &Totals, left: &Left) -> Value {
-    let secrets = outcomes.iter().map(|outcome| {
-        let failures = outcome.failures.iter();
-        json!({
-            "secret": outcome.secret,
-            "state": outcome.state(),
-            "expires_at": outcome.expires_at,
-            "actions": outcome.actions,
-            "needs": outcome.needs,
-            "half_done": outcome.half_done,
-            "failures": failures.map(|failed| failed.failure.to_string()).collect::<Vec<_>>(),
-        })
-    });
-    let named = outcomes.len();
-    json!({
-        "now": check.now,
-        "dry_run": check.dry_run,
-        "part": check.part,
-        "continues_with": (!left.is_empty()).then_some(left),
-        "counts": totals.counts,
-        "left_out": totals.counts.checked.saturating_sub(check.so_far.counts.checked + named),
-        "table": check.dry_run.then(|| table(outcomes)),
-        "secrets": secrets.collect::<Vec<_>>(),
-    })
-}
-
-/// The plan, a line each: for whoever reads it in a terminal.
-fn table(outcomes: &[Outcome]) -> Vec<String> {
-    let line = |outcome: &Outcome| {
-        let end = outcome.expires_at.map_or_else(
-            || "not known".to_owned(),
-            |end| end.strftime("%Y-%m-%d").to_string(),
-        );
-        let state = serde_json::to_value(outcome.state()).unwrap_or_default();
-        let state = state.as_str().unwrap_or_default().to_owned();
-        let mut words = outcome.actions.clone();
-        words.extend(outcome.half_done.map(|half_done| half_done.to_string()));
-        words.extend(outcome.needs.iter().map(|need| format!("needs {need}")));
-        words.extend(
-            outcome
-                .failures
-                .iter()
-                .map(|failed| failed.failure.to_string()),
-        );
-        let words = match words.as_slice() {
-            [] => "nothing to do".to_owned(),
-            words => words.join("; "),
-        };
-        format!("{state:<20} {end:<10} {}: {words}", outcome.secret)
-    };
-    outcomes.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +273,7 @@ mod tests {
             actions: Vec::new(),
             needs: Vec::new(),
             half_done: None,
+            preflight: Vec::new(),
             failures: kinds
                 .iter()
                 .map(|kind| Failed {

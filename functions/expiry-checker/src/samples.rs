@@ -64,6 +64,7 @@ pub(crate) fn facts() -> Facts {
         grants: None,
         grants_unfinished: false,
         not_opened: Vec::new(),
+        preflight: Vec::new(),
         drift: Vec::new(),
         problems: Vec::new(),
     }

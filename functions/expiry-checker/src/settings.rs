@@ -16,6 +16,9 @@ pub struct Settings {
     pub event_bus: String,
     /// `ROTATION_FUNCTION`: name or ARN of the rotation function (required).
     pub rotation_function: String,
+    /// `NOTIFIER_FUNCTION`: name or ARN of the notifier, which a dry run asks what all mail depends on. Without it that is
+    /// not visible.
+    pub notifier_function: Option<String>,
     /// `INVOKE_TIMEOUT`: how long the rotation function may take to answer (default `PT14M`).
     pub invoke_timeout: Period,
     /// `SLOT_WAIT`: how long an invocation is asked for again while the account has no free slot (default `PT2M`).
@@ -52,6 +55,7 @@ impl Settings {
             aws: AwsSettings::read(&mut reader),
             event_bus: reader.or("EVENT_BUS", "default".to_owned()),
             rotation_function: reader.required("ROTATION_FUNCTION"),
+            notifier_function: reader.optional("NOTIFIER_FUNCTION"),
             invoke_timeout: reader.or("INVOKE_TIMEOUT", Period::seconds(14 * 60)),
             slot_wait: reader.or("SLOT_WAIT", Period::seconds(120)),
             policy: Policy::read(&mut reader),

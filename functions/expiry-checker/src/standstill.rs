@@ -179,6 +179,7 @@ mod tests {
             actions: Vec::new(),
             needs: Vec::new(),
             half_done: None,
+            preflight: Vec::new(),
             failures: failures.collect(),
         }
     }

@@ -25,6 +25,7 @@ use crate::perform::{Progress, note, perform};
 use crate::plan::action::PlannedAction;
 use crate::plan::found::Found;
 use crate::plan::{Plan, plan};
+use crate::preflight;
 use crate::record::Record;
 use crate::report::{Failed, LOOK, Outcome};
 use crate::shared_apps::named_by_others;
@@ -237,6 +238,10 @@ impl Task<'_> {
             actions: plan.actions.iter().map(ToString::to_string).collect(),
             needs: plan.needs,
             half_done: plan.half_done,
+            preflight: match check.dry_run {
+                true => preflight::of_mailbox(clients, found, check.now),
+                false => Vec::new(),
+            },
             failures,
         };
         let not_by_itself = plan.failures.into_iter().map(|failure| Failed {

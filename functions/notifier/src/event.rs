@@ -186,6 +186,7 @@ pub(crate) struct Drift {
     #[serde(default)]
     pub(crate) mail: MailFlow,
     pub(crate) connection: Option<ConnectionId>,
+    pub(crate) matters_from: Option<Timestamp>,
     #[serde(default)]
     pub(crate) mended: bool,
 }

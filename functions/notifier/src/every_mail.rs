@@ -252,10 +252,8 @@ fn drift(what: DriftKind, connection: Option<&str>) -> Value {
 fn drift_of(n: u32, what: DriftKind, connection: Option<&str>) -> Value {
     let connection = connection.map(of::<ConnectionId>);
     let drift = Drift { what, connection };
-    event(
-        n,
-        EventKind::drift(drift, at("2027-01-05T06:00:00Z"), String::new()),
-    )
+    let found = EventKind::drift(drift, at("2027-01-05T06:00:00Z"), String::new());
+    event(n, found.before_the_renewal(Some(at(DUE))))
 }
 
 fn mended() -> Value {
@@ -330,6 +328,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
         | DriftKind::ConnectionDisabled
         | DriftKind::ConnectionHoldsAnotherSecret
         | DriftKind::MailNotChecked
+        | DriftKind::ShopNotVisible
         | DriftKind::Unusable(_) => drift(what, Some("orders-in")),
         _ => drift(what, None),
     });

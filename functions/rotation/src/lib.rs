@@ -4,7 +4,7 @@
 //! labels, from Entra and from ShopCtrl, never remembered.
 //!
 //! `steps` and `actions` are the work, each a file. Below them, by what is worked on: `delivery` (ShopCtrl),
-//! `proof` (sign-ins, mailboxes, ShopCtrl's tests), `credentials` (Entra). Nothing below knows what is above.
+//! `proof` (sign-ins, mailboxes, ShopCtrl's tests), `credentials` (Entra), `preflight` (what it needs of Entra). Nothing below knows what is above.
 
 mod actions;
 mod ask_person;
@@ -13,6 +13,7 @@ mod context;
 mod credentials;
 mod delivery;
 mod failures;
+mod preflight;
 mod proof;
 mod settings;
 mod steps;

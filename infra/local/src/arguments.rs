@@ -9,7 +9,10 @@ Renews a shop mailbox's client secret on this machine, and tells how: the four f
 they would on AWS, and everything around them (AWS, Microsoft Entra and Exchange, ShopCtrl) is
 simulated. Nothing leaves this machine, and no account is needed.
 
-Usage: cargo run -p local [-- OPTIONS]
+Usage: cargo run -p local [-- [preflight] OPTIONS]
+
+preflight          another story, a short one: what a dry run of the check says of all that a
+                   renewal needs of others, where it is there, and where it was taken away
 
 Options:
   --scenario NAME  another story, a short one:
@@ -58,6 +61,7 @@ pub fn help() -> String {
 pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Wish, String> {
     let (mut interactive, mut json, mut help) = (false, false, false);
     let mut scenario = Scenario::Renewal;
+    let mut preflight = false;
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let (option, value) = match argument.split_once('=') {
@@ -68,6 +72,7 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Wish, String>
             ("--scenario", value) => {
                 scenario = named(value.or_else(|| arguments.next()).as_deref())?;
             }
+            ("preflight", None) => preflight = true,
             ("--interactive", None) => interactive = true,
             ("--json", None) => json = true,
             ("--help" | "-h", None) => help = true,
@@ -77,8 +82,14 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Wish, String>
     if help {
         return Ok(Wish::Help);
     }
+    if preflight && scenario != Scenario::Renewal {
+        return Err("preflight goes without --scenario".to_owned());
+    }
+    if preflight {
+        scenario = Scenario::Preflight;
+    }
     if interactive && scenario != Scenario::Renewal {
-        return Err("--interactive goes without --scenario".to_owned());
+        return Err("--interactive goes without --scenario and preflight".to_owned());
     }
     Ok(Wish::Story {
         scenario,
@@ -133,7 +144,15 @@ mod tests {
             let wrong = read_line(line).unwrap_err();
             assert!(wrong.contains("killed, expired"), "{wrong}");
         }
-        assert!(read_line("--scenario killed --interactive").is_err());
+        assert_eq!(told("preflight --json"), Scenario::Preflight);
+        for line in [
+            "--scenario killed --interactive",
+            "preflight --interactive",
+            "preflight --scenario killed",
+            "--scenario preflight",
+        ] {
+            assert!(read_line(line).is_err(), "{line}");
+        }
         for scenario in Scenario::NAMED {
             assert!(help().contains(scenario.name()));
         }

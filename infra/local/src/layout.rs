@@ -41,14 +41,16 @@ pub fn facts(facts: &[&Fact], width: usize) -> Vec<String> {
     facts.iter().flat_map(one).collect()
 }
 
-/// Somebody else's words, marked as such.
+/// Somebody else's words, marked as such; each as far in as it was.
 pub fn quoted(words: &[String], width: usize) -> Vec<String> {
-    let front = format!("{:INDENT$}| ", "");
-    words
-        .iter()
-        .flat_map(|words| wrap(words, width.saturating_sub(front.len())))
-        .map(|line| format!("{front}{line}").trim_end().to_owned())
-        .collect()
+    let one = |words: &String| {
+        let indent = words.len() - words.trim_start().len();
+        let front = format!("{:INDENT$}| {:indent$}", "", "");
+        let lines = wrap(words, width.saturating_sub(front.len())).into_iter();
+        let lines = lines.map(|line| format!("{front}{line}").trim_end().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    words.iter().flat_map(one).collect()
 }
 
 /// A line of a table, and whether it is new.
@@ -145,5 +147,10 @@ mod tests {
         );
         let mail = quoted(&["One line.".to_owned(), String::new()], 60);
         assert_eq!(mail, ["            | One line.", "            |"]);
+        let command = quoted(&["    az ad app owner add".to_owned()], 30);
+        assert_eq!(
+            command,
+            ["            |     az ad app", "            |     owner add"]
+        );
     }
 }

@@ -14,8 +14,10 @@ use crate::told::{Told, Tone};
 /// The settings of `notifier`: who the mails are from, and whom their readers ask.
 pub const SETTINGS: [(&str, &str); 2] = [
     ("MAIL_FROM", "Shop mail <shopmail@agency.example>"),
-    ("NOTIFY_EMAIL", "it@agency.example"),
+    ("NOTIFY_EMAIL", ADMINISTRATOR),
 ];
+/// Who runs the system.
+pub const ADMINISTRATOR: &str = "it@agency.example";
 /// What SES may send as.
 const DOMAIN: &str = "agency.example";
 /// What stands before a command in a mail.
@@ -29,6 +31,7 @@ pub struct Mails {
     sent: usize,
     published: usize,
     last_subject: String,
+    in_short: bool,
 }
 
 struct Mail {
@@ -50,12 +53,18 @@ impl Mails {
             sent: 0,
             published: 0,
             last_subject: String::new(),
+            in_short: false,
         })
     }
 
     /// Where they are gathered before they go out.
     pub fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
+    }
+
+    /// From now on the text has their subjects alone.
+    pub fn in_short(&mut self) {
+        self.in_short = true;
     }
 
     /// Those that went out since it was last asked.
@@ -83,7 +92,11 @@ impl Mails {
             true => Told::new("mail", format!("The same goes to {}.", mail.to)),
             false => {
                 let told = format!("Mail to {}: {}", mail.to, mail.subject);
-                Told::new("mail", told).quoting(body(&mail.text))
+                let told = Told::new("mail", told);
+                match self.in_short {
+                    true => told,
+                    false => told.quoting(body(&mail.text)),
+                }
             }
         };
         self.last_subject.clone_from(&mail.subject);

@@ -45,6 +45,7 @@ const SURROUNDINGS: &str = "The four functions run here as they would on AWS. Wh
 const HOW_TO_READ: &str = "Before each sign: the seconds since the story began. After each chapter: what an \
     administrator would see, with * where it changed. A, B and so on: the client secrets, in the order in which they \
     came.";
+const HOW_TO_READ_DRY_RUNS: &str = "Before each sign: the seconds since the story began. Behind |: what a dry run answers, or a mail says.";
 
 /// What a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -86,7 +87,11 @@ async fn run(scenario: Scenario, interactive: bool, json: bool) -> ExitCode {
     let mut teller = Teller::new(json);
     let begun = async {
         let title = format!("A shop's mailbox: {}", scenario.shows());
-        for paragraph in [&title, "", SURROUNDINGS, "", SIGNS, HOW_TO_READ, ""] {
+        let how_to_read = match scenario {
+            Scenario::Preflight => HOW_TO_READ_DRY_RUNS,
+            _ => HOW_TO_READ,
+        };
+        for paragraph in [&title, "", SURROUNDINGS, "", SIGNS, how_to_read, ""] {
             teller.aside(paragraph)?;
         }
         building::build(&mut teller).await?;

@@ -201,9 +201,15 @@ fn drift(detail: &Value) -> Told {
         "The check found something wrong: {}.",
         text(detail, "meaning")
     );
-    match detail.get("mended").and_then(Value::as_bool) {
-        Some(true) => Told::new("drift", format!("{found} It put that right.")),
-        _ => Told::new("drift", found).tone(Tone::Bad),
+    let mended = detail.get("mended").and_then(Value::as_bool);
+    match (mended, time(detail, "matters_from")) {
+        (Some(true), _) => Told::new("drift", format!("{found} It put that right.")),
+        (_, None) => Told::new("drift", found).tone(Tone::Bad),
+        (_, Some(at)) => {
+            let words = format!("{found} It matters from {} on.", day(at));
+            let told = Told::new("drift", words).tone(Tone::Bad);
+            told.fact(Fact::day("matters_from", at).quiet())
+        }
     }
 }
 

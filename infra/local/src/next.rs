@@ -9,18 +9,16 @@ const INTERACTIVE: &str = "you are the person, in your own browser";
 
 /// The commands, each with what it shows.
 fn commands(told: Scenario) -> Vec<(String, &'static str)> {
-    let named = Scenario::NAMED.into_iter();
-    let others = named.filter(|scenario| *scenario != told).map(|scenario| {
-        let command = format!("{COMMAND} -- --scenario {}", scenario.name());
-        (command, scenario.shows())
-    });
-    let whole =
-        (told != Scenario::Renewal).then(|| (COMMAND.to_owned(), Scenario::Renewal.shows()));
+    let other = |scenario: Scenario| {
+        let command = format!("{COMMAND}{}", scenario.arguments());
+        (scenario != told).then(|| (command, scenario.shows()))
+    };
     let interactive = (format!("{COMMAND} -- --interactive"), INTERACTIVE);
-    whole
+    let short = [Scenario::Preflight].into_iter().chain(Scenario::NAMED);
+    other(Scenario::Renewal)
         .into_iter()
         .chain([interactive])
-        .chain(others)
+        .chain(short.filter_map(other))
         .collect()
 }
 
@@ -59,9 +57,15 @@ mod tests {
             assert!(!lines.contains(&format!("--scenario {}\n", told.name())));
             assert_eq!(lines.matches("--scenario").count(), 4, "{lines}");
             assert!(lines.contains("    cargo run -p local\n"), "{lines}");
+            assert!(lines.contains(" -- preflight\n"), "{lines}");
         }
+        assert!(
+            !lines(Scenario::Preflight, 60)
+                .join("\n")
+                .contains(" -- preflight")
+        );
         let lines = lines(Scenario::Renewal, 120);
-        assert_eq!(lines.len(), 6);
+        assert_eq!(lines.len(), 7);
         assert!(lines.iter().all(|line| line.len() <= 120));
     }
 }

@@ -30,10 +30,12 @@ pub enum Scenario {
     Frozen,
     /// ShopCtrl was changed by hand.
     BrokenMail,
+    /// What a renewal needs is taken away, one thing after another.
+    Preflight,
 }
 
 impl Scenario {
-    /// Those that are told by their name.
+    /// Those that `--scenario` tells by their name.
     pub const NAMED: [Self; 5] = [
         Self::Killed,
         Self::Expired,
@@ -51,6 +53,7 @@ impl Scenario {
             Self::Leaked => "leaked",
             Self::Frozen => "frozen",
             Self::BrokenMail => "broken-mail",
+            Self::Preflight => "preflight",
         }
     }
 
@@ -63,6 +66,18 @@ impl Scenario {
             Self::Leaked => "a leaked secret is replaced and removed at once",
             Self::Frozen => "weeks in which nothing is touched, up to a limit",
             Self::BrokenMail => "a hand in ShopCtrl stops mail, twice",
+            Self::Preflight => "what its renewal needs of others, there and taken away",
+        }
+    }
+
+    /// What stands behind `cargo run -p local` to have it told.
+    pub fn arguments(self) -> String {
+        match self {
+            Self::Renewal => String::new(),
+            Self::Preflight => format!(" -- {}", self.name()),
+            Self::Killed | Self::Expired | Self::Leaked | Self::Frozen | Self::BrokenMail => {
+                format!(" -- --scenario {}", self.name())
+            }
         }
     }
 
@@ -77,6 +92,7 @@ impl Scenario {
         let days_left = match self {
             Self::Renewal | Self::Killed | Self::Expired | Self::Frozen => 20,
             Self::Leaked | Self::BrokenMail => 100,
+            Self::Preflight => 180,
         };
         MailboxPlan {
             ends_in: SignedDuration::from_hours(24 * days_left) + SignedDuration::from_mins(5),

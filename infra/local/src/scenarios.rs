@@ -6,6 +6,7 @@ mod frozen;
 mod killed;
 mod leaked;
 pub mod mail_protocols;
+mod preflight;
 
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -33,6 +34,7 @@ pub async fn tell(story: &mut Story, scenario: Scenario) -> Result<(), Stop> {
         Scenario::Leaked => leaked::tell(story).await,
         Scenario::Frozen => frozen::tell(story).await,
         Scenario::BrokenMail => broken_mail::tell(story).await,
+        Scenario::Preflight => preflight::tell(story).await,
     }
 }
 

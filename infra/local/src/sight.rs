@@ -1,12 +1,13 @@
 //! How a story sees for itself.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use simulators::aws::secrets_manager::CURRENT;
 use simulators::gate::Call;
 use simulators::shopctrl::{Connection, Status};
 use uuid::Uuid;
 
-use crate::narration::text;
+use crate::narration::{text, time};
 use crate::outage_watch::direction;
 use crate::stop::Stop;
 use crate::story::Story;
@@ -25,9 +26,22 @@ pub fn see(seen: bool, what: &str) -> Result<(), Stop> {
 impl Story {
     /// The credential that the current version of the mailbox secret holds.
     pub fn current_key(&self) -> Option<Uuid> {
+        text(&self.current_document()?, "key_id").parse().ok()
+    }
+
+    /// When that ends, as the document says.
+    ///
+    /// # Errors
+    /// [`Stop::NotSeen`] when it does not.
+    pub fn current_end(&self) -> Result<Timestamp, Stop> {
+        let document = self.current_document();
+        let end = document.and_then(|document| time(&document, "expires_at"));
+        end.ok_or_else(|| Stop::NotSeen("when the secret ends".to_owned()))
+    }
+
+    fn current_document(&self) -> Option<Value> {
         let secret = self.world.secrets_manager.snapshot(&self.mailbox.secret)?;
-        let document: Value = serde_json::from_str(secret.labelled(CURRENT)?.text()?).ok()?;
-        text(&document, "key_id").parse().ok()
+        serde_json::from_str(secret.labelled(CURRENT)?.text()?).ok()
     }
 
     /// The credentials that Entra lists for the app.

@@ -45,7 +45,8 @@ pub struct Story {
     pub steps_by_hand: Vec<u8>,
     /// The client secrets' names.
     pub names: Names,
-    mails: Mails,
+    /// The mails that go out.
+    pub mails: Mails,
     /// What tells the events apart that were told.
     told: BTreeSet<String>,
     /// What the last report was told as.
@@ -132,6 +133,15 @@ impl Story {
         self.patiently("the mails", mailed).await?;
         self.tell_mails()?;
         self.show_state()
+    }
+
+    /// Begins a chapter at whose end there is no table.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn section(&mut self, name: &'static str, headline: &str) -> Result<(), Stop> {
+        self.end_chapter().await?;
+        self.teller.chapter(name, headline, &[])
     }
 
     /// Shows how things stand.
@@ -274,10 +284,18 @@ impl Story {
     /// # Errors
     /// [`Stop::NotSeen`] when the check failed.
     pub async fn check(&mut self) -> Result<Value, Stop> {
+        let event = EventBridge::scheduled_event(&self.world.clock);
+        self.ask_checker("the check's end", event).await
+    }
+
+    /// Invokes the checker: its answer.
+    ///
+    /// # Errors
+    /// [`Stop::NotSeen`] when it failed.
+    pub async fn ask_checker(&mut self, what: &str, event: Value) -> Result<Value, Stop> {
         let world = Arc::clone(&self.world);
-        let event = EventBridge::scheduled_event(&world.clock);
-        let checking = async move { world.invoke("expiry-checker", &event).await };
-        without_error(self.patiently("the check's end", checking).await?)
+        let asking = async move { world.invoke("expiry-checker", &event).await };
+        without_error(self.patiently(what, asking).await?)
     }
 
     /// A tick of the schedule after this time, with all that comes of it, told as it comes: the

@@ -63,25 +63,49 @@ impl Tokens {
     /// has just handed it to us, and it decides only what we keep to ourselves.
     #[must_use]
     pub fn has_application_permissions(&self) -> Option<bool> {
-        #[derive(Deserialize)]
-        struct Claims {
-            #[serde(default)]
-            roles: Vec<String>,
-            #[serde(default)]
-            wids: Vec<String>,
-        }
+        let may = self.application_permissions()?;
+        Some(!may.roles.is_empty() || may.has_directory_role())
+    }
+
+    /// What an app-only token names, read as above.
+    #[must_use]
+    pub fn application_permissions(&self) -> Option<ApplicationPermissions> {
         let payload = self.access.expose_secret().split('.').nth(1)?;
         let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
-        let claims: Claims = serde_json::from_slice(&payload).ok()?;
-        // Every token has this entry, whatever the app may do.
-        let directory_role = |id: &String| id != "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
-        Some(!claims.roles.is_empty() || claims.wids.iter().any(directory_role))
+        serde_json::from_slice(&payload).ok()
     }
 
     /// The bare names of the granted scopes, in lower case.
     #[must_use]
     pub fn scopes(&self) -> &BTreeSet<String> {
         &self.scopes
+    }
+}
+
+/// What an app may do by itself, as its token says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ApplicationPermissions {
+    /// Application permissions on the token's resource.
+    #[serde(default)]
+    roles: Vec<String>,
+    /// The ids of directory roles.
+    #[serde(default)]
+    wids: Vec<String>,
+}
+
+impl ApplicationPermissions {
+    /// Whether one of these application permissions is there.
+    #[must_use]
+    pub fn any(&self, names: &[&str]) -> bool {
+        self.roles.iter().any(|role| names.contains(&role.as_str()))
+    }
+
+    /// Whether the app has a role in the directory, which may let it do what no application permission says.
+    #[must_use]
+    pub fn has_directory_role(&self) -> bool {
+        // Every token has this entry, whatever the app may do.
+        let none = "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
+        self.wids.iter().any(|id| id != none)
     }
 }
 

@@ -285,6 +285,9 @@ pub enum EventKind {
         mail: MailFlow,
         /// When it was seen first.
         found_at: Timestamp,
+        /// From when on it matters, of what stands in the way of the next renewal alone: the day on which that begins.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        matters_from: Option<Timestamp>,
         /// The same check put it right.
         #[serde(skip_serializing_if = "is_false")]
         mended: bool,
@@ -368,9 +371,23 @@ impl EventKind {
             what: drift.what,
             connection: drift.connection,
             found_at,
+            matters_from: None,
             mended: false,
             time,
         }
+    }
+
+    /// The same, where it stands in the way of the next renewal, which begins at this time.
+    #[must_use]
+    pub fn before_the_renewal(mut self, begins: Option<Timestamp>) -> Self {
+        if let Self::DriftFound {
+            what, matters_from, ..
+        } = &mut self
+            && what.bars_the_renewal()
+        {
+            *matters_from = begins;
+        }
+        self
     }
 
     /// The `detail-type`.

@@ -1,38 +1,100 @@
 //! An app registration in Microsoft Graph: its credentials, adding one, removing one.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use url::Url;
 
+use super::registrations::Registrations;
 use super::{NO_SUCH_PASSWORD, OBJECT_FULL, authorized, parsed, send, unreadable};
 use crate::credential::{ClientSecret, Credential, Fit, Hint};
 use crate::entra::App;
-use crate::entra::token::Tokens;
+use crate::entra::token::{ApplicationPermissions, Tokens};
 use crate::http::Client;
 use crate::ids::KeyId;
 use crate::mailbox_secret::{DocumentCredential, MailboxSecret};
 use crate::retry::{CallError, Retry};
 
 /// What Graph shows of an app registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Application {
     /// Its credentials.
     pub credentials: Vec<Credential>,
     /// Who may sign in.
     pub audience: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The redirect URIs of the platform Web, where they are shown.
+    pub redirect_uris: Option<Vec<String>>,
+    /// The ids of the delegated and application permissions that it lists, where they are shown.
+    pub permissions: Option<BTreeSet<String>>,
+    /// The optional claims of its id tokens, where they are shown.
+    pub id_token_claims: Option<Vec<String>>,
 }
+
+/// What a look reads of one. No keyCredentials: selecting them is throttled at 150 requests a minute and tenant.
+pub(super) const SELECT: &str = "$select=id,appId,passwordCredentials,signInAudience,createdDateTime,web,requiredResourceAccess,optionalClaims";
 
 impl Application {
     pub(super) fn from_body(body: ApplicationBody) -> Self {
         let credentials = body.password_credentials.iter();
+        let texts = |all: Option<&Value>, field: Option<&str>| -> Option<Vec<String>> {
+            let texts = all?.as_array()?.iter();
+            let texts = texts.filter_map(|one| match field {
+                None => one.as_str(),
+                Some(field) => one.get(field)?.as_str(),
+            });
+            Some(texts.map(str::to_owned).collect())
+        };
+        let resources = body.required_resource_access.as_array();
+        let permissions = resources.map(|resources| {
+            let listed = resources.iter().map(|one| one.get("resourceAccess"));
+            listed
+                .filter_map(|all| texts(all, Some("id")))
+                .flatten()
+                .collect()
+        });
+        let claims = match &body.optional_claims {
+            // There are none, which is not the same as not shown.
+            Some(Value::Null) => Some(Vec::new()),
+            Some(claims) => Some(texts(claims.get("idToken"), Some("name")).unwrap_or_default()),
+            None => None,
+        };
         Self {
             credentials: credentials.filter_map(CredentialBody::read).collect(),
             audience: body.sign_in_audience,
+            created: parsed_text(&body.created_date_time),
+            redirect_uris: texts(body.web.get("redirectUris"), None),
+            permissions,
+            id_token_claims: claims,
         }
+    }
+
+    /// Whether it has this redirect URI of the platform Web. `None` where that is not shown, or one with a wildcard may
+    /// stand for it. Entra compares to the letter, but for the port of localhost and what no URI tells apart (entra-docs,
+    /// reply-url.md).
+    #[must_use]
+    pub fn has_redirect_uri(&self, wanted: &str) -> Option<bool> {
+        let all = self.redirect_uris.as_ref()?;
+        let parsed = |uri: &str| {
+            let mut url = Url::parse(uri).ok()?;
+            if url.host_str() == Some("localhost") {
+                url.set_port(None).ok()?;
+            }
+            Some(url)
+        };
+        let ours = parsed(wanted);
+        let is = |uri: &String| uri == wanted || ours.is_some() && parsed(uri) == ours;
+        if all.iter().any(is) {
+            return Some(true);
+        }
+        let wildcard = all.iter().any(|uri| uri.contains('*'));
+        (!wildcard).then_some(false)
     }
 
     /// How many client secrets it can have: two where personal accounts may sign in, else no limit
@@ -119,6 +181,19 @@ pub(super) struct ApplicationBody {
     // Not optional: an answer without it must not pass for "there are none".
     password_credentials: Vec<CredentialBody>,
     sign_in_audience: Option<String>,
+    #[serde(default)]
+    created_date_time: Value,
+    #[serde(default)]
+    web: Value,
+    #[serde(default)]
+    required_resource_access: Value,
+    #[serde(default, deserialize_with = "shown")]
+    optional_claims: Option<Value>,
+}
+
+/// A property that is there, if only as null.
+fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -187,6 +262,19 @@ impl Registration {
         self.tokens.now
     }
 
+    /// What the rotator may do, as its token says.
+    #[must_use]
+    pub fn application_permissions(&self) -> Option<ApplicationPermissions> {
+        self.tokens.application_permissions()
+    }
+
+    /// All registrations of its tenant, as the same rotator sees them.
+    #[must_use]
+    pub fn of_tenant(&self) -> Registrations {
+        let endpoints = self.app.endpoints.clone();
+        Registrations::new(self.http.clone(), endpoints, self.tokens.clone())
+    }
+
     /// The same over a connection of its own, and so perhaps another replica: [`Client::apart`].
     #[must_use]
     pub fn apart(&self) -> Self {
@@ -202,9 +290,7 @@ impl Registration {
     /// [`CallError`].
     pub async fn read(&self) -> Result<Application, CallError> {
         let what = "reading the app registration in Entra";
-        // No keyCredentials: selecting them is throttled at 150 requests a minute and tenant.
-        let select = "?$select=id,appId,passwordCredentials,signInAudience";
-        let request = self.request(Method::GET, select, Bytes::new());
+        let request = self.request(Method::GET, &format!("?{SELECT}"), Bytes::new());
         let response = self.send(what, request).await?;
         parsed(what, &response).map(Application::from_body)
     }
@@ -253,19 +339,24 @@ impl Registration {
         }
     }
 
-    /// Whether this service principal is among the app registration's owners.
+    /// Whether this app's service principal is among the app registration's owners. `None` where that is not shown: of
+    /// an owner that may not be read, type and id alone are (graph-docs, application-list-owners).
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn is_owned_by(&self, client_id: &str) -> Result<bool, CallError> {
+    pub async fn is_owned_by(&self, client_id: &str) -> Result<Option<bool>, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Owner {
+            #[serde(rename = "@odata.type", default)]
+            of_type: String,
             app_id: Option<String>,
         }
         #[derive(Deserialize)]
         struct Owners {
             value: Vec<Owner>,
+            #[serde(rename = "@odata.nextLink")]
+            next: Option<String>,
         }
         let what = "reading the app registration's owners in Entra";
         let request = self.request(Method::GET, "/owners", Bytes::new());
@@ -277,7 +368,12 @@ impl Registration {
                 .as_deref()
                 .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
         };
-        Ok(owners.value.iter().any(is))
+        let hidden = |owner: &Owner| owner.app_id.is_none() && !owner.of_type.ends_with(".user");
+        Ok(match owners.value.iter().any(is) {
+            true => Some(true),
+            false if owners.next.is_some() || owners.value.iter().any(hidden) => None,
+            false => Some(false),
+        })
     }
 
     fn request(
@@ -339,6 +435,28 @@ mod tests {
         let end = "2026-09-29T13:23:55Z".parse().ok();
         let for_ever = Some("for ever".to_owned());
         assert_eq!(ends, [Some((for_ever, None)), None, Some((None, end))]);
+    }
+
+    #[test]
+    fn what_is_not_shown_of_an_app_is_not_taken_as_missing() {
+        let read = |body: &str| Application::from_body(serde_json::from_str(body).unwrap());
+        let hidden = read(r#"{"passwordCredentials": [], "web": null}"#);
+        assert_eq!(hidden.has_redirect_uri("https://a.example/callback"), None);
+        assert_eq!((hidden.permissions, hidden.id_token_claims), (None, None));
+        let shown = read(
+            r#"{"passwordCredentials": [], "optionalClaims": null, "createdDateTime": "2020-01-01T00:00:00Z",
+            "web": {"redirectUris": ["https://A.example/callback", "https://b.example/"]}, "requiredResourceAccess":
+            [{"resourceAppId": "00000003-0000-0000-c000-000000000000", "resourceAccess": [{"id": "x", "type": "Scope"}]}]}"#,
+        );
+        let has = |uri: &str| shown.has_redirect_uri(uri);
+        assert_eq!(has("https://a.example/callback"), Some(true));
+        assert_eq!(has("https://a.example/Callback"), Some(false));
+        assert_eq!(shown.permissions, Some(["x".to_owned()].into()));
+        assert_eq!(shown.id_token_claims, Some(Vec::new()));
+        let wild = read(
+            r#"{"passwordCredentials": [], "web": {"redirectUris": ["https://*.example/callback"]}}"#,
+        );
+        assert_eq!(wild.has_redirect_uri("https://a.example/callback"), None);
     }
 
     #[test]

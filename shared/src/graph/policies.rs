@@ -1,15 +1,17 @@
-//! How long a client secret may be valid, as the tenant's app management policies say it
+//! Whether client secrets may be added and how long they may be valid, as the tenant's app management policies say it
 //! (graph-docs, tenantappmanagementpolicy-get.md and resources/appmanagementpolicy.md).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use jiff::{Span, SpanRelativeTo};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde_json::Value;
 
-use super::application::Registration;
+use super::application::{Application, Registration};
 use super::{authorized, parsed, send};
+use crate::ids::DirectoryId;
 use crate::period::Period;
 use crate::retry::CallError;
 
@@ -22,7 +24,7 @@ impl Registration {
     pub async fn lifetimes_of_the_tenant(&self) -> Result<Vec<Period>, CallError> {
         let below = "policies/defaultAppManagementPolicy";
         let policy = self.policies(below).await?;
-        Ok(longest(&policy, "applicationRestrictions"))
+        Ok(lifetimes(&policy, "applicationRestrictions"))
     }
 
     /// What the app registration's own policy allows, which takes the default one's place.
@@ -36,12 +38,12 @@ impl Registration {
         let policies = policies.get("value").and_then(Value::as_array);
         let policies = policies.into_iter().flatten();
         Ok(policies
-            .flat_map(|policy| longest(policy, "restrictions"))
+            .flat_map(|policy| lifetimes(policy, "restrictions"))
             .collect())
     }
 
     async fn policies(&self, below: &str) -> Result<Value, CallError> {
-        let what = "reading the app management policy";
+        let what = READING;
         let url = format!("{}/v1.0/{below}", self.app.endpoints.graph);
         let request = authorized(Method::GET, &url, &self.tokens.access, Bytes::new());
         let response = send(&self.http, what, request, |_, _| None).await?;
@@ -49,22 +51,110 @@ impl Registration {
     }
 }
 
-/// What an enabled policy has for `passwordLifetime`. For which apps it holds, by the day that they were made, is
-/// left to Entra: a length that is tried in vain costs a call.
-fn longest(policy: &Value, restrictions: &str) -> Vec<Period> {
-    if policy.get("isEnabled") != Some(&Value::Bool(true)) {
-        return Vec::new();
+pub(super) const READING: &str = "reading the app management policy";
+
+/// The policies that may hold for some app registrations, as far as they could be read.
+#[derive(Debug, Default)]
+pub struct Policies {
+    pub(super) of_tenant: Option<Value>,
+    /// What was answered for each app that could be asked for.
+    pub(super) of_apps: BTreeMap<DirectoryId, Value>,
+}
+
+/// What a policy forbids an app registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restriction {
+    /// What.
+    pub forbids: Forbids,
+    /// Whether some callers are excepted: which ones, custom security attributes say (graph-docs,
+    /// resources/appmanagementpolicyactorexemptions).
+    pub excepts_callers: bool,
+}
+
+/// What is forbidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forbids {
+    /// To add client secrets.
+    Adding,
+    /// Longer lives than this.
+    LongerThan(Period),
+}
+
+impl Policies {
+    /// Takes in what was read of others.
+    pub fn extend(&mut self, others: Self) {
+        self.of_tenant = others.of_tenant.or(self.of_tenant.take());
+        self.of_apps.extend(others.of_apps);
     }
-    let restrictions = policy.get(restrictions);
-    let of_passwords = restrictions.and_then(|all| all.get("passwordCredentials"));
+
+    /// What holds for an app registration; `None` where that could not be seen. A policy of its own takes the place of
+    /// the tenant's (graph-docs, resources/appmanagementpolicy.md).
+    #[must_use]
+    pub fn restrictions(
+        &self,
+        client_id: &DirectoryId,
+        application: &Application,
+    ) -> Option<Vec<Restriction>> {
+        let own = self.of_apps.get(client_id)?.get("value")?.as_array()?;
+        let all = match own.first() {
+            Some(own) => restrictions(own, "restrictions"),
+            None => restrictions(self.of_tenant.as_ref()?, "applicationRestrictions"),
+        };
+        let holds = all.filter_map(|of| match applies(of, application) {
+            Some(true) => read_restriction(of).map(Some),
+            Some(false) => None,
+            None => Some(None),
+        });
+        holds.collect()
+    }
+}
+
+/// "Enforces the policy for an app created on or after the enforcement date" (graph-docs,
+/// resources/passwordcredentialconfiguration.md). `None` where one of both days is not shown as a time.
+fn applies(of: &Value, application: &Application) -> Option<bool> {
+    match of.get("restrictForAppsCreatedAfterDateTime") {
+        None | Some(Value::Null) => Some(true),
+        Some(since) => {
+            let since: Timestamp = since.as_str()?.parse().ok()?;
+            Some(application.created? >= since)
+        }
+    }
+}
+
+fn read_restriction(of: &Value) -> Option<Restriction> {
+    let forbids = match of.get("restrictionType")?.as_str()? {
+        "passwordAddition" => Forbids::Adding,
+        "passwordLifetime" => Forbids::LongerThan(read(of.get("maxLifetime")?.as_str()?)?),
+        _ => return None,
+    };
+    let excepted = of.get("excludeActors").unwrap_or(&Value::Null);
+    let excepted = excepted.get("customSecurityAttributes");
+    Some(Restriction {
+        forbids,
+        excepts_callers: excepted
+            .and_then(Value::as_array)
+            .is_some_and(|some| !some.is_empty()),
+    })
+}
+
+/// Those of client secrets, of a policy that is enabled.
+fn restrictions<'a>(policy: &'a Value, below: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let enabled = policy.get("isEnabled") == Some(&Value::Bool(true));
+    let all = policy.get(below).filter(|_| enabled);
+    let of_passwords = all.and_then(|all| all.get("passwordCredentials"));
     let of_passwords = of_passwords.and_then(Value::as_array).into_iter().flatten();
-    let text = |of: &Value, field: &str| of.get(field)?.as_str().map(str::to_owned);
-    let limits = of_passwords.filter_map(|of| {
-        let limits = text(of, "restrictionType").as_deref() == Some("passwordLifetime")
-            && text(of, "state").as_deref() != Some("disabled");
-        limits.then(|| read(&text(of, "maxLifetime")?)).flatten()
+    of_passwords.filter(|of| of.get("state").and_then(Value::as_str) != Some("disabled"))
+}
+
+/// What an enabled policy has for `passwordLifetime`. For which apps and callers it holds is left to Entra: a length that
+/// is tried in vain costs a call.
+fn lifetimes(policy: &Value, below: &str) -> Vec<Period> {
+    let all = restrictions(policy, below).filter_map(read_restriction);
+    let lifetimes = all.filter_map(|restriction| match restriction.forbids {
+        Forbids::LongerThan(longest) => Some(longest),
+        Forbids::Adding => None,
     });
-    limits.collect()
+    lifetimes.collect()
 }
 
 /// Years and months are written too ("P12M" was seen), and how many days Entra takes them for is not documented:
@@ -94,7 +184,7 @@ mod tests {
     #[test]
     fn the_lifetime_of_an_enabled_restriction_counts() {
         let of = json!({"restrictionType": "passwordLifetime", "maxLifetime": "P4DT12H"});
-        let allowed = |policy: &Value| longest(policy, "applicationRestrictions");
+        let allowed = |policy: &Value| lifetimes(policy, "applicationRestrictions");
         let hours = Period::seconds((4 * 24 + 12) * 3600);
         assert_eq!(allowed(&policy(true, &of)), [hours]);
         assert_eq!(allowed(&policy(false, &of)), []);
@@ -103,6 +193,43 @@ mod tests {
         let another = json!({"restrictionType": "symmetricKeyLifetime", "maxLifetime": "P4D"});
         assert_eq!(allowed(&policy(true, &another)), []);
         assert_eq!(allowed(&json!(7)), []);
+    }
+
+    #[test]
+    fn a_restriction_holds_for_apps_of_its_time_and_for_callers_that_are_not_excepted() {
+        let id = DirectoryId::read("11111111-1111-4111-8111-111111111111").unwrap();
+        let app = |created: &str| Application {
+            created: created.parse().ok(),
+            ..Application::default()
+        };
+        let held = |own: Value, of: Value, created: &str| {
+            let policies = Policies {
+                of_tenant: Some(policy(true, &of)),
+                of_apps: [(id.clone(), json!({ "value": own }))].into(),
+            };
+            policies.restrictions(&id, &app(created))
+        };
+        let blocks = json!({"restrictionType": "passwordAddition", "state": "enabled",
+            "restrictForAppsCreatedAfterDateTime": "2024-01-01T00:00:00Z"});
+        let adding = |excepts_callers| {
+            let forbids = Forbids::Adding;
+            Some(vec![Restriction {
+                forbids,
+                excepts_callers,
+            }])
+        };
+        let (old, new) = ("2023-12-31T00:00:00Z", "2024-01-02T00:00:00Z");
+        assert_eq!(held(json!([]), blocks.clone(), new), adding(false));
+        assert_eq!(held(json!([]), blocks.clone(), old), Some(Vec::new()));
+        assert_eq!(held(json!([]), blocks.clone(), "not shown"), None);
+        // An own policy takes the place of the tenant's.
+        let own = json!([{"isEnabled": true, "restrictions": {"passwordCredentials": []}}]);
+        assert_eq!(held(own, blocks.clone(), new), Some(Vec::new()));
+        let mut excepts = blocks;
+        excepts["excludeActors"] =
+            json!({"customSecurityAttributes": [{"id": "a_b", "value": "c"}]});
+        assert_eq!(held(json!([]), excepts, new), adding(true));
+        assert_eq!(Policies::default().restrictions(&id, &app(new)), None);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Many app registrations at once: those that the rotator owns, a hundred a page, and others by their client ids,
 //! twenty a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::application::{Application, next_step};
+use super::application::{Application, SELECT, next_step};
+use super::policies::{self, Policies};
 use super::{authorized, parsed, refusal, send};
 use crate::cloud::Endpoints;
 use crate::entra::token::Tokens;
@@ -31,6 +32,8 @@ pub struct Registrations {
 pub struct OwnedPage {
     /// The app registrations that show their credentials.
     pub applications: BTreeMap<DirectoryId, Application>,
+    /// All that it names; `None` where it hides the id of one.
+    pub named: Option<BTreeSet<DirectoryId>>,
     /// The address of the next page.
     pub next: Option<String>,
 }
@@ -59,9 +62,6 @@ struct BatchItem {
 
 /// So many requests are in one batch (graph-docs, concepts/json-batching.md).
 pub const BATCH: usize = 20;
-
-/// No keyCredentials: selecting them is throttled at 150 requests a minute and tenant.
-const SELECT: &str = "$select=id,appId,passwordCredentials,signInAudience";
 
 const LISTING: &str = "listing the app registrations that the rotator owns in Entra";
 const READING: &str = "reading the app registration in Entra";
@@ -109,7 +109,9 @@ impl Registrations {
             let client_id = DirectoryId::read(entry.get("appId")?.as_str()?)?;
             Some((client_id, Application::read(entry).ok()?))
         });
+        let id = |entry: &Value| DirectoryId::read(entry.get("appId")?.as_str()?);
         Ok(OwnedPage {
+            named: body.value.iter().map(id).collect(),
             applications: applications.collect(),
             next: body.next,
         })
@@ -123,19 +125,11 @@ impl Registrations {
         &self,
         client_ids: &[DirectoryId],
     ) -> Result<BTreeMap<DirectoryId, Result<Application, CallError>>, CallError> {
-        let requests = client_ids.iter().map(|client_id| {
+        let urls = client_ids.iter().map(|client_id| {
             let url = format!("/applications(appId='{client_id}')?{SELECT}");
-            json!({"id": client_id.as_str(), "method": "GET", "url": url})
+            (client_id.as_str(), url)
         });
-        let body = json!({ "requests": requests.collect::<Vec<_>>() });
-        let url = format!("{}/v1.0/$batch", self.endpoints.graph);
-        let body = Bytes::from(body.to_string());
-        let request = authorized(Method::POST, &url, &self.tokens.access, body);
-        let response = send(&self.http, READING, request, next_step).await?;
-        let body: BatchBody = parsed(READING, &response)?;
-        let items = body.responses.into_iter();
-        let mut items: BTreeMap<String, BatchItem> =
-            items.map(|item| (item.id.clone(), item)).collect();
+        let mut items = self.batch(READING, urls).await?;
         let read = client_ids.iter().map(|client_id| {
             let item = items.remove(client_id.as_str());
             (
@@ -144,6 +138,52 @@ impl Registrations {
             )
         });
         Ok(read.collect())
+    }
+}
+
+impl Registrations {
+    /// The answers to up to [`BATCH`] reads, by the names that these were given.
+    async fn batch<'u>(
+        &self,
+        what: &str,
+        urls: impl Iterator<Item = (&'u str, String)>,
+    ) -> Result<BTreeMap<String, BatchItem>, CallError> {
+        let requests = urls.map(|(id, url)| json!({"id": id, "method": "GET", "url": url}));
+        let body = json!({ "requests": requests.collect::<Vec<_>>() });
+        let url = format!("{}/v1.0/$batch", self.endpoints.graph);
+        let body = Bytes::from(body.to_string());
+        let request = authorized(Method::POST, &url, &self.tokens.access, body);
+        let response = send(&self.http, what, request, next_step).await?;
+        let body: BatchBody = parsed(what, &response)?;
+        let items = body.responses.into_iter();
+        Ok(items.map(|item| (item.id.clone(), item)).collect())
+    }
+
+    /// The tenant's app management policy, and those that up to [`BATCH`] less one app registrations have of their own.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn policies(&self, client_ids: &[DirectoryId]) -> Result<Policies, CallError> {
+        const TENANT: &str = "tenant";
+        let of_tenant = (TENANT, "/policies/defaultAppManagementPolicy".to_owned());
+        let of_apps = client_ids.iter().map(|client_id| {
+            let url = format!("/applications(appId='{client_id}')/appManagementPolicies");
+            (client_id.as_str(), url)
+        });
+        let urls = std::iter::once(of_tenant).chain(of_apps);
+        let mut items = self.batch(policies::READING, urls).await?;
+        let mut answered = |id: &str| {
+            let item = items.remove(id)?;
+            (200..300).contains(&item.status).then_some(item.body)
+        };
+        let of_tenant = answered(TENANT);
+        let of_apps = client_ids.iter();
+        Ok(Policies {
+            of_apps: of_apps
+                .filter_map(|id| Some((id.clone(), answered(id.as_str())?)))
+                .collect(),
+            of_tenant,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `inspect` is asked and what it answers: many secrets of whole tenants in one look, so that what is the same
 //! for all of a tenant is asked once. No secret, and no hint of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::ids::{ConnectionId, DirectoryId, KeyId, MailboxAddress};
 use crate::mailbox_secret::{MailboxSecret, Rotator};
 use crate::out_of_reach::OutOfReach;
+use crate::preflight::Row;
 
 /// A rotator in a tenant: what it sees of that tenant is asked for once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +92,10 @@ pub struct Inspected {
     /// All of it.
     #[serde(default)]
     pub deep: BTreeMap<String, Result<Facts, Failure>>,
+    /// Those of the light looks whose app registration or rotator lacks something that a rotation needs: a deep look
+    /// says what.
+    #[serde(default)]
+    pub lacking: BTreeSet<String>,
     /// The requests that it took.
     #[serde(default)]
     pub calls: u64,
@@ -157,7 +162,10 @@ pub struct Facts {
     /// stands.
     #[serde(default)]
     pub not_opened: Vec<ConnectionId>,
-    /// What is not as it was left.
+    /// What a rotation needs of others, as far as this look shows it.
+    #[serde(default)]
+    pub preflight: Vec<Row>,
+    /// What is not as it was left, and of what a rotation needs what is missing.
     pub drift: Vec<Drift>,
     /// What could not be looked at.
     pub problems: Vec<Failure>,
@@ -184,7 +192,7 @@ impl Facts {
     /// Whether all of it could be looked at.
     #[must_use]
     pub fn all_seen(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.credentials.is_some()
     }
 }
 

@@ -102,14 +102,20 @@ impl SeenDrift {
     }
 }
 
-/// Drift that rests on what may be late (Graph's list alone, or the dates of a schedule, which Secrets Manager moves on by
+/// Drift that rests on what may be late (what Graph's replicas show of a registration, or the dates of a schedule, which Secrets Manager moves on by
 /// itself after a rotation), or on an answer that servers also give by mistake. Published when a second check sees it too.
 fn is_seen_twice(what: DriftKind) -> bool {
     match what {
         DriftKind::CredentialMissing
         | DriftKind::BackstopEarly
         | DriftKind::BackstopLate
-        | DriftKind::MailNotChecked => true,
+        | DriftKind::MailNotChecked
+        | DriftKind::RotatorMayNotManage
+        | DriftKind::RotatorIsNoOwner
+        | DriftKind::NoRoomForSecret
+        | DriftKind::ClientSecretsForbidden
+        | DriftKind::RedirectUriMissing
+        | DriftKind::ShopNotVisible => true,
         DriftKind::Unusable(unusable) => unusable.may_be_a_mistake(),
         DriftKind::NoCurrentVersion
         | DriftKind::RegistrationMissing

@@ -369,6 +369,9 @@ impl<L: Functions> World<L> {
         self.shopctrl.set_base(&self.shopctrl_url);
         env.remove(SHOPCTRL);
         env.insert("ROTATION_FUNCTION".to_owned(), function_arn("rotation"));
+        // A test may leave it empty.
+        env.entry("NOTIFIER_FUNCTION".to_owned())
+            .or_insert_with(|| function_arn("notifier"));
         env.insert("NOTICES_TOPIC".to_owned(), Sns::topic());
         // The template subscribes the administrator, who has confirmed it.
         let administrator = env

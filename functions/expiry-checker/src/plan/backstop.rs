@@ -11,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where the schedule does not fall between the client secret's renewal and its last week.
-pub(super) fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<DriftKind> {
+pub fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<DriftKind> {
     let secret = &found.secret;
     let (start, next) = facts.start.zip(secret.next_rotation)?;
     let settled = secret.rotation_enabled && secret.versions.in_progress().is_none();
@@ -41,6 +41,18 @@ pub(super) fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<
     let counted_from = secret.last_rotated.unwrap_or(start);
     let late = next.duration_since(counted_from) > lifetime - last_week + tolerance;
     late.then_some(DriftKind::BackstopLate)
+}
+
+/// Days after which a schedule falls in the middle of where it belongs, for a client secret that lives as long as this one.
+pub fn days(found: &Found, facts: &Facts) -> i64 {
+    let known = facts.start.zip(facts.expires_at);
+    // Delivery by API has half a year by default, and so has the mailbox's stack then.
+    let (start, end) = known.unwrap_or((Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + DAY * 180));
+    let lifetime = end.duration_since(start);
+    let renewal = found.policy.renewal(lifetime, end);
+    let left = end.duration_since(renewal);
+    let before_end = (left + WEEK.min(left / 2)) / 2;
+    ((lifetime - before_end).as_hours() / 24).max(1)
 }
 
 #[cfg(test)]
@@ -84,6 +96,18 @@ mod tests {
             (900, late),
         ] {
             assert_eq!(judged(&scheduled_in(days)), judgement, "{days} days");
+        }
+    }
+
+    #[test]
+    fn the_days_that_are_advised_are_as_they_should_be() {
+        for lifetime in [7, 14, 90, 180, 728] {
+            let mut found = scheduled_in(0);
+            let start = found.facts.as_ref().unwrap().start.unwrap();
+            found.facts.as_mut().unwrap().expires_at = Some(start + DAY * lifetime);
+            let days = i32::try_from(days(&found, found.facts.as_ref().unwrap())).unwrap();
+            found.secret.next_rotation = Some(at(NOW) + DAY * days);
+            assert_eq!(judged(&found), None, "{lifetime}: {days} days");
         }
     }
 

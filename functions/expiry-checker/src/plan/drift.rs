@@ -32,8 +32,10 @@ pub(super) fn drift_now(
         .cloned();
     let mut drift: Vec<Drift> = seen.collect();
     drift.extend(still_published(found, facts?));
-    // Somebody switched the rotation off that is wanted now: only a person knows why.
-    if !secret.rotation_enabled && (rotating || wanted.is_some()) {
+    // Somebody switched the rotation off, only a person knows why; or has not switched it on yet, where no check has
+    // seen the mailbox before.
+    let known = found.tag(tags::ORIGIN).is_some();
+    if !secret.rotation_enabled && (known || rotating || wanted.is_some()) {
         drift.push(DriftKind::RotationOff.into());
     }
     // What is due now is asked for now, and the schedule counts anew.
@@ -55,6 +57,17 @@ fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     drift.filter(|drift| seen.published(drift)).collect()
 }
 
+/// When the next renewal begins, by what was seen or an earlier look noted.
+pub(super) fn next_renewal(found: &Found) -> Option<Timestamp> {
+    let facts = found.facts.as_ref();
+    let noted = |key| found.tag(key).and_then(|time| time.parse().ok());
+    let start = facts.and_then(|facts| facts.start);
+    let start: Timestamp = start.or_else(|| noted(tags::ISSUED_AT))?;
+    let end = facts.and_then(|facts| facts.expires_at);
+    let end: Timestamp = end.or_else(|| noted(tags::EXPIRES_AT))?;
+    Some(found.policy.renewal(end.duration_since(start), end))
+}
+
 /// Publishes a drift when it appears, and not again while it stays, whatever else comes and goes. Where not all
 /// could be looked at, what is not seen may stand all the same.
 pub(super) fn publish_drift(
@@ -71,10 +84,12 @@ pub(super) fn publish_drift(
     if seen.is_the_same_as(&next) {
         return Vec::new();
     }
+    let begins = next_renewal(found);
     let new = sure.into_iter().filter(|drift| !seen.published(drift));
     let new = new.map(|drift| {
         // Published again after a kill, it is the same time: the tag was not set.
-        PlannedAction::Publish(EventKind::drift(drift, now, seen.to_string()))
+        let found = EventKind::drift(drift, now, seen.to_string());
+        PlannedAction::Publish(found.before_the_renewal(begins))
     });
     let noted = PlannedAction::Tag {
         key: tags::DRIFT,

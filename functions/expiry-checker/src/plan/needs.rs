@@ -2,15 +2,20 @@
 
 use jiff::{SignedDuration, Timestamp};
 use shared::ids::ConnectionId;
-use shared::rotation::inspection::Facts;
+use shared::rotation::inspection::{Facts, StoredGrant};
 
 /// Entra lets an idle refresh token die after 90 days (entra-docs, refresh-tokens.md).
 const IDLE: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+/// Whether a grant is there and of use, by all that is known.
+pub fn works(grant: &StoredGrant, now: Timestamp) -> bool {
+    let living = |redeemed: Timestamp| now.duration_since(redeemed) < IDLE;
+    !grant.refused && grant.redeemed_at.is_some_and(living)
+}
+
 pub(super) fn of_people(facts: &Facts, now: Timestamp) -> Vec<String> {
-    let works = |redeemed: Timestamp| now.duration_since(redeemed) < IDLE;
     let grants = facts.grants.iter().flatten();
-    let owners = grants.filter(|grant| grant.refused || !grant.redeemed_at.is_some_and(works));
+    let owners = grants.filter(|grant| !works(grant, now));
     let owners = owners.map(|grant| format!("the owner of {}", grant.mailbox.as_str()));
     let by_hand: Vec<&str> = facts.attended.iter().map(ConnectionId::as_str).collect();
     let contact = facts

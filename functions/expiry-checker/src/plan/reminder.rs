@@ -1,11 +1,13 @@
 //! The reminders that a client secret ends: one for each threshold, and one when it has ended.
 
 use jiff::Timestamp;
+use shared::drift::Drift;
 use shared::events::{DueReason, EventKind, Renewal};
 use shared::policy::{Hold, Verdict};
 use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::reminded::Reminded;
+use shared::tags::seen_drift::SeenDrift;
 use shared::tags::stalled::Stalled;
 
 use super::action::PlannedAction;
@@ -74,7 +76,11 @@ pub(super) fn renews_itself(
     now: Timestamp,
 ) -> bool {
     let secret = &found.secret;
-    let unattended = facts.is_some_and(|facts| !facts.has_attended() && facts.problems.is_empty());
+    let seen = SeenDrift::read(found.tag(tags::DRIFT));
+    let barred = |drift: &Drift| drift.what.bars_the_renewal() && seen.published(drift);
+    let unattended = facts.is_some_and(|facts| {
+        !facts.has_attended() && facts.all_seen() && !facts.drift.iter().any(barred)
+    });
     let token = secret.versions.in_progress();
     let waits = token.is_some_and(|token| waits(found, token));
     let stalled = Stalled::read(found.tag(tags::STALLED));

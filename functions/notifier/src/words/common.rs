@@ -129,6 +129,12 @@ pub(super) fn drift(what: DriftKind) -> &'static str {
         DriftKind::LeakedSecretStillValid => "a leaked client secret still works",
         DriftKind::SupersededSecretInUse => "a replaced client secret is still used",
         DriftKind::MailNotChecked => "ShopCtrl does not check the mail",
+        DriftKind::RotatorMayNotManage => "the rotator may not add client secrets",
+        DriftKind::RotatorIsNoOwner => "the rotator is no owner of the app registration",
+        DriftKind::NoRoomForSecret => "no room for one more client secret in Entra",
+        DriftKind::ClientSecretsForbidden => "a policy in Entra forbids new client secrets",
+        DriftKind::RedirectUriMissing => "the redirect URI is missing in Entra",
+        DriftKind::ShopNotVisible => "the ShopCtrl login does not see the shop",
         DriftKind::Unusable(unusable) => match unusable {
             Unusable::SmtpAuthOffForTenant
             | Unusable::SmtpAuthOffForMailbox

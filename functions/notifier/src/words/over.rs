@@ -104,6 +104,12 @@ pub(super) fn had_been(what: DriftKind) -> &'static str {
         DriftKind::LeakedSecretStillValid => "a leaked client secret had still worked",
         DriftKind::SupersededSecretInUse => "a replaced client secret had still been used",
         DriftKind::MailNotChecked => "ShopCtrl had not checked the mail",
+        DriftKind::RotatorMayNotManage => "the rotator had not been allowed to add client secrets",
+        DriftKind::RotatorIsNoOwner => "the rotator had been no owner of the app registration",
+        DriftKind::NoRoomForSecret => "there had been no room for one more client secret in Entra",
+        DriftKind::ClientSecretsForbidden => "a policy in Entra had forbidden new client secrets",
+        DriftKind::RedirectUriMissing => "the redirect URI had been missing in Entra",
+        DriftKind::ShopNotVisible => "the ShopCtrl login had not seen the shop",
         DriftKind::Unusable(_) => "the mailbox could not be used as ShopCtrl uses it",
     }
 }

@@ -150,6 +150,7 @@ pub(super) fn drift(drift: &Drift) -> Message {
         next_step,
         mail,
         connection,
+        matters_from,
         mended,
     } = drift;
     let mut particular: Vec<String> = connection
@@ -170,6 +171,12 @@ pub(super) fn drift(drift: &Drift) -> Message {
         };
     }
     particular.push(mail_until(*mail, None));
+    particular.extend(matters_from.map(|begins| {
+        format!(
+            "It matters from {} on, when the client secret is to be renewed.",
+            day(begins)
+        )
+    }));
     Message {
         urgency: urgency(*mail, Urgency::Wrong),
         headline: common::drift(*what).to_owned(),

@@ -32,6 +32,7 @@ use self::shops::Shops;
 use self::target::Target;
 use crate::clients::Clients;
 use crate::credentials::lost::settled;
+use crate::preflight::{self, Ownership, Registered};
 
 pub(super) async fn run(
     clients: &Clients,
@@ -49,6 +50,7 @@ pub(super) async fn run(
     }
     let look = Look {
         clients,
+        redirect_uri: preflight::redirect_uri(clients),
         deadline,
         assertions: Assertions::default(),
         shops: Shops::of(clients, &documents).await,
@@ -57,7 +59,10 @@ pub(super) async fn run(
     let groups = group(call, &documents);
     let groups = groups.iter().map(|(key, group)| look.at_group(key, group));
     for (light, deep) in join_all(groups).await {
-        inspected.light.extend(light);
+        for LightSeen { arn, lacks, listed } in light {
+            inspected.lacking.extend(lacks.then(|| arn.clone()));
+            inspected.light.insert(arn, listed);
+        }
         inspected.deep.extend(deep);
     }
     inspected.calls = clients.http.calls() - before;
@@ -67,6 +72,7 @@ pub(super) async fn run(
 /// What all of one invocation share.
 struct Look<'a> {
     clients: &'a Clients,
+    redirect_uri: String,
     deadline: Deadline,
     assertions: Assertions,
     shops: Shops<'a>,
@@ -108,8 +114,16 @@ fn group<'a>(call: &'a Inspect, documents: &'a [Document]) -> BTreeMap<GroupKey,
     groups
 }
 
-type Light = Vec<(String, Result<Vec<ListedCredential>, Failure>)>;
+type Light = Vec<LightSeen>;
 type Deep = Vec<(String, Result<Facts, Failure>)>;
+
+/// What a light look saw of one secret.
+struct LightSeen {
+    arn: String,
+    /// Whether something is missing that a rotation needs.
+    lacks: bool,
+    listed: Result<Vec<ListedCredential>, Failure>,
+}
 
 impl Look<'_> {
     async fn at_group(&self, key: &GroupKey, group: &Group<'_>) -> (Light, Deep) {
@@ -144,8 +158,15 @@ impl Look<'_> {
             join_all(shops),
             join_all(companions),
         );
-        let light = group.light.iter();
-        let light = light.map(|secret| (secret.arn.clone(), self.light(secret, &seen)));
+        let light: Vec<LightSeen> = group
+            .light
+            .iter()
+            .map(|secret| LightSeen {
+                arn: secret.arn.clone(),
+                lacks: self.lacks(secret, &seen),
+                listed: self.light(secret, &seen),
+            })
+            .collect();
         let each = group.deep.iter().zip(sign_ins).zip(shops).zip(unfinished);
         let seen = &seen;
         let deep = each.map(
@@ -161,7 +182,7 @@ impl Look<'_> {
                 (document.arn.clone(), Ok(facts))
             },
         );
-        (light.collect(), join_all(deep).await)
+        (light, join_all(deep).await)
     }
 
     fn light(
@@ -171,6 +192,28 @@ impl Look<'_> {
     ) -> Result<Vec<ListedCredential>, Failure> {
         let application = seen.application(&secret.client_id)?;
         Ok(self.listed(application, seen, &secret.arn, &secret.keys))
+    }
+
+    /// Whether something is missing that a rotation needs, by what is listed anyway.
+    fn lacks(&self, secret: &LightSecret, seen: &SeenRegistrations) -> bool {
+        let Ok(application) = seen.application(&secret.client_id) else {
+            return false;
+        };
+        let ownership = match seen.owns(&secret.client_id) {
+            Some(true) => Ownership::Owner,
+            Some(false) => Ownership::NoOwner,
+            None => Ownership::NotSeen,
+        };
+        let registered = Registered {
+            application,
+            arn: &secret.arn,
+            keys: &secret.keys,
+            // The only one that labels name.
+            current: secret.keys.first().copied(),
+        };
+        let mut rows = preflight::rights(preflight::right(seen.may(), false), ownership);
+        rows.extend(preflight::at_each_look(&registered, &self.redirect_uri));
+        rows.iter().any(|row| row.drift().is_some())
     }
 
     /// Of the credentials those that this secret's labels name, and those that carry our marker for it.

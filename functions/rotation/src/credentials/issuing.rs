@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::removal::remove_credential;
 use crate::context::Context;
+use crate::preflight::SHORTEST;
 
 /// A list that does not show what was added is looked at this often.
 const LOOKS: u32 = 4;
@@ -17,9 +18,6 @@ const LOOKS: u32 = 4;
 /// The lifetime counts from Graph's clock and the end from Entra's: one that is the longest that a tenant
 /// allows must not be too long for the second between them.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
-
-/// A policy that says less would have a rotation in each check.
-const SHORTEST: Period = Period::days(1);
 
 /// Graph's code where the tenant's policy forbids a lifetime.
 const LIFETIME_FORBIDDEN: &str = "CredentialInvalidLifetimeAsPerAppPolicy";

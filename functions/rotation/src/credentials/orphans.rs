@@ -110,7 +110,7 @@ mod tests {
     fn application(credentials: Vec<Credential>) -> Application {
         Application {
             credentials,
-            audience: None,
+            ..Application::default()
         }
     }
 

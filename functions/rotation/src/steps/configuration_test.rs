@@ -2,14 +2,17 @@
 //! secret, changing nothing but the stored grants, which are redeemed. Before the first secret is issued, all else
 //! is tried: nobody can sign in yet, and nobody is asked to.
 
+use std::slice;
+
 use jiff::Timestamp;
 use shared::credential::{ClientSecret, Credential, Fit, Slip};
 use shared::drift::DriftKind;
 use shared::failure::{Failure, Kind};
 use shared::grants::consents::{Grant, Grants};
-use shared::graph::application::Registration;
-use shared::ids::DirectoryId;
-use shared::mailbox_secret::{Delivery, Direction, MailboxSecret, Rotator, StoredCredential};
+use shared::graph::application::{Application, Registration};
+use shared::ids::{DirectoryId, KeyId};
+use shared::mailbox_secret::{Delivery, Direction, MailboxSecret, StoredCredential};
+use shared::preflight::Row;
 use shared::retry::with_retries;
 use shared::tags;
 use shared::tags::published_failures::PublishedFailures;
@@ -20,6 +23,7 @@ use crate::ask_person::{Request, ask};
 use crate::context::Context;
 use crate::credentials::removal::find_credential;
 use crate::delivery::logins::Logins;
+use crate::preflight::{self, Ownership, Registered, Right, is_denied};
 use crate::proof::mailboxes::prove_mailboxes;
 use crate::proof::round_trip::Trip;
 use crate::proof::sign_in::{Refused, wait_until_signs_in};
@@ -63,7 +67,7 @@ async fn try_all(context: &Context<'_>) -> Result<(), Failure> {
         store.read(),
     );
     let mut problems: Vec<Failure> = shopctrl;
-    problems.extend(entra.err());
+    problems.extend(entra);
     let signed_in = signs_in.unwrap_or_else(|failure| {
         problems.push(failure);
         None
@@ -126,26 +130,101 @@ fn does_not_sign_in(secret: &ClientSecret, refused: Refused) -> Failure {
     }
 }
 
-async fn try_entra(context: &Context<'_>) -> Result<(), Failure> {
+async fn try_entra(context: &Context<'_>) -> Vec<Failure> {
     let Context {
         clients,
         document: mailbox,
         deadline,
         ..
     } = context;
-    let registration = clients.registration(mailbox, *deadline).await?;
-    let application = with_retries(*deadline, async || registration.read().await).await?;
+    let registration = match clients.registration(mailbox, *deadline).await {
+        Ok(registration) => registration,
+        Err(failure) => return vec![failure],
+    };
+    let application = with_retries(*deadline, async || registration.read().await).await;
+    let application = application.map_err(|error| error.failure);
+    let rows = needed(context, &registration, &application).await;
+    let mut problems: Vec<Failure> = preflight::failures(&rows).collect();
+    match application {
+        Ok(application) => problems.extend(
+            try_application(context, &registration, &application)
+                .await
+                .err(),
+        ),
+        // That it may not look is told with the right that is missing.
+        Err(failure) if is_denied(&failure) && !problems.is_empty() => {}
+        Err(failure) => problems.push(failure),
+    }
+    problems
+}
+
+/// What a rotation needs of Entra.
+async fn needed(
+    context: &Context<'_>,
+    registration: &Registration,
+    application: &Result<Application, Failure>,
+) -> Vec<Row> {
+    let (mailbox, deadline) = (&context.document, context.deadline);
+    let may = registration.application_permissions();
+    let denied = application.as_ref().err().is_some_and(is_denied);
+    let right = preflight::right(may.as_ref(), denied);
+    let ownership = match right {
+        Right::OwnApps if denied => Ownership::NoOwner,
+        Right::OwnApps => preflight::ownership(registration, mailbox, deadline).await,
+        Right::AllApps | Right::None | Right::NotTold => Ownership::NotSeen,
+    };
+    let mut rows = preflight::rights(right, ownership);
+    let Ok(application) = application else {
+        return rows;
+    };
+    if preflight::may_read_policies(may.as_ref()) {
+        let client_id = &mailbox.client_id;
+        let graph = registration.of_tenant();
+        let app = slice::from_ref(client_id);
+        let policies = with_retries(deadline, async || graph.policies(app).await).await;
+        let policies = policies.unwrap_or_default();
+        let may = may.as_ref();
+        rows.extend(preflight::allowed(
+            Some(&policies),
+            may,
+            client_id,
+            application,
+        ));
+    }
+    let claims = context.secret.versions.claims();
+    let keys: Vec<KeyId> = claims.into_keys().map(|(key_id, _)| key_id).collect();
+    let registered = Registered {
+        application,
+        arn: &context.secret.arn,
+        keys: &keys,
+        current: mailbox.credential.key_id(),
+    };
+    let redirect_uri = preflight::redirect_uri(context.clients);
+    rows.extend(preflight::at_each_look(&registered, &redirect_uri));
+    rows
+}
+
+async fn try_application(
+    context: &Context<'_>,
+    registration: &Registration,
+    application: &Application,
+) -> Result<(), Failure> {
+    let Context {
+        clients,
+        document: mailbox,
+        deadline,
+        ..
+    } = context;
     if let Some(key_id) = mailbox.credential.key_id() {
         let credential = match application.credential(key_id) {
             Some(credential) => Some(credential.clone()),
-            None => find_credential(clients, &registration, key_id, *deadline).await?,
+            None => find_credential(clients, registration, key_id, *deadline).await?,
         };
         refuse_anothers_id(mailbox, credential.as_ref())?;
     }
     if application.most_credentials().is_some() {
         refuse_a_second_secret(context).await?;
     }
-    look_for_ownership(mailbox, &registration).await;
     Ok(())
 }
 
@@ -194,22 +273,6 @@ fn refuse_to_reveal_in_vain(mailbox: &MailboxSecret, grants: &Grants) -> Result<
         format!("reading the document: reveal_to names {id}, which is no account of its mailboxes, and nothing can be shown to it"),
     )
     .next_step("Name the mailbox's own account in reveal_to (the hand-over page says its object ID), or nobody."))
-}
-
-/// Application.ReadWrite.All needs no ownership, and whether the rotator has that, it cannot
-/// see: so this is a word in the log and not an error.
-async fn look_for_ownership(mailbox: &MailboxSecret, registration: &Registration) {
-    let rotator = match &mailbox.rotator {
-        Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => client_id,
-        Rotator::Itself {} => &mailbox.client_id,
-    };
-    match registration.is_owned_by(rotator.as_str()).await {
-        Ok(true) => {}
-        Ok(false) => info!(
-            "the rotator is no owner of the app registration; Application.ReadWrite.OwnedBy would not suffice"
-        ),
-        Err(error) => info!(failure = %error.failure, "the owners cannot be read"),
-    }
 }
 
 /// Where Entra allows two credentials, two mailbox secrets on one app registration would take each other's

@@ -1,11 +1,9 @@
 //! The schedule was off for weeks, and the secret has ended.
 
-use simulators::aws::secrets_manager::CURRENT;
-
 use super::{days, hours, renew};
 use crate::chapters::{opening, summary};
 use crate::fact::Fact;
-use crate::narration::{text, time};
+use crate::narration::text;
 use crate::sight::see;
 use crate::stop::Stop;
 use crate::story::Story;
@@ -48,13 +46,7 @@ pub async fn tell(story: &mut Story) -> Result<(), Stop> {
 async fn nobody_looks(story: &mut Story) -> Result<jiff::Timestamp, Stop> {
     let headline = "Nobody looks for three weeks, and mail stops";
     story.chapter("expired", headline, &[]).await?;
-    let secret = story.world.secrets_manager.snapshot(&story.mailbox.secret);
-    let document = secret
-        .as_ref()
-        .and_then(|secret| secret.labelled(CURRENT)?.text());
-    let document = serde_json::from_str(document.unwrap_or_default()).unwrap_or_default();
-    let ends = time(&document, "expires_at");
-    let ends = ends.ok_or_else(|| Stop::NotSeen("when the secret ends".to_owned()))?;
+    let ends = story.current_end()?;
     story.tell(
         Told::new(
             "schedule_off",

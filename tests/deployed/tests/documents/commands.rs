@@ -99,7 +99,11 @@ pub fn of_markdown(document: &str, text: &str) -> Result<Vec<Command>, String> {
             match language {
                 _ if SHELLS.contains(&language) => reading.add(number, block.join("\n")),
                 _ if READ.contains(&language) => {}
-                _ => return Err(format!("{document}:{number}: a block of {language:?}")),
+                _ => {
+                    return Err(format!(
+                        "{document}:{number}: is a block of {language:?} to be run, or read?"
+                    ));
+                }
             }
         } else if line.trim().is_empty() {
             reading.end_paragraph();
@@ -252,7 +256,7 @@ fn a_block_and_what_a_sentence_says_to_run_are_commands_in_their_order() {
 #[test]
 fn a_block_without_a_language_hides_no_command() {
     let refused = of_markdown("a.md", "```\naws x y\n```\n").unwrap_err();
-    assert_eq!(refused, "a.md:1: a block of \"\"");
+    assert_eq!(refused, "a.md:1: is a block of \"\" to be run, or read?");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! docs/onboarding.md, from its first line to its last: from the release artefacts to the first sign-in page, by the
 //! stopwatch, and then all that an administrator does later.
 
+mod later;
+
 use std::time::{Duration, Instant};
 
 use deployed::stacks;
@@ -11,8 +13,8 @@ use simulators::browser::Browser;
 use simulators::world::{Mailbox, MailboxPlan};
 
 use crate::commands::Command;
+use crate::ground::Ground;
 use crate::reader::{Reader, root};
-use crate::system::Ground;
 
 const DOCUMENT: &str = "docs/onboarding.md";
 
@@ -24,15 +26,9 @@ const SUBSCRIBER: &str = "administrator";
 
 /// Whether it is run here.
 pub fn has(command: &Command) -> bool {
-    let place = (command.document.as_str(), command.heading.as_str());
-    command.document == DOCUMENT || OTHERS.contains(&place)
+    // The output of a mailbox's stack is run as it comes.
+    command.document == DOCUMENT || command.document == "infra/mailbox.yaml"
 }
-
-/// What other documents have of it.
-const OTHERS: [(&str, &str); 2] = [
-    ("README.md", "Installing it"),
-    ("infra/mailbox.yaml", "PutCommand"),
-];
 
 /// How many steps there are, by their headings.
 fn steps() -> usize {
@@ -211,11 +207,13 @@ impl<'a> Administrator<'a> {
         let secrets = &beside.world.secrets_manager;
         secrets.settled(&secret).await;
         let arn = secrets.snapshot(&secret).unwrap().arn;
-        let records = secrets
+        let mut records = secrets
             .records()
             .into_iter()
             .filter(|record| record.secret == arn);
-        let ended = records.last().map(|record| (record.event, record.reason));
+        let ended = records
+            .next_back()
+            .map(|record| (record.event, record.reason));
         assert_eq!(ended, Some(("TestRotationSucceeded", None)));
     }
 
@@ -253,156 +251,4 @@ async fn everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_pag
     );
     assert!(taken < AT_MOST, "{taken:?}");
     administrator.does_the_rest().await;
-}
-
-impl Administrator<'_> {
-    async fn does_the_rest(mut self) {
-        self.looks_at_the_first().await;
-        self.adds_more().await;
-        self.imports().await;
-        self.mails_contacts_and_upgrades().await;
-        self.removes_and_restores().await;
-        self.moves().await;
-        self.removes_the_system().await;
-        self.reader.ends();
-    }
-
-    async fn looks_at_the_first(&mut self) {
-        let labels = self.runs("Step 11. Begin", "RotationEnabled").await;
-        assert!(labels.contains("\"rotation\": true"), "{labels}");
-        // Run again, it changes nothing.
-        let put = "eval \"$(aws cloudformation describe-stacks --stack-name shopmail-orders --output text \
-            --query \"Stacks[0].Outputs[?OutputKey=='PutCommand'].OutputValue\")\"";
-        let labels = || {
-            let secret = self
-                .ground
-                .beside
-                .world
-                .secrets_manager
-                .snapshot("shopmail/orders");
-            secret.unwrap().versions.len()
-        };
-        let before = labels();
-        self.reader.types(put).await;
-        assert_eq!(labels(), before);
-        let is_it = |command: &Command| command.heading == "Installing it";
-        let (folder, variables) = (self.ground.checkout.path(), &self.ground.variables);
-        let mut readme = Reader::of("README.md", is_it, folder, variables);
-        readme.at("Installing it").runs("sam build").await;
-        readme.ends();
-    }
-
-    async fn adds_more(&mut self) {
-        let second = "A second mailbox";
-        self.runs(second, "NAME=returns").await;
-        self.runs(second, "add-mailbox").await;
-        self.rotation_is_on("returns").await;
-        let many = "Many mailboxes from one list";
-        let told = self.runs(many, "mailboxes.csv").await;
-        let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
-        assert!(document.contains(&format!("```text\n{told}```")), "{told}");
-        self.runs(many, "--apply").await;
-        self.rotation_is_on("press").await;
-    }
-
-    async fn imports(&mut self) {
-        let import = "Importing the client secret that exists";
-        self.is_at(3).await;
-        self.runs(import, "--no-document").await;
-        self.runs(import, "PUT THE VALUE HERE").await;
-        let (directory, mailbox) = (&self.ground.beside.world.directory, &self.mailboxes[3]);
-        let value = directory.secret_value(mailbox.first_key).unwrap();
-        let credentials = directory.credentials(mailbox.app.app_id);
-        let credentials = credentials.iter().map(|one| {
-            json!({
-                "displayName": one.display_name, "keyId": one.key_id, "hint": one.hint,
-                "startDateTime": one.start.to_string(), "endDateTime": one.end.to_string(),
-            })
-        });
-        let credentials: Value = credentials.collect();
-        let entered =
-            format!("echo '{value}' > value.txt; echo '{credentials}' > ~/credentials.json");
-        let first = mailbox.first_key.to_string();
-        self.reader.types(&entered).await;
-        let said = self.runs(import, "import-secret").await;
-        assert!(said.contains(&first), "{said}");
-        self.runs(import, "add-mailbox").await;
-        self.rotation_is_on("imported").await;
-        let shops = self
-            .runs("Several shops in one document", ".connections +=")
-            .await;
-        assert_eq!(
-            shops.split_whitespace().collect::<String>(),
-            "[\"AWSCURRENT\"]"
-        );
-    }
-
-    async fn mails_contacts_and_upgrades(&mut self) {
-        let contacts = "Mail to the contacts themselves";
-        self.runs(contacts, "create-email-identity").await;
-        let updated = self.runs(contacts, "MailFrom=").await;
-        assert!(updated.starts_with("true\n"), "{updated}");
-        assert!(
-            updated.contains("Successfully created/updated stack - shopmail"),
-            "{updated}"
-        );
-        self.runs("Upgrade", "sam build").await;
-        let upgraded = self.runs("Upgrade", "list-imports").await;
-        assert!(upgraded.matches("shopmail-").count() >= 4, "{upgraded}");
-    }
-
-    async fn removes_and_restores(&mut self) {
-        let (removing, restoring) = ("Removing a mailbox", "Restore a deleted secret");
-        self.runs(removing, "VersionIdsToStages").await;
-        let end = self.runs(removing, "shopmail:expires-at").await;
-        assert!(end.contains('['), "{end}");
-        self.runs(removing, "wait stack-delete-complete").await;
-        self.runs(removing, "delete-secret").await;
-        let secrets = &self.ground.beside.world.secrets_manager;
-        let is_deleted = || {
-            secrets
-                .snapshot("shopmail/imported")
-                .unwrap()
-                .deleted
-                .is_some()
-        };
-        assert!(is_deleted());
-        self.runs(restoring, "restore-secret").await;
-        assert!(!is_deleted());
-        self.runs(restoring, "describe-secret").await;
-    }
-
-    async fn moves(&mut self) {
-        let moving = "Moving to another region";
-        self.is_at(0).await;
-        self.reader
-            .types(
-                "home=$AWS_REGION; export AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1",
-            )
-            .await;
-        self.reader
-            .has_run("Step 2. Deploy the system", "sam build")
-            .await;
-        self.reader
-            .types("export AWS_REGION=$home AWS_DEFAULT_REGION=$home")
-            .await;
-        self.runs(moving, "--no-document").await;
-        self.runs(moving, "cancel-rotate-secret").await;
-        self.runs(moving, "add-mailbox").await;
-        let there = self.reader.types("aws secretsmanager get-secret-value --region eu-central-1 --secret-id shopmail/orders --query SecretString --output text").await;
-        assert!(there.contains("\"connections\""), "{there}");
-    }
-
-    async fn removes_the_system(&mut self) {
-        let removing = "Removing the system";
-        for name in ["orders", "returns", "press"] {
-            let delete = format!(
-                "aws cloudformation delete-stack --stack-name shopmail-{name}; aws cloudformation wait stack-delete-complete --stack-name shopmail-{name}"
-            );
-            self.reader.types(&delete).await;
-        }
-        self.runs(removing, "delete-stack").await;
-        let gone = self.reader.at(removing).fails("describe-stacks").await;
-        assert!(gone.contains("does not exist"), "{gone}");
-    }
 }

@@ -16,7 +16,7 @@ pub const PARTS: &[Part] = parts![
     DOCUMENT,
     reading_the_state(waiting): ["Reading the state"],
     rotate_now(well): ["Rotate now"],
-    what_would_the_checker_do(well): ["What would the checker do", "A check that takes long"],
+    what_would_the_checker_do(well): ["What would the checker do", "Preflight", "A check that takes long"],
     give_a_rotation_up(waiting): ["Give a rotation up"],
     mail_is_down(well): ["Mail is down"],
     hand_over_by_hand(attended): ["Hand-over by hand"],
@@ -87,11 +87,19 @@ async fn rotate_now(system: &System, own: &Own) {
 }
 
 async fn what_would_the_checker_do(system: &System, own: &Own) {
-    let parts = ["What would the checker do", "A check that takes long"];
+    let parts = [
+        "What would the checker do",
+        "Preflight",
+        "A check that takes long",
+    ];
     let mut reader = system.reader(DOCUMENT, &parts, own);
     let plan = reader.at(parts[0]).runs("dry-run.json").await;
     assert!(plan.contains(&own.mailbox.secret), "{plan}");
-    let figures = reader.at(parts[1]).runs("$.Part > 0").await;
+    let rows = reader.at(parts[1]).runs("dry-run.json").await;
+    for row in ["rotator_owns_app", "redirect_uri", "topic_confirmed"] {
+        assert!(rows.contains(row), "{row}: {rows}");
+    }
+    let figures = reader.at(parts[2]).runs("$.Part > 0").await;
     assert!(figures.contains("\"Part\":1"), "{figures}");
     reader.ends();
 }
@@ -311,9 +319,8 @@ async fn trying_it_by_hand(system: &System, own: &Own) {
 
 async fn mails(system: &System, own: &Own) {
     let mut reader = system.reader(DOCUMENT, &["Mails"], own);
-    let shown = json(&reader.at("Mails").runs("list-subscriptions").await);
-    let subscribed = &shown["Subscriptions"][0];
-    assert_eq!(subscribed["Protocol"], "email", "{shown}");
+    let rows = reader.at("Mails").runs("preflight.json").await;
+    assert!(rows.contains("\"topic_confirmed\""), "{rows}");
     reader.ends();
 }
 

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// Far beyond what any block takes: a block that waits for ever is an error.
-const AT_MOST: Duration = Duration::from_secs(120);
+const AT_MOST: Duration = Duration::from_secs(300);
 
 /// The shell, which keeps its variables from block to block.
 pub struct Shell {

@@ -1,125 +1,17 @@
 //! The deployed system that the documents are tried with, and the mailboxes in it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use deployed::{
-    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
-};
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, RotationRules, Secret};
 use simulators::world::{Mailbox, MailboxPlan, World};
-use tempfile::TempDir;
 
 use crate::commands::Command;
-use crate::front::serve_front;
+use crate::ground::Ground;
 use crate::part::Part;
 use crate::reader::{Reader, root};
-
-/// The simulated services beside MiniStack, and a checkout after `sam build`.
-pub struct Ground {
-    pub mini_stack: Arc<MiniStack>,
-    pub beside: Arc<Beside>,
-    pub checkout: Checkout,
-    /// What a reader's shell has.
-    pub variables: BTreeMap<String, String>,
-    programs: Programs,
-    folder: TempDir,
-}
-
-impl Ground {
-    /// Nothing is deployed yet; none where a program is missing.
-    pub async fn or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
-        let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
-        let beside = Arc::new(Beside::start(&mini_stack).await);
-        let mut templates = Templates::for_mini_stack()
-            .with_pages_at(&beside.world.callback_url)
-            .with_shopctrl_on_loopback()
-            .with_settings(&beside.settings());
-        // With the schedule, which MiniStack cannot have, its import went out.
-        let import = "Value: !ImportValue {\"Fn::Sub\": \"${SystemStack}-RotationFunctionArn\"}";
-        let imported =
-            format!("Outputs:\n  RotatedBy:\n    Condition: HasBackstop\n    {import}\n");
-        templates.mailbox.replace("Outputs:\n", &imported);
-        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
-        // Its programs look for infra/mailbox.yaml beside themselves, and not beside a link to them.
-        let onboarding = checkout.path().join("infra/onboarding");
-        std::fs::remove_file(&onboarding).unwrap();
-        copy_all(&root().join("infra/onboarding"), &onboarding);
-        let folder = tempfile::tempdir().unwrap();
-        let roots = folder.path().join("authority.pem");
-        std::fs::write(&roots, beside.world.authority.pem()).unwrap();
-        let secrets_manager = serve_front(&beside, &mini_stack).await;
-        let mut variables = mini_stack.client_env();
-        let own = [
-            ("HOME", folder.path().display().to_string()),
-            ("PATH", path(&programs)),
-            ("LC_ALL", "C.UTF-8".to_owned()),
-            ("SSL_CERT_FILE", roots.display().to_string()),
-            ("SAM_CLI_TELEMETRY", "0".to_owned()),
-            ("SAM", programs.sam.display().to_string()),
-            ("ENTRA_URL", beside.settings()["ENTRA_URL"].clone()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager),
-        ];
-        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        Some(Self {
-            mini_stack,
-            beside,
-            checkout,
-            variables,
-            programs,
-            folder,
-        })
-    }
-
-    /// A terminal of whoever installs it.
-    pub fn terminal(&self) -> Terminal {
-        Terminal::new(&self.checkout, &self.programs, self.variables.clone())
-    }
-
-    /// With the system deployed.
-    pub async fn deployed(self) -> System {
-        let terminal = self.terminal();
-        let to = [("NotifyEmail", "it@shop.example")];
-        let outputs = stacks::deploy_system(&terminal, &to).await;
-        self.beside.system_is_deployed(&terminal, &outputs).await;
-        System {
-            world: Arc::clone(&self.beside.world),
-            rotation: outputs["RotationFunctionArn"].clone(),
-            ground: self,
-            shops: AtomicI64::new(20),
-        }
-    }
-}
-
-/// Ours stand before the others.
-fn path(programs: &Programs) -> String {
-    let stand_ins = root().join("tests/deployed/tests/documents/programs");
-    let own = [&programs.aws, &programs.sam].map(|program| program.parent().unwrap().to_owned());
-    let inherited = std::env::var_os("PATH").unwrap();
-    let all = [stand_ins]
-        .into_iter()
-        .chain(own)
-        .chain(std::env::split_paths(&inherited));
-    std::env::join_paths(all).unwrap().into_string().unwrap()
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let copy = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_all(&entry.path(), &copy);
-        } else {
-            std::fs::copy(entry.path(), copy).unwrap();
-        }
-    }
-}
 
 /// The deployed system.
 pub struct System {
@@ -137,6 +29,17 @@ pub struct Own {
 }
 
 impl System {
+    /// One that is deployed there.
+    pub async fn on(ground: Ground) -> Self {
+        let outputs = ground.deploy().await;
+        Self {
+            world: Arc::clone(&ground.beside.world),
+            rotation: outputs["RotationFunctionArn"].clone(),
+            ground,
+            shops: AtomicI64::new(20),
+        }
+    }
+
     /// Microsoft's addresses, and those of the simulated services.
     pub fn microsoft(&self) -> Vec<(String, String)> {
         let settings = self.ground.beside.settings();

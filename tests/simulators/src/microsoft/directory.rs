@@ -77,6 +77,9 @@ pub struct GraphHabits {
     pub report_shows_delegated_use: bool,
     /// So many requests for reports in so long are answered.
     pub reports: (usize, SignedDuration),
+    /// Whether `Application.ReadWrite.OwnedBy` lets a caller read apps that it does not own, as the documents name it for
+    /// listing all of them (graph-docs, application-list), or Graph refuses that: both are told.
+    pub owned_by_reads_all: bool,
     /// What a list of owned objects shows of an app.
     pub owned_shown: OwnedShown,
     /// Whether a rotator owns a group beside its apps.
@@ -108,6 +111,7 @@ impl Default for GraphHabits {
             reads_by_connection: false,
             report_shows_delegated_use: true,
             reports: (5, SignedDuration::from_secs(10)),
+            owned_by_reads_all: false,
             owned_shown: OwnedShown::default(),
             rotators_own_a_group: false,
             throttled_batch_items: 0,
@@ -217,6 +221,7 @@ impl Directory {
             ids,
             tenant_id: tenant,
             registration,
+            created: self.clock.now(),
             credentials: Vec::new(),
             federated: Vec::new(),
             writes_in_flight: 0,

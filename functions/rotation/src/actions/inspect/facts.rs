@@ -7,6 +7,7 @@ use shared::grants::GrantsDocument;
 use shared::graph::application::{Application, Registration};
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::{Connection, Delivery, Direction, MailboxSecret};
+use shared::preflight::Row;
 use shared::rotation::inspection::{Facts, HeldSecret, StoredGrant, TenantRotator};
 
 use super::Look;
@@ -15,6 +16,7 @@ use super::mailboxes::SeenMailboxes;
 use super::registrations::SeenRegistrations;
 use super::shops::SeenShops;
 use crate::credentials::removal::find_credential;
+use crate::preflight::{self, Ownership, Registered, Right, is_denied};
 use crate::proof::sign_in::says_no_such_app;
 
 /// What was seen for one secret.
@@ -55,17 +57,23 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
         grants: None,
         grants_unfinished: false,
         not_opened: mailboxes.not_opened,
+        preflight: shops.preflight,
         drift: Vec::new(),
         problems: Vec::new(),
     };
     let application = application(look, document, seen).await;
     add_sign_in(&mut facts, mailbox, &application, signs_in);
+    let needed = needed(look, document, seen, &application, &mailboxes.refused).await;
+    // One cause is told once: that the rotator may not look is what is told then.
+    let explained = needed.iter().any(|row| row.drift().is_some());
+    facts.preflight.extend(needed);
     match application {
         Ok(application) => {
             add_credential(&mut facts, mailbox, &application);
             let listed = look.listed(&application, seen, &document.arn, &document.look.keys);
             facts.credentials = Some(listed);
         }
+        Err(failure) if is_denied(&failure) && explained => {}
         Err(failure) => facts.problems.push(failure),
     }
     add_connections(&mut facts, mailbox, shops.held);
@@ -73,6 +81,8 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
     facts.drift.extend(mailboxes.drift);
     facts.problems.extend(mailboxes.problems);
     facts.problems.extend(shops.problems);
+    let missing = facts.preflight.iter().filter_map(Row::drift);
+    facts.drift.extend(missing);
     // Where nothing else explains it.
     if !facts.drift.iter().any(|drift| drift.what.stops_mail()) {
         let at = |connection| Drift {
@@ -84,6 +94,66 @@ pub(super) async fn facts(look: &Look<'_>, document: &Document, seen: Seen<'_>) 
     facts.problems.sort_by_key(ToString::to_string);
     facts.problems.dedup();
     facts
+}
+
+/// What a rotation needs of Entra.
+async fn needed(
+    look: &Look<'_>,
+    document: &Document,
+    seen: &SeenRegistrations,
+    application: &Result<Application, Failure>,
+    refused: &[MailboxAddress],
+) -> Vec<Row> {
+    let mailbox = &document.mailbox;
+    let denied = application.as_ref().err().is_some_and(is_denied);
+    let right = preflight::right(seen.may(), denied);
+    let ownership = match right {
+        // It reads what it owns.
+        Right::OwnApps if denied => Ownership::NoOwner,
+        Right::OwnApps if application.is_ok() => ownership(look, document, seen).await,
+        Right::OwnApps | Right::AllApps | Right::None | Right::NotTold => Ownership::NotSeen,
+    };
+    let mut rows = Vec::new();
+    // Of a rotator that could not sign in nothing is known.
+    if seen.now().is_some() {
+        rows.extend(preflight::rights(right, ownership));
+    }
+    if let Ok(application) = application {
+        let registered = Registered {
+            application,
+            arn: &document.arn,
+            keys: &document.look.keys,
+            current: mailbox.credential.key_id(),
+        };
+        let client_id = &mailbox.client_id;
+        let allowed = preflight::allowed(seen.policies(), seen.may(), client_id, application);
+        rows.extend(allowed);
+        rows.extend(preflight::at_each_look(&registered, &look.redirect_uri));
+    }
+    let companion = document.companion.as_ref().ok();
+    let application = application.as_ref().ok();
+    rows.extend(preflight::of_people(
+        look.clients,
+        mailbox,
+        application,
+        companion,
+        refused,
+    ));
+    rows
+}
+
+/// By the list of what the rotator owns, or else by the app registration's owners.
+async fn ownership(look: &Look<'_>, document: &Document, seen: &SeenRegistrations) -> Ownership {
+    let mailbox = &document.mailbox;
+    if seen.owns(&mailbox.client_id) == Some(true) {
+        return Ownership::Owner;
+    }
+    let Some(tokens) = seen.tokens() else {
+        return Ownership::NotSeen;
+    };
+    let (http, app) = (look.clients.http.clone(), look.clients.app(mailbox));
+    let registration = Registration::new(http, app, tokens.clone());
+    preflight::ownership(&registration, mailbox, seen.deadline(look.deadline)).await
 }
 
 fn sending(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use shared::entra::token::Tokens;
+use shared::entra::token::{ApplicationPermissions, Tokens};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Application, Registration};
+use shared::graph::policies::Policies;
 use shared::graph::registrations::{BATCH, OwnedPage, Registrations};
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::Rotator;
@@ -15,6 +16,7 @@ use tracing::info;
 
 use super::target::Target;
 use super::{Group, GroupKey, Look};
+use crate::preflight::may_read_policies;
 
 /// What was seen of a rotator's tenant.
 pub(super) struct SeenRegistrations(Result<Seen, Failure>);
@@ -24,6 +26,12 @@ struct Seen {
     /// Until when more may be asked of this tenant.
     ends: Instant,
     applications: BTreeMap<DirectoryId, Result<Application, Failure>>,
+    /// What the rotator owns, where the whole list of it was shown.
+    owned: Option<BTreeSet<DirectoryId>>,
+    /// What the rotator may do, as its token says.
+    may: Option<ApplicationPermissions>,
+    /// What the tenant's policies say, where the rotator may read that.
+    policies: Option<Policies>,
 }
 
 impl SeenRegistrations {
@@ -39,6 +47,20 @@ impl SeenRegistrations {
             .as_ref()
             .map_or_else(|_| Instant::now(), |seen| seen.ends);
         deadline.at_most(ends.duration_since(Instant::now()))
+    }
+
+    pub(super) fn may(&self) -> Option<&ApplicationPermissions> {
+        self.0.as_ref().ok()?.may.as_ref()
+    }
+
+    pub(super) fn policies(&self) -> Option<&Policies> {
+        self.0.as_ref().ok()?.policies.as_ref()
+    }
+
+    /// Whether the list of what the rotator owns has it; `None` where that was not listed in full.
+    pub(super) fn owns(&self, client_id: &DirectoryId) -> Option<bool> {
+        let owned = self.0.as_ref().ok()?.owned.as_ref()?;
+        Some(owned.contains(client_id))
     }
 
     pub(super) fn tokens(&self) -> Option<&Tokens> {
@@ -82,22 +104,45 @@ async fn try_to_see(
     };
     let tokens = tenant.call(async || sign_in.token().await).await?;
     let wanted: BTreeSet<&DirectoryId> = wanted.iter().collect();
-    let applications = match &key.of.rotator {
+    let clients = look.clients;
+    let endpoints = clients.settings.microsoft.endpoints(key.of.cloud);
+    let graph = Registrations::new(clients.http.clone(), endpoints, tokens.clone());
+    let (applications, owned) = match &key.of.rotator {
         // It signs in for one app: there is nothing to list.
-        Rotator::Itself {} => one_by_one(look, group, tenant, &tokens).await,
+        Rotator::Itself {} => (one_by_one(look, group, tenant, &tokens).await, None),
         Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => {
-            let clients = look.clients;
-            let endpoints = clients.settings.microsoft.endpoints(key.of.cloud);
-            let graph = Registrations::new(clients.http.clone(), endpoints, tokens.clone());
-            let owned = owned(&graph, client_id, tenant, &wanted).await;
-            complete(&graph, tenant, owned, &wanted).await
+            let Owned { shown, all } = owned(&graph, client_id, tenant, &wanted).await;
+            (complete(&graph, tenant, shown, &wanted).await, all)
         }
+    };
+    let may = tokens.application_permissions();
+    let policies = match may_read_policies(may.as_ref()) {
+        true => Some(policies(&graph, tenant, group).await),
+        false => None,
     };
     Ok(Seen {
         tokens,
         ends: tenant.ends(),
         applications,
+        owned,
+        may,
+        policies,
     })
+}
+
+/// The tenant's app management policy, and those of the app registrations that are looked at deeply. What cannot be read
+/// is not seen, and costs nobody anything else.
+async fn policies(graph: &Registrations, tenant: &Target, group: &Group<'_>) -> Policies {
+    let apps: BTreeSet<&DirectoryId> = group.deep.iter().map(|d| &d.mailbox.client_id).collect();
+    let apps: Vec<DirectoryId> = apps.into_iter().cloned().collect();
+    let mut policies = Policies::default();
+    for some in apps.chunks(BATCH - 1) {
+        match tenant.call(async || graph.policies(some).await).await {
+            Ok(read) => policies.extend(read),
+            Err(failure) => info!(%failure, "the app management policies cannot be read"),
+        }
+    }
+    policies
 }
 
 type Applications = BTreeMap<DirectoryId, Result<Application, Failure>>;
@@ -122,15 +167,24 @@ async fn one_by_one(
     applications
 }
 
+/// What a list of a rotator's objects shows.
+struct Owned {
+    /// The wanted ones.
+    shown: Applications,
+    /// All that it names, where it was shown to its end.
+    all: Option<BTreeSet<DirectoryId>>,
+}
+
 /// What the list of the rotator's objects shows of the wanted ones. A rotator that may change all apps owns none; so
-/// what is not there is no drift, and a list that cannot be had costs only calls.
+/// what is not there is no drift by itself, and a list that cannot be had costs only calls.
 async fn owned(
     graph: &Registrations,
     rotator: &DirectoryId,
     tenant: &Target,
     wanted: &BTreeSet<&DirectoryId>,
-) -> Applications {
+) -> Owned {
     let mut shown = Applications::new();
+    let mut all = Some(BTreeSet::new());
     // One app asked for by itself is one call, and so is the first page.
     let mut next: Option<String> = None;
     // One that owns thousands of others has them asked for instead.
@@ -140,14 +194,19 @@ async fn owned(
             .await;
         let OwnedPage {
             applications,
+            named,
             next: after,
         } = match page {
             Ok(page) => page,
             Err(failure) => {
                 info!(%failure, "what the rotator owns cannot be listed; each registration is asked for");
-                return shown;
+                return Owned { shown, all: None };
             }
         };
+        all = all.zip(named).map(|(mut all, named)| {
+            all.extend(named);
+            all
+        });
         let ours = applications.into_iter();
         let ours = ours.filter(|(client_id, _)| wanted.contains(client_id));
         shown.extend(ours.map(|(client_id, application)| (client_id, Ok(application))));
@@ -156,7 +215,10 @@ async fn owned(
             break;
         }
     }
-    shown
+    // Of those that it has not come to, nothing is known.
+    let is_wanted = |all: &BTreeSet<DirectoryId>| wanted.iter().all(|id| all.contains(*id));
+    let all = all.filter(|all| next.is_none() || is_wanted(all));
+    Owned { shown, all }
 }
 
 /// The rest, twenty in a request.

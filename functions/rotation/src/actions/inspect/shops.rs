@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::ids::ConnectionId;
 use shared::mailbox_secret::{Connection, Delivery, Direction};
 use shared::out_of_reach::OutOfReach;
+use shared::preflight::{Requirement, Row, Seen};
 use shared::rotation::inspection::HeldSecret;
 use shared::shopctrl::status::ShopStatus;
 use tokio::sync::OnceCell;
@@ -33,6 +34,8 @@ pub(super) struct SeenShops {
     /// The receiving connections of shops whose mail is not checked any more.
     pub(super) not_checked: Vec<ConnectionId>,
     pub(super) problems: Vec<Failure>,
+    /// What a rotation needs there.
+    pub(super) preflight: Vec<Row>,
 }
 
 impl<'a> Shops<'a> {
@@ -58,25 +61,29 @@ impl<'a> Shops<'a> {
 
     pub(super) async fn look(&self, document: &Document) -> SeenShops {
         let receiving = shown(document).filter(|c| c.direction == Direction::Receiving);
-        let statuses = receiving.map(async |c| (c, self.mail_is_not_checked(c).await));
+        let statuses = receiving.map(async |c| (c, self.status(c).await));
         let (held, statuses) = tokio::join!(self.held(document), join_all(statuses));
         let mut seen = SeenShops {
             held,
             ..SeenShops::default()
         };
         for (connection, status) in statuses {
+            seen.preflight.extend(rows(connection, &status));
             match status {
-                Ok(true) => seen.not_checked.push(connection.id.clone()),
-                Ok(false) => {}
+                Ok(Some(status)) if status.mail_is_not_checked() => {
+                    seen.not_checked.push(connection.id.clone());
+                }
+                Ok(_) => {}
                 Err(failure) => seen.problems.push(failure),
             }
         }
         seen
     }
 
-    async fn mail_is_not_checked(&self, connection: &Connection) -> Result<bool, Failure> {
+    /// `None` where the login does not see the shop.
+    async fn status(&self, connection: &Connection) -> Result<Option<ShopStatus>, Failure> {
         let Some(statuses) = self.statuses.get(&login(connection)) else {
-            return Ok(false);
+            return Ok(None);
         };
         let read = async || {
             let shopctrl = self.logins.shopctrl(connection)?;
@@ -88,8 +95,7 @@ impl<'a> Shops<'a> {
         };
         let statuses = statuses.get_or_init(read).await.as_ref();
         let statuses = statuses.map_err(Failure::clone)?;
-        let status = statuses.get(&connection.shopctrl.shop_id);
-        Ok(status.is_some_and(ShopStatus::mail_is_not_checked))
+        Ok(statuses.get(&connection.shopctrl.shop_id).cloned())
     }
 
     async fn held(&self, document: &Document) -> Vec<Result<HeldSecret, Failure>> {
@@ -120,6 +126,29 @@ fn api(document: &Document) -> impl Iterator<Item = &Connection> {
 fn shown(document: &Document) -> impl Iterator<Item = &Connection> {
     let connections = document.mailbox.connections.iter();
     connections.filter(|c| c.delivery == Delivery::Api || c.direction == Direction::Receiving)
+}
+
+/// What the shop's status shows of the login. Both directions of a shop have the same; it is read for the receiving one.
+fn rows(connection: &Connection, status: &Result<Option<ShopStatus>, Failure>) -> [Row; 2] {
+    let (login, shop) = match status {
+        Ok(Some(_)) => (Seen::Present, Seen::Present),
+        Ok(None) => (Seen::Present, Seen::Missing),
+        Err(failure) => match failure.kind {
+            Kind::Misconfigured => (Seen::Missing, Seen::NotSeen),
+            Kind::Temporary | Kind::Refused | Kind::WaitingForPerson | Kind::Frozen => {
+                (Seen::NotSeen, Seen::NotSeen)
+            }
+        },
+    };
+    let place = &connection.shopctrl;
+    let rows = [
+        (Requirement::ShopctrlLogin, login),
+        (Requirement::Shop, shop),
+    ];
+    rows.map(|(requirement, seen)| {
+        let row = Row::new(requirement, seen).at(connection.id.clone());
+        row.about(place.credentials.clone())
+    })
 }
 
 fn login(connection: &Connection) -> (String, String) {

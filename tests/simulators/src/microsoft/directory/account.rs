@@ -1,6 +1,8 @@
 //! Tenants and the people in them.
 
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 /// The tenant of personal Microsoft accounts (entra-docs, id-token-claims-reference).
@@ -29,10 +31,21 @@ pub struct Tenant {
     pub consent_policy: ConsentPolicy,
     /// `passwordLifetime` of the default app management policy (facts, 1.7).
     pub longest_secret: Option<SignedDuration>,
+    /// `passwordAddition` of that policy.
+    pub secrets_blocked: Option<SecretsBlocked>,
     /// `SmtpClientAuthenticationDisabled` of `Set-TransportConfig`.
     pub smtp_auth_disabled: bool,
     /// Whether security defaults are on.
     pub security_defaults: bool,
+}
+
+/// A policy that blocks new client secrets (graph-docs, resources/passwordcredentialconfiguration).
+#[derive(Debug, Clone)]
+pub struct SecretsBlocked {
+    /// For apps that were made on or after this day; none stands for all.
+    pub apps_since: Option<Timestamp>,
+    /// The service principals that it excepts as callers, by a custom security attribute that they have.
+    pub excepted_callers: BTreeSet<Uuid>,
 }
 
 impl Tenant {
@@ -44,6 +57,7 @@ impl Tenant {
             domain: domain.to_owned(),
             consent_policy: ConsentPolicy::default(),
             longest_secret: None,
+            secrets_blocked: None,
             smtp_auth_disabled: true,
             security_defaults: false,
         }

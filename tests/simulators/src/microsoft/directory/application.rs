@@ -60,6 +60,8 @@ pub struct Registration {
     pub sends_auth_time: bool,
     /// Resources that the registration lists; others give 650057.
     pub resources: BTreeSet<String>,
+    /// The ids of the delegated permissions that it lists (`requiredResourceAccess`).
+    pub permissions: BTreeSet<String>,
     /// Object ids of the owners: service principals or people.
     pub owners: BTreeSet<Uuid>,
     /// What it is tagged with.
@@ -82,6 +84,21 @@ pub struct Registration {
     pub credential_limit: usize,
 }
 
+/// The delegated permissions that ShopCtrl's pages ask for, by their ids (graph-docs, permissions-reference).
+pub const DELEGATED: [(&str, &str); 5] = [
+    ("570282fd-fa5c-430d-a7fd-fc8dc98a9dca", "Mail.Read"),
+    ("e383f46e-2787-4529-855e-0e479a3ffac0", "Mail.Send"),
+    (
+        "652390e4-393a-48de-9484-05f9b1212954",
+        "IMAP.AccessAsUser.All",
+    ),
+    (
+        "d7b7f2d9-0f45-4ea1-9d42-e50810c06991",
+        "POP.AccessAsUser.All",
+    ),
+    ("258f6531-6087-4cc4-bb90-092c5fb3ed3f", "SMTP.Send"),
+];
+
 impl Default for Registration {
     fn default() -> Self {
         Self {
@@ -93,6 +110,7 @@ impl Default for Registration {
             admin_consent: BTreeSet::new(),
             sends_auth_time: false,
             resources: [GRAPH, OUTLOOK, OUTLOOK_365].map(str::to_owned).into(),
+            permissions: DELEGATED.map(|(id, _)| id.to_owned()).into(),
             owners: BTreeSet::new(),
             tags: Vec::new(),
             without_principal: false,
@@ -104,6 +122,14 @@ impl Default for Registration {
             secrets_blocked: false,
             credential_limit: 1000,
         }
+    }
+}
+
+impl Registration {
+    /// Whether it has an app management policy of its own.
+    #[must_use]
+    pub fn has_own_policy(&self) -> bool {
+        self.secrets_blocked || self.max_secret_lifetime.is_some()
     }
 }
 
@@ -184,6 +210,8 @@ pub struct Application {
     pub tenant_id: Uuid,
     /// What an administrator decided.
     pub registration: Registration,
+    /// When it was made.
+    pub created: Timestamp,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) federated: Vec<FederatedCredential>,
     pub(crate) writes_in_flight: u32,

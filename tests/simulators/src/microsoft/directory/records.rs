@@ -130,6 +130,16 @@ impl Records {
         tenant.and_then(|tenant| tenant.longest_secret)
     }
 
+    /// Whether the tenant's default policy blocks new client secrets of this app for this caller.
+    pub(crate) fn blocks_secrets(&self, app: &Application, caller: Uuid) -> bool {
+        let tenant = self.tenants.by_id(app.tenant_id);
+        let blocked = tenant.and_then(|tenant| tenant.secrets_blocked.as_ref());
+        blocked.is_some_and(|blocked| {
+            blocked.apps_since.is_none_or(|since| app.created >= since)
+                && !blocked.excepted_callers.contains(&caller)
+        })
+    }
+
     pub(crate) fn granted(&self, oid: Uuid, app: &Application) -> BTreeSet<Scope> {
         let mut granted = app.registration.admin_consent.clone();
         if let Some(consented) = self.consents.get(&(oid, app.ids.app_id)) {

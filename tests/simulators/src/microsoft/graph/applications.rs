@@ -167,6 +167,10 @@ pub(super) async fn add_password(
     let mut records = directory.records();
     let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     let by_default = records.longest_secret(app.tenant_id);
+    let principal = caller.token.service_principal_id;
+    if !app.registration.has_own_policy() && records.blocks_secrets(app, principal) {
+        return Err(secrets_are_blocked());
+    }
     check_rules(app, by_default, &secret, now)?;
     let credential = records.new_credential(app_id, now, secret);
     let answer = show_new(&credential);
@@ -293,6 +297,9 @@ pub(super) fn find_app(
         _ if !caller.may(all) && !caller.may(&[OWNED]) => Err(GraphError::not_allowed()),
         None => Err(not_found(key)),
         Some(app) if caller.may(all) || owns(app) => Ok(app.ids.app_id),
+        Some(app) if records.graph_habits.owned_by_reads_all && all == READ_ALL => {
+            Ok(app.ids.app_id)
+        }
         Some(_) => Err(GraphError::not_allowed()),
     }
 }
@@ -399,11 +406,7 @@ fn check_rules(
 ) -> Result<(), GraphError> {
     let registration = &app.registration;
     if registration.secrets_blocked {
-        return Err(GraphError::new(
-            400,
-            "CredentialTypeNotAllowedAsPerAppPolicy",
-            "Credential type not allowed as per assigned policy.",
-        ));
+        return Err(secrets_are_blocked());
     }
     // Also for the two years of an omitted endDateTime (facts, 1.7).
     let start = secret.start.unwrap_or(now);
@@ -436,6 +439,14 @@ fn check_rules(
     Ok(())
 }
 
+fn secrets_are_blocked() -> GraphError {
+    GraphError::new(
+        400,
+        "CredentialTypeNotAllowedAsPerAppPolicy",
+        "Credential type not allowed as per assigned policy.",
+    )
+}
+
 pub(super) fn show_app(app: &Application, view: View, habits: &GraphHabits) -> Value {
     let credentials: Vec<Value> = app
         .credentials
@@ -455,7 +466,17 @@ pub(super) fn show_app(app: &Application, view: View, habits: &GraphHabits) -> V
         "signInAudience": app.registration.sign_in_audience.name(),
         "passwordCredentials": credentials,
         "keyCredentials": [],
+        "createdDateTime": graph_time(app.created),
         "web": {"redirectUris": app.registration.redirect_uris},
+        "requiredResourceAccess": [{
+            "resourceAppId": "00000003-0000-0000-c000-000000000000",
+            "resourceAccess": app.registration.permissions.iter()
+                .map(|id| json!({"id": id, "type": "Scope"})).collect::<Vec<_>>(),
+        }],
+        "optionalClaims": app.registration.sends_auth_time.then(|| json!({
+            "idToken": [{"name": "auth_time", "source": null, "essential": false, "additionalProperties": []}],
+            "accessToken": [], "saml2Token": [],
+        })),
     })
 }
 

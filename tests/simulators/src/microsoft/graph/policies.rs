@@ -1,5 +1,7 @@
 //! App management policies: the tenant's default one, and one that an app has of its own (docs/beliefs.md, Graph).
 
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use super::error::GraphError;
 use super::{AppKey, Caller, applications, json};
 use crate::microsoft::directory::Directory;
+use crate::microsoft::directory::account::SecretsBlocked;
 
 const READ_POLICIES: [&str; 2] = [
     "Policy.Read.All",
@@ -23,14 +26,16 @@ pub(super) fn of_the_tenant(
     }
     let records = directory.records();
     let tenant = records.app(caller.token.app_id).map(|app| app.tenant_id);
-    let longest = tenant.and_then(|tenant| records.longest_secret(tenant));
+    let tenant = tenant.and_then(|tenant| records.tenants.by_id(tenant));
+    let longest = tenant.and_then(|tenant| tenant.longest_secret);
+    let blocked = tenant.and_then(|tenant| tenant.secrets_blocked.clone());
     Ok(json(json!({
         "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#policies/defaultAppManagementPolicy/$entity",
         "id": "00000000-0000-0000-0000-000000000000",
         "displayName": "Default app management tenant policy",
-        "isEnabled": longest.is_some(),
-        "applicationRestrictions": restrictions(longest),
-        "servicePrincipalRestrictions": restrictions(None),
+        "isEnabled": longest.is_some() || blocked.is_some(),
+        "applicationRestrictions": restrictions(longest, blocked),
+        "servicePrincipalRestrictions": restrictions(None, None),
     })))
 }
 
@@ -45,15 +50,18 @@ pub(super) fn of_the_app(
     }
     let records = directory.records();
     let app_id = applications::find_app(&records, caller, key, &applications::READ_ALL)?;
-    let longest = records
-        .app(app_id)
-        .and_then(|app| app.registration.max_secret_lifetime);
-    let policy = longest.map(|longest| {
+    let registration = records.app(app_id).map(|app| &app.registration);
+    let own = registration.filter(|registration| registration.has_own_policy());
+    let policy = own.map(|own| {
+        let blocked = own.secrets_blocked.then(|| SecretsBlocked {
+            apps_since: None,
+            excepted_callers: BTreeSet::new(),
+        });
         json!({
             "id": "db9d58b5-35f3-4a0c-9d1b-0c9e3a6a1c00",
             "displayName": "Credential management policy",
             "isEnabled": true,
-            "restrictions": restrictions(Some(longest)),
+            "restrictions": restrictions(own.max_secret_lifetime, blocked),
         })
     });
     Ok(json(json!({
@@ -62,7 +70,20 @@ pub(super) fn of_the_app(
     })))
 }
 
-fn restrictions(longest: Option<SignedDuration>) -> Value {
+fn restrictions(longest: Option<SignedDuration>, blocked: Option<SecretsBlocked>) -> Value {
+    let addition = blocked.map(|blocked| {
+        let excepts = !blocked.excepted_callers.is_empty();
+        json!({
+            "restrictionType": "passwordAddition",
+            "state": "enabled",
+            "maxLifetime": null,
+            "restrictForAppsCreatedAfterDateTime": blocked.apps_since,
+            "excludeActors": excepts.then(|| json!({"customSecurityAttributes": [{
+                "@odata.type": "#microsoft.graph.customSecurityAttributeStringValueExemption",
+                "id": "AppPolicy_Exempt", "operator": "equals", "value": "yes",
+            }]})),
+        })
+    });
     let lifetime = longest.map(|longest| {
         json!({
             "restrictionType": "passwordLifetime",
@@ -72,7 +93,7 @@ fn restrictions(longest: Option<SignedDuration>) -> Value {
         })
     });
     json!({
-        "passwordCredentials": lifetime.into_iter().collect::<Vec<_>>(),
+        "passwordCredentials": addition.into_iter().chain(lifetime).collect::<Vec<_>>(),
         "keyCredentials": [],
     })
 }

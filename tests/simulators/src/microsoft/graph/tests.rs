@@ -1,6 +1,7 @@
 mod bulk;
 mod mail;
 mod registering;
+mod shown;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};

@@ -1,0 +1,148 @@
+//! The answer to whoever asked for the check; of a dry run also as lines, for whoever reads it in a terminal.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use shared::events::{Left, Totals};
+use shared::preflight::{Seen, Told};
+
+use crate::call::Check;
+use crate::report::Outcome;
+
+/// An answer has 6 MB (Lambda quotas, "Invocation payload"): of that so many are for what rotations need.
+const PREFLIGHT: usize = 2_500_000;
+
+/// `system` is what all mail depends on: of a dry run alone.
+pub(crate) fn answer(
+    check: &Check,
+    outcomes: &[Outcome],
+    totals: &Totals,
+    left: &Left,
+    system: Option<&[Told]>,
+) -> Value {
+    let told = fitting(outcomes);
+    let secrets = outcomes.iter().zip(&told).map(|(outcome, preflight)| {
+        let failures = outcome.failures.iter();
+        let mut secret = json!({
+            "secret": outcome.secret,
+            "state": outcome.state(),
+            "expires_at": outcome.expires_at,
+            "actions": outcome.actions,
+            "needs": outcome.needs,
+            "half_done": outcome.half_done,
+            "failures": failures.map(|failed| failed.failure.to_string()).collect::<Vec<_>>(),
+        });
+        if let (true, Some(fields)) = (check.dry_run, secret.as_object_mut()) {
+            fields.insert("preflight".to_owned(), json!(preflight));
+        }
+        secret
+    });
+    let named = outcomes.len();
+    let mut answer = json!({
+        "now": check.now,
+        "dry_run": check.dry_run,
+        "part": check.part,
+        "continues_with": (!left.is_empty()).then_some(left),
+        "counts": totals.counts,
+        "left_out": totals.counts.checked.saturating_sub(check.so_far.counts.checked + named),
+        "secrets": secrets.collect::<Vec<_>>(),
+    });
+    if let (Some(system), Some(fields)) = (system, answer.as_object_mut()) {
+        fields.insert("preflight".to_owned(), json!(system));
+        fields.insert("table".to_owned(), json!(table(outcomes, &told, system)));
+    }
+    answer
+}
+
+/// What the answer has of each mailbox; `None` of what does not fit into it.
+fn fitting(outcomes: &[Outcome]) -> Vec<Option<&[Told]>> {
+    let mut room = PREFLIGHT;
+    let fits = |outcome: &Outcome| {
+        let size = serde_json::to_string(&outcome.preflight).map_or(0, |json| json.len());
+        room = room.checked_sub(size)?;
+        Some(())
+    };
+    let fits: Vec<Option<()>> = outcomes.iter().map(fits).collect();
+    let of_each = outcomes.iter().zip(fits);
+    of_each
+        .map(|(outcome, fits)| fits.map(|()| outcome.preflight.as_slice()))
+        .collect()
+}
+
+/// The plan, a line each with what is missing for it below; then what is not visible, and the system.
+fn table(outcomes: &[Outcome], told: &[Option<&[Told]>], system: &[Told]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut not_visible: BTreeMap<(String, &str), (usize, Vec<&str>)> = BTreeMap::new();
+    for (outcome, preflight) in outcomes.iter().zip(told) {
+        lines.push(line(outcome));
+        let Some(preflight) = preflight else {
+            lines.push("    what its rotation needs: not in this answer, which is full".to_owned());
+            continue;
+        };
+        for row in *preflight {
+            match row.seen {
+                Seen::Present => {}
+                Seen::Missing | Seen::NotSeen => lines.extend(row_lines(row)),
+                Seen::NotVisible { permission } => {
+                    let command = row.command.as_deref().unwrap_or_default();
+                    let of_all = not_visible.entry((permission.name(), command)).or_default();
+                    of_all.0 += 1;
+                    if !of_all.1.contains(&row.requirement.as_str()) {
+                        of_all.1.push(&row.requirement);
+                    }
+                }
+            }
+        }
+    }
+    for ((permission, command), (count, what)) in not_visible {
+        let what = what.join(", ");
+        lines.push(format!(
+            "not visible without {permission}: {what} ({count} times)"
+        ));
+        lines.push(format!("        {command}"));
+    }
+    lines.push("the system:".to_owned());
+    lines.extend(system.iter().flat_map(row_lines));
+    lines
+}
+
+fn line(outcome: &Outcome) -> String {
+    let end = outcome.expires_at.map_or_else(
+        || "not known".to_owned(),
+        |end| end.strftime("%Y-%m-%d").to_string(),
+    );
+    let state = serde_json::to_value(outcome.state()).unwrap_or_default();
+    let state = state.as_str().unwrap_or_default().to_owned();
+    let mut words = outcome.actions.clone();
+    words.extend(outcome.half_done.map(|half_done| half_done.to_string()));
+    words.extend(outcome.needs.iter().map(|need| format!("needs {need}")));
+    let failures = outcome.failures.iter();
+    words.extend(failures.map(|failed| failed.failure.to_string()));
+    let words = match words.as_slice() {
+        [] => "nothing to do".to_owned(),
+        words => words.join("; "),
+    };
+    format!("{state:<20} {end:<10} {}: {words}", outcome.secret)
+}
+
+/// What is needed, and below it the command.
+fn row_lines(row: &Told) -> impl Iterator<Item = String> {
+    let state = match row.seen {
+        Seen::Present => "present".to_owned(),
+        Seen::Missing => "MISSING".to_owned(),
+        Seen::NotVisible { permission } => format!("not visible without {}", permission.name()),
+        Seen::NotSeen => "not seen this time".to_owned(),
+    };
+    let at = row.connection.as_ref().map(|id| format!(", at {id}"));
+    let about = row.about.as_ref().map(|about| format!(" ({about})"));
+    let (at, about) = (at.unwrap_or_default(), about.unwrap_or_default());
+    let line = format!(
+        "    {state}: {}{about}{at}: {}",
+        row.requirement, row.meaning
+    );
+    let command = row
+        .command
+        .as_ref()
+        .map(|command| format!("        {command}"));
+    [line].into_iter().chain(command)
+}

@@ -1,0 +1,118 @@
+//! What the documents are tried on: MiniStack, the simulated services beside it, and a checkout.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deployed::{
+    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
+};
+use simulators::left_out;
+use tempfile::TempDir;
+
+use crate::commands::Command;
+use crate::front::serve_front;
+use crate::reader::{Reader, root};
+
+/// The simulated services beside MiniStack, and a checkout after `sam build`.
+pub struct Ground {
+    pub mini_stack: Arc<MiniStack>,
+    pub beside: Arc<Beside>,
+    pub checkout: Checkout,
+    /// What a reader's shell has.
+    pub variables: BTreeMap<String, String>,
+    programs: Programs,
+    /// For what readers make.
+    pub folder: TempDir,
+}
+
+impl Ground {
+    /// Nothing is deployed yet; none where a program is missing.
+    pub async fn or_say(test: &str) -> Option<Self> {
+        let programs = Programs::or_say(test)?;
+        if let Some(missing) = PROGRAMS.iter().find(|program| !is_in_path(program)) {
+            left_out::say(test, missing, "REQUIRE_MINISTACK");
+            return None;
+        }
+        let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
+        let beside = Arc::new(Beside::start(&mini_stack).await);
+        let mut templates = Templates::for_mini_stack()
+            .with_pages_at(&beside.world.callback_url)
+            .with_shopctrl_on_loopback()
+            .with_settings(&beside.settings());
+        // With the schedule, which MiniStack cannot have, its import went out.
+        let import = "Value: !ImportValue {\"Fn::Sub\": \"${SystemStack}-RotationFunctionArn\"}";
+        let imported =
+            format!("Outputs:\n  RotatedBy:\n    Condition: HasBackstop\n    {import}\n");
+        templates.mailbox.replace("Outputs:\n", &imported);
+        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("authority.pem");
+        std::fs::write(&roots, beside.world.authority.pem()).unwrap();
+        let secrets_manager = serve_front(&beside, &mini_stack).await;
+        let mut variables = mini_stack.client_env();
+        let own = [
+            ("HOME", folder.path().display().to_string()),
+            ("PATH", path(&programs)),
+            ("LC_ALL", "C.UTF-8".to_owned()),
+            ("SSL_CERT_FILE", roots.display().to_string()),
+            ("SAM_CLI_TELEMETRY", "0".to_owned()),
+            ("SAM", programs.sam.display().to_string()),
+            ("ENTRA_URL", beside.settings()["ENTRA_URL"].clone()),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager),
+        ];
+        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Some(Self {
+            mini_stack,
+            beside,
+            checkout,
+            variables,
+            programs,
+            folder,
+        })
+    }
+
+    /// A terminal of whoever installs it.
+    pub fn terminal(&self) -> Terminal {
+        Terminal::new(&self.checkout, &self.programs, self.variables.clone())
+    }
+
+    /// Deploys the system as README says it, and gives its outputs.
+    pub async fn deploy(&self) -> stacks::Outputs {
+        let mut readme = Reader::of(README, is_in_readme, self.checkout.path(), &self.variables);
+        readme.at(INSTALLING).runs("sam deploy").await;
+        readme.ends();
+        let terminal = self.terminal();
+        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
+        self.beside.system_is_deployed(&terminal, &outputs).await;
+        outputs
+    }
+}
+
+const README: &str = "README.md";
+const INSTALLING: &str = "Installing it";
+
+/// Whether it is run here.
+pub fn is_in_readme(command: &Command) -> bool {
+    (command.document.as_str(), command.heading.as_str()) == (README, INSTALLING)
+}
+
+/// What the documents take for granted.
+const PROGRAMS: [&str; 5] = ["bash", "curl", "jq", "openssl", "python3"];
+
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Ours stand before the others.
+fn path(programs: &Programs) -> String {
+    let stand_ins = root().join("tests/deployed/tests/documents/programs");
+    let own = [&programs.aws, &programs.sam].map(|program| program.parent().unwrap().to_owned());
+    let inherited = std::env::var_os("PATH").unwrap();
+    let all = [stand_ins]
+        .into_iter()
+        .chain(own)
+        .chain(std::env::split_paths(&inherited));
+    std::env::join_paths(all).unwrap().into_string().unwrap()
+}
