@@ -205,6 +205,32 @@ pub fn was_not_carried_out<E>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
+/// The action in IAM's sentence: "User: … is not authorized to perform: secretsmanager:TagResource on resource: …" (IAM
+/// guide, "Troubleshoot access denied error messages").
+fn denied_action(message: &str) -> Option<&str> {
+    let (_, said) = message.split_once("is not authorized to perform: ")?;
+    let action = said.split_whitespace().next()?;
+    let (service, name) = action.split_once(':')?;
+    let is_word = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    (action.len() <= 64 && is_word(service) && is_word(name)).then_some(action)
+}
+
+/// What a service says where a role may not do something: most of them, STS, and SNS.
+fn is_denied(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDeniedException" | "AccessDenied" | "AuthorizationError"
+    )
+}
+
+/// The next step where that is so, and IAM says what it is.
+fn permission_advice(code: &str, message: &str) -> Option<String> {
+    let action = denied_action(message).filter(|_| is_denied(code))?;
+    Some(format!(
+        "Give the function's role {action} (docs/permissions.md says on what)."
+    ))
+}
+
 /// The next step where the code alone, or AWS's fixed sentence with it, tells it.
 fn advice(code: &str, message: &str) -> Option<&'static str> {
     match code {
@@ -212,7 +238,7 @@ fn advice(code: &str, message: &str) -> Option<&'static str> {
         "AccessDeniedException" if message.contains("KMS") => Some(
             "Give the function's role kms:Decrypt and kms:GenerateDataKey on the secret's key, in its policy or in the key's.",
         ),
-        "AccessDeniedException" => {
+        code if is_denied(code) => {
             Some("Give the function's role this permission (template.yaml has it).")
         }
         "DecryptionFailure" | "EncryptionFailure" => Some(
@@ -310,9 +336,10 @@ fn refused(
         // The SDK has retried already.
         retry: Retry::No,
         status,
-        failure: match advice(code, message) {
-            Some(next_step) => failure.next_step(next_step),
-            None => failure,
+        failure: match (permission_advice(code, message), advice(code, message)) {
+            (Some(next_step), _) => failure.next_step(next_step),
+            (None, Some(next_step)) => failure.next_step(next_step),
+            (None, None) => failure,
         },
     }
 }
@@ -320,6 +347,29 @@ fn refused(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_role_may_not_do_is_named_and_no_word_of_the_answer_but_that() {
+        let said = |action: &str| {
+            let message = format!("User: arn:aws:sts::1:x is not authorized to perform: {action}");
+            let code = "AccessDeniedException";
+            refused("w".to_owned(), Some(400), false, (code, &message)).failure
+        };
+        let failure = said("secretsmanager:TagResource on resource: arn:… because no …");
+        assert_eq!(
+            failure.to_string(),
+            "w (AccessDeniedException). Give the function's role secretsmanager:TagResource \
+             (docs/permissions.md says on what)."
+        );
+        for odd in ["<b>x</b>:y", "x", "", &format!("a:{}", "b".repeat(64))] {
+            let text = said(odd).to_string();
+            assert!(text.contains("this permission (template.yaml"), "{text}");
+        }
+        assert_eq!(
+            permission_advice("ValidationError", "is not authorized to perform: a:B"),
+            None
+        );
+    }
 
     #[test]
     fn each_answer_of_aws_has_advice_of_its_own() {

@@ -2,6 +2,7 @@
 //! the configuration, in both ways that are documented.
 
 use simulators::aws::secrets_manager::{ConfigurationTest, PENDING};
+use simulators::microsoft::directory::application::Audience;
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -51,6 +52,26 @@ async fn all_that_is_wrong_is_told_in_one_message() {
     );
     let secret = scenario.secret();
     assert!(secret.labelled(PENDING).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_mailbox_on_an_app_with_two_places_is_named() {
+    let orders = Scenario::begin().await;
+    orders.beside(&MailboxPlan {
+        name: "support".to_owned(),
+        address: "support@shop.example".to_owned(),
+        shop_id: 13,
+        beside: Some(orders.mailbox.clone()),
+        ..MailboxPlan::default()
+    });
+    orders.change_app(|app| app.sign_in_audience = Audience::AnyAndPersonal);
+    let ended = orders.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationFailed"));
+    let told = orders.details("Rotation Failed").remove(0);
+    assert!(
+        told["what"].as_str().unwrap().contains("shopmail/support"),
+        "{told}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

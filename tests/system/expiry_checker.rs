@@ -1,13 +1,16 @@
 //! The checker: what it starts, what it says, and that it only says so in a dry run.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::credential::Marker;
 use simulators::aws::secrets_manager::{CURRENT, PENDING};
-use simulators::gate::Calls;
+use simulators::gate::{Calls, Fault};
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
+use crate::support::in_process::in_virtual_time;
 use crate::support::scenario::{days, ending_in};
 
 fn named(name: &str, shop_id: i64) -> MailboxPlan {
@@ -273,6 +276,30 @@ async fn a_check_that_continues_goes_on_with_the_tenants_that_are_left_and_the_t
     // 80 days ago the secret was not due yet.
     assert_eq!(secrets[0]["state"], "healthy");
     assert_eq!(done.payload["continues_with"], Value::Null);
+}
+
+#[test]
+fn what_there_is_no_time_for_is_left_to_the_next_part_and_reported_once() {
+    in_virtual_time(|it| async move {
+        let (world, _network) = (&it.world, &it.network);
+        let mailbox = world.add_mailbox(&MailboxPlan::default()).unwrap();
+        // Of a quarter of an hour two minutes are kept for what is begun, and one for the end.
+        let long = Fault::Delay(Duration::from_secs(13 * 60));
+        world
+            .gate
+            .fail(Calls::of("lambda", "Invoke rotation"), long);
+        let done = world.check().await.unwrap();
+        assert_eq!(done.function_error, None, "{}", done.payload);
+        world.settle().await;
+        let continued = world.event_bridge.details("Check Continues");
+        assert_eq!(continued.len(), 1, "{}", done.payload);
+        assert_eq!(continued[0]["part"], 2);
+        let reports = world.event_bridge.details("Fleet Report");
+        assert_eq!(reports.len(), 1);
+        assert_eq!(reports[0]["part"], 2);
+        let rotated = world.event_bridge.details("Client Secret Rotated");
+        assert_eq!(rotated[0]["secret"], mailbox.secret.as_str());
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

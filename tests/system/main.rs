@@ -42,6 +42,7 @@ mod many_values;
 mod model;
 mod odd_answers;
 mod onboarding;
+mod permissions;
 mod policy;
 mod preflight;
 mod preflight_of_mail;

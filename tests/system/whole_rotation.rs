@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::short_hash::short_hash;
+use simulators::microsoft::directory::application::NewSecret;
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -111,6 +112,62 @@ async fn secrets_managers_own_schedule_is_a_backstop_without_the_checker() {
     );
     scenario.settled().await;
     assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotator_with_a_client_secret_of_its_own_signs_in_with_it_and_asks_aws_for_no_token() {
+    let plan = MailboxPlan {
+        document: |document| {
+            document["rotator"]["kind"] = json!("secret");
+            document["rotator"]["secret"] = json!("shopmail-rotator/agency");
+        },
+        ..MailboxPlan::default()
+    };
+    let scenario = Scenario::with(&plan).await;
+    let world = &scenario.world;
+    let rotator = world.rotator().app_id;
+    let (_, value) = world
+        .directory
+        .add_secret(rotator, NewSecret::default())
+        .unwrap();
+    let value = json!({"client_secret": value}).to_string();
+    let store = &world.secrets_manager;
+    store
+        .create("shopmail-rotator/agency", &value, &[])
+        .unwrap();
+    scenario.rotate().await;
+    scenario.assert_whole();
+    assert_ne!(scenario.current_key(), scenario.mailbox.first_key);
+    let asked = world.gate.calls();
+    assert!(asked.iter().all(|call| call.service != "sts"));
+}
+
+/// No further than that: the simulated Entra is the global cloud's, and knows no other one's Graph.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_each_cloud_the_role_may_ask_for_a_token_for_that_clouds_audience() {
+    let (gov, china) = (
+        "api://AzureADTokenExchangeUSGov",
+        "api://AzureADTokenExchangeChina",
+    );
+    let in_cloud = |document| MailboxPlan {
+        document,
+        ..MailboxPlan::default()
+    };
+    let clouds = [
+        (in_cloud(|it| it["cloud"] = json!("us-gov")), gov),
+        (in_cloud(|it| it["cloud"] = json!("us-dod")), gov),
+        (in_cloud(|it| it["cloud"] = json!("china")), china),
+    ];
+    for (plan, audience) in clouds {
+        let scenario = Scenario::with(&plan).await;
+        scenario.rotate().await;
+        assert_eq!(scenario.world.iam.refused(), Vec::<String>::new());
+        let calls = scenario.world.gate.calls();
+        let asked = calls.iter().find(|call| call.service == "sts");
+        let mut form = url::form_urlencoded::parse(&asked.unwrap().body);
+        assert!(form.any(|(_, value)| value == audience), "{audience}");
+        assert_eq!(asked.unwrap().status, Some(200));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,9 +145,9 @@ impl Rotators {
             .await
             .map_err(|error| {
                 let failure = classify("asking AWS for a web identity token", &error).failure;
-                // The operation's own errors, and what IAM says in their place.
+                // The operation's own errors.
                 match failure.code.as_deref() {
-                    Some("OutboundWebIdentityFederationDisabledException" | "AccessDenied") => failure.next_step("Enable outbound identity federation for the account, and give the function's role sts:GetWebIdentityToken."),
+                    Some("OutboundWebIdentityFederationDisabledException") => failure.next_step("Enable outbound identity federation for the account (aws iam enable-outbound-web-identity-federation)."),
                     Some("SessionDurationEscalationException") => failure.next_step("The session of the function's role ends sooner than the token would. A new execution environment has a longer one; if it stays, deploy the function again."),
                     _ => failure,
                 }

@@ -206,7 +206,8 @@ fn own_env(folder: &Path, port: u16, access: Access) -> BTreeMap<&'static str, S
 }
 
 /// Says for which service it is signed, and by whom. Neither MiniStack nor a simulator checks the signature itself.
-pub(crate) fn signed_for(service: &str) -> String {
+#[must_use]
+pub fn signed_for(service: &str) -> String {
     let scope = format!("{ACCOUNT_ID}/20270101/{REGION}/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }

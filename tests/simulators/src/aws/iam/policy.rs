@@ -20,6 +20,7 @@ pub(super) struct Role(Vec<Statement>);
 
 #[derive(Debug)]
 struct Statement {
+    sid: String,
     actions: Vec<String>,
     resources: Vec<String>,
     conditions: Vec<Condition>,
@@ -54,7 +55,7 @@ impl Role {
         for policy in policies {
             let statements_of = policy.pointer("/PolicyDocument/Statement");
             for statement in list(statements_of.unwrap_or(&Value::Null)) {
-                // `Fn::If`, what is so with the condition, what is so without it: it holds here.
+                // The world has what the template's conditions ask for.
                 let statement = statement.pointer("/Fn::If/1").unwrap_or(statement);
                 if statement["Effect"] != "Allow" {
                     return Err(format!("{name}: only Allow is simulated"));
@@ -65,23 +66,59 @@ impl Role {
         Ok(Self(statements))
     }
 
-    /// Whether a statement allows this.
-    pub(super) fn allows(&self, action: &str, resource: &str, context: &Context) -> bool {
-        self.0.iter().any(|statement| {
-            statement.actions.iter().any(|named| named == action)
-                && statement
-                    .resources
-                    .iter()
-                    .any(|named| matches(named, resource))
-                && statement
-                    .conditions
-                    .iter()
-                    .all(|condition| condition.holds(context))
+    /// What allows this: of a statement the action on the resource, and each value of its conditions that is the case.
+    pub(super) fn allowed_by(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Option<Vec<Part<'_>>> {
+        let allows = |statement: &&Statement| {
+            let mut conditions = statement.conditions.iter();
+            conditions.all(|condition| condition.holds(context))
+        };
+        self.0.iter().filter(allows).find_map(|statement| {
+            let mut actions = statement.actions.iter();
+            let mut resources = statement.resources.iter();
+            let action = actions.find(|named| *named == action)?;
+            let on = resources.find(|named| matches(named, resource))?;
+            let conditions = statement.conditions.iter();
+            let values = conditions.flat_map(|condition| {
+                let given = context.get(&condition.key).into_iter().flatten();
+                let named = given.filter_map(|value| condition.named(value));
+                named.map(|named| (condition.key.as_str(), named))
+            });
+            let all = std::iter::once((action.as_str(), on.as_str())).chain(values);
+            Some(all.map(|(of, what)| statement.part(of, what)).collect())
+        })
+    }
+
+    /// All that the role has.
+    pub(super) fn granted(&self) -> impl Iterator<Item = Part<'_>> {
+        self.0.iter().flat_map(|statement| {
+            let actions = statement.actions.iter().flat_map(|action| {
+                let resources = statement.resources.iter();
+                resources.map(|on| statement.part(action, on))
+            });
+            let conditions = statement.conditions.iter();
+            let conditions = conditions.filter(|condition| condition.operator.names_values());
+            let values = conditions.flat_map(|condition| {
+                let values = condition.values.iter();
+                values.map(|value| statement.part(&condition.key, value))
+            });
+            actions.chain(values)
         })
     }
 }
 
+/// A part of a statement: its `Sid`, and an action on a resource, or a condition key with a value.
+pub(super) type Part<'a> = [&'a str; 3];
+
 impl Statement {
+    fn part<'a>(&'a self, of: &'a str, what: &'a str) -> Part<'a> {
+        [&self.sid, of, what]
+    }
+
     fn read(statement: &Value) -> Result<Self, String> {
         let mut conditions = Vec::new();
         let blocks = statement["Condition"].as_object();
@@ -95,7 +132,9 @@ impl Statement {
                 });
             }
         }
+        let sid = statement["Sid"].as_str();
         Ok(Self {
+            sid: sid.ok_or("a statement without a Sid")?.to_owned(),
             actions: texts(&statement["Action"]),
             resources: texts(&statement["Resource"]),
             conditions,
@@ -104,6 +143,17 @@ impl Statement {
 }
 
 impl Operator {
+    /// Whether the values are what may be, each by itself.
+    fn names_values(self) -> bool {
+        match self {
+            Self::StringEquals | Self::StringLike | Self::ForAllValuesStringEquals => true,
+            Self::Null
+            | Self::BoolIfExists
+            | Self::ArnEqualsIfExists
+            | Self::NumericLessThanEquals => false,
+        }
+    }
+
     fn read(name: &str) -> Result<Self, String> {
         Ok(match name {
             "StringEquals" => Self::StringEquals,
@@ -119,6 +169,14 @@ impl Operator {
 }
 
 impl Condition {
+    /// Which of its values this is.
+    fn named(&self, value: &str) -> Option<&str> {
+        let values = self.values.iter();
+        let mut fitting = values.filter(|named| matches(named, value));
+        let named = self.operator.names_values().then(|| fitting.next())?;
+        named.map(String::as_str)
+    }
+
     fn holds(&self, context: &Context) -> bool {
         let given = context.get(&self.key).map_or(&[][..], Vec::as_slice);
         let any = |fits: &dyn Fn(&str, &str) -> bool| {
@@ -192,147 +250,4 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn context(pairs: &[(&str, &[&str])]) -> Context {
-        let pairs = pairs.iter();
-        let owned = pairs.map(|(key, values)| {
-            let values = values.iter().map(|value| (*value).to_owned()).collect();
-            ((*key).to_owned(), values)
-        });
-        owned.collect()
-    }
-
-    const MAILBOX: &str =
-        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shopmail/orders-AbC123";
-    const BUS: &str = "arn:aws:events:eu-west-1:123456789012:event-bus/default";
-    const TAG: &str = "secretsmanager:ResourceTag/shopmail:managed";
-
-    #[test]
-    fn the_checker_moves_awspending_and_no_other_label() {
-        let role = Role::of_the_template("ExpiryCheckerRole").unwrap();
-        let moves = |label: &str| {
-            let context = context(&[
-                (TAG, &["mailbox"]),
-                ("secretsmanager:VersionStage", &[label]),
-            ]);
-            role.allows("secretsmanager:UpdateSecretVersionStage", MAILBOX, &context)
-        };
-        assert!(moves("AWSPENDING"));
-        assert!(!moves("AWSCURRENT") && !moves("proved"));
-        let read = context(&[(TAG, &["mailbox"])]);
-        assert!(!role.allows("secretsmanager:GetSecretValue", MAILBOX, &read));
-    }
-
-    #[test]
-    fn nobody_who_asks_for_a_rotation_changes_its_schedule_or_its_function() {
-        for name in ["ExpiryCheckerRole", "OauthCallbackRole"] {
-            let role = Role::of_the_template(name).unwrap();
-            let asks = |more: &[(&str, &[&str])]| {
-                let more = [&[(TAG, &["mailbox"][..])], more].concat();
-                role.allows("secretsmanager:RotateSecret", MAILBOX, &context(&more))
-            };
-            let rules = "secretsmanager:ModifyRotationRules";
-            let function = "secretsmanager:RotationLambdaARN";
-            assert!(asks(&[]) && asks(&[(rules, &["false"])]));
-            assert!(!asks(&[(rules, &["true"])]));
-            assert!(asks(&[(function, &[&function_arn("rotation")])]));
-            assert!(!asks(&[(function, &[&function_arn("another")])]));
-        }
-    }
-
-    #[test]
-    fn no_function_sends_what_another_one_does_and_none_sends_nothing_named() {
-        let sends = |role: &str, kinds: &[&str]| {
-            let role = Role::of_the_template(role).unwrap();
-            let context = context(&[
-                ("events:source", &["shopmail"]),
-                ("events:detail-type", kinds),
-            ]);
-            role.allows("events:PutEvents", BUS, &context)
-        };
-        assert!(sends(
-            "RotationRole",
-            &["Hand-over Required", "Rotation Failed"]
-        ));
-        assert!(sends("OauthCallbackRole", &["Reveal Refused"]));
-        for with_a_link in [
-            "Hand-over Required",
-            "Authorization Required",
-            "Grant Expiring",
-        ] {
-            assert!(!sends(
-                "OauthCallbackRole",
-                &["Reveal Refused", with_a_link]
-            ));
-            assert!(!sends("ExpiryCheckerRole", &[with_a_link]));
-        }
-        assert!(!sends("RotationRole", &[]));
-    }
-
-    #[test]
-    fn each_event_that_has_a_schema_may_be_sent_by_somebody() {
-        let schemas = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/event-schemas");
-        let roles = ["RotationRole", "ExpiryCheckerRole", "OauthCallbackRole"];
-        let roles = roles.map(|name| Role::of_the_template(name).unwrap());
-        let mut seen = 0;
-        for schema in std::fs::read_dir(schemas).unwrap() {
-            let text = std::fs::read_to_string(schema.unwrap().path()).unwrap();
-            let schema: Value = serde_json::from_str(&text).unwrap();
-            let kind = schema["title"].as_str().unwrap();
-            let sent = context(&[
-                ("events:source", &["shopmail"]),
-                ("events:detail-type", &[kind]),
-            ]);
-            let may = |role: &Role| role.allows("events:PutEvents", BUS, &sent);
-            assert!(roles.iter().any(may), "{kind}");
-            seen += 1;
-        }
-        assert!(seen >= 20, "{seen}");
-    }
-
-    #[test]
-    fn tags_that_say_who_is_told_and_what_is_managed_are_the_administrators() {
-        for name in ["RotationRole", "ExpiryCheckerRole", "OauthCallbackRole"] {
-            let role = Role::of_the_template(name).unwrap();
-            for keys in [
-                &["shopmail:contact"][..],
-                &["shopmail:policy"],
-                &["shopmail:state", "shopmail:managed"],
-                &[],
-            ] {
-                let context = context(&[(TAG, &["mailbox"]), ("aws:TagKeys", keys)]);
-                assert!(
-                    !role.allows("secretsmanager:TagResource", MAILBOX, &context),
-                    "{name} {keys:?}"
-                );
-            }
-            let untag = context(&[(TAG, &["mailbox"]), ("aws:TagKeys", &["shopmail:state"])]);
-            assert!(!role.allows("secretsmanager:UntagResource", MAILBOX, &untag));
-        }
-    }
-
-    #[test]
-    fn the_notifier_mails_as_its_sender_and_asks_of_its_own_topic() {
-        let role = Role::of_the_template("NotifierRole").unwrap();
-        let from = |address: &str| {
-            let context = context(&[("ses:FromAddress", &[address])]);
-            role.allows("ses:SendEmail", "*", &context)
-        };
-        assert!(from(SENDER) && !from("boss@agency.example"));
-        for action in ["sns:Publish", "sns:ListSubscriptionsByTopic"] {
-            assert!(role.allows(action, &Sns::topic(), &Context::new()));
-            let other = format!("{}-of-others", Sns::topic());
-            assert!(!role.allows(action, &other, &Context::new()));
-        }
-        assert!(!role.allows("sns:Subscribe", &Sns::topic(), &Context::new()));
-    }
-
-    #[test]
-    fn a_pattern_takes_any_text_for_its_star() {
-        assert!(matches("a:*", "a:") && matches("a:*", "a:b/c") && matches("*", ""));
-        assert!(matches("x/*/g-*", "x/o/g-A") && !matches("x/*/g-*", "x/o"));
-        assert!(matches("k-??", "k-ab") && !matches("k-??", "k-a"));
-    }
-}
+mod tests;

@@ -1,0 +1,197 @@
+//! The functions' roles, as the templates' deployment has made them, and with something taken away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deployed::MiniStack;
+use deployed::mini_stack::signed_for;
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use simulators::aws::iam::table::Permission;
+use url::form_urlencoded::{Serializer, parse};
+
+/// The functions, with the roles' names in the template and those of their policies.
+const ROLES: [(&str, &str, &str); 4] = [
+    ("rotation", "RotationRole", "rotation"),
+    ("expiry-checker", "ExpiryCheckerRole", "expiry-checker"),
+    ("oauth-callback", "OauthCallbackRole", "oauth-callback"),
+    ("notifier", "NotifierRole", "notifier"),
+];
+
+/// The condition keys of an action that MiniStack 1.5.33 has no value for, so that nothing would be allowed. Each
+/// statement with the action has to have them.
+const NOT_KNOWN: [(&str, &[&str]); 4] = [
+    (
+        "secretsmanager:UpdateSecretVersionStage",
+        &["secretsmanager:VersionStage"],
+    ),
+    ("events:PutEvents", &["events:source", "events:detail-type"]),
+    (
+        "sts:GetWebIdentityToken",
+        &[
+            "sts:IdentityTokenAudience",
+            "sts:DurationSeconds",
+            "sts:SigningAlgorithm",
+        ],
+    ),
+    ("ses:SendEmail", &["ses:FromAddress"]),
+];
+
+pub struct Roles {
+    mini_stack: Arc<MiniStack>,
+    /// By the role's name in the template.
+    policies: BTreeMap<&'static str, Policy>,
+}
+
+struct Policy {
+    role: String,
+    name: &'static str,
+    statements: Vec<Value>,
+}
+
+impl Roles {
+    /// The roles, with what MiniStack does not know of their conditions taken out.
+    pub async fn of(mini_stack: &Arc<MiniStack>) -> Self {
+        let mut roles = Self {
+            mini_stack: Arc::clone(mini_stack),
+            policies: BTreeMap::new(),
+        };
+        for (function, of, name) in ROLES {
+            let role = roles.role_of(function).await;
+            let document = roles.policy(&role, name).await;
+            let mut statements = document["Statement"].as_array().unwrap().clone();
+            for statement in &mut statements {
+                take_out_what_is_not_known(statement);
+            }
+            roles.policies.insert(
+                of,
+                Policy {
+                    role,
+                    name,
+                    statements,
+                },
+            );
+            roles.give_back(of).await;
+        }
+        roles
+    }
+
+    async fn role_of(&self, function: &str) -> String {
+        let url = &self.mini_stack.url;
+        let path = format!("2015-03-31/functions/shopmail-{function}/configuration");
+        let request =
+            Request::get(format!("{url}/{path}")).header(AUTHORIZATION, signed_for("lambda"));
+        let request = request.body(Bytes::new()).unwrap();
+        let answer = self.mini_stack.send(request).await;
+        let configuration: Value = serde_json::from_slice(answer.body()).unwrap();
+        let arn = configuration["Role"].as_str().unwrap();
+        arn.rsplit('/').next().unwrap().to_owned()
+    }
+
+    async fn policy(&self, role: &str, name: &str) -> Value {
+        let asked = [("RoleName", role), ("PolicyName", name)];
+        let answer = self.call("GetRolePolicy", &asked).await;
+        let (_, rest) = answer.split_once("<PolicyDocument>").expect("a policy");
+        let (text, _) = rest.split_once('<').unwrap();
+        // It is encoded as a part of an address (IAM API, *GetRolePolicy*).
+        let (text, _) = parse(text.as_bytes()).next().unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The role as it was.
+    pub async fn give_back(&self, of: &str) {
+        let policy = &self.policies[of];
+        self.put(policy, &policy.statements).await;
+    }
+
+    /// The role without this.
+    pub async fn take_away(&self, permission: &Permission) {
+        let policy = &self.policies[permission.of.as_str()];
+        let is_it = |statement: &&Value| statement["Sid"] == permission.by.as_str();
+        let statement = policy.statements.iter().find(is_it).unwrap();
+        let mut left: Vec<Value> = policy.statements.clone();
+        left.retain(|statement| !is_it(&statement));
+        left.extend(without(statement, permission));
+        self.put(policy, &left).await;
+    }
+
+    async fn put(&self, policy: &Policy, statements: &[Value]) {
+        let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let asked = [
+            ("RoleName", policy.role.as_str()),
+            ("PolicyName", policy.name),
+            ("PolicyDocument", &document),
+        ];
+        self.call("PutRolePolicy", &asked).await;
+    }
+
+    /// An operation of IAM's, as the account's root; it has to succeed.
+    async fn call(&self, action: &str, asked: &[(&str, &str)]) -> String {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("Action", action)
+            .append_pair("Version", "2010-05-08")
+            .extend_pairs(asked);
+        let request = Request::post(format!("{}/", self.mini_stack.url))
+            .header(AUTHORIZATION, signed_for("iam"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form.finish()))
+            .unwrap();
+        let answer = self.mini_stack.send(request).await;
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(answer.status().is_success(), "{action}: {body}");
+        body
+    }
+}
+
+fn take_out_what_is_not_known(statement: &mut Value) {
+    for (action, keys) in NOT_KNOWN {
+        if !texts(&statement["Action"]).contains(&action.to_owned()) {
+            continue;
+        }
+        for key in keys {
+            let conditions = statement["Condition"].as_object_mut().unwrap();
+            let mut found = false;
+            for of_operator in conditions.values_mut() {
+                found |= of_operator.as_object_mut().unwrap().remove(*key).is_some();
+            }
+            conditions.retain(|_, keys| keys.as_object().is_some_and(|keys| !keys.is_empty()));
+            assert!(found, "{statement} has no {key}");
+        }
+    }
+}
+
+/// What is left of the statement: each other action on all of its resources, and this one on the others.
+fn without(statement: &Value, permission: &Permission) -> Vec<Value> {
+    let resources = texts(&statement["Resource"]);
+    let is_it = |resource: &String| {
+        resources.len() == 1 || resource.splitn(6, ':').last() == Some(permission.on.as_str())
+    };
+    assert_eq!(resources.iter().filter(|it| is_it(it)).count(), 1);
+    let actions = texts(&statement["Action"]);
+    assert!(actions.contains(&permission.action), "{statement}");
+    let left = actions.into_iter().map(|action| {
+        let mut resources = resources.clone();
+        if action == permission.action {
+            resources.retain(|resource| !is_it(resource));
+        }
+        (action, resources)
+    });
+    let left = left.filter(|(_, resources)| !resources.is_empty());
+    let left = left.map(|(action, resources)| {
+        let mut left = statement.clone();
+        left.as_object_mut().unwrap().remove("Sid");
+        left["Action"] = json!(action);
+        left["Resource"] = json!(resources);
+        left
+    });
+    left.collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let one = std::slice::from_ref(value);
+    let all = value.as_array().map_or(one, Vec::as_slice);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    all.iter().map(text).collect()
+}
