@@ -422,7 +422,9 @@ async fn of_several_mailboxes_each_has_its_own_rows_and_what_is_not_visible_is_s
         .map(|l| l.as_str().unwrap())
         .collect();
     let said = table.iter().filter(|line| line.contains("Policy.Read.All"));
-    assert_eq!(said.count(), 1, "{table:#?}");
+    let said: Vec<&&str> = said.collect();
+    assert_eq!(said.len(), 1, "{table:#?}");
+    assert!(said[0].ends_with("(mailbox secrets: 2)"), "{table:#?}");
     assert_eq!(
         table.iter().filter(|line| line.contains("MISSING")).count(),
         1

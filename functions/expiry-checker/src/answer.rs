@@ -1,6 +1,6 @@
 //! The answer to whoever asked for the check; of a dry run also as lines, for whoever reads it in a terminal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shared::events::{Left, Totals};
@@ -69,10 +69,17 @@ fn fitting(outcomes: &[Outcome]) -> Vec<Option<&[Told]>> {
         .collect()
 }
 
+/// What one permission would show.
+#[derive(Default)]
+struct Hidden<'a> {
+    what: BTreeSet<&'a str>,
+    of: BTreeSet<&'a str>,
+}
+
 /// The plan, a line each with what is missing for it below; then what is not visible, and the system.
 fn table(outcomes: &[Outcome], told: &[Option<&[Told]>], system: &[Told]) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut not_visible: BTreeMap<(String, &str), (usize, Vec<&str>)> = BTreeMap::new();
+    let mut not_visible: BTreeMap<(String, &str), Hidden<'_>> = BTreeMap::new();
     for (outcome, preflight) in outcomes.iter().zip(told) {
         lines.push(line(outcome));
         let Some(preflight) = preflight else {
@@ -85,19 +92,19 @@ fn table(outcomes: &[Outcome], told: &[Option<&[Told]>], system: &[Told]) -> Vec
                 Seen::Missing | Seen::NotSeen => lines.extend(row_lines(row)),
                 Seen::NotVisible { permission } => {
                     let command = row.command.as_deref().unwrap_or_default();
-                    let of_all = not_visible.entry((permission.name(), command)).or_default();
-                    of_all.0 += 1;
-                    if !of_all.1.contains(&row.requirement.as_str()) {
-                        of_all.1.push(&row.requirement);
-                    }
+                    let hidden = not_visible.entry((permission.name(), command));
+                    let hidden = hidden.or_default();
+                    hidden.what.insert(&row.requirement);
+                    hidden.of.insert(&outcome.secret);
                 }
             }
         }
     }
-    for ((permission, command), (count, what)) in not_visible {
-        let what = what.join(", ");
+    for ((permission, command), Hidden { what, of }) in not_visible {
+        let what: Vec<&str> = what.into_iter().collect();
+        let (what, of) = (what.join(", "), of.len());
         lines.push(format!(
-            "not visible without {permission}: {what} ({count} times)"
+            "not visible without {permission}: {what} (mailbox secrets: {of})"
         ));
         lines.push(format!("        {command}"));
     }

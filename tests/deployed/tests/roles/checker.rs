@@ -80,6 +80,10 @@ impl<'a> Checks<'a> {
             self.without(permission).await;
         }
         self.succeeds().await;
+        let dry_run = json!({"dry_run": true});
+        let looks = async || self.account.invoke("expiry-checker", &dry_run).await;
+        let asks = may("AsksTheNotifier", "lambda:InvokeFunction", "Notifier.Arn");
+        self.account.without(asks, looks).await;
         fresh
     }
 

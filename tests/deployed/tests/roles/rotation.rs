@@ -102,9 +102,9 @@ pub async fn tests_an_app_with_two_places(account: &Account) {
     };
     let personal = account.add_mailbox(&plan).await;
     let directory = &account.world().directory;
-    directory.change(personal.mailbox.app.app_id, |app| {
-        app.sign_in_audience = Audience::AnyAndPersonal;
-    });
+    let app = personal.mailbox.app.app_id;
+    directory.change(app, |app| app.sign_in_audience = Audience::AnyAndPersonal);
+    assert!(directory.delete_secret(app, personal.mailbox.foreign_key));
     let token = personal.begin_rotation().await;
     let sid = "ListsForTheConfigurationTest";
     let list = may(sid, "secretsmanager:ListSecrets", "*");
