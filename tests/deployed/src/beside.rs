@@ -24,10 +24,11 @@ const MINI_STACKS: [&str; 4] = [
     "AWS_ENDPOINT_URL_SNS",
 ];
 /// What the functions have from the template, or from Lambda.
-const TEMPLATES: [&str; 4] = [
+const TEMPLATES: [&str; 5] = [
     "AWS_ACCESS_KEY_ID",
     "CALLBACK_URL",
     "NOTICES_TOPIC",
+    "NOTIFIER_FUNCTION",
     "ROTATION_FUNCTION",
 ];
 

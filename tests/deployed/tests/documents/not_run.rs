@@ -32,7 +32,19 @@ pub fn list() -> Vec<NotRun> {
 
 impl NotRun {
     pub fn names(&self, command: &Command) -> bool {
-        let rest = command.first_line().strip_prefix(self.begins);
+        let rest = without_settings(command.first_line()).strip_prefix(self.begins);
         rest.is_some_and(|rest| rest.is_empty() || self.goes_on && rest.starts_with(' '))
     }
+}
+
+/// A command without the `NAME=value` before it.
+fn without_settings(line: &str) -> &str {
+    let setting = line.split_once(' ').filter(|(word, _)| {
+        let name = word
+            .split_once('=')
+            .filter(|(_, value)| !value.contains('$'));
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        name.is_some_and(|(name, _)| is_name(name))
+    });
+    setting.map_or(line, |(_, rest)| without_settings(rest))
 }
