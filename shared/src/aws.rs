@@ -244,7 +244,7 @@ fn advice(code: &str, message: &str) -> Option<&'static str> {
         "DecryptionFailure" | "EncryptionFailure" => Some(
             "Look at the secret's KMS key: it is disabled, is to be deleted, or may not be used by the function's role.",
         ),
-        "ResourceNotFoundException" => Some("Check that the secret exists and is not deleted."),
+        "ResourceNotFoundException" => Some("Check that it exists and is not deleted."),
         // "You can't perform this operation on the secret because it was marked for deletion."
         "InvalidRequestException" if message.contains("marked for deletion") => Some(
             "The secret is marked for deletion. Restore it (aws secretsmanager restore-secret) if the shop still uses it.",
