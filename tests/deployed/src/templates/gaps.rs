@@ -7,7 +7,7 @@ pub(super) fn alarms_have_no_metric_math(system: &mut Template) {
     system.remove_resource("NoticesLost");
 }
 
-/// "Unrecognized resource types: [AWS::SecretsManager::RotationSchedule]". The simulated Secrets Manager is called as
+/// `Unrecognized resource types: [AWS::SecretsManager::RotationSchedule]`. The simulated Secrets Manager is called as
 /// CloudFormation would call it, by [`crate::Beside::schedule_rotation`].
 pub(super) fn no_rotation_schedules(mailbox: &mut Template) {
     mailbox.remove_resource("BackstopRotation");
