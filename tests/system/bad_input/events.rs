@@ -175,10 +175,7 @@ async fn a_step_with_a_token_that_is_not_pending_or_without_rotation_does_nothin
         let result = scenario.world.invoke("rotation", &event).await.unwrap();
         assert_eq!(result.error_type(), Some("Misconfigured"), "{result:?}");
         let message = result.payload["errorMessage"].as_str().unwrap();
-        assert!(
-            message.contains("Check that the secret exists"),
-            "{message}"
-        );
+        assert!(message.contains("Check that it exists"), "{message}");
         if step != "testSecret" {
             let event = json!({"Step": step, "SecretId": scenario.mailbox.arn, "ClientRequestToken": copied});
             let result = scenario.world.invoke("rotation", &event).await.unwrap();
