@@ -110,8 +110,9 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
     let stands = ["backstop", "leaked_secret_still_valid"];
     open.retain(|trouble| !stands.iter().any(|what| trouble.contains(what)));
-    // And nobody takes away what a stranger has in the second of two places.
-    open.retain(|trouble| !(watch.no_room && trouble.contains("no_room_for_a_client_secret")));
+    // And nobody takes away what a stranger has in the second of two places, or what is not known to be ours.
+    let full = watch.no_room || watch.person_made_stays;
+    open.retain(|trouble| !(full && trouble.contains("no_room_for_a_client_secret")));
     wrong.extend(
         open.into_iter()
             .map(|trouble| format!("never told to be over: {trouble}")),
