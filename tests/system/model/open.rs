@@ -8,7 +8,7 @@ use simulators::world::Mailbox;
 
 use super::schedule::{Deed, Tag};
 use super::watch::Watch;
-use super::{ModelWorld, telling};
+use super::{ModelWorld, standing, telling};
 
 /// What a person hears of, as it begins and as it ends: that they were asked for something is one thing, whether a
 /// rotation waits for it or not.
@@ -110,8 +110,8 @@ pub fn wrong(world: &ModelWorld, mailbox: &Mailbox, watch: &Watch) -> Vec<String
     // Nobody here sets another schedule, nor removes by hand what leaked and is not known to be ours.
     let stands = ["backstop", "leaked_secret_still_valid"];
     open.retain(|trouble| !stands.iter().any(|what| trouble.contains(what)));
-    // And nobody takes away what a stranger has in the second of two places, or what is not known to be ours.
-    let full = watch.no_room || watch.person_made_stays;
+    // And nobody takes away what people made and is not known to be this mailbox's.
+    let full = standing::place_stays_taken(world, mailbox);
     open.retain(|trouble| !(full && trouble.contains("no_room_for_a_client_secret")));
     wrong.extend(
         open.into_iter()

@@ -149,7 +149,6 @@ impl Run {
             wrong: Vec::new(),
         };
         run.watch().no_room = setting.two_places && setting.foreign;
-        run.watch().person_made_stays = setting.two_places && !setting.hints;
         // With the label of the current credential, a rotation has six of twenty.
         run.watch().no_labels = setting.labels_taken > 14;
         run.let_watch();

@@ -223,6 +223,16 @@ pub fn orphans(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
         .collect()
 }
 
+/// Whether beside the current credential there is one that people made.
+pub fn place_stays_taken(world: &ModelWorld, mailbox: &Mailbox) -> bool {
+    let current = current_key(world, mailbox);
+    let credentials = world.directory.credentials(mailbox.app.app_id);
+    credentials.iter().any(|c| {
+        let name = c.display_name.as_deref().unwrap_or_default();
+        Marker::read(name).is_none() && Some(c.key_id) != current
+    })
+}
+
 /// The credential ids on the app registration.
 pub fn keys(world: &ModelWorld, mailbox: &Mailbox) -> Vec<Uuid> {
     let credentials = world.directory.credentials(mailbox.app.app_id);

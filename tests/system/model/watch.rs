@@ -48,8 +48,6 @@ pub struct Watch {
     pub said: BTreeMap<String, Uuid>,
     /// Whether there is no room for another credential until a person makes some.
     pub no_room: bool,
-    /// Whether the second of two places stays a person's: Graph shows no hint by which a client secret of theirs is known.
-    pub person_made_stays: bool,
     /// Whether other labels leave none for a rotation until a person takes them away.
     pub no_labels: bool,
     /// So many undisturbed checks were made since a shop's client secret was due.
