@@ -1,5 +1,5 @@
 //! Removes what carries the marker, and nothing else. It looks until nothing is found any more, more than once: what was
-//! made a moment ago may not be shown yet.
+//! made a moment ago may not be shown yet. What fails is tried again with the next look, and keeps none of the others.
 
 use std::collections::BTreeSet;
 
@@ -39,23 +39,27 @@ pub async fn clean_up(aws: Option<&Aws>, entra: Option<&Entra>, of: &Of, pace: P
 }
 
 async fn secrets(aws: &Aws, of: &Of, pace: Pace, cleaned: &mut CleanedUp) -> Result<(), Failure> {
-    let mut empty = 0;
+    let (mut empty, mut failed) = (0, None);
     let done = pace.until(async || {
         let found = aws.secrets.find(of).await?;
         empty = if found.is_empty() { empty + 1 } else { 0 };
         for secret in found {
             let name = format!("secret {}", secret.name());
-            secret.delete().await?;
-            cleaned.note(name);
+            match secret.delete().await {
+                Ok(()) => cleaned.note(name),
+                Err(failure) => failed = Some(failure),
+            }
         }
         pace.pause().await;
         Ok((empty >= EMPTY_LOOKS).then_some(()))
     });
-    done.await?.ok_or_else(still_found).map(drop)
+    let done = done.await?;
+    done.map(drop)
+        .ok_or_else(|| failed.unwrap_or_else(still_found))
 }
 
 async fn apps(entra: &Entra, of: &Of, pace: Pace, cleaned: &mut CleanedUp) -> Result<(), Failure> {
-    let mut empty = 0;
+    let (mut empty, mut failed) = (0, None);
     // What was deleted shows among what can be restored a moment later, and is to go from there too.
     let mut restorable = BTreeSet::new();
     let done = pace.until(async || {
@@ -64,18 +68,30 @@ async fn apps(entra: &Entra, of: &Of, pace: Pace, cleaned: &mut CleanedUp) -> Re
         empty = if none { empty + 1 } else { 0 };
         for app in found {
             let name = format!("app registration {}", app.name());
-            restorable.insert(entra.delete(app).await?);
-            cleaned.note(name);
+            match entra.delete(app).await {
+                Ok(id) => {
+                    restorable.insert(id);
+                    cleaned.note(name);
+                }
+                Err(failure) => failed = Some(failure),
+            }
         }
         for item in deleted {
             let name = format!("deleted {} for good", item.name());
-            restorable.remove(&entra.purge(item).await?);
-            cleaned.note(name);
+            match entra.purge(item).await {
+                Ok(id) => {
+                    restorable.remove(&id);
+                    cleaned.note(name);
+                }
+                Err(failure) => failed = Some(failure),
+            }
         }
         pace.pause().await;
         Ok((empty >= EMPTY_LOOKS && restorable.is_empty()).then_some(()))
     });
-    done.await?.ok_or_else(still_found).map(drop)
+    let done = done.await?;
+    done.map(drop)
+        .ok_or_else(|| failed.unwrap_or_else(still_found))
 }
 
 fn still_found() -> Failure {

@@ -13,6 +13,7 @@ use shared::ids::MailboxAddress;
 use shared::mailbox_secret::SignInName;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, timeout};
 use url::Url;
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ use super::throw_away::{Audience, ThrowAwayApp};
 use super::{DAY, Entra, refused_with};
 use crate::beliefs;
 use crate::findings::Findings;
+
+/// How long a connection may say nothing.
+const SILENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn probe(
     entra: &Entra,
@@ -164,7 +168,8 @@ async fn way_back(listener: &TcpListener, state: &str) -> Result<SecretString, F
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        if let Some(answer) = read(stream, state).await {
+        // A browser may open a connection that it sends nothing on.
+        if let Ok(Some(answer)) = timeout(SILENCE, read(stream, state)).await {
             return answer;
         }
     }
