@@ -60,7 +60,7 @@ fn import<'a>(
     let name = scenario.mailbox.secret.strip_prefix("shopmail/").unwrap();
     Program::new("import-secret")
         .args(&[name, "--credentials", "credentials.json"])
-        .file("credentials.json", &credentials.to_string())
+        .file("credentials.json", credentials.to_string())
         .in_the_world(scenario, aws)
 }
 
@@ -258,6 +258,7 @@ fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
         ),
         ("Name,Name\na,b\n", "", "line 1: a column is there twice"),
         ("Name,Mailbox\n", "", "no mailbox is listed"),
+        ("\"Name\"x,Mailbox\na,b\n", "", "line 1: ',' expected"),
         (
             "Name,Kontakt\norders,x\n",
             "",
@@ -285,6 +286,34 @@ fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
             .args(&["list.csv"])
             .file("list.csv", list)
             .file("mailbox-defaults", defaults)
+            .run();
+        assert!(
+            !ran.succeeded && ran.told.contains(says),
+            "{says}: {}",
+            ran.told
+        );
+    }
+}
+
+#[test]
+fn a_list_in_another_alphabet_is_said_to_be_so_and_one_of_windows_powershell_is_read() {
+    let test = "a_list_in_another_alphabet_is_said_to_be_so_and_one_of_windows_powershell_is_read";
+    if !python_or_say(test) {
+        return;
+    }
+    let list = "Name,Mailbox,ClientId,ShopId,SecretDescription\n\
+                orders,o@shop.example,8e4b3f52-1d0c-4c54-9f0e-0a7d3f1b2c4d,12,B\u{fc}ro\n";
+    let ansi: Vec<u8> = list.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let utf_16 = "\u{feff}".encode_utf16().chain(list.encode_utf16());
+    let utf_16: Vec<u8> = utf_16.flat_map(u16::to_le_bytes).collect();
+    for (list, says) in [
+        (ansi, "list.csv: is not UTF-8"),
+        (utf_16, "the AWS CLI is not installed"),
+    ] {
+        let ran = Program::new("add-mailboxes")
+            .args(&["list.csv"])
+            .file("list.csv", &list)
+            .file("mailbox-defaults", DEFAULTS)
             .run();
         assert!(
             !ran.succeeded && ran.told.contains(says),

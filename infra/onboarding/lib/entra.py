@@ -14,6 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lib import text
+
 # As shared/src/cloud.rs has them: where apps sign in, and Graph.
 CLOUDS = {
     "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
@@ -86,7 +88,7 @@ def _meaning(error: urllib.error.HTTPError, secret: str) -> str:
 def credentials(client: str, file: Path | None) -> list[Credential]:
     """The app registration's client secrets: as the file has them, or as the Azure CLI says."""
     if file is not None:
-        text = file.read_text(encoding="utf-8-sig")
+        listing = text.read(file)
     else:
         command = ["az", "ad", "app", "credential", "list", "--id", client, "--output", "json"]
         try:
@@ -97,9 +99,9 @@ def credentials(client: str, file: Path | None) -> list[Credential]:
             ) from None
         if ended.returncode != 0:
             raise Refused(f"{' '.join(command)}: {ended.stderr.strip()}")
-        text = ended.stdout
+        listing = ended.stdout
     try:
-        listed = json.loads(text)
+        listed = json.loads(listing)
         if isinstance(listed, dict):  # Graph's answer: the app registration
             listed = _field(listed, "passwordCredentials")
         return [_credential(each) for each in listed]

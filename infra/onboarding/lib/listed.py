@@ -7,6 +7,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import text
 from lib.mailbox import stack_of
 from lib.template import Parameter, problems
 
@@ -30,7 +31,7 @@ def defaults(path: Path) -> dict[str, str]:
     """`Parameter=value`, one a line."""
     values: dict[str, str] = {}
     wrong = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text.read(path).splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -48,15 +49,15 @@ def defaults(path: Path) -> dict[str, str]:
 def lines(path: Path, same: dict[str, str]) -> list[Line]:
     """The list, with what is the same for all. An empty cell takes that; spreadsheets put a mark before the first name,
     and separate by semicolons where the comma is a decimal point."""
-    text = path.read_text(encoding="utf-8-sig")
-    separator = ";" if text.partition("\n")[0].count(";") else ","
-    reader = csv.DictReader(text.splitlines(), delimiter=separator, strict=True)
+    content = text.read(path)
+    separator = ";" if ";" in content.partition("\n")[0] else ","
+    reader = csv.DictReader(content.splitlines(), delimiter=separator, strict=True)
     wrong, listed = [], []
-    header = [name.strip() for name in reader.fieldnames or []]
-    if len(set(header)) != len(header):
-        wrong.append(f"{path}, line 1: a column is there twice")
-    reader.fieldnames = header
     try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        if len(set(header)) != len(header):
+            wrong.append(f"{path}, line 1: a column is there twice")
+        reader.fieldnames = header
         for row in reader:
             number = reader.line_num
             if None in row or None in row.values():
@@ -66,7 +67,7 @@ def lines(path: Path, same: dict[str, str]) -> list[Line]:
             if own:
                 listed.append(Line(number, {**same, **own}))
     except csv.Error as error:
-        wrong.append(f"{path}, line {reader.line_num}: {error}")
+        wrong.append(f"{path}, line {max(reader.line_num, 1)}: {error}")
     if wrong:
         raise Wrong(wrong)
     return listed

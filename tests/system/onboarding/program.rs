@@ -97,8 +97,8 @@ impl<'a> Program<'a> {
     }
 
     /// A file in its folder.
-    pub fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.folder.path().join(name), content).unwrap();
         self
     }
 
