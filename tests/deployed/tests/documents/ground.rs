@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deployed::{
-    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
-};
+use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use simulators::left_out;
 use tempfile::TempDir;
 
@@ -44,7 +42,7 @@ impl Ground {
         let imported =
             format!("Outputs:\n  RotatedBy:\n    Condition: HasBackstop\n    {import}\n");
         templates.mailbox.replace("Outputs:\n", &imported);
-        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        let checkout = Checkout::new(&templates);
         let folder = tempfile::tempdir().unwrap();
         let roots = folder.path().join("authority.pem");
         std::fs::write(&roots, beside.world.authority.pem()).unwrap();

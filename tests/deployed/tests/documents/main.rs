@@ -24,7 +24,7 @@ mod shell;
 mod system;
 
 use commands::{Command, of_all};
-use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal};
+use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal};
 use ground::Ground;
 use part::Part;
 use reader::root;
@@ -79,7 +79,7 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
         return;
     };
     let mini_stack = MiniStack::start(&programs, Access::Open).await;
-    let checkout = Checkout::new(&Templates::for_mini_stack(), &Functions::built().unwrap());
+    let checkout = Checkout::new(&Templates::for_mini_stack());
     let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
     let list = not_run::list();
     let commands = of_all(&root()).unwrap().into_iter();

@@ -70,10 +70,9 @@ impl Administrator<'_> {
         let shops = self
             .runs("Several shops in one document", ".connections +=")
             .await;
-        assert_eq!(
-            shops.split_whitespace().collect::<String>(),
-            "[\"AWSCURRENT\"]"
-        );
+        for label in ["AWSCURRENT", "key-"] {
+            assert!(shops.contains(label), "{shops}");
+        }
     }
 
     async fn mails_contacts_and_upgrades(&mut self) {
