@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use simulators::binaries;
 use tempfile::TempDir;
 
-use crate::functions::Functions;
 use crate::templates::Templates;
 
 /// What is not a part of it, or is put there changed.
@@ -22,7 +22,7 @@ impl Checkout {
     /// # Panics
     /// When it cannot be made, or the templates are not as they were when this was written.
     #[must_use]
-    pub fn new(templates: &Templates, functions: &Functions) -> Self {
+    pub fn new(templates: &Templates) -> Self {
         let checkout = Self(tempfile::tempdir().expect("a folder"));
         let folder = checkout.path();
         link_all(&repository(), folder, &OWN);
@@ -35,16 +35,16 @@ impl Checkout {
         fs::create_dir(&infra).expect("a folder");
         link_all(&repository().join("infra"), &infra, &["mailbox.yaml"]);
         fs::write(infra.join("mailbox.yaml"), templates.mailbox.text()).expect("a template");
-        checkout.build(templates, functions);
+        checkout.build(templates);
         checkout
     }
 
-    fn build(&self, templates: &Templates, functions: &Functions) {
+    fn build(&self, templates: &Templates) {
         let build = self.path().join(".aws-sam/build");
         fs::create_dir_all(&build).expect("a folder");
         let mut system = templates.system.clone();
-        for (name, binary) in functions.iter() {
-            let code = build.join(name);
+        for (name, binary) in binaries::that_ship().expect("the functions") {
+            let code = build.join(&name);
             fs::create_dir(&code).expect("a folder");
             fs::copy(binary, code.join("bootstrap")).expect("a binary");
             let metadata = format!("      BuildProperties: {{Binary: {name}}}\n    Properties:\n");

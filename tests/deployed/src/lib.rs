@@ -4,7 +4,7 @@
 //! ```ignore
 //! let Some(programs) = Programs::or_say("the_name_of_the_test") else { return };
 //! let mini_stack = MiniStack::start(&programs, Access::Open).await;
-//! let checkout = Checkout::new(&Templates::for_mini_stack(), &Functions::built()?);
+//! let checkout = Checkout::new(&Templates::for_mini_stack());
 //! let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
 //! let outputs = stacks::deploy_system(&terminal, &[("NotifyEmail", "it@shop.example")]).await;
 //! ```
@@ -22,7 +22,6 @@
 
 pub mod beside;
 pub mod checkout;
-pub mod functions;
 pub mod lambda;
 pub mod mini_stack;
 mod pages;
@@ -35,7 +34,6 @@ pub mod until;
 
 pub use beside::Beside;
 pub use checkout::Checkout;
-pub use functions::Functions;
 pub use mini_stack::{Access, MiniStack};
 pub use programs::Programs;
 pub use templates::{Template, Templates};

@@ -10,7 +10,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal, secrets};
+use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal, secrets};
 use serde_json::Value;
 
 const DEFAULTS: &str = "\
@@ -68,7 +68,7 @@ async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_
         return;
     };
     let mini_stack = MiniStack::start(&programs, Access::Open).await;
-    let checkout = Checkout::new(&Templates::for_mini_stack(), &Functions::built().unwrap());
+    let checkout = Checkout::new(&Templates::for_mini_stack());
     std::fs::write(checkout.path().join("mailbox-defaults"), DEFAULTS).unwrap();
     std::fs::write(checkout.path().join("list.csv"), LIST).unwrap();
     let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use deployed::lambda::Deployed;
-use deployed::{Access, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks};
+use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use serde_json::{Value, json};
 use shared::mailbox_secret::MailboxSecret;
 use simulators::tls_authority::TlsAuthority;
@@ -27,8 +27,7 @@ impl Site {
     async fn start_or_say(test: &str) -> Option<Self> {
         let programs = Programs::or_say(test)?;
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
-        let functions = Functions::built().unwrap();
-        let checkout = Checkout::new(&Templates::for_mini_stack(), &functions);
+        let checkout = Checkout::new(&Templates::for_mini_stack());
         Some(Self {
             terminal: Terminal::new(&checkout, &programs, mini_stack.client_env()),
             mini_stack,

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use deployed::lambda::Deployed;
-use deployed::{
-    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
-};
+use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use serde_json::{Value, json};
 use simulators::aws::iam::table::{Permission, Row, of_roles};
 use simulators::world::World;
@@ -46,7 +44,7 @@ impl Account {
         let templates = Templates::for_mini_stack()
             .with_pages_at(&beside.world.callback_url)
             .with_settings(&settings);
-        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        let checkout = Checkout::new(&templates);
         let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
         terminal
             .run("aws sesv2 create-email-identity --email-identity agency.example")

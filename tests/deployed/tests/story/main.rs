@@ -18,9 +18,7 @@ use std::time::Instant;
 
 use deployed::stacks::Outputs;
 use deployed::until::until;
-use deployed::{
-    Access, Beside, Checkout, Functions, MiniStack, Programs, Templates, Terminal, stacks,
-};
+use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
@@ -54,7 +52,7 @@ impl Story {
             .with_pages_at(&beside.world.callback_url)
             .with_shopctrl_on_loopback()
             .with_settings(&beside.settings());
-        let checkout = Checkout::new(&templates, &Functions::built().unwrap());
+        let checkout = Checkout::new(&templates);
         let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
         let terminal = terminal.with(
             "AWS_ENDPOINT_URL_SECRETS_MANAGER",

@@ -4,8 +4,6 @@
 //! serviceprincipal-post-approleassignments, application-post-federatedidentitycredentials,
 //! directory-deleteditems-list, directory-deleteditems-delete).
 
-use std::collections::BTreeSet;
-
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -18,9 +16,9 @@ use super::applications::{
 use super::error::GraphError;
 use super::paging::{collection, page};
 use super::{AppKey, Caller, json};
-use crate::microsoft::directory::Directory;
-use crate::microsoft::directory::application::{Application, Audience, NewSecret, Registration};
+use crate::microsoft::directory::application::{Audience, NewSecret, Registration};
 use crate::microsoft::directory::replication::View;
+use crate::microsoft::directory::{Directory, Records};
 
 /// Microsoft Graph's own service principal, whose client id is the same everywhere.
 pub(super) const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
@@ -276,18 +274,12 @@ pub(super) fn list_deleted(
     }
     let records = directory.records();
     let tenant = caller.tenant(&records);
-    let all: BTreeSet<Uuid> = match of {
-        Deleted::Applications => records.deleted_applications.iter(),
-        Deleted::Principals => records.deleted_principals.iter(),
-    }
-    .map(|app| app.ids.app_id)
-    .collect();
-    let gone = records.deleted_applications.iter();
-    let mut gone: Vec<&Application> = gone.chain(&records.deleted_principals).collect();
-    gone.retain(|app| Some(app.tenant_id) == tenant && all.contains(&app.ids.app_id));
-    gone.sort_by_key(|app| app.ids.app_id);
-    gone.dedup_by_key(|app| app.ids.app_id);
-    let shown = gone.into_iter().map(|app| {
+    let gone = match of {
+        Deleted::Applications => &records.deleted_applications,
+        Deleted::Principals => &records.deleted_principals,
+    };
+    let gone = gone.iter().filter(|app| Some(app.tenant_id) == tenant);
+    let shown = gone.map(|app| {
         let id = match of {
             Deleted::Applications => app.ids.object_id,
             Deleted::Principals => app.ids.service_principal_id,
@@ -311,19 +303,14 @@ pub(super) fn purge(
     }
     let wanted = Uuid::try_parse(id).unwrap_or_default();
     let mut records = directory.records();
-    let count = records.deleted_applications.len() + records.deleted_principals.len();
-    let (apps, principals) = (
-        |app: &Application| app.ids.object_id,
-        |app: &Application| app.ids.service_principal_id,
-    );
-    records
-        .deleted_applications
-        .retain(|app| apps(app) != wanted);
-    records
-        .deleted_principals
-        .retain(|app| principals(app) != wanted);
-    let left = records.deleted_applications.len() + records.deleted_principals.len();
-    match left < count {
+    let gone =
+        |records: &Records| records.deleted_applications.len() + records.deleted_principals.len();
+    let before = gone(&records);
+    let applications = &mut records.deleted_applications;
+    applications.retain(|app| app.ids.object_id != wanted);
+    let principals = &mut records.deleted_principals;
+    principals.retain(|app| app.ids.service_principal_id != wanted);
+    match gone(&records) < before {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(GraphError::not_found(id)),
     }
