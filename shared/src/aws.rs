@@ -216,7 +216,8 @@ fn denied_action(message: &str) -> Option<&str> {
 }
 
 /// What a service says where a role may not do something: most of them, STS, and SNS.
-fn is_denied(code: &str) -> bool {
+#[must_use]
+pub fn is_denied(code: &str) -> bool {
     matches!(
         code,
         "AccessDeniedException" | "AccessDenied" | "AuthorizationError"

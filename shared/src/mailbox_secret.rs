@@ -366,6 +366,12 @@ impl MailboxSecret {
             .iter()
             .any(|connection| connection.delivery == Delivery::Attended)
     }
+
+    /// Whether somebody signs in on our pages: for a grant, or to hand over.
+    #[must_use]
+    pub fn has_sign_ins(&self) -> bool {
+        !self.probed_mailboxes().is_empty() || self.has_attended()
+    }
 }
 
 fn invalid(problem: &str) -> Failure {

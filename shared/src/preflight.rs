@@ -86,12 +86,6 @@ pub enum Permission {
     /// The same.
     #[serde(rename = "Policy.Read.All")]
     PolicyRead,
-    /// The same.
-    #[serde(rename = "DelegatedPermissionGrant.Read.All")]
-    DelegatedPermissionGrantRead,
-    /// The same.
-    #[serde(rename = "CustomSecAttributeAssignment.Read.All")]
-    CustomSecAttributeAssignmentRead,
     /// The notifier's, on its topic.
     #[serde(rename = "sns:ListSubscriptionsByTopic")]
     ListSubscriptions,
@@ -257,10 +251,15 @@ impl Row {
     /// The drift that it is.
     #[must_use]
     pub fn drift(&self) -> Option<Drift> {
-        let missing = self.seen == Seen::Missing;
-        let what = self.requirement.drift().filter(|_| missing)?;
+        self.drift_if_missing()
+            .filter(|_| self.seen == Seen::Missing)
+    }
+
+    /// The drift that it is where it is missing.
+    #[must_use]
+    pub fn drift_if_missing(&self) -> Option<Drift> {
         Some(Drift {
-            what,
+            what: self.requirement.drift()?,
             connection: self.connection.clone(),
         })
     }

@@ -297,8 +297,7 @@ async fn what_needs_a_permission_to_be_seen_is_never_missing_without_it() {
     assert_eq!(seen(&json!("missing")).await, one);
     // The fleet's way out: whom the policy excepts is not for everybody to see.
     blocked(&[scenario.world.rotator().service_principal_id]);
-    let attributes = not_visible("CustomSecAttributeAssignment.Read.All");
-    assert_eq!(seen(&attributes).await, one);
+    assert_eq!(seen(&json!("not_seen")).await, one);
     for _ in 0..4 {
         scenario.check().await;
         six_hours_later(&scenario);
@@ -324,6 +323,71 @@ async fn what_does_not_answer_is_not_seen_and_no_drift() {
     scenario.world.gate.heal();
     scenario.check().await;
     assert_eq!(scenario.told().get("Mailbox Recovered"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_is_not_over_while_nobody_can_see_it_and_is_told_once() {
+    let scenario = at_rest(&ending_in(200)).await;
+    let rotator = scenario.world.rotator().app_id;
+    let permit = |roles: &[&str]| {
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        scenario
+            .world
+            .directory
+            .change(rotator, |app| app.app_roles = roles);
+    };
+    let block = |blocked: bool| {
+        let directory = &scenario.world.directory;
+        directory.change_tenant(scenario.world.tenant(), |tenant| {
+            tenant.secrets_blocked =
+                blocked.then(
+                    || simulators::microsoft::directory::account::SecretsBlocked {
+                        apps_since: None,
+                        excepted_callers: [].into(),
+                    },
+                );
+        });
+    };
+    let some_checks = async || {
+        for _ in 0..6 {
+            scenario.check().await;
+            six_hours_later(&scenario);
+        }
+    };
+    let owned_by = "Application.ReadWrite.OwnedBy";
+    let seeing = [owned_by, "Policy.Read.All", "Application.Read.All"];
+    permit(&seeing);
+    block(true);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Drift Found"), Some(&1));
+    permit(&[owned_by]);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Mailbox Recovered"), None);
+    permit(&seeing);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Drift Found"), Some(&1));
+    block(false);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Mailbox Recovered"), Some(&1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_signs_in_no_redirect_uri_is_missed() {
+    let mut plan = ending_in(200);
+    plan.document = |document| {
+        for connection in document["connections"].as_array_mut().unwrap() {
+            connection["proof"] = "shopctrl".into();
+        }
+    };
+    let scenario = at_rest(&plan).await;
+    scenario.change_app(|app| app.redirect_uris.clear());
+    let rows = rows(&dry_run(&scenario).await);
+    assert_eq!(that_are(&rows, &json!("missing")), codes(&[]), "{rows:?}");
+    for _ in 0..3 {
+        scenario.check().await;
+        six_hours_later(&scenario);
+    }
+    assert_eq!(scenario.told().get("Drift Found"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

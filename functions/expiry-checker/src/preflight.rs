@@ -2,16 +2,20 @@
 //! those of the system, which the notifier sees.
 
 use jiff::Timestamp;
+use shared::aws::is_denied;
 use shared::mailbox_secret::Rotator;
 use shared::preflight::commands::{MailboxNames, SystemNames};
 use shared::preflight::{Permission, Requirement, Row, Seen, SystemRequirement, Told};
 use shared::rotation::inspection::Facts;
+use tokio::time::{Duration, timeout};
 use tracing::warn;
 
 use crate::clients::Clients;
 use crate::plan::found::Found;
 use crate::plan::{backstop, needs};
 
+/// So long the answer of a dry run waits for the notifier, whatever slots the account has.
+const SYSTEM: Duration = Duration::from_secs(20);
 /// The tag that CloudFormation gives what it makes.
 const STACK: &str = "aws:cloudformation:stack-name";
 
@@ -21,6 +25,7 @@ pub(crate) fn of_mailbox(clients: &Clients, found: &Found, now: Timestamp) -> Ve
         return Vec::new();
     };
     let names = MailboxNames {
+        cloud: facts.of.cloud,
         tenant: &facts.of.tenant_id,
         client_id: &facts.client_id,
         rotator: match &facts.of.rotator {
@@ -49,7 +54,9 @@ fn of_secret(found: &Found, facts: &Facts, now: Timestamp) -> Vec<Row> {
         row.about(grant.mailbox.as_str().to_owned())
     });
     let backstop = match (facts.start, secret.next_rotation) {
-        (Some(_), Some(_)) if secret.rotation_enabled => {
+        (Some(_), Some(next))
+            if secret.rotation_enabled && next > now && secret.versions.in_progress().is_none() =>
+        {
             seen(backstop::misplaced(found, facts, now).is_none())
         }
         _ => Seen::NotSeen,
@@ -92,13 +99,15 @@ pub(crate) async fn of_system(clients: &Clients) -> Vec<Told> {
     let Some(notifier) = &clients.notifier else {
         return not_seen(not_allowed);
     };
-    match notifier.preflight().await {
-        Ok(preflight) => preflight.rows,
-        Err(failure) if failure.code.as_deref() == Some("AccessDeniedException") => {
-            not_seen(not_allowed)
-        }
-        Err(failure) => {
+    match timeout(SYSTEM, notifier.preflight()).await {
+        Ok(Ok(preflight)) => preflight.rows,
+        Ok(Err(failure)) if failure.code.as_deref().is_some_and(is_denied) => not_seen(not_allowed),
+        Ok(Err(failure)) => {
             warn!(%failure, "what all mail depends on could not be seen");
+            not_seen(Seen::NotSeen)
+        }
+        Err(_) => {
+            warn!("what all mail depends on could not be seen in time");
             not_seen(Seen::NotSeen)
         }
     }

@@ -5,7 +5,7 @@ use shared::drift::Drift;
 use shared::events::{FleetEntry, FleetState, Looked, MailFlow, Totals};
 use shared::failure::{Failure, Kind};
 use shared::half_done::HalfDone;
-use shared::preflight::Told;
+use shared::preflight::{Seen, Told};
 
 use crate::call::Check;
 use crate::news::News;
@@ -61,6 +61,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether an answer that is full does without it rather than without another one.
+    fn is_plain(&self) -> bool {
+        let missing = |row: &Told| row.seen == Seen::Missing;
+        self.failures.is_empty() && self.needs.is_empty() && !self.preflight.iter().any(missing)
+    }
+
     pub(crate) fn replica(secret: String) -> Self {
         Self {
             secret,
@@ -249,6 +255,7 @@ impl Tally {
             totals.add(outcome.looked(), check.now);
         }
         outcomes.extend(healthy);
+        outcomes.sort_by_key(Outcome::is_plain);
         outcomes.truncate(ANSWERED);
         outcomes.sort_by(|one, other| one.secret.cmp(&other.secret));
         (outcomes, totals)

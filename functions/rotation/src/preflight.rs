@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use shared::credential::{Credential, IssuedBy};
 use shared::entra::sign_in::connection_scope;
 use shared::entra::token::ApplicationPermissions;
@@ -44,7 +45,8 @@ pub(crate) enum Right {
     OwnApps,
     /// To none.
     None,
-    /// Its token does not tell: a role in the directory, or one for a single app, is no application permission.
+    /// Its token does not tell: a role in the directory, or one for a single app, is no application permission, and may
+    /// let it do more than these do.
     NotTold,
 }
 
@@ -52,8 +54,9 @@ pub(crate) enum Right {
 pub(crate) fn right(may: Option<&ApplicationPermissions>, denied: bool) -> Right {
     match may {
         Some(may) if may.any(&WRITE_ALL) => Right::AllApps,
+        Some(may) if may.has_directory_role() => Right::NotTold,
         Some(may) if may.any(&[WRITE_OWN]) => Right::OwnApps,
-        Some(may) if !may.has_directory_role() && (denied || may.any(&READ_ALL)) => Right::None,
+        Some(may) if denied || may.any(&READ_ALL) => Right::None,
         Some(_) | None => Right::NotTold,
     }
 }
@@ -83,6 +86,10 @@ pub(crate) struct Registered<'a> {
     pub(crate) keys: &'a [KeyId],
     /// The one that its document names.
     pub(crate) current: Option<KeyId>,
+    /// Entra's clock.
+    pub(crate) now: Option<Timestamp>,
+    /// How long what was replaced is kept at least.
+    pub(crate) quarantine: SignedDuration,
 }
 
 /// What the rotator may do there.
@@ -112,24 +119,29 @@ pub(crate) fn redirect_uri(clients: &Clients) -> String {
     format!("{}/callback", clients.settings.callback_url.as_str())
 }
 
-/// What the list of app registrations shows, at each look.
-pub(crate) fn at_each_look(registered: &Registered<'_>, redirect_uri: &str) -> Vec<Row> {
-    let has = registered.application.has_redirect_uri(redirect_uri);
-    let redirect = Row::new(Requirement::RedirectUri, seen(has)).about(redirect_uri.to_owned());
-    let room = Row::new(Requirement::RoomForSecret, seen(Some(has_room(registered))));
-    vec![room, redirect]
+/// What the list of app registrations shows, at each look. Without `redirect_uri` nobody signs in.
+pub(crate) fn at_each_look(registered: &Registered<'_>, redirect_uri: Option<&str>) -> Vec<Row> {
+    let redirect = redirect_uri.map(|uri| {
+        let has = registered.application.has_redirect_uri(uri);
+        Row::new(Requirement::RedirectUri, seen(has)).about(uri.to_owned())
+    });
+    let room = Row::new(Requirement::RoomForSecret, seen(has_room(registered)));
+    [room].into_iter().chain(redirect).collect()
 }
 
-/// What a rotation does not clear away itself: the current one, and those that are not this secret's.
-fn has_room(registered: &Registered<'_>) -> bool {
+/// Whether what stays leaves a place: the current one, those that are not this secret's, and what was replaced and is
+/// kept. `None` where Entra does not say how many there may be.
+fn has_room(registered: &Registered<'_>) -> Option<bool> {
     let Registered {
         application,
         arn,
         keys,
         current,
+        ..
     } = registered;
+    application.audience.as_ref()?;
     let Some(most) = application.most_credentials() else {
-        return true;
+        return Some(true);
     };
     let ours = |credential: &Credential| {
         let marker = credential.marker();
@@ -137,9 +149,28 @@ fn has_room(registered: &Registered<'_>) -> bool {
             || marker.is_some_and(|marker| marker.issued_by(arn) != IssuedBy::Another)
     };
     let is_current = |credential: &Credential| Some(credential.key_id) == *current;
-    let stay = application.credentials.iter();
-    let stay = stay.filter(|credential| is_current(credential) || !ours(credential));
-    stay.count() < most
+    let stays = |credential: &&Credential| {
+        is_current(credential) || !ours(credential) || is_kept(registered, credential)
+    };
+    Some(application.credentials.iter().filter(stays).count() < most)
+}
+
+/// Whether a credential that a person made, and that was replaced, is kept past the next renewal: it was not removed when
+/// its time came, so it is not known for certain to be ours (`superseded.rs`).
+fn is_kept(registered: &Registered<'_>, credential: &Credential) -> bool {
+    let current = registered
+        .current
+        .and_then(|key_id| registered.application.credential(key_id));
+    let of_current = current.and_then(|current| current.start.zip(current.end));
+    let Some(((start, end), now)) = of_current.zip(registered.now) else {
+        return false;
+    };
+    let life = end.duration_since(start);
+    // A freeze holds a removal up, for weeks at most.
+    let patience = (registered.quarantine + SignedDuration::from_hours(48)).max(life / 4);
+    let earliest_renewal = end.checked_sub(life / 3).unwrap_or(end);
+    let ends_in_time = credential.end.is_some_and(|end| end < earliest_renewal);
+    credential.marker().is_none() && now.duration_since(start) > patience && !ends_in_time
 }
 
 fn seen(has: Option<bool>) -> Seen {
@@ -171,7 +202,8 @@ pub(crate) fn allowed(
     let Some(restrictions) = policies.restrictions(client_id, application) else {
         // An app's own policy is read with this, too.
         let permission = Permission::ApplicationRead;
-        return unknown(match may.is_some_and(|may| may.any(&READ_ALL)) {
+        let may = may.is_some_and(|may| may.any(&READ_ALL));
+        return unknown(match may || !policies.answered() {
             true => Seen::NotSeen,
             false => Seen::NotVisible { permission },
         });
@@ -183,10 +215,8 @@ pub(crate) fn allowed(
             .map(|one| one.excepts_callers);
         match excepting.next() {
             None => Seen::Present,
-            // Whether the rotator is one of them, its custom security attributes say.
-            Some(true) if excepting.all(|excepts| excepts) => Seen::NotVisible {
-                permission: Permission::CustomSecAttributeAssignmentRead,
-            },
+            // Whether the rotator is one of them, its custom security attributes say, which are not read.
+            Some(true) if excepting.all(|excepts| excepts) => Seen::NotSeen,
             Some(_) => Seen::Missing,
         }
     };
@@ -226,11 +256,8 @@ pub(crate) fn of_people(
         };
         let seen = match listed.map(lists) {
             _ if granted => Seen::Present,
-            Some(true) => Seen::NotVisible {
-                permission: Permission::DelegatedPermissionGrantRead,
-            },
             Some(false) => Seen::Missing,
-            None => Seen::NotSeen,
+            Some(true) | None => Seen::NotSeen,
         };
         Row::new(Requirement::DelegatedPermission, seen)
             .about(name.to_owned())
@@ -312,6 +339,7 @@ mod tests {
             // A role for this one app is in no token.
             (&["Mail.Send"], &[], false, Right::NotTold),
             (&["Application.Read.All"], &[admin], false, Right::NotTold),
+            (&[WRITE_OWN], &[admin], false, Right::NotTold),
         ] {
             assert_eq!(
                 right(Some(&may(roles, wids)), denied),
@@ -352,7 +380,10 @@ mod tests {
                 arn: ARN,
                 keys: &keys,
                 current: Some(key(1)),
+                now: Some(at("2026-11-23T00:00:00Z")),
+                quarantine: SignedDuration::from_hours(7 * 24),
             })
+            .unwrap()
         };
         let (current, foreign) = (credential(1, None), credential(2, None));
         let lost = credential(3, ours);
@@ -362,5 +393,52 @@ mod tests {
         assert!(room(vec![current.clone(), foreign.clone()], &[1, 2], true));
         assert!(room(vec![current.clone(), lost], &[1], true));
         assert!(room(vec![current, foreign], &[1], false));
+    }
+
+    #[test]
+    fn what_a_person_made_takes_a_place_once_nobody_removed_it_in_time() {
+        let room = |current: &str, replaced_ends: &str, marker: Option<String>| {
+            let mut current_one = credential(1, None);
+            current_one.start = Some(at(current));
+            current_one.end = Some(at(current) + SignedDuration::from_hours(180 * 24));
+            let mut replaced = credential(2, marker);
+            replaced.end = Some(at(replaced_ends));
+            has_room(&Registered {
+                application: &Application {
+                    credentials: vec![current_one.clone(), replaced.clone()],
+                    audience: Some("PersonalMicrosoftAccount".to_owned()),
+                    ..Application::default()
+                },
+                arn: ARN,
+                keys: &[current_one.key_id, replaced.key_id],
+                current: Some(current_one.key_id),
+                now: Some(at("2026-11-23T00:00:00Z")),
+                quarantine: SignedDuration::from_hours(7 * 24),
+            })
+        };
+        let (young, old) = ("2026-11-01T00:00:00Z", "2026-09-01T00:00:00Z");
+        let (late, soon) = ("2028-06-01T00:00:00Z", "2026-12-05T00:00:00Z");
+        assert_eq!(room(old, late, None), Some(false));
+        assert_eq!(room(young, late, None), Some(true));
+        assert_eq!(room(old, soon, None), Some(true));
+        let ours = Some(Marker::new(ARN, "t").display_name(""));
+        assert_eq!(room(old, late, ours), Some(true));
+    }
+
+    #[test]
+    fn how_many_there_may_be_is_not_guessed() {
+        let registered = Registered {
+            application: &Application::default(),
+            arn: ARN,
+            keys: &[],
+            current: None,
+            now: None,
+            quarantine: SignedDuration::ZERO,
+        };
+        assert_eq!(has_room(&registered), None);
+    }
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
     }
 }

@@ -87,6 +87,12 @@ impl Policies {
         self.of_apps.extend(others.of_apps);
     }
 
+    /// Whether the tenant's could be read.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.of_tenant.is_some()
+    }
+
     /// What holds for an app registration; `None` where that could not be seen. A policy of its own takes the place of
     /// the tenant's (graph-docs, resources/appmanagementpolicy.md).
     #[must_use]

@@ -3,6 +3,7 @@
 //! permissions do not suffice. Where no command exists, or none leaves the rest as it is: the way in the portal.
 
 use super::{Permission, Requirement, Row, Seen, SystemRequirement};
+use crate::cloud::Cloud;
 use crate::ids::DirectoryId;
 
 /// Microsoft Graph's own application, the same in each tenant.
@@ -11,6 +12,8 @@ const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 /// By what the things of a mailbox are named.
 #[derive(Debug, Clone, Copy)]
 pub struct MailboxNames<'a> {
+    /// The Microsoft cloud.
+    pub cloud: Cloud,
     /// The tenant.
     pub tenant: &'a DirectoryId,
     /// The app registration.
@@ -93,10 +96,6 @@ fn app_role(permission: Permission) -> Option<&'static str> {
     match permission {
         Permission::ApplicationRead => Some("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
         Permission::PolicyRead => Some("246dd0d5-5bd0-4def-940b-0421030a5b68"),
-        Permission::DelegatedPermissionGrantRead => Some("81b4724a-58aa-41c1-8a55-84ef97466587"),
-        Permission::CustomSecAttributeAssignmentRead => {
-            Some("3b37c5a4-1226-493d-bec3-5d6c6b866f3f")
-        }
         Permission::ListSubscriptions
         | Permission::GetSesAccount
         | Permission::GetSesIdentity
@@ -147,7 +146,7 @@ fn to_have(row: &Row, names: &MailboxNames<'_>) -> String {
             "Entra admin center > App registrations > {client_id} > Token configuration > Add optional claim > ID > auth_time"
         ),
         Requirement::ShopctrlLogin => format!(
-            r#"aws secretsmanager put-secret-value --secret-id {about} --secret-string file://login.json   # {{"username": "...", "password": "..."}}"#
+            r#"aws secretsmanager put-secret-value --secret-id {about} --secret-string file://login.json   # {{"username": "...", "password": "..."}}; or what the mailbox's failure says, such as api in its document"#
         ),
         Requirement::Shop => format!(
             "ShopCtrl > Employees > the login of {about} > Roles: a role in the shop; or correct shop_id in the mailbox document"
@@ -183,7 +182,7 @@ fn set_backstop(names: &MailboxNames<'_>) -> String {
     let secret = names.secret_arn;
     match names.stack {
         Some(stack) => format!(
-            "aws cloudformation deploy --template-file infra/mailbox.yaml --stack-name {stack} --parameter-overrides 'BackstopSchedule=rate({days} days)'"
+            "aws cloudformation deploy --template-file infra/mailbox.yaml --stack-name {stack} --parameter-overrides Backstop=on 'BackstopSchedule=rate({days} days)'"
         ),
         None => format!(
             r#"aws secretsmanager rotate-secret --secret-id {secret} --rotation-rules '{{"ScheduleExpression": "rate({days} days)", "Duration": "4h"}}' --no-rotate-immediately"#
@@ -191,18 +190,26 @@ fn set_backstop(names: &MailboxNames<'_>) -> String {
     }
 }
 
-/// A policy of the app registration's own takes the place of the tenant's (graph-docs, resources/appmanagementpolicy). For
-/// a fleet the better way is to except the rotator as a caller, which no command does without writing the tenant's policy
-/// anew (entra-docs, configure-app-management-policies).
+/// For a fleet the better way is to except the rotator as a caller, which no command does without writing the tenant's
+/// policy anew (entra-docs, configure-app-management-policies). A policy of the app registration's own takes the place of
+/// the tenant's, with all that it restricts, and there is one at most (graph-docs, resources/appmanagementpolicy,
+/// resources/applicationauthenticationmethodpolicy).
 fn policy_of_its_own(restriction: &str, names: &MailboxNames<'_>) -> String {
     let MailboxNames {
+        cloud,
         tenant,
         client_id,
         rotator,
         ..
     } = names;
+    let environment = match cloud {
+        Cloud::Global => "Global",
+        Cloud::UsGov => "USGov",
+        Cloud::UsDod => "USGovDoD",
+        Cloud::China => "China",
+    };
     format!(
-        r#"Entra admin center > Enterprise apps > Application policies > the restriction > Excluded callers: {rotator}; or for this app alone, in PowerShell: Connect-MgGraph -TenantId {tenant} -Scopes Policy.ReadWrite.ApplicationConfiguration,Application.ReadWrite.All; $p = Invoke-MgGraphRequest POST v1.0/policies/appManagementPolicies -Body @{{displayName = 'shopmail'; isEnabled = $true; restrictions = @{{passwordCredentials = @(@{{restrictionType = '{restriction}'; state = 'disabled'}})}}}}; Invoke-MgGraphRequest POST "v1.0/applications(appId='{client_id}')/appManagementPolicies/`$ref" -Body @{{'@odata.id' = "https://graph.microsoft.com/v1.0/policies/appManagementPolicies/$($p.id)"}}"#
+        r#"Entra admin center > Enterprise apps > Application policies > the restriction > Excluded callers: {rotator}; an app that has a policy of its own: the same there. Or, for this app alone and where it has none yet, a policy that lifts all that the tenant's restricts, in PowerShell: Connect-MgGraph -Environment {environment} -TenantId {tenant} -Scopes Policy.ReadWrite.ApplicationConfiguration,Application.ReadWrite.All; $graph = (Get-MgEnvironment -Name {environment}).GraphEndpoint; $p = Invoke-MgGraphRequest POST v1.0/policies/appManagementPolicies -Body @{{displayName = 'shopmail'; isEnabled = $true; restrictions = @{{passwordCredentials = @(@{{restrictionType = '{restriction}'; state = 'disabled'}})}}}}; Invoke-MgGraphRequest POST "v1.0/applications(appId='{client_id}')/appManagementPolicies/`$ref" -Body @{{'@odata.id' = "$graph/v1.0/policies/appManagementPolicies/$($p.id)"}}"#
     )
 }
 

@@ -8,6 +8,8 @@ use shared::rotation::inspection::Facts;
 use super::found::Found;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// `AutomaticallyAfterDays` is at most 1,000 (Secrets Manager API, RotationRulesType); a rate is taken to be, too.
+const MOST_DAYS: i64 = 1000;
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where the schedule does not fall between the client secret's renewal and its last week.
@@ -45,14 +47,19 @@ pub fn misplaced(found: &Found, facts: &Facts, now: Timestamp) -> Option<DriftKi
 
 /// Days after which a schedule falls in the middle of where it belongs, for a client secret that lives as long as this one.
 pub fn days(found: &Found, facts: &Facts) -> i64 {
-    let known = facts.start.zip(facts.expires_at);
-    // Delivery by API has half a year by default, and so has the mailbox's stack then.
-    let (start, end) = known.unwrap_or((Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + DAY * 180));
+    // One that a person made lives as long as they wished, and its successor by the delivery, if nobody said otherwise.
+    let known = facts
+        .start
+        .zip(facts.expires_at)
+        .filter(|_| facts.issued_here);
+    let by_delivery = if facts.has_attended() { 730 } else { 180 };
+    let since = Timestamp::UNIX_EPOCH;
+    let (start, end) = known.unwrap_or((since, since + DAY * by_delivery));
     let lifetime = end.duration_since(start);
     let renewal = found.policy.renewal(lifetime, end);
     let left = end.duration_since(renewal);
     let before_end = (left + WEEK.min(left / 2)) / 2;
-    ((lifetime - before_end).as_hours() / 24).max(1)
+    ((lifetime - before_end).as_hours() / 24).clamp(1, MOST_DAYS)
 }
 
 #[cfg(test)]
@@ -109,6 +116,22 @@ mod tests {
             found.secret.next_rotation = Some(at(NOW) + DAY * days);
             assert_eq!(judged(&found), None, "{lifetime}: {days} days");
         }
+    }
+
+    #[test]
+    fn for_one_that_a_person_made_the_days_of_its_successor_are_advised() {
+        let advised = |attended: &[&str]| {
+            let mut found = scheduled_in(0);
+            let facts = found.facts.as_mut().unwrap();
+            facts.issued_here = false;
+            facts.expires_at = Some(at("2299-12-31T00:00:00Z"));
+            facts.attended = attended
+                .iter()
+                .map(|id| serde_json::from_value((*id).into()).unwrap())
+                .collect();
+            days(&found, found.facts.as_ref().unwrap())
+        };
+        assert_eq!((advised(&[]), advised(&["orders-in"])), (161, 711));
     }
 
     #[test]

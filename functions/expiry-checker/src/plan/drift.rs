@@ -5,6 +5,7 @@ use shared::drift::{Drift, DriftKind};
 use shared::events::{DueReason, EventKind};
 use shared::ids::ConnectionId;
 use shared::mailbox::Unusable;
+use shared::preflight::{Requirement, Row, Seen};
 use shared::rotation::inspection::Facts;
 use shared::tags;
 use shared::tags::seen_drift::SeenDrift;
@@ -25,13 +26,18 @@ pub(super) fn drift_now(
     // In a rotation connections hold the pending secret already, as they should.
     let expected =
         |drift: &&Drift| rotating && drift.what == DriftKind::ConnectionHoldsAnotherSecret;
-    let seen = facts?
-        .drift
-        .iter()
-        .filter(|drift| !expected(drift))
-        .cloned();
-    let mut drift: Vec<Drift> = seen.collect();
-    drift.extend(still_published(found, facts?));
+    let mut drift: Vec<Drift> = Vec::new();
+    // Two of what a rotation needs may be one drift.
+    for seen in facts?.drift.iter().filter(|drift| !expected(drift)) {
+        if !drift.contains(seen) {
+            drift.push(seen.clone());
+        }
+    }
+    for published in still_published(found, facts?) {
+        if !drift.contains(&published) {
+            drift.push(published);
+        }
+    }
     // Somebody switched the rotation off, only a person knows why; or has not switched it on yet, where no check has
     // seen the mailbox before.
     let known = found.tag(tags::ORIGIN).is_some();
@@ -45,7 +51,8 @@ pub(super) fn drift_now(
     Some(drift)
 }
 
-/// Of mailboxes that were not opened this time, and not for a fault of theirs: that it is over nobody has seen.
+/// Of mailboxes that were not opened this time, and not for a fault of theirs, and of what a rotation needs and this look
+/// could not tell: that it is over nobody has seen.
 fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     let seen = SeenDrift::read(found.tag(tags::DRIFT));
     let at = |connection: &ConnectionId, unusable| Drift {
@@ -54,17 +61,28 @@ fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     };
     let not_opened = facts.not_opened.iter();
     let drift = not_opened.flat_map(|c| Unusable::ALL.map(|unusable| at(c, unusable)));
+    let not_told = facts.preflight.iter().filter(|row| match row.seen {
+        Seen::NotSeen | Seen::NotVisible { .. } => true,
+        Seen::Present | Seen::Missing => false,
+    });
+    let not_told = not_told.filter_map(Row::drift_if_missing);
+    // Whose app it is matters again when the role is back.
+    let has_role =
+        |row: &Row| row.requirement == Requirement::RotatorRole && row.seen == Seen::Present;
+    let no_role = !facts.preflight.iter().any(has_role);
+    let no_owner = no_role.then(|| Drift::from(DriftKind::RotatorIsNoOwner));
+    let drift = drift.chain(not_told).chain(no_owner);
     drift.filter(|drift| seen.published(drift)).collect()
 }
 
 /// When the next renewal begins, by what was seen or an earlier look noted.
 pub(super) fn next_renewal(found: &Found) -> Option<Timestamp> {
     let facts = found.facts.as_ref();
-    let noted = |key| found.tag(key).and_then(|time| time.parse().ok());
-    let start = facts.and_then(|facts| facts.start);
-    let start: Timestamp = start.or_else(|| noted(tags::ISSUED_AT))?;
-    let end = facts.and_then(|facts| facts.expires_at);
-    let end: Timestamp = end.or_else(|| noted(tags::EXPIRES_AT))?;
+    let tagged = |key| found.tag(key).and_then(|time| time.parse().ok());
+    // Both of one client secret.
+    let of_facts = facts.and_then(|facts| facts.start.zip(facts.expires_at));
+    let noted = || tagged(tags::ISSUED_AT).zip(tagged(tags::EXPIRES_AT));
+    let (start, end): (Timestamp, Timestamp) = of_facts.or_else(noted)?;
     Some(found.policy.renewal(end.duration_since(start), end))
 }
 
@@ -84,7 +102,7 @@ pub(super) fn publish_drift(
     if seen.is_the_same_as(&next) {
         return Vec::new();
     }
-    let begins = next_renewal(found);
+    let begins = next_renewal(found).filter(|begins| *begins > now);
     let new = sure.into_iter().filter(|drift| !seen.published(drift));
     let new = new.map(|drift| {
         // Published again after a kill, it is the same time: the tag was not set.

@@ -2,7 +2,7 @@
 
 use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
 use aws_sdk_sns::types::Subscription;
-use shared::aws::classify;
+use shared::aws::{classify, is_denied};
 use shared::failure::Failure;
 use shared::preflight::commands::SystemNames;
 use shared::preflight::{Permission, Seen, SystemPreflight, SystemRequirement, Told};
@@ -143,7 +143,7 @@ fn of_account(account: &GetAccountOutput, names: &SystemNames<'_>) -> Told {
 /// What a call that failed says of what it asked for.
 fn not_seen(failure: &Failure, permission: Permission) -> Seen {
     match failure.code.as_deref() {
-        Some("AccessDeniedException" | "AuthorizationError") => Seen::NotVisible { permission },
+        Some(code) if is_denied(code) => Seen::NotVisible { permission },
         _ => {
             warn!(%failure, "a preflight could not tell");
             Seen::NotSeen

@@ -210,9 +210,15 @@ impl Look<'_> {
             keys: &secret.keys,
             // The only one that labels name.
             current: secret.keys.first().copied(),
+            now: seen.now(),
+            quarantine: self.clients.settings.quarantine.signed(),
         };
         let mut rows = preflight::rights(preflight::right(seen.may(), false), ownership);
-        rows.extend(preflight::at_each_look(&registered, &self.redirect_uri));
+        // Whether anybody signs in, its document says, which a deep look reads.
+        rows.extend(preflight::at_each_look(
+            &registered,
+            Some(&self.redirect_uri),
+        ));
         rows.iter().any(|row| row.drift().is_some())
     }
 

@@ -198,9 +198,12 @@ async fn needed(
         arn: &context.secret.arn,
         keys: &keys,
         current: mailbox.credential.key_id(),
+        now: Some(registration.now()),
+        quarantine: context.clients.settings.quarantine.signed(),
     };
     let redirect_uri = preflight::redirect_uri(context.clients);
-    rows.extend(preflight::at_each_look(&registered, &redirect_uri));
+    let redirect_uri = mailbox.has_sign_ins().then_some(redirect_uri.as_str());
+    rows.extend(preflight::at_each_look(&registered, redirect_uri));
     rows
 }
 

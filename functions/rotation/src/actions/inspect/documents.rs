@@ -25,7 +25,7 @@ pub(super) struct Document {
 impl Document {
     /// Whether a grant or an attestation is of any use to it.
     pub(super) fn needs_grants(&self) -> bool {
-        !self.mailbox.probed_mailboxes().is_empty() || self.mailbox.has_attended()
+        self.mailbox.has_sign_ins()
     }
 
     /// Whether a writer of the grants was killed and left its label. What cannot be told is told by the next look.

@@ -124,11 +124,14 @@ async fn needed(
             arn: &document.arn,
             keys: &document.look.keys,
             current: mailbox.credential.key_id(),
+            now: seen.now(),
+            quarantine: look.clients.settings.quarantine.signed(),
         };
         let client_id = &mailbox.client_id;
         let allowed = preflight::allowed(seen.policies(), seen.may(), client_id, application);
         rows.extend(allowed);
-        rows.extend(preflight::at_each_look(&registered, &look.redirect_uri));
+        let redirect_uri = mailbox.has_sign_ins().then_some(look.redirect_uri.as_str());
+        rows.extend(preflight::at_each_look(&registered, redirect_uri));
     }
     let companion = document.companion.as_ref().ok();
     let application = application.as_ref().ok();
