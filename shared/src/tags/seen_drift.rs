@@ -19,7 +19,8 @@ pub struct SeenDrift {
     since: Option<String>,
 }
 
-/// So many fit into a tag's 256 characters. What is beyond this is published again by each check that finds a change.
+/// So many fit into a tag's 256 characters, what is published before what is not. Beyond this, what needs no second look is
+/// published again by each check that finds a change.
 const MOST: usize = 24;
 
 impl SeenDrift {
@@ -50,9 +51,6 @@ impl SeenDrift {
     ) -> Self {
         let mut hashes: Vec<String> = published.iter().map(hash).collect();
         hashes.extend(unsure.iter().map(|drift| format!("+{}", hash(drift))));
-        hashes.sort();
-        hashes.dedup();
-        hashes.truncate(MOST);
         if !all_seen {
             let bare = |hash: &str| hash.trim_start_matches('+').to_owned();
             let seen: Vec<String> = hashes.iter().map(|hash| bare(hash)).collect();
@@ -61,9 +59,11 @@ impl SeenDrift {
                 .iter()
                 .filter(|hash| !seen.contains(&bare(hash)));
             hashes.extend(unseen.cloned());
-            hashes.sort();
-            hashes.truncate(MOST);
         }
+        hashes.sort_by_key(|hash| (hash.starts_with('+'), hash.clone()));
+        hashes.dedup();
+        hashes.truncate(MOST);
+        hashes.sort();
         Self {
             hashes,
             since: Some(now.as_second().to_string()),
@@ -202,6 +202,26 @@ mod tests {
         assert!(once.to_string().starts_with('+'), "{once}");
         assert!(!once.is_sure(at(0), &missing[0]), "delivered twice");
         assert!(once.is_sure(at(6), &missing[0]) && !once.published(&missing[0]));
+    }
+
+    #[test]
+    fn of_more_than_a_tag_holds_each_is_published_once() {
+        let at_connection = |number: usize| Drift {
+            what: DriftKind::ShopNotVisible,
+            connection: serde_json::from_value(format!("orders-{number}").into()).ok(),
+        };
+        let all: Vec<Drift> = (0..=MOST + 5).map(at_connection).collect();
+        let mut seen = SeenDrift::read(None);
+        let mut published = 0;
+        for hour in 0..6 {
+            let (sure, unsure): (Vec<Drift>, Vec<Drift>) = all
+                .iter()
+                .cloned()
+                .partition(|drift| seen.is_sure(at(hour), drift));
+            published += sure.iter().filter(|drift| !seen.published(drift)).count();
+            seen = seen.next(at(hour), &sure, &unsure, hour % 2 == 0);
+        }
+        assert_eq!(published, MOST);
     }
 
     #[test]
