@@ -54,7 +54,9 @@ impl Cloud {
         }
     }
 
-    fn graph(self) -> &'static str {
+    /// Its Microsoft Graph.
+    #[must_use]
+    pub fn graph(self) -> &'static str {
         match self {
             Self::Global => "https://graph.microsoft.com",
             Self::UsGov => "https://graph.microsoft.us",

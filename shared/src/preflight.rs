@@ -75,6 +75,8 @@ pub enum Seen {
     },
     /// This look could not tell: what it asked did not answer, or was not asked. The next one may.
     NotSeen,
+    /// It answered, and what it says does not tell. The next look will see no more.
+    NotTold,
 }
 
 /// What lets somebody see more.

@@ -126,7 +126,8 @@ async fn a_sender_is_verified_by_its_address_or_its_domain() {
         (&row["seen"], &row["about"]),
         (&json!("missing"), &json!(SENDER))
     );
-    assert!(command(&row).ends_with("it prints"), "{row}");
+    let again = format!("verify-email-identity --email-address {SENDER}");
+    assert!(command(&row).contains(&again), "{row}");
     ses.set_identity(SENDER, false);
     assert_eq!(only(&scenario, "sender_verified").await["seen"], "missing");
     ses.verify(SENDER);

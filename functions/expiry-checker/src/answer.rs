@@ -54,18 +54,25 @@ pub(crate) fn answer(
     answer
 }
 
-/// What the answer has of each mailbox; `None` of what does not fit into it.
+/// What the answer has of each mailbox, of those first that are not plain; `None` of what does not fit into it.
 fn fitting(outcomes: &[Outcome]) -> Vec<Option<&[Told]>> {
     let mut room = PREFLIGHT;
-    let fits = |outcome: &Outcome| {
+    let mut by_need: Vec<(usize, &Outcome)> = outcomes.iter().enumerate().collect();
+    by_need.sort_by_key(|(_, outcome)| outcome.is_plain());
+    by_need.retain(|(_, outcome)| {
         let size = serde_json::to_string(&outcome.preflight).map_or(0, |json| json.len());
-        room = room.checked_sub(size)?;
-        Some(())
-    };
-    let fits: Vec<Option<()>> = outcomes.iter().map(fits).collect();
-    let of_each = outcomes.iter().zip(fits);
+        let left = room.checked_sub(size);
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    let fitting: BTreeSet<usize> = by_need.into_iter().map(|(at, _)| at).collect();
+    let of_each = outcomes.iter().enumerate();
     of_each
-        .map(|(outcome, fits)| fits.map(|()| outcome.preflight.as_slice()))
+        .map(|(at, outcome)| {
+            fitting
+                .contains(&at)
+                .then_some(outcome.preflight.as_slice())
+        })
         .collect()
 }
 
@@ -89,7 +96,7 @@ fn table(outcomes: &[Outcome], told: &[Option<&[Told]>], system: &[Told]) -> Vec
         for row in *preflight {
             match row.seen {
                 Seen::Present => {}
-                Seen::Missing | Seen::NotSeen => lines.extend(row_lines(row)),
+                Seen::Missing | Seen::NotSeen | Seen::NotTold => lines.extend(row_lines(row)),
                 Seen::NotVisible { permission } => {
                     let command = row.command.as_deref().unwrap_or_default();
                     let hidden = not_visible.entry((permission.name(), command));
@@ -139,6 +146,7 @@ fn row_lines(row: &Told) -> impl Iterator<Item = String> {
         Seen::Missing => "MISSING".to_owned(),
         Seen::NotVisible { permission } => format!("not visible without {}", permission.name()),
         Seen::NotSeen => "not seen this time".to_owned(),
+        Seen::NotTold => "cannot be told".to_owned(),
     };
     let at = row.connection.as_ref().map(|id| format!(", at {id}"));
     let about = row.about.as_ref().map(|about| format!(" ({about})"));
@@ -152,4 +160,34 @@ fn row_lines(row: &Told) -> impl Iterator<Item = String> {
         .as_ref()
         .map(|command| format!("        {command}"));
     [line].into_iter().chain(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_full_has_what_is_missing_whatever_its_name() {
+        let told = |seen| Told {
+            requirement: "room_for_secret".to_owned(),
+            seen,
+            connection: None,
+            about: None,
+            meaning: "x".repeat(PREFLIGHT * 2 / 5),
+            command: None,
+        };
+        let outcome = |name: &str, seen| Outcome {
+            preflight: vec![told(seen)],
+            ..Outcome::replica(name.to_owned())
+        };
+        let (fine, missing) = (Seen::Present, Seen::Missing);
+        let outcomes = [
+            outcome("a", fine),
+            outcome("b", fine),
+            outcome("y", missing),
+            outcome("z", missing),
+        ];
+        let named: Vec<bool> = fitting(&outcomes).iter().map(Option::is_some).collect();
+        assert_eq!(named, [false, false, true, true]);
+    }
 }

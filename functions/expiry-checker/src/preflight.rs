@@ -33,13 +33,26 @@ pub(crate) fn of_mailbox(clients: &Clients, found: &Found, now: Timestamp) -> Ve
             Rotator::Itself {} => &facts.client_id,
         },
         secret_arn: &found.secret.arn,
-        stack: found.tag(STACK),
+        stack: found
+            .tag(STACK)
+            .filter(|stack| is_mailbox_stack(stack, &found.secret.name)),
         rotation_function: &clients.settings.rotation_function,
         backstop_days: backstop::days(found, facts),
     };
     let rows = facts.preflight.iter().cloned();
     let rows = rows.chain(of_secret(found, facts, now));
     rows.map(|row| row.told(&names)).collect()
+}
+
+/// Whether `infra/onboarding/add-mailbox` made it, `<system>-<name>`: of another template, such as one of many mailboxes,
+/// nobody here knows the parameters.
+fn is_mailbox_stack(stack: &str, secret_name: &str) -> bool {
+    let name = secret_name.rsplit('/').next().unwrap_or_default();
+    let is_kept = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let name = name.replace(|c| !is_kept(c), "-");
+    stack
+        .strip_suffix(&name)
+        .is_some_and(|system| system.ends_with('-'))
 }
 
 /// What its tags and dates say, and its grants.

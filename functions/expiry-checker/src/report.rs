@@ -62,7 +62,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Whether an answer that is full does without it rather than without another one.
-    fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let missing = |row: &Told| row.seen == Seen::Missing;
         self.failures.is_empty() && self.needs.is_empty() && !self.preflight.iter().any(missing)
     }

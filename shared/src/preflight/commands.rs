@@ -22,7 +22,7 @@ pub struct MailboxNames<'a> {
     pub rotator: &'a DirectoryId,
     /// The mailbox secret.
     pub secret_arn: &'a str,
-    /// Its stack, where the secret's tags name it.
+    /// Its stack, where that is one of `infra/mailbox.yaml`.
     pub stack: Option<&'a str>,
     /// The rotation function.
     pub rotation_function: &'a str,
@@ -45,10 +45,27 @@ pub struct SystemNames<'a> {
 #[must_use]
 pub fn for_mailbox(row: &Row, names: &MailboxNames<'_>) -> Option<String> {
     match row.seen {
-        Seen::Present | Seen::NotSeen => None,
+        Seen::Present | Seen::NotSeen | Seen::NotTold => None,
         Seen::NotVisible { permission } => Some(to_see(permission, names)),
         Seen::Missing => Some(to_have(row, names)),
     }
+    .map(|command| in_cloud(command, names.cloud))
+}
+
+/// The Azure CLI works in one cloud at a time, and has no name for that of the Department of Defense (`az cloud list`).
+fn in_cloud(command: String, cloud: Cloud) -> String {
+    let cloud = match cloud {
+        _ if !command.contains("az ad ") => return command,
+        Cloud::Global => return command,
+        Cloud::UsGov => "az cloud set --name AzureUSGovernment",
+        Cloud::China => "az cloud set --name AzureChinaCloud",
+        Cloud::UsDod => {
+            return format!(
+                "in Graph PowerShell (Connect-MgGraph -Environment USGovDoD) or in the portal, what elsewhere is: {command}"
+            );
+        }
+    };
+    format!("{cloud} && {command}")
 }
 
 /// The same of the system's.
@@ -64,7 +81,7 @@ pub fn for_system(
         sender,
     } = names;
     match seen {
-        Seen::Present | Seen::NotSeen => None,
+        Seen::Present | Seen::NotSeen | Seen::NotTold => None,
         Seen::NotVisible { .. } => Some(deploy()),
         Seen::Missing => Some(match requirement {
             // It mails the link anew.
@@ -72,8 +89,10 @@ pub fn for_system(
                 "aws sns subscribe --topic-arn {topic_arn} --protocol email --notification-endpoint {notify_email}   # then open the link in the mail"
             ),
             SystemRequirement::OutOfSandbox => "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://YOUR_WEBSITE   # AWS answers within a day or so".to_owned(),
+            // It mails the link also where the first one was not opened in time; `sesv2 create-email-identity` then says
+            // that there is one already (anomalyco/sst#4556).
             SystemRequirement::SenderVerified => format!(
-                "aws sesv2 create-email-identity --email-identity {sender}   # then open the link in the mail; for a domain, set the DNS records that it prints"
+                "aws ses verify-email-identity --email-address {sender}   # then open the link in the mail. Or its whole domain: aws sesv2 create-email-identity --email-identity DOMAIN, and set the DNS records that it prints (get-email-identity prints them again)"
             ),
         }),
     }
@@ -105,10 +124,12 @@ fn app_role(permission: Permission) -> Option<&'static str> {
 
 const OWNED_BY: &str = "18a4783c-866b-4cc7-a460-3d5e5662c884";
 
+/// It adds this one. `az ad app permission admin-consent` would grant what the app lists and no more, and may revoke what
+/// was granted otherwise (entra-docs, grant-admin-consent).
 fn grant_to_rotator(role: &str, names: &MailboxNames<'_>) -> String {
-    let rotator = names.rotator;
+    let (rotator, graph) = (names.rotator, names.cloud.graph());
     format!(
-        "az ad app permission add --id {rotator} --api {GRAPH} --api-permissions {role}=Role && az ad app permission admin-consent --id {rotator}"
+        r#"sp=$(az ad sp show --id {rotator} --query id --output tsv) && graph=$(az ad sp show --id {GRAPH} --query id --output tsv) && az rest --method POST --uri "{graph}/v1.0/servicePrincipals/$sp/appRoleAssignments" --headers Content-Type=application/json --body "{{\"principalId\": \"$sp\", \"resourceId\": \"$graph\", \"appRoleId\": \"{role}\"}}""#
     )
 }
 
@@ -133,12 +154,12 @@ fn to_have(row: &Row, names: &MailboxNames<'_>) -> String {
         ),
         Requirement::SecretsAllowed => policy_of_its_own("passwordAddition", names),
         Requirement::LifetimeAllowed => policy_of_its_own("passwordLifetime", names),
-        // The option takes the whole list.
+        // The option takes the whole list, which must have been read.
         Requirement::RedirectUri => format!(
-            "az ad app update --id {client_id} --web-redirect-uris $(az ad app show --id {client_id} --query 'web.redirectUris' --output tsv) {about}"
+            r#"uris=$(az ad app show --id {client_id} --query web.redirectUris --output tsv) && az ad app update --id {client_id} --web-redirect-uris $(echo "$uris") {about}"#
         ),
         Requirement::DelegatedPermission => format!(
-            "az ad app permission add --id {client_id} --api {GRAPH} --api-permissions {}=Scope && az ad app permission admin-consent --id {client_id}",
+            "az ad app permission add --id {client_id} --api {GRAPH} --api-permissions {}=Scope   # the owner's sign-in asks for their consent, and where they may not give it shows a link for an administrator",
             delegated_permission(about).unwrap_or(about)
         ),
         // `az ad app update --optional-claims` would put it in the place of all others.
@@ -185,14 +206,14 @@ fn set_backstop(names: &MailboxNames<'_>) -> String {
             "aws cloudformation deploy --template-file infra/mailbox.yaml --stack-name {stack} --parameter-overrides Backstop=on 'BackstopSchedule=rate({days} days)'"
         ),
         None => format!(
-            r#"aws secretsmanager rotate-secret --secret-id {secret} --rotation-rules '{{"ScheduleExpression": "rate({days} days)", "Duration": "4h"}}' --no-rotate-immediately"#
+            r#"aws secretsmanager rotate-secret --secret-id {secret} --rotation-rules '{{"ScheduleExpression": "rate({days} days)", "Duration": "4h"}}' --no-rotate-immediately   # and where a template of your own has the secret, the same there"#
         ),
     }
 }
 
 /// For a fleet the better way is to except the rotator as a caller, which no command does without writing the tenant's
-/// policy anew (entra-docs, configure-app-management-policies). A policy of the app registration's own takes the place of
-/// the tenant's, with all that it restricts, and there is one at most (graph-docs, resources/appmanagementpolicy,
+/// policy anew (entra-docs, configure-app-management-policies). What a policy of the app registration's own has takes the
+/// place of the same in the tenant's, and there is one at most (graph-docs, resources/appmanagementpolicy,
 /// resources/applicationauthenticationmethodpolicy).
 fn policy_of_its_own(restriction: &str, names: &MailboxNames<'_>) -> String {
     let MailboxNames {
@@ -209,7 +230,7 @@ fn policy_of_its_own(restriction: &str, names: &MailboxNames<'_>) -> String {
         Cloud::China => "China",
     };
     format!(
-        r#"Entra admin center > Enterprise apps > Application policies > the restriction > Excluded callers: {rotator}; an app that has a policy of its own: the same there. Or, for this app alone and where it has none yet, a policy that lifts all that the tenant's restricts, in PowerShell: Connect-MgGraph -Environment {environment} -TenantId {tenant} -Scopes Policy.ReadWrite.ApplicationConfiguration,Application.ReadWrite.All; $graph = (Get-MgEnvironment -Name {environment}).GraphEndpoint; $p = Invoke-MgGraphRequest POST v1.0/policies/appManagementPolicies -Body @{{displayName = 'shopmail'; isEnabled = $true; restrictions = @{{passwordCredentials = @(@{{restrictionType = '{restriction}'; state = 'disabled'}})}}}}; Invoke-MgGraphRequest POST "v1.0/applications(appId='{client_id}')/appManagementPolicies/`$ref" -Body @{{'@odata.id' = "$graph/v1.0/policies/appManagementPolicies/$($p.id)"}}"#
+        r#"Entra admin center > Enterprise apps > Application policies > the restriction > Excluded callers: {rotator}; an app that has a policy of its own: the same there. Or, for this app alone and where it has none yet, a policy of its own that lifts the restriction, in PowerShell: Connect-MgGraph -Environment {environment} -TenantId {tenant} -Scopes Policy.ReadWrite.ApplicationConfiguration,Application.ReadWrite.All; $graph = (Get-MgEnvironment -Name {environment}).GraphEndpoint; $p = Invoke-MgGraphRequest POST v1.0/policies/appManagementPolicies -Body @{{displayName = 'shopmail'; isEnabled = $true; restrictions = @{{passwordCredentials = @(@{{restrictionType = '{restriction}'; state = 'disabled'}})}}}}; Invoke-MgGraphRequest POST "v1.0/applications(appId='{client_id}')/appManagementPolicies/`$ref" -Body @{{'@odata.id' = "$graph/v1.0/policies/appManagementPolicies/$($p.id)"}}"#
     )
 }
 

@@ -75,13 +75,10 @@ pub const BROKEN: [Broken; 12] = [
         breaks: |scenario| change_rotator(scenario, &[]),
         mends: |scenario| change_rotator(scenario, &[ROLE]),
         command: |scenario| {
-            let consent = format!(
-                "az ad app permission admin-consent --id {}",
-                rotator(scenario)
-            );
             vec![
-                consent,
-                "18a4783c-866b-4cc7-a460-3d5e5662c884=Role".to_owned(),
+                format!("az ad sp show --id {}", rotator(scenario)),
+                "$sp/appRoleAssignments".to_owned(),
+                "18a4783c-866b-4cc7-a460-3d5e5662c884".to_owned(),
             ]
         },
         change: unchanged,
@@ -191,9 +188,8 @@ pub const BROKEN: [Broken; 12] = [
         breaks: |scenario| scenario.change_app(|app| app.permissions.clear()),
         mends: |_| {},
         command: |scenario| {
-            let consent = format!("az ad app permission admin-consent --id {}", app(scenario));
             vec![
-                consent,
+                format!("az ad app permission add --id {}", app(scenario)),
                 "570282fd-fa5c-430d-a7fd-fc8dc98a9dca=Scope".to_owned(),
             ]
         },

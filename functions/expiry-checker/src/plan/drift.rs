@@ -51,8 +51,8 @@ pub(super) fn drift_now(
     Some(drift)
 }
 
-/// Of mailboxes that were not opened this time, and not for a fault of theirs, and of what a rotation needs and this look
-/// could not tell: that it is over nobody has seen.
+/// Of mailboxes that were not opened this time, and not for a fault of theirs, and of what a rotation needs and did not
+/// answer or was hidden: that it is over nobody has seen.
 fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     let seen = SeenDrift::read(found.tag(tags::DRIFT));
     let at = |connection: &ConnectionId, unusable| Drift {
@@ -63,7 +63,7 @@ fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     let drift = not_opened.flat_map(|c| Unusable::ALL.map(|unusable| at(c, unusable)));
     let not_told = facts.preflight.iter().filter(|row| match row.seen {
         Seen::NotSeen | Seen::NotVisible { .. } => true,
-        Seen::Present | Seen::Missing => false,
+        Seen::Present | Seen::Missing | Seen::NotTold => false,
     });
     let not_told = not_told.filter_map(Row::drift_if_missing);
     // Whose app it is matters again when the role is back.
