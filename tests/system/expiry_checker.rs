@@ -52,7 +52,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 async fn each_threshold_reminds_once_and_then_it_is_said_that_it_is_over() {
     let scenario = Scenario::with(&ending_in(40)).await;
     // A rotation that cannot be: Entra allows no new secrets, so only the reminders are left.
-    scenario.change_app(|app| app.secrets_blocked = true);
+    scenario.change_app(|app| app.secrets_blocked = Some(true));
     let mut thresholds = Vec::new();
     for _ in 0..45 {
         for _ in 0..2 {
@@ -77,7 +77,7 @@ async fn each_threshold_reminds_once_and_then_it_is_said_that_it_is_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_told_is_told_by_the_next_check() {
     let scenario = Scenario::begin().await;
-    scenario.change_app(|app| app.secrets_blocked = true);
+    scenario.change_app(|app| app.secrets_blocked = Some(true));
     scenario
         .world
         .shopctrl

@@ -115,7 +115,7 @@ async fn a_policy_of_the_tenant_shortens_the_lifetime_or_ends_the_rotation_with_
     let end = credentials.iter().find(|c| c.key_id == key).unwrap().end;
     assert!(end.duration_since(scenario.world.clock.now()) <= limit);
 
-    scenario.change_app(|app| app.secrets_blocked = true);
+    scenario.change_app(|app| app.secrets_blocked = Some(true));
     scenario.begin_rotation(TOKEN);
     let failed = scenario.step("createSecret", TOKEN).await;
     assert_eq!(failed.error_type(), Some("Misconfigured"));
@@ -263,7 +263,7 @@ async fn a_tenant_that_forbids_client_secrets_is_told_with_advice_and_renewed_on
     let scenario = Scenario::begin().await;
     let forbid = |forbidden: bool| {
         scenario.change_app(|app| {
-            app.secrets_blocked = forbidden;
+            app.secrets_blocked = forbidden.then_some(true);
         });
     };
     forbid(true);

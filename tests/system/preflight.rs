@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::RotationRules;
+use simulators::gate::{Calls, Fault};
+use simulators::microsoft::directory::account::SecretsBlocked;
+use simulators::microsoft::directory::application::Audience;
 use simulators::world::MailboxPlan;
 
 use crate::support::Scenario;
@@ -206,27 +209,39 @@ async fn what_is_missing_is_the_one_row_with_its_command_and_drift_with_its_date
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ownership_that_was_taken_away_is_told_months_before_the_renewal_that_would_fail_by_it() {
-    // Graph shows the rotator the app registration all the same: nothing else would fail until then.
-    let scenario = at_rest(&ending_in(200)).await;
-    let graph = |habits: &mut simulators::microsoft::directory::GraphHabits| {
-        habits.owned_by_reads_all = true;
-    };
-    scenario.world.directory.set_graph_habits(graph);
-    scenario.change_app(|app| app.owners.clear());
-    let began = scenario.world.clock.now();
-    for _ in 0..2 {
-        scenario.check().await;
-        six_hours_later(&scenario);
+    for shows_owners in [true, false] {
+        // Graph shows the rotator the app registration all the same: nothing else would fail until then.
+        let scenario = at_rest(&ending_in(200)).await;
+        let graph = |habits: &mut simulators::microsoft::directory::GraphHabits| {
+            habits.owned_by_reads_all = true;
+        };
+        scenario.world.directory.set_graph_habits(graph);
+        scenario.change_app(|app| app.owners.clear());
+        if !shows_owners {
+            let denied = Fault::Answer {
+                effect: false,
+                status: 403,
+                headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+                body: r#"{"error": {"code": "Authorization_RequestDenied"}}"#.to_owned(),
+            };
+            let calls = Calls::of("graph", "GET owners").times(100);
+            scenario.world.gate.fail(calls, denied);
+        }
+        let began = scenario.world.clock.now();
+        for _ in 0..2 {
+            scenario.check().await;
+            six_hours_later(&scenario);
+        }
+        let told = scenario.details("Drift Found");
+        assert_eq!(told.len(), 1, "the second check tells it");
+        assert_eq!(told[0]["what"], "rotator_is_no_owner");
+        let matters_from: Timestamp = told[0]["matters_from"].as_str().unwrap().parse().unwrap();
+        assert!(matters_from > began + days(160), "{matters_from}");
     }
-    let told = scenario.details("Drift Found");
-    assert_eq!(told.len(), 1, "the second check tells it");
-    assert_eq!(told[0]["what"], "rotator_is_no_owner");
-    let matters_from: Timestamp = told[0]["matters_from"].as_str().unwrap().parse().unwrap();
-    assert!(matters_from > began + days(160), "{matters_from}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_light_look_sees_a_missing_redirect_uri_at_the_next_check_without_a_call_more() {
+async fn a_light_look_sees_that_there_is_no_room_at_the_next_check_without_a_call_more() {
     let scenario = at_rest(&ending_in(200)).await;
     // The day's deep look is over, so what follows is light.
     for _ in 0..4 {
@@ -253,7 +268,7 @@ async fn a_light_look_sees_a_missing_redirect_uri_at_the_next_check_without_a_ca
         ["graph GET ownedObjects"],
         "a light look is one call"
     );
-    scenario.change_app(|app| app.redirect_uris.clear());
+    scenario.change_app(|app| app.sign_in_audience = Audience::AnyAndPersonal);
     six_hours_later(&scenario);
     scenario.check().await;
     let noted = scenario.secret().tags["shopmail:drift"].clone();
@@ -262,7 +277,7 @@ async fn a_light_look_sees_a_missing_redirect_uri_at_the_next_check_without_a_ca
     scenario.check().await;
     assert_eq!(
         scenario.details("Drift Found")[0]["what"],
-        "redirect_uri_missing"
+        "no_room_for_a_client_secret"
     );
 }
 
@@ -273,11 +288,10 @@ async fn what_needs_a_permission_to_be_seen_is_never_missing_without_it() {
     let blocked = |excepted: &[uuid::Uuid]| {
         let excepted_callers = excepted.iter().copied().collect();
         directory.change_tenant(scenario.world.tenant(), |tenant| {
-            tenant.secrets_blocked =
-                Some(simulators::microsoft::directory::account::SecretsBlocked {
-                    apps_since: None,
-                    excepted_callers,
-                });
+            tenant.secrets_blocked = Some(SecretsBlocked {
+                apps_since: None,
+                excepted_callers,
+            });
         });
     };
     let permit = |permissions: &[&str]| {
@@ -297,12 +311,22 @@ async fn what_needs_a_permission_to_be_seen_is_never_missing_without_it() {
     assert_eq!(seen(&json!("missing")).await, one);
     // The fleet's way out: whom the policy excepts is not for everybody to see.
     blocked(&[scenario.world.rotator().service_principal_id]);
-    assert_eq!(seen(&json!("not_seen")).await, one);
-    for _ in 0..4 {
-        scenario.check().await;
-        six_hours_later(&scenario);
-    }
+    assert_eq!(seen(&json!("not_told")).await, one);
+    let some_checks = async || {
+        for _ in 0..4 {
+            scenario.check().await;
+            six_hours_later(&scenario);
+        }
+    };
+    some_checks().await;
     assert_eq!(scenario.told().get("Drift Found"), None);
+    // And where it was told before, it is over by that.
+    blocked(&[]);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Drift Found"), Some(&1));
+    blocked(&[scenario.world.rotator().service_principal_id]);
+    some_checks().await;
+    assert_eq!(scenario.told().get("Mailbox Recovered"), Some(&1));
     scenario.rotate().await;
     assert_eq!(scenario.failures(), Vec::<String>::new(), "it is excepted");
 }
@@ -310,8 +334,8 @@ async fn what_needs_a_permission_to_be_seen_is_never_missing_without_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_answer_is_not_seen_and_no_drift() {
     let scenario = at_rest(&ending_in(200)).await;
-    let down = simulators::gate::Fault::Reset { effect: false };
-    let calls = simulators::gate::Calls::of("graph", "*").times(10_000);
+    let down = Fault::Reset { effect: false };
+    let calls = Calls::of("graph", "*").times(10_000);
     scenario.world.gate.fail(calls, down);
     let rows = rows(&dry_run(&scenario).await);
     assert_eq!(that_are(&rows, &json!("missing")), codes(&[]), "{rows:?}");
@@ -339,13 +363,10 @@ async fn what_was_told_is_not_over_while_nobody_can_see_it_and_is_told_once() {
     let block = |blocked: bool| {
         let directory = &scenario.world.directory;
         directory.change_tenant(scenario.world.tenant(), |tenant| {
-            tenant.secrets_blocked =
-                blocked.then(
-                    || simulators::microsoft::directory::account::SecretsBlocked {
-                        apps_since: None,
-                        excepted_callers: [].into(),
-                    },
-                );
+            tenant.secrets_blocked = blocked.then(|| SecretsBlocked {
+                apps_since: None,
+                excepted_callers: [].into(),
+            });
         });
     };
     let some_checks = async || {
@@ -383,11 +404,16 @@ async fn where_nobody_signs_in_no_redirect_uri_is_missed() {
     scenario.change_app(|app| app.redirect_uris.clear());
     let rows = rows(&dry_run(&scenario).await);
     assert_eq!(that_are(&rows, &json!("missing")), codes(&[]), "{rows:?}");
-    for _ in 0..3 {
+    let mut deep = 0;
+    for _ in 0..4 {
+        scenario.world.gate.clear();
         scenario.check().await;
+        let calls = scenario.world.gate.operations();
+        deep += usize::from(calls.iter().any(|call| call.contains("GetSecretValue")));
         six_hours_later(&scenario);
     }
     assert_eq!(scenario.told().get("Drift Found"), None);
+    assert_eq!(deep, 1, "one deep look a day");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -429,6 +455,16 @@ async fn the_configuration_test_goes_by_the_same_list() {
         what.contains("no owner") && what.contains("redirect URI"),
         "{what}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_test_right_after_somebody_mended_it_looks_again() {
+    let scenario = Scenario::with(&without_grant()).await;
+    let before = Fault::Odd(|registration| registration["web"]["redirectUris"] = json!([]));
+    let first = Calls::of("graph", "GET application");
+    scenario.world.gate.fail(first, before);
+    let ended = scenario.test_configuration().await;
+    assert_eq!(ended.as_deref(), Some("TestRotationSucceeded"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

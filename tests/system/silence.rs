@@ -154,7 +154,7 @@ async fn the_same_failure_is_told_once_another_at_once_and_what_stays_at_each_th
     scenario
         .world
         .directory
-        .change(app, |app| app.secrets_blocked = true);
+        .change(app, |app| app.secrets_blocked = Some(true));
     let failed = || scenario.details("Rotation Failed").len();
     check_every_six_hours(&scenario, 20).await;
     assert_eq!(failed(), 1);

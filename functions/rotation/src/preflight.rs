@@ -41,12 +41,11 @@ pub(crate) fn is_denied(failure: &Failure) -> bool {
 pub(crate) enum Right {
     /// To all.
     AllApps,
-    /// To those that it owns.
-    OwnApps,
+    /// To those that it owns, and where it has a role in the directory perhaps to more.
+    OwnApps { perhaps_more: bool },
     /// To none.
     None,
-    /// Its token does not tell: a role in the directory, or one for a single app, is no application permission, and may
-    /// let it do more than these do.
+    /// Its token does not tell: a role in the directory, or one for a single app, is no application permission.
     NotTold,
 }
 
@@ -54,8 +53,10 @@ pub(crate) enum Right {
 pub(crate) fn right(may: Option<&ApplicationPermissions>, denied: bool) -> Right {
     match may {
         Some(may) if may.any(&WRITE_ALL) => Right::AllApps,
+        Some(may) if may.any(&[WRITE_OWN]) => Right::OwnApps {
+            perhaps_more: may.has_directory_role(),
+        },
         Some(may) if may.has_directory_role() => Right::NotTold,
-        Some(may) if may.any(&[WRITE_OWN]) => Right::OwnApps,
         Some(may) if denied || may.any(&READ_ALL) => Right::None,
         Some(_) | None => Right::NotTold,
     }
@@ -95,38 +96,56 @@ pub(crate) struct Registered<'a> {
 /// What the rotator may do there.
 pub(crate) fn rights(right: Right, ownership: Ownership) -> Vec<Row> {
     let role = match right {
-        Right::AllApps | Right::OwnApps => Seen::Present,
+        Right::AllApps | Right::OwnApps { .. } => Seen::Present,
         Right::None => Seen::Missing,
-        Right::NotTold => Seen::NotSeen,
+        Right::NotTold => Seen::NotTold,
     };
-    let owns = match ownership {
+    let owns = |perhaps_more| match ownership {
         Ownership::Owner => Seen::Present,
+        Ownership::NoOwner if perhaps_more => Seen::NotTold,
         Ownership::NoOwner => Seen::Missing,
         Ownership::NotShown => Seen::NotVisible {
             permission: Permission::ApplicationRead,
         },
         Ownership::NotSeen => Seen::NotSeen,
     };
-    let owns = (right == Right::OwnApps).then(|| Row::new(Requirement::RotatorOwnsApp, owns));
+    let owns = match right {
+        Right::OwnApps { perhaps_more } => Some(owns(perhaps_more)),
+        Right::AllApps | Right::None | Right::NotTold => None,
+    };
+    let owns = owns.map(|seen| Row::new(Requirement::RotatorOwnsApp, seen));
     [Row::new(Requirement::RotatorRole, role)]
         .into_iter()
         .chain(owns)
         .collect()
 }
 
-/// The redirect URI of our pages, as the app registration has to have it.
-pub(crate) fn redirect_uri(clients: &Clients) -> String {
-    format!("{}/callback", clients.settings.callback_url.as_str())
+/// What the app registration shows, and the policies that hold for it. Without `policies` the rotator may not read them.
+pub(crate) fn of_application(
+    clients: &Clients,
+    mailbox: &MailboxSecret,
+    registered: &Registered<'_>,
+    may: Option<&ApplicationPermissions>,
+    policies: Option<&Policies>,
+) -> Vec<Row> {
+    let application = registered.application;
+    let allowed = allowed(policies, may, &mailbox.client_id, application);
+    // Elsewhere nobody signs in.
+    let redirect = mailbox.has_sign_ins().then(|| {
+        let uri = format!("{}/callback", clients.settings.callback_url.as_str());
+        Row::new(
+            Requirement::RedirectUri,
+            seen(application.has_redirect_uri(&uri)),
+        )
+        .about(uri)
+    });
+    let rows = allowed.into_iter().chain([room(registered)]);
+    rows.chain(redirect).collect()
 }
 
-/// What the list of app registrations shows, at each look. Without `redirect_uri` nobody signs in.
-pub(crate) fn at_each_look(registered: &Registered<'_>, redirect_uri: Option<&str>) -> Vec<Row> {
-    let redirect = redirect_uri.map(|uri| {
-        let has = registered.application.has_redirect_uri(uri);
-        Row::new(Requirement::RedirectUri, seen(has)).about(uri.to_owned())
-    });
-    let room = Row::new(Requirement::RoomForSecret, seen(has_room(registered)));
-    [room].into_iter().chain(redirect).collect()
+/// What the list of app registrations shows at each look.
+pub(crate) fn room(registered: &Registered<'_>) -> Row {
+    Row::new(Requirement::RoomForSecret, seen(has_room(registered)))
 }
 
 /// Whether what stays leaves a place: the current one, those that are not this secret's, and what was replaced and is
@@ -177,15 +196,15 @@ fn seen(has: Option<bool>) -> Seen {
     match has {
         Some(true) => Seen::Present,
         Some(false) => Seen::Missing,
-        None => Seen::NotSeen,
+        None => Seen::NotTold,
     }
 }
 
 /// A policy that says less would have a rotation in each check.
 pub(crate) const SHORTEST: Period = Period::days(1);
 
-/// What the tenant's policies allow. Without `policies` the rotator may not read them.
-pub(crate) fn allowed(
+/// What the policies allow.
+fn allowed(
     policies: Option<&Policies>,
     may: Option<&ApplicationPermissions>,
     client_id: &DirectoryId,
@@ -203,8 +222,9 @@ pub(crate) fn allowed(
         // An app's own policy is read with this, too.
         let permission = Permission::ApplicationRead;
         let may = may.is_some_and(|may| may.any(&READ_ALL));
-        return unknown(match may || !policies.answered() {
-            true => Seen::NotSeen,
+        return unknown(match policies.answered(client_id) {
+            true => Seen::NotTold,
+            false if may || policies.is_empty() => Seen::NotSeen,
             false => Seen::NotVisible { permission },
         });
     };
@@ -216,7 +236,7 @@ pub(crate) fn allowed(
         match excepting.next() {
             None => Seen::Present,
             // Whether the rotator is one of them, its custom security attributes say, which are not read.
-            Some(true) if excepting.all(|excepts| excepts) => Seen::NotSeen,
+            Some(true) if excepting.all(|excepts| excepts) => Seen::NotTold,
             Some(_) => Seen::Missing,
         }
     };
@@ -256,8 +276,9 @@ pub(crate) fn of_people(
         };
         let seen = match listed.map(lists) {
             _ if granted => Seen::Present,
+            _ if companion.is_none() => Seen::NotSeen,
             Some(false) => Seen::Missing,
-            Some(true) | None => Seen::NotSeen,
+            Some(true) | None => Seen::NotTold,
         };
         Row::new(Requirement::DelegatedPermission, seen)
             .about(name.to_owned())
@@ -326,7 +347,9 @@ mod tests {
                 &["Application.ReadWrite.OwnedBy"][..],
                 &[][..],
                 false,
-                Right::OwnApps,
+                Right::OwnApps {
+                    perhaps_more: false,
+                },
             ),
             (
                 &["Directory.ReadWrite.All", WRITE_OWN],
@@ -339,7 +362,12 @@ mod tests {
             // A role for this one app is in no token.
             (&["Mail.Send"], &[], false, Right::NotTold),
             (&["Application.Read.All"], &[admin], false, Right::NotTold),
-            (&[WRITE_OWN], &[admin], false, Right::NotTold),
+            (
+                &[WRITE_OWN],
+                &[admin],
+                false,
+                Right::OwnApps { perhaps_more: true },
+            ),
         ] {
             assert_eq!(
                 right(Some(&may(roles, wids)), denied),
@@ -348,6 +376,12 @@ mod tests {
             );
         }
         assert_eq!(right(None, true), Right::NotTold);
+        let seen = |perhaps_more| {
+            let rows = rights(Right::OwnApps { perhaps_more }, Ownership::NoOwner);
+            rows.iter().map(|row| row.seen).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(false), [Seen::Present, Seen::Missing]);
+        assert_eq!(seen(true), [Seen::Present, Seen::NotTold]);
     }
 
     fn credential(n: u8, name: Option<String>) -> Credential {

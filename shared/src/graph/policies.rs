@@ -27,7 +27,7 @@ impl Registration {
         Ok(lifetimes(&policy, "applicationRestrictions"))
     }
 
-    /// What the app registration's own policy allows, which takes the default one's place.
+    /// What the app registration's own policy allows; what that does not say, the default one does.
     ///
     /// # Errors
     /// [`CallError`].
@@ -87,14 +87,21 @@ impl Policies {
         self.of_apps.extend(others.of_apps);
     }
 
-    /// Whether the tenant's could be read.
+    /// Whether nothing could be read.
     #[must_use]
-    pub fn answered(&self) -> bool {
-        self.of_tenant.is_some()
+    pub fn is_empty(&self) -> bool {
+        self.of_tenant.is_none() && self.of_apps.is_empty()
     }
 
-    /// What holds for an app registration; `None` where that could not be seen. A policy of its own takes the place of
-    /// the tenant's (graph-docs, resources/appmanagementpolicy.md).
+    /// Whether the tenant's and the app registration's could be read.
+    #[must_use]
+    pub fn answered(&self, client_id: &DirectoryId) -> bool {
+        self.of_tenant.is_some() && self.of_apps.contains_key(client_id)
+    }
+
+    /// What holds for an app registration; `None` where that could not be seen. A restriction of its own policy takes the
+    /// place of the tenant's, also where it is disabled; what that policy does not define, the tenant's does (graph-docs,
+    /// resources/applicationauthenticationmethodpolicy.md, since 2024-09).
     #[must_use]
     pub fn restrictions(
         &self,
@@ -102,10 +109,12 @@ impl Policies {
         application: &Application,
     ) -> Option<Vec<Restriction>> {
         let own = self.of_apps.get(client_id)?.get("value")?.as_array()?;
-        let all = match own.first() {
-            Some(own) => restrictions(own, "restrictions"),
-            None => restrictions(self.of_tenant.as_ref()?, "applicationRestrictions"),
-        };
+        let own = own.iter().flat_map(|own| defined(own, "restrictions"));
+        let own: Vec<&Value> = own.collect();
+        let of_tenant = defined(self.of_tenant.as_ref()?, "applicationRestrictions");
+        let of_tenant = of_tenant.filter(|of| own.iter().all(|own| kind(own) != kind(of)));
+        let all = own.iter().copied().chain(of_tenant);
+        let all = all.filter(|of| is_enforced(of));
         let holds = all.filter_map(|of| match applies(of, application) {
             Some(true) => read_restriction(of).map(Some),
             Some(false) => None,
@@ -128,7 +137,7 @@ fn applies(of: &Value, application: &Application) -> Option<bool> {
 }
 
 fn read_restriction(of: &Value) -> Option<Restriction> {
-    let forbids = match of.get("restrictionType")?.as_str()? {
+    let forbids = match kind(of)? {
         "passwordAddition" => Forbids::Adding,
         "passwordLifetime" => Forbids::LongerThan(read(of.get("maxLifetime")?.as_str()?)?),
         _ => return None,
@@ -143,19 +152,27 @@ fn read_restriction(of: &Value) -> Option<Restriction> {
     })
 }
 
+fn kind(of: &Value) -> Option<&str> {
+    of.get("restrictionType")?.as_str()
+}
+
+fn is_enforced(of: &Value) -> bool {
+    of.get("state").and_then(Value::as_str) != Some("disabled")
+}
+
 /// Those of client secrets, of a policy that is enabled.
-fn restrictions<'a>(policy: &'a Value, below: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+fn defined<'a>(policy: &'a Value, below: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     let enabled = policy.get("isEnabled") == Some(&Value::Bool(true));
     let all = policy.get(below).filter(|_| enabled);
     let of_passwords = all.and_then(|all| all.get("passwordCredentials"));
-    let of_passwords = of_passwords.and_then(Value::as_array).into_iter().flatten();
-    of_passwords.filter(|of| of.get("state").and_then(Value::as_str) != Some("disabled"))
+    of_passwords.and_then(Value::as_array).into_iter().flatten()
 }
 
 /// What an enabled policy has for `passwordLifetime`. For which apps and callers it holds is left to Entra: a length that
 /// is tried in vain costs a call.
 fn lifetimes(policy: &Value, below: &str) -> Vec<Period> {
-    let all = restrictions(policy, below).filter_map(read_restriction);
+    let all = defined(policy, below).filter(|of| is_enforced(of));
+    let all = all.filter_map(read_restriction);
     let lifetimes = all.filter_map(|restriction| match restriction.forbids {
         Forbids::LongerThan(longest) => Some(longest),
         Forbids::Adding => None,
@@ -228,9 +245,18 @@ mod tests {
         assert_eq!(held(json!([]), blocks.clone(), new), adding(false));
         assert_eq!(held(json!([]), blocks.clone(), old), Some(Vec::new()));
         assert_eq!(held(json!([]), blocks.clone(), "not shown"), None);
-        // An own policy takes the place of the tenant's.
-        let own = json!([{"isEnabled": true, "restrictions": {"passwordCredentials": []}}]);
-        assert_eq!(held(own, blocks.clone(), new), Some(Vec::new()));
+        // A restriction of an own policy takes the place of the tenant's; what that does not define is the tenant's.
+        let own = |enabled: bool, own: Value| json!([{"isEnabled": enabled, "restrictions": {"passwordCredentials": own}}]);
+        let lifted = json!([{"restrictionType": "passwordAddition", "state": "disabled"}]);
+        assert_eq!(
+            held(own(true, lifted.clone()), blocks.clone(), new),
+            Some(Vec::new())
+        );
+        assert_eq!(held(own(false, lifted), blocks.clone(), new), adding(false));
+        assert_eq!(
+            held(own(true, json!([])), blocks.clone(), new),
+            adding(false)
+        );
         let mut excepts = blocks;
         excepts["excludeActors"] =
             json!({"customSecurityAttributes": [{"id": "a_b", "value": "c"}]});

@@ -50,7 +50,6 @@ pub(super) async fn run(
     }
     let look = Look {
         clients,
-        redirect_uri: preflight::redirect_uri(clients),
         deadline,
         assertions: Assertions::default(),
         shops: Shops::of(clients, &documents).await,
@@ -72,7 +71,6 @@ pub(super) async fn run(
 /// What all of one invocation share.
 struct Look<'a> {
     clients: &'a Clients,
-    redirect_uri: String,
     deadline: Deadline,
     assertions: Assertions,
     shops: Shops<'a>,
@@ -214,11 +212,7 @@ impl Look<'_> {
             quarantine: self.clients.settings.quarantine.signed(),
         };
         let mut rows = preflight::rights(preflight::right(seen.may(), false), ownership);
-        // Whether anybody signs in, its document says, which a deep look reads.
-        rows.extend(preflight::at_each_look(
-            &registered,
-            Some(&self.redirect_uri),
-        ));
+        rows.push(preflight::room(&registered));
         rows.iter().any(|row| row.drift().is_some())
     }
 

@@ -17,7 +17,7 @@ use crate::context::event;
 
 /// A credential is taken as gone when this many looks in a row did not find it: Terraform's provider wants
 /// as many, as far apart (terraform-provider-azuread, consistency.go).
-const ABSENT_LOOKS: u32 = 5;
+pub(crate) const ABSENT_LOOKS: u32 = 5;
 /// A removal is tried this often while replicas disagree.
 const REMOVALS: u32 = 3;
 

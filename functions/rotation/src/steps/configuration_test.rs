@@ -21,7 +21,7 @@ use tracing::info;
 
 use crate::ask_person::{Request, ask};
 use crate::context::Context;
-use crate::credentials::removal::find_credential;
+use crate::credentials::removal::{ABSENT_LOOKS, find_credential};
 use crate::delivery::logins::Logins;
 use crate::preflight::{self, Ownership, Registered, Right, is_denied};
 use crate::proof::mailboxes::prove_mailboxes;
@@ -141,10 +141,15 @@ async fn try_entra(context: &Context<'_>) -> Vec<Failure> {
         Ok(registration) => registration,
         Err(failure) => return vec![failure],
     };
-    let application = with_retries(*deadline, async || registration.read().await).await;
-    let application = application.map_err(|error| error.failure);
-    let rows = needed(context, &registration, &application).await;
-    let mut problems: Vec<Failure> = preflight::failures(&rows).collect();
+    let (mut application, mut problems) = look(context, &registration).await;
+    // Graph's reads lag its writes, and whoever tests may have mended it just now.
+    for _ in 1..ABSENT_LOOKS {
+        let pause = clients.settings.look_interval.duration();
+        if problems.is_empty() || !deadline.sleep(pause).await {
+            break;
+        }
+        (application, problems) = look(context, &registration.apart()).await;
+    }
     match application {
         Ok(application) => problems.extend(
             try_application(context, &registration, &application)
@@ -158,6 +163,17 @@ async fn try_entra(context: &Context<'_>) -> Vec<Failure> {
     problems
 }
 
+/// The app registration, and what a rotation needs and is missing there.
+async fn look(
+    context: &Context<'_>,
+    registration: &Registration,
+) -> (Result<Application, Failure>, Vec<Failure>) {
+    let application = with_retries(context.deadline, async || registration.read().await).await;
+    let application = application.map_err(|error| error.failure);
+    let rows = needed(context, registration, &application).await;
+    (application, preflight::failures(&rows).collect())
+}
+
 /// What a rotation needs of Entra.
 async fn needed(
     context: &Context<'_>,
@@ -169,28 +185,25 @@ async fn needed(
     let denied = application.as_ref().err().is_some_and(is_denied);
     let right = preflight::right(may.as_ref(), denied);
     let ownership = match right {
-        Right::OwnApps if denied => Ownership::NoOwner,
-        Right::OwnApps => preflight::ownership(registration, mailbox, deadline).await,
+        Right::OwnApps { .. } if denied => Ownership::NoOwner,
+        Right::OwnApps { .. } => preflight::ownership(registration, mailbox, deadline).await,
         Right::AllApps | Right::None | Right::NotTold => Ownership::NotSeen,
     };
     let mut rows = preflight::rights(right, ownership);
     let Ok(application) = application else {
         return rows;
     };
-    if preflight::may_read_policies(may.as_ref()) {
-        let client_id = &mailbox.client_id;
-        let graph = registration.of_tenant();
-        let app = slice::from_ref(client_id);
-        let policies = with_retries(deadline, async || graph.policies(app).await).await;
-        let policies = policies.unwrap_or_default();
-        let may = may.as_ref();
-        rows.extend(preflight::allowed(
-            Some(&policies),
-            may,
-            client_id,
-            application,
-        ));
-    }
+    let policies = match preflight::may_read_policies(may.as_ref()) {
+        true => {
+            let (graph, app) = (
+                registration.of_tenant(),
+                slice::from_ref(&mailbox.client_id),
+            );
+            let policies = with_retries(deadline, async || graph.policies(app).await).await;
+            Some(policies.unwrap_or_default())
+        }
+        false => None,
+    };
     let claims = context.secret.versions.claims();
     let keys: Vec<KeyId> = claims.into_keys().map(|(key_id, _)| key_id).collect();
     let registered = Registered {
@@ -201,9 +214,14 @@ async fn needed(
         now: Some(registration.now()),
         quarantine: context.clients.settings.quarantine.signed(),
     };
-    let redirect_uri = preflight::redirect_uri(context.clients);
-    let redirect_uri = mailbox.has_sign_ins().then_some(redirect_uri.as_str());
-    rows.extend(preflight::at_each_look(&registered, redirect_uri));
+    let (may, policies) = (may.as_ref(), policies.as_ref());
+    rows.extend(preflight::of_application(
+        context.clients,
+        mailbox,
+        &registered,
+        may,
+        policies,
+    ));
     rows
 }
 

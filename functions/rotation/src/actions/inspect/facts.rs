@@ -109,9 +109,9 @@ async fn needed(
     let right = preflight::right(seen.may(), denied);
     let ownership = match right {
         // It reads what it owns.
-        Right::OwnApps if denied => Ownership::NoOwner,
-        Right::OwnApps if application.is_ok() => ownership(look, document, seen).await,
-        Right::OwnApps | Right::AllApps | Right::None | Right::NotTold => Ownership::NotSeen,
+        Right::OwnApps { .. } if denied => Ownership::NoOwner,
+        Right::OwnApps { .. } if application.is_ok() => ownership(look, document, seen).await,
+        Right::OwnApps { .. } | Right::AllApps | Right::None | Right::NotTold => Ownership::NotSeen,
     };
     let mut rows = Vec::new();
     // Of a rotator that could not sign in nothing is known.
@@ -127,11 +127,9 @@ async fn needed(
             now: seen.now(),
             quarantine: look.clients.settings.quarantine.signed(),
         };
-        let client_id = &mailbox.client_id;
-        let allowed = preflight::allowed(seen.policies(), seen.may(), client_id, application);
-        rows.extend(allowed);
-        let redirect_uri = mailbox.has_sign_ins().then_some(look.redirect_uri.as_str());
-        rows.extend(preflight::at_each_look(&registered, redirect_uri));
+        let (may, policies) = (seen.may(), seen.policies());
+        let shown = preflight::of_application(look.clients, mailbox, &registered, may, policies);
+        rows.extend(shown);
     }
     let companion = document.companion.as_ref().ok();
     let application = application.as_ref().ok();
@@ -145,10 +143,11 @@ async fn needed(
     rows
 }
 
-/// By the list of what the rotator owns, or else by the app registration's owners.
+/// By the list of what the rotator owns, or else by the app registration's owners, where these are shown.
 async fn ownership(look: &Look<'_>, document: &Document, seen: &SeenRegistrations) -> Ownership {
     let mailbox = &document.mailbox;
-    if seen.owns(&mailbox.client_id) == Some(true) {
+    let listed = seen.owns(&mailbox.client_id);
+    if listed == Some(true) {
         return Ownership::Owner;
     }
     let Some(tokens) = seen.tokens() else {
@@ -156,7 +155,10 @@ async fn ownership(look: &Look<'_>, document: &Document, seen: &SeenRegistration
     };
     let (http, app) = (look.clients.http.clone(), look.clients.app(mailbox));
     let registration = Registration::new(http, app, tokens.clone());
-    preflight::ownership(&registration, mailbox, seen.deadline(look.deadline)).await
+    match preflight::ownership(&registration, mailbox, seen.deadline(look.deadline)).await {
+        Ownership::NotShown | Ownership::NotSeen if listed == Some(false) => Ownership::NoOwner,
+        shown => shown,
+    }
 }
 
 fn sending(mailbox: &MailboxSecret) -> impl Iterator<Item = &Connection> {

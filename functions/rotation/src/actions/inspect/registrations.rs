@@ -11,7 +11,7 @@ use shared::graph::registrations::{BATCH, OwnedPage, Registrations};
 use shared::ids::DirectoryId;
 use shared::mailbox_secret::Rotator;
 use shared::retry::{CallError, Deadline, Effect, Retry};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 use super::target::Target;
@@ -26,8 +26,7 @@ struct Seen {
     /// Until when more may be asked of this tenant.
     ends: Instant,
     applications: BTreeMap<DirectoryId, Result<Application, Failure>>,
-    /// What the rotator owns, where the whole list of it was shown.
-    owned: Option<BTreeSet<DirectoryId>>,
+    owned: Named,
     /// What the rotator may do, as its token says.
     may: Option<ApplicationPermissions>,
     /// What the tenant's policies say, where the rotator may read that.
@@ -57,10 +56,11 @@ impl SeenRegistrations {
         self.0.as_ref().ok()?.policies.as_ref()
     }
 
-    /// Whether the list of what the rotator owns has it; `None` where that was not listed in full.
+    /// Whether the list of what the rotator owns has it; `None` of what it does not name and was not listed in full.
     pub(super) fn owns(&self, client_id: &DirectoryId) -> Option<bool> {
-        let owned = self.0.as_ref().ok()?.owned.as_ref()?;
-        Some(owned.contains(client_id))
+        let owned = &self.0.as_ref().ok()?.owned;
+        let named = owned.apps.contains(client_id);
+        (named || owned.complete).then_some(named)
     }
 
     pub(super) fn tokens(&self) -> Option<&Tokens> {
@@ -109,10 +109,13 @@ async fn try_to_see(
     let graph = Registrations::new(clients.http.clone(), endpoints, tokens.clone());
     let (applications, owned) = match &key.of.rotator {
         // It signs in for one app: there is nothing to list.
-        Rotator::Itself {} => (one_by_one(look, group, tenant, &tokens).await, None),
+        Rotator::Itself {} => (
+            one_by_one(look, group, tenant, &tokens).await,
+            Named::default(),
+        ),
         Rotator::Federated { client_id } | Rotator::Secret { client_id, .. } => {
-            let Owned { shown, all } = owned(&graph, client_id, tenant, &wanted).await;
-            (complete(&graph, tenant, shown, &wanted).await, all)
+            let Owned { shown, named } = owned(&graph, client_id, tenant, &wanted).await;
+            (complete(&graph, tenant, shown, &wanted).await, named)
         }
     };
     let may = tokens.application_permissions();
@@ -131,15 +134,18 @@ async fn try_to_see(
 }
 
 /// The tenant's app management policy, and those of the app registrations that are looked at deeply. What cannot be read
-/// is not seen, and costs nobody anything else.
+/// at once is not seen: that it is slow or throttled keeps nothing else of the tenant waiting.
 async fn policies(graph: &Registrations, tenant: &Target, group: &Group<'_>) -> Policies {
     let apps: BTreeSet<&DirectoryId> = group.deep.iter().map(|d| &d.mailbox.client_id).collect();
     let apps: Vec<DirectoryId> = apps.into_iter().cloned().collect();
     let mut policies = Policies::default();
     for some in apps.chunks(BATCH - 1) {
-        match tenant.call(async || graph.policies(some).await).await {
-            Ok(read) => policies.extend(read),
-            Err(failure) => info!(%failure, "the app management policies cannot be read"),
+        match timeout_at(tenant.ends(), graph.policies(some)).await {
+            Ok(Ok(read)) => policies.extend(read),
+            Ok(Err(CallError { failure, .. })) => {
+                info!(%failure, "the app management policies cannot be read");
+            }
+            Err(_) => break,
         }
     }
     policies
@@ -171,8 +177,15 @@ async fn one_by_one(
 struct Owned {
     /// The wanted ones.
     shown: Applications,
-    /// All that it names, where it was shown to its end.
-    all: Option<BTreeSet<DirectoryId>>,
+    named: Named,
+}
+
+/// What the rotator owns.
+#[derive(Default)]
+struct Named {
+    apps: BTreeSet<DirectoryId>,
+    /// Whether the list was shown to its end, with the id of each.
+    complete: bool,
 }
 
 /// What the list of the rotator's objects shows of the wanted ones. A rotator that may change all apps owns none; so
@@ -184,7 +197,10 @@ async fn owned(
     wanted: &BTreeSet<&DirectoryId>,
 ) -> Owned {
     let mut shown = Applications::new();
-    let mut all = Some(BTreeSet::new());
+    let mut named = Named {
+        complete: true,
+        ..Named::default()
+    };
     // One app asked for by itself is one call, and so is the first page.
     let mut next: Option<String> = None;
     // One that owns thousands of others has them asked for instead.
@@ -194,19 +210,18 @@ async fn owned(
             .await;
         let OwnedPage {
             applications,
-            named,
+            named: of_page,
             next: after,
         } = match page {
             Ok(page) => page,
             Err(failure) => {
                 info!(%failure, "what the rotator owns cannot be listed; each registration is asked for");
-                return Owned { shown, all: None };
+                named.complete = false;
+                return Owned { shown, named };
             }
         };
-        all = all.zip(named).map(|(mut all, named)| {
-            all.extend(named);
-            all
-        });
+        named.complete &= of_page.is_some();
+        named.apps.extend(of_page.into_iter().flatten());
         let ours = applications.into_iter();
         let ours = ours.filter(|(client_id, _)| wanted.contains(client_id));
         shown.extend(ours.map(|(client_id, application)| (client_id, Ok(application))));
@@ -215,10 +230,8 @@ async fn owned(
             break;
         }
     }
-    // Of those that it has not come to, nothing is known.
-    let is_wanted = |all: &BTreeSet<DirectoryId>| wanted.iter().all(|id| all.contains(*id));
-    let all = all.filter(|all| next.is_none() || is_wanted(all));
-    Owned { shown, all }
+    named.complete &= next.is_none();
+    Owned { shown, named }
 }
 
 /// The rest, twenty in a request.

@@ -76,10 +76,11 @@ pub struct Registration {
     pub disabled: bool,
     /// Whether the app is deleted.
     pub deleted: bool,
-    /// `passwordLifetime` of an app management policy of its own, which takes the place of the tenant's (facts, 1.7).
+    /// `passwordLifetime` of an app management policy of its own, which takes the place of the tenant's; what that policy
+    /// does not define, the tenant's does (docs/beliefs.md, Graph).
     pub max_secret_lifetime: Option<SignedDuration>,
-    /// `passwordAddition` of that policy: no new secrets.
-    pub secrets_blocked: bool,
+    /// `passwordAddition` of that policy: no new secrets, or some whatever the tenant's says.
+    pub secrets_blocked: Option<bool>,
     /// How many credentials fit into the manifest (facts, 1.6).
     pub credential_limit: usize,
 }
@@ -119,7 +120,7 @@ impl Default for Registration {
             disabled: false,
             deleted: false,
             max_secret_lifetime: None,
-            secrets_blocked: false,
+            secrets_blocked: None,
             credential_limit: 1000,
         }
     }
@@ -129,7 +130,7 @@ impl Registration {
     /// Whether it has an app management policy of its own.
     #[must_use]
     pub fn has_own_policy(&self) -> bool {
-        self.secrets_blocked || self.max_secret_lifetime.is_some()
+        self.secrets_blocked.is_some() || self.max_secret_lifetime.is_some()
     }
 }
 

@@ -168,7 +168,8 @@ pub(super) async fn add_password(
     let app = records.app(app_id).ok_or_else(|| not_found(key))?;
     let by_default = records.longest_secret(app.tenant_id);
     let principal = caller.token.service_principal_id;
-    if !app.registration.has_own_policy() && records.blocks_secrets(app, principal) {
+    let by_own = app.registration.secrets_blocked;
+    if by_own.unwrap_or_else(|| records.blocks_secrets(app, principal)) {
         return Err(secrets_are_blocked());
     }
     check_rules(app, by_default, &secret, now)?;
@@ -405,9 +406,6 @@ fn check_rules(
     now: Timestamp,
 ) -> Result<(), GraphError> {
     let registration = &app.registration;
-    if registration.secrets_blocked {
-        return Err(secrets_are_blocked());
-    }
     // Also for the two years of an omitted endDateTime (facts, 1.7).
     let start = secret.start.unwrap_or(now);
     let lifetime = secret.end.map(|end| end.duration_since(start));

@@ -34,7 +34,7 @@ pub(super) fn of_the_tenant(
         "id": "00000000-0000-0000-0000-000000000000",
         "displayName": "Default app management tenant policy",
         "isEnabled": longest.is_some() || blocked.is_some(),
-        "applicationRestrictions": restrictions(longest, blocked),
+        "applicationRestrictions": restrictions(longest, blocked.as_ref().map(addition)),
         "servicePrincipalRestrictions": restrictions(None, None),
     })))
 }
@@ -53,15 +53,18 @@ pub(super) fn of_the_app(
     let registration = records.app(app_id).map(|app| &app.registration);
     let own = registration.filter(|registration| registration.has_own_policy());
     let policy = own.map(|own| {
-        let blocked = own.secrets_blocked.then(|| SecretsBlocked {
-            apps_since: None,
-            excepted_callers: BTreeSet::new(),
+        let addition = own.secrets_blocked.map(|blocked| match blocked {
+            true => addition(&SecretsBlocked {
+                apps_since: None,
+                excepted_callers: BTreeSet::new(),
+            }),
+            false => json!({"restrictionType": "passwordAddition", "state": "disabled", "maxLifetime": null}),
         });
         json!({
             "id": "db9d58b5-35f3-4a0c-9d1b-0c9e3a6a1c00",
             "displayName": "Credential management policy",
             "isEnabled": true,
-            "restrictions": restrictions(own.max_secret_lifetime, blocked),
+            "restrictions": restrictions(own.max_secret_lifetime, addition),
         })
     });
     Ok(json(json!({
@@ -70,20 +73,21 @@ pub(super) fn of_the_app(
     })))
 }
 
-fn restrictions(longest: Option<SignedDuration>, blocked: Option<SecretsBlocked>) -> Value {
-    let addition = blocked.map(|blocked| {
-        let excepts = !blocked.excepted_callers.is_empty();
-        json!({
-            "restrictionType": "passwordAddition",
-            "state": "enabled",
-            "maxLifetime": null,
-            "restrictForAppsCreatedAfterDateTime": blocked.apps_since,
-            "excludeActors": excepts.then(|| json!({"customSecurityAttributes": [{
-                "@odata.type": "#microsoft.graph.customSecurityAttributeStringValueExemption",
-                "id": "AppPolicy_Exempt", "operator": "equals", "value": "yes",
-            }]})),
-        })
-    });
+fn addition(blocked: &SecretsBlocked) -> Value {
+    let excepts = !blocked.excepted_callers.is_empty();
+    json!({
+        "restrictionType": "passwordAddition",
+        "state": "enabled",
+        "maxLifetime": null,
+        "restrictForAppsCreatedAfterDateTime": blocked.apps_since,
+        "excludeActors": excepts.then(|| json!({"customSecurityAttributes": [{
+            "@odata.type": "#microsoft.graph.customSecurityAttributeStringValueExemption",
+            "id": "AppPolicy_Exempt", "operator": "equals", "value": "yes",
+        }]})),
+    })
+}
+
+fn restrictions(longest: Option<SignedDuration>, addition: Option<Value>) -> Value {
     let lifetime = longest.map(|longest| {
         json!({
             "restrictionType": "passwordLifetime",

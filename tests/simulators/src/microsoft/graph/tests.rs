@@ -193,7 +193,8 @@ async fn the_role_alone_and_the_ownership_alone_are_nothing() {
 }
 
 #[tokio::test]
-async fn policies_are_read_with_permissions_of_their_own_and_an_apps_takes_the_tenants_place() {
+async fn policies_are_read_with_permissions_of_their_own_and_what_an_apps_defines_takes_the_tenants_place()
+ {
     let fixture = Fixture::new();
     let days = |days: i64| Some(jiff::SignedDuration::from_hours(days * 24));
     fixture
@@ -259,10 +260,10 @@ async fn policies_and_limits_refuse_new_secrets_only() {
     );
     fixture
         .directory
-        .change(app, |app| app.secrets_blocked = true);
+        .change(app, |app| app.secrets_blocked = Some(true));
     assert_eq!(code().await, "CredentialTypeNotAllowedAsPerAppPolicy");
     fixture.directory.change(app, |app| {
-        app.secrets_blocked = false;
+        app.secrets_blocked = None;
         app.max_secret_lifetime = None;
         app.sign_in_audience = crate::microsoft::directory::application::Audience::AnyAndPersonal;
     });

@@ -66,7 +66,8 @@ async fn whether_the_role_for_its_own_apps_shows_others_is_told_both_ways() {
 }
 
 #[tokio::test]
-async fn a_policy_blocks_new_secrets_of_apps_of_its_time_but_for_callers_that_it_excepts() {
+async fn a_policy_blocks_new_secrets_of_apps_of_its_time_but_for_callers_that_it_excepts_and_apps_whose_own_does_not()
+ {
     let fixture = Fixture::new();
     fixture.directory.change(fixture.rotator.app_id, |app| {
         app.app_roles.insert("Policy.Read.All".to_owned());
@@ -104,4 +105,13 @@ async fn a_policy_blocks_new_secrets_of_apps_of_its_time_but_for_callers_that_it
     assert_eq!(add().await, 200, "the app is older");
     blocked(None, &[fixture.rotator.service_principal_id]);
     assert_eq!(add().await, 200, "it is excepted");
+    blocked(None, &[]);
+    fixture.directory.change(fixture.app.app_id, |app| {
+        app.max_secret_lifetime = Some(SignedDuration::from_hours(740 * 24));
+    });
+    assert_eq!(add().await, 400, "its own policy does not say");
+    fixture.directory.change(fixture.app.app_id, |app| {
+        app.secrets_blocked = Some(false);
+    });
+    assert_eq!(add().await, 200, "its own policy allows them");
 }
