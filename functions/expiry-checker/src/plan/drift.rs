@@ -67,9 +67,9 @@ fn still_published(found: &Found, facts: &Facts) -> Vec<Drift> {
     });
     let not_told = not_told.filter_map(Row::drift_if_missing);
     // Whose app it is matters again when the role is back.
-    let has_role =
-        |row: &Row| row.requirement == Requirement::RotatorRole && row.seen == Seen::Present;
-    let no_role = !facts.preflight.iter().any(has_role);
+    let mut roles = facts.preflight.iter();
+    let role = roles.find(|row| row.requirement == Requirement::RotatorRole);
+    let no_role = role.is_none_or(|row| !matches!(row.seen, Seen::Present | Seen::NotTold));
     let no_owner = no_role.then(|| Drift::from(DriftKind::RotatorIsNoOwner));
     let drift = drift.chain(not_told).chain(no_owner);
     drift.filter(|drift| seen.published(drift)).collect()
