@@ -1,7 +1,7 @@
 //! Secrets that carry the marker. A handle is had by making one or by finding the marker, and each call that changes a
 //! secret is made through a handle: so no other secret is ever touched.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
@@ -19,7 +19,7 @@ use shared::secret_store::versions::Versions;
 use shared::secret_store::{SecretMetadata, SecretStore};
 
 use super::{answered, done, for_a_person};
-use crate::marker::{NAME, Of, Run, TAG};
+use crate::marker::{Of, Run, TAG, run_of_secret};
 
 /// Secrets Manager, as far as throw-away secrets go. Its client is nobody else's: what it does, it does to such.
 pub struct Secrets {
@@ -28,7 +28,7 @@ pub struct Secrets {
     store: SecretStore,
     run: Run,
     /// The names of what was made, or begun to be.
-    made: Mutex<Vec<String>>,
+    made: Mutex<BTreeSet<String>>,
 }
 
 /// A secret that carries the marker.
@@ -75,12 +75,28 @@ impl Secrets {
 
     fn note(&self, name: &str) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.push(name.to_owned());
+        made.insert(name.to_owned());
     }
 
-    /// Those that carry the marker: of the list, which may be minutes old, and of what this run has begun to make.
-    pub async fn find(&self, of: &Of) -> Result<Vec<ThrowAwaySecret<'_>>, Failure> {
-        let mut found = BTreeMap::new();
+    /// Those that carry the marker: of the list, which may be minutes old, and of what this run has begun to make. What
+    /// cannot be looked at keeps none of the others.
+    pub async fn find(&self, of: &Of, failures: &mut Vec<Failure>) -> Vec<ThrowAwaySecret<'_>> {
+        let made = self.made.lock();
+        let mut names = made.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Err(failure) = self.list(&mut names).await {
+            failures.push(failure);
+        }
+        let mut found = Vec::new();
+        for name in &names {
+            match self.look_at(name, of).await {
+                Ok(secret) => found.extend(secret),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        found
+    }
+
+    async fn list(&self, names: &mut BTreeSet<String>) -> Result<(), Failure> {
         let mut next = None;
         loop {
             let filter = Filter::builder()
@@ -89,44 +105,33 @@ impl Secrets {
             let request = self.client.list_secrets().filters(filter.build());
             let answer = request.set_next_token(next).send().await;
             let page = done("secretsmanager:ListSecrets", answer)?;
-            for entry in page.secret_list() {
-                let name = entry.name().unwrap_or_default();
-                // Others are not even described.
-                if let Some(arn) = entry.arn().filter(|_| name.starts_with(NAME)) {
-                    found.insert(arn.to_owned(), name.to_owned());
-                }
-            }
+            let listed = page.secret_list().iter().filter_map(|entry| entry.name());
+            // Others are not even described.
+            let ours = listed.filter(|name| run_of_secret(name).is_some());
+            names.extend(ours.map(str::to_owned));
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
-                break;
+                return Ok(());
             }
         }
-        let made = self
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        found.extend(made.into_iter().map(|name| (name.clone(), name)));
-        let mut handles = BTreeMap::new();
-        for (id, name) in found {
-            // The list says what there may be; the secret itself says whose it is.
-            let request = self.client.describe_secret().secret_id(&id);
-            let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
-            let Ok(described) = described else { continue };
-            let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
-            let name = described.name().unwrap_or(&name).to_owned();
-            if described.deleted_date().is_none() && of.has_secret(&name, tag.and_then(Tag::value))
-            {
-                let arn = described.arn().unwrap_or(&id).to_owned();
-                let handle = ThrowAwaySecret {
-                    secrets: self,
-                    arn: arn.clone(),
-                    name,
-                };
-                handles.insert(arn, handle);
-            }
-        }
-        Ok(handles.into_values().collect())
+    }
+
+    /// The list says what there may be; the secret itself says whose it is.
+    async fn look_at(&self, name: &str, of: &Of) -> Result<Option<ThrowAwaySecret<'_>>, Failure> {
+        let request = self.client.describe_secret().secret_id(name);
+        let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
+        let Ok(described) = described else {
+            return Ok(None);
+        };
+        let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
+        let name = described.name().unwrap_or(name);
+        let is_ours = of.has_secret(name, tag.and_then(Tag::value));
+        let is_there = described.deleted_date().is_none();
+        Ok((is_ours && is_there).then(|| ThrowAwaySecret {
+            secrets: self,
+            arn: described.arn().unwrap_or(name).to_owned(),
+            name: name.to_owned(),
+        }))
     }
 }
 
