@@ -47,16 +47,13 @@ impl Accounts {
         reader.finish()?;
         let http = Client::trusting(limits, &roots)?;
         let endpoints = microsoft.endpoints(options.cloud);
-        let entra = match operator::signed_in(variable).await {
-            Ok(signed_in) => {
-                let http = http.clone();
-                Entra::connect(http, endpoints, signed_in, run.clone(), options.pace).await
-            }
-            Err(failure) => Err(failure),
-        };
+        let signed_in = operator::signed_in(variable).await;
         Ok(Self {
             aws: aws(&http, run),
-            entra,
+            entra: signed_in.map(|signed_in| {
+                let http = http.clone();
+                Entra::new(http, endpoints, signed_in, run.clone(), options.pace)
+            }),
             shop: Shop::read(options.shopctrl.as_deref(), &http),
         })
     }

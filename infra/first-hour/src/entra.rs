@@ -17,9 +17,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use shared::cloud::Endpoints;
 use shared::credential::ClientSecret;
 use shared::entra::App;
@@ -43,9 +43,7 @@ pub struct Entra {
     http: Client,
     endpoints: Endpoints,
     tenant: DirectoryId,
-    /// The token for Graph of whoever is signed in.
-    token: SecretString,
-    /// The same as the product's own client takes it.
+    /// Of whoever is signed in.
     operator: Tokens,
     run: Run,
     pace: Pace,
@@ -66,29 +64,23 @@ pub(crate) struct SignedIn {
 }
 
 impl Entra {
-    /// The tenant that `operator` is signed in to.
-    ///
-    /// # Errors
-    /// When nobody is signed in.
-    pub async fn connect(
+    pub fn new(
         http: Client,
         endpoints: Endpoints,
         signed_in: operator::SignedIn,
         run: Run,
         pace: Pace,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let operator::SignedIn { tenant, token } = signed_in;
-        let operator = operator::tokens(&endpoints, &tenant, token.clone()).await?;
-        Ok(Self {
+        Self {
             http,
             endpoints,
             tenant,
-            token,
-            operator,
+            operator: Tokens::of_bearer(token, shared::clock::machine()),
             run,
             pace,
             made: Mutex::default(),
-        })
+        }
     }
 
     /// Tries what a probe of Entra tries.
@@ -267,6 +259,15 @@ impl Entra {
 
 /// A day: long enough for a run, and it ends by itself.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What addPassword is asked for where its answer is read as it is. Without an end it would be two years (graph-docs,
+/// application-addpassword), which outlives a run and which a tenant's policy may refuse.
+fn password(name: &str) -> Value {
+    // Whole seconds, as the product asks.
+    let end = (shared::clock::machine() + DAY).as_second();
+    let end = Timestamp::from_second(end).unwrap_or_default();
+    json!({"passwordCredential": {"displayName": name, "endDateTime": end.to_string()}})
+}
 
 fn refused_with(error: &TokenError) -> String {
     error.code().unwrap_or_else(|| "no answer".to_owned())

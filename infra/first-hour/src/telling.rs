@@ -82,12 +82,10 @@ impl Telling {
     }
 
     /// Where nobody could look.
-    pub fn not_looked_at(self, failure: Option<&Failure>) {
-        if let Some(failure) = failure {
-            let why = failure.to_string();
-            let words = table::paragraph(&format!("Not looked at: {why}"));
-            self.tell(|| json!({"not_looked_at": why}), || vec![words]);
-        }
+    pub fn not_looked_at(self, failure: &Failure) {
+        let why = failure.to_string();
+        let words = table::paragraph(&format!("Not looked at: {why}"));
+        self.tell(|| json!({"not_looked_at": why}), || vec![words]);
     }
 
     /// How many of each.

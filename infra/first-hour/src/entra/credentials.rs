@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::{Method, Request};
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::credential::ClientSecret;
 use shared::entra::token::{ClientProof, Tokens};
 use shared::failure::Failure;
 use shared::graph::application::{Issued, Removal};
 
 use super::throw_away::{Audience, ThrowAwayApp, text};
-use super::{DAY, Entra, claims};
+use super::{DAY, Entra, claims, password};
 use crate::beliefs;
 use crate::findings::Findings;
 
@@ -67,8 +67,7 @@ async fn long_name(
     app: &ThrowAwayApp,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let name = "n".repeat(LONG_NAME);
-    let body = json!({"passwordCredential": {"displayName": name}});
+    let body = password(&"n".repeat(LONG_NAME));
     let target = app.target("addPassword");
     let answer = entra.write(Method::POST, &target, Some(&body)).await?;
     let seen = match answer.body.get("displayName").and_then(Value::as_str) {
@@ -171,7 +170,7 @@ async fn on_the_principal(
     app: &ThrowAwayApp,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let body = json!({"passwordCredential": {"displayName": "on the service principal"}});
+    let body = password("on the service principal");
     let what = "adding a secret to a service principal";
     let target = app.principals_target("addPassword");
     let added = entra.post(what, &target, &body).await?;
