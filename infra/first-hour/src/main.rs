@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use accounts::Accounts;
 use arguments::{Options, Wish};
-use beliefs::Probe;
+use beliefs::PROBES;
 use clean_up::{CleanedUp, clean_up};
 use findings::Findings;
 use marker::{Of, Run};
@@ -94,9 +94,10 @@ async fn try_all(
     telling.begins(&run);
     let mut findings = Findings::new(move |finding| telling.finding(finding));
     let all = async {
-        for probe in Probe::ALL {
-            telling.heading(probe);
-            accounts.probe(probe, options, &mut findings).await;
+        for (probe, heading, beliefs) in PROBES {
+            telling.heading(heading);
+            let ended = accounts.probe(*probe, options, &mut findings).await;
+            findings.ended(beliefs, ended);
         }
     };
     let was_interrupted = interrupted.unless(all).await.is_none();

@@ -5,20 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::cancel_rotate_secret::builders::CancelRotateSecretFluentBuilder;
-use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
-use aws_sdk_secretsmanager::operation::put_secret_value::builders::PutSecretValueFluentBuilder;
-use aws_sdk_secretsmanager::operation::rotate_secret::builders::RotateSecretFluentBuilder;
-use aws_sdk_secretsmanager::operation::tag_resource::builders::TagResourceFluentBuilder;
-use aws_sdk_secretsmanager::operation::update_secret_version_stage::builders::UpdateSecretVersionStageFluentBuilder;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, RotationRulesType, Tag};
+use secrecy::SecretString;
 use shared::aws::{AwsSettings, Service};
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::http;
 use shared::secret_store::versions::Versions;
 use shared::secret_store::{SecretMetadata, SecretStore};
 
-use super::{answered, done, for_a_person};
+use super::{Refusal, answered, done, for_a_person};
 use crate::marker::{Of, Run, TAG, run_of_secret};
 
 /// Secrets Manager, as far as throw-away secrets go. Its client is nobody else's: what it does, it does to such.
@@ -31,6 +26,9 @@ pub struct Secrets {
     made: Mutex<BTreeSet<String>>,
 }
 
+/// Done, or refused: which of them is what is asked.
+type Answer<T> = Result<Result<T, Refusal>, Failure>;
+
 /// A secret that carries the marker.
 pub struct ThrowAwaySecret<'a> {
     secrets: &'a Secrets,
@@ -39,7 +37,6 @@ pub struct ThrowAwaySecret<'a> {
 }
 
 impl Secrets {
-    /// Of the account and region that the settings name.
     pub fn new(settings: &AwsSettings, http: &http::Client, run: Run) -> Self {
         Self {
             client: Client::new(&settings.config(Service::SecretsManager, http)),
@@ -136,7 +133,6 @@ impl Secrets {
 }
 
 impl ThrowAwaySecret<'_> {
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -152,38 +148,81 @@ impl ThrowAwaySecret<'_> {
         Ok(self.describe().await?.versions)
     }
 
-    /// Reads a value.
-    pub fn value(&self) -> GetSecretValueFluentBuilder {
-        self.secrets.client.get_secret_value().secret_id(&self.arn)
+    pub async fn value_of(&self, version: &str) -> Answer<SecretString> {
+        let request = self.secrets.client.get_secret_value();
+        let request = request.secret_id(&self.arn).version_id(version);
+        let answer = answered("secretsmanager:GetSecretValue", request.send().await)?;
+        Ok(answer.map(|value| value.secret_string().unwrap_or_default().into()))
     }
 
-    /// Puts a value.
-    pub fn put(&self) -> PutSecretValueFluentBuilder {
-        self.secrets.client.put_secret_value().secret_id(&self.arn)
+    /// The value that the label gives, where it is this version's.
+    pub async fn value_at(
+        &self,
+        label: &str,
+        version: &str,
+    ) -> Result<Option<SecretString>, Failure> {
+        let request = self.secrets.client.get_secret_value();
+        let request = request.secret_id(&self.arn).version_stage(label);
+        let answer = answered("secretsmanager:GetSecretValue", request.send().await)?;
+        let value = answer
+            .ok()
+            .filter(|value| value.version_id() == Some(version));
+        Ok(value.and_then(|value| value.secret_string().map(SecretString::from)))
     }
 
-    /// Moves a label.
-    pub fn label(&self, label: &str) -> UpdateSecretVersionStageFluentBuilder {
+    pub async fn put(&self, version: &str, value: &str, labels: &[&str]) -> Answer<()> {
+        let request = self.secrets.client.put_secret_value();
+        let request = request.secret_id(&self.arn).client_request_token(version);
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let request = request
+            .secret_string(value)
+            .set_version_stages(Some(labels));
+        let answer = answered("secretsmanager:PutSecretValue", request.send().await)?;
+        Ok(answer.map(drop))
+    }
+
+    /// Moves, adds or drops a label.
+    pub async fn move_label(
+        &self,
+        label: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Answer<()> {
         let request = self.secrets.client.update_secret_version_stage();
-        request.secret_id(&self.arn).version_stage(label)
+        let request = request.secret_id(&self.arn).version_stage(label);
+        let request = request
+            .set_remove_from_version_id(from.map(str::to_owned))
+            .set_move_to_version_id(to.map(str::to_owned));
+        let answer = answered(
+            "secretsmanager:UpdateSecretVersionStage",
+            request.send().await,
+        )?;
+        Ok(answer.map(drop))
     }
 
-    /// Sets tags.
-    pub fn tag(&self) -> TagResourceFluentBuilder {
-        self.secrets.client.tag_resource().secret_id(&self.arn)
+    pub async fn set_tag(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let request = self.secrets.client.tag_resource().secret_id(&self.arn);
+        let tag = Tag::builder().key(key).value(value).build();
+        done("secretsmanager:TagResource", request.tags(tag).send().await).map(drop)
     }
 
-    /// Rotates it.
-    pub fn rotate(&self) -> RotateSecretFluentBuilder {
-        self.secrets.client.rotate_secret().secret_id(&self.arn)
+    /// With a schedule by which nothing is due of its own accord.
+    pub async fn rotate(&self, function: &str, token: &str, immediately: bool) -> Answer<()> {
+        let rules = RotationRulesType::builder().automatically_after_days(1000);
+        let request = self.secrets.client.rotate_secret().secret_id(&self.arn);
+        let request = request
+            .client_request_token(token)
+            .rotation_lambda_arn(function)
+            .rotation_rules(rules.build())
+            .rotate_immediately(immediately);
+        let answer = answered("secretsmanager:RotateSecret", request.send().await)?;
+        Ok(answer.map(drop))
     }
 
-    /// Stops a rotation.
-    pub fn cancel(&self) -> CancelRotateSecretFluentBuilder {
-        self.secrets
-            .client
-            .cancel_rotate_secret()
-            .secret_id(&self.arn)
+    pub async fn cancel(&self) -> Result<(), Failure> {
+        let request = self.secrets.client.cancel_rotate_secret();
+        let answer = request.secret_id(&self.arn).send().await;
+        done("secretsmanager:CancelRotateSecret", answer).map(drop)
     }
 
     /// Deletes it for good. What is not there any more is gone as well.
@@ -192,8 +231,8 @@ impl ThrowAwaySecret<'_> {
         let request = request.force_delete_without_recovery(true);
         match answered("secretsmanager:DeleteSecret", request.send().await)? {
             Err(refusal) if refusal.code != "ResourceNotFoundException" => {
-                let what = format!("deleting {}: {}", self.name, refusal.text);
-                let failure = Failure::new(Kind::Misconfigured, what).code(refusal.code);
+                let failure =
+                    Failure::from(refusal).while_doing(&format!("deleting {}", self.name));
                 Err(failure.next_step("delete it by hand: aws secretsmanager delete-secret"))
             }
             Ok(_) | Err(_) => Ok(()),

@@ -14,7 +14,7 @@ use crate::findings::Findings;
 
 const AT_ONCE: usize = 8;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra.register("at-once", Audience::MyOrg).await?;
     // From here on the app is known.
     entra.issue(&app, "before", DAY).await?;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request};
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use shared::credential::ClientSecret;
 use shared::entra::token::{ClientProof, Tokens};
@@ -10,7 +11,8 @@ use shared::failure::Failure;
 use shared::graph::application::{Issued, Removal};
 
 use super::throw_away::{Audience, ThrowAwayApp, text};
-use super::{DAY, Entra, claims, password};
+use super::{DAY, Entra, password};
+use crate::aws::identity::part;
 use crate::beliefs;
 use crate::findings::Findings;
 
@@ -22,7 +24,7 @@ const LONG_NAME: usize = 120;
 /// What Graph documents of a key credential's name, and is believed of a client secret's.
 const KEPT: usize = 90;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let ending = entra.register("ending", Audience::MyOrg).await?;
     let app = entra.register("credentials", Audience::MyOrg).await?;
     let one = entra.issue(&app, "one", DAY).await?;
@@ -83,7 +85,10 @@ async fn long_name(
 }
 
 fn shown_in_a_token(tokens: &Tokens, findings: &mut Findings) {
-    let Some(claims) = claims(tokens) else { return };
+    // Microsoft keeps the form of tokens for Graph to itself.
+    let Some(claims) = part(tokens.access.expose_secret(), 1) else {
+        return;
+    };
     let list = |name: &str| {
         let list = claims
             .get(name)

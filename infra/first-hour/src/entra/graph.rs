@@ -8,6 +8,7 @@ use shared::failure::{Failure, Kind, sanitized_code};
 
 use super::Entra;
 use super::throw_away::Target;
+use crate::pace::LONGER;
 
 /// What a person does who is refused.
 pub(super) const AS_ADMINISTRATOR: &str =
@@ -153,7 +154,7 @@ impl Entra {
         let done = done.await?;
         done.map(|done| done.what).ok_or_else(|| {
             let failure = last.unwrap_or_else(|| Failure::new(Kind::Temporary, what));
-            failure.next_step("run it again with a longer --patience")
+            failure.next_step(LONGER)
         })
     }
 

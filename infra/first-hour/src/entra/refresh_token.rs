@@ -25,7 +25,7 @@ use crate::findings::Findings;
 /// How long a connection may say nothing.
 const SILENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn probe(
+pub async fn probe(
     entra: &Entra,
     person: Option<&MailboxAddress>,
     findings: &mut Findings,

@@ -43,7 +43,6 @@ pub struct DeletedItem {
 /// Who may sign in to an app.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Audience {
-    /// The tenant's accounts.
     MyOrg,
     /// Personal accounts too.
     AnyAndPersonal,
@@ -63,12 +62,10 @@ impl ThrowAwayApp {
         })
     }
 
-    /// What follows its address.
     pub(super) fn target(&self, below: &str) -> Target {
         Target(format!("applications/{}/{below}", self.object_id))
     }
 
-    /// What follows its service principal's.
     pub(super) fn principals_target(&self, below: &str) -> Target {
         Target(format!("servicePrincipals/{}/{below}", self.principal))
     }
@@ -77,19 +74,16 @@ impl ThrowAwayApp {
         &self.client_id
     }
 
-    /// The object id of its service principal.
     pub(super) fn principal(&self) -> &str {
         &self.principal
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
 impl DeletedItem {
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -8,7 +8,7 @@ use super::{DAY, Entra, password};
 use crate::beliefs;
 use crate::findings::Findings;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra
         .register("two-secrets", Audience::AnyAndPersonal)
         .await?;
