@@ -12,13 +12,13 @@ use shared::period::Period;
 
 use crate::arguments::Options;
 use crate::aws::{Aws, identity, labels, lateness, mail, refusals, rotation};
-use crate::beliefs::Probe;
 use crate::entra::{
     Entra, at_once, credentials, federation, new_secrets, operator, ownership, refresh_token,
     two_secrets, whole_rotation,
 };
 use crate::findings::Findings;
 use crate::marker::Run;
+use crate::probes::Probe;
 use crate::shopctrl::Shop;
 
 /// The accounts of a run.

@@ -10,6 +10,7 @@ mod entra;
 mod findings;
 mod marker;
 mod pace;
+mod probes;
 mod shopctrl;
 mod table;
 mod telling;
@@ -21,10 +22,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use accounts::Accounts;
 use arguments::{Options, Wish};
-use beliefs::PROBES;
 use clean_up::{CleanedUp, clean_up};
 use findings::Findings;
 use marker::{Of, Run};
+use probes::PROBES;
 use telling::Telling;
 
 const SAME: u8 = 0;

@@ -80,7 +80,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beliefs::all;
+    use crate::probes::all;
 
     #[test]
     fn every_belief_has_room_at_a_hundred_columns_whatever_is_seen_of_it() {

@@ -271,6 +271,7 @@ async fn where_nobody_is_signed_in_at_azure_aws_is_tried_all_the_same() {
         (verdicts["labels-stay"], verdicts["hint"]),
         ("same", "not answered")
     );
+    assert_eq!(verdicts.len(), 50, "each belief has a row");
     let hint = lines.iter().find(|line| line["id"] == "hint").unwrap();
     assert!(hint["do"].as_str().unwrap().contains("az login"), "{hint}");
     assert_eq!(world.left(), Vec::<String>::new());

@@ -1,6 +1,7 @@
 //! The table is held to the documents.
 
 use super::*;
+use crate::probes::all;
 
 const FIRST_HOUR: &str = include_str!("../../../../docs/first-hour.md");
 
