@@ -26,6 +26,8 @@ pub struct Secrets {
     made: Mutex<BTreeSet<String>>,
 }
 
+const NOT_THERE: &str = "ResourceNotFoundException";
+
 /// Done, or refused: which of them is what is asked.
 type Answer<T> = Result<Result<T, Refusal>, Failure>;
 
@@ -117,8 +119,10 @@ impl Secrets {
     async fn look_at(&self, name: &str, of: &Of) -> Result<Option<ThrowAwaySecret<'_>>, Failure> {
         let request = self.client.describe_secret().secret_id(name);
         let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
-        let Ok(described) = described else {
-            return Ok(None);
+        let described = match described {
+            Ok(described) => described,
+            Err(refusal) if refusal.code == NOT_THERE => return Ok(None),
+            Err(refusal) => return Err(refusal.into()),
         };
         let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
         let name = described.name().unwrap_or(name);
@@ -230,7 +234,7 @@ impl ThrowAwaySecret<'_> {
         let request = self.secrets.client.delete_secret().secret_id(&self.arn);
         let request = request.force_delete_without_recovery(true);
         match answered("secretsmanager:DeleteSecret", request.send().await)? {
-            Err(refusal) if refusal.code != "ResourceNotFoundException" => {
+            Err(refusal) if refusal.code != NOT_THERE => {
                 let failure =
                     Failure::from(refusal).while_doing(&format!("deleting {}", self.name));
                 Err(failure.next_step("delete it by hand: aws secretsmanager delete-secret"))
