@@ -11,18 +11,19 @@ use shared::http::{Client, Limits};
 use shared::period::Period;
 
 use crate::arguments::Options;
-use crate::aws::Aws;
-use crate::beliefs::Probe;
-use crate::entra::{Entra, operator};
+use crate::aws::{Aws, identity, labels, lateness, mail, refusals, rotation};
+use crate::entra::{
+    Entra, at_once, credentials, federation, new_secrets, operator, ownership, refresh_token,
+    two_secrets, whole_rotation,
+};
 use crate::findings::Findings;
 use crate::marker::Run;
+use crate::probes::Probe;
 use crate::shopctrl::Shop;
 
 /// The accounts of a run.
 pub struct Accounts {
-    /// AWS.
     pub aws: Result<Aws, Failure>,
-    /// Entra.
     pub entra: Result<Entra, Failure>,
     shop: Result<Shop, Failure>,
 }
@@ -33,9 +34,6 @@ fn variable(name: &str) -> Option<String> {
 
 impl Accounts {
     /// As the environment and the options name them.
-    ///
-    /// # Errors
-    /// When no HTTP client can be had.
     pub async fn connect(options: &Options, run: &Run) -> Result<Self, Failure> {
         let mut reader = Reader::new(variable);
         let limits = Limits {
@@ -47,55 +45,52 @@ impl Accounts {
         reader.finish()?;
         let http = Client::trusting(limits, &roots)?;
         let endpoints = microsoft.endpoints(options.cloud);
-        let entra = match operator::signed_in(variable).await {
-            Ok(signed_in) => {
-                let http = http.clone();
-                Entra::connect(http, endpoints, signed_in, run.clone(), options.pace).await
-            }
-            Err(failure) => Err(failure),
-        };
+        let signed_in = operator::signed_in(variable).await;
         Ok(Self {
             aws: aws(&http, run),
-            entra,
+            entra: signed_in.map(|signed_in| {
+                let http = http.clone();
+                Entra::new(http, endpoints, signed_in, run.clone(), options.pace)
+            }),
             shop: Shop::read(options.shopctrl.as_deref(), &http),
         })
     }
 
     /// Tries what a probe tries.
-    pub async fn probe(&self, probe: Probe, options: &Options, findings: &mut Findings) {
-        let ended = match probe {
-            Probe::Labels
-            | Probe::Refusals
-            | Probe::Lateness
-            | Probe::Rotation
-            | Probe::Identity
-            | Probe::Mail => match &self.aws {
-                Ok(aws) => {
-                    let function = options.rotation_function.as_deref();
-                    aws.probe(probe, options.pace, function, findings).await
-                }
-                Err(failure) => Err(failure.clone()),
-            },
-            Probe::NewSecrets
-            | Probe::WholeRotation
-            | Probe::Credentials
-            | Probe::TwoSecrets
-            | Probe::AtOnce
-            | Probe::Ownership
-            | Probe::Federation
-            | Probe::RefreshToken => match &self.entra {
-                Ok(entra) => {
-                    let person = options.sign_in.as_ref();
-                    entra.probe(probe, &self.aws, person, findings).await
-                }
-                Err(failure) => Err(failure.clone()),
-            },
-            Probe::ShopCtrl => match &self.shop {
-                Ok(shop) => shop.probe(options.pace, findings).await,
-                Err(failure) => Err(failure.clone()),
-            },
-        };
-        findings.ended(probe, ended);
+    pub async fn probe(
+        &self,
+        probe: Probe,
+        options: &Options,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let pace = options.pace;
+        let aws = || self.aws.as_ref().map_err(Failure::clone);
+        let entra = || self.entra.as_ref().map_err(Failure::clone);
+        match probe {
+            Probe::Labels => labels::probe(aws()?, pace, findings).await,
+            Probe::Refusals => refusals::probe(aws()?, pace, findings).await,
+            Probe::Lateness => lateness::probe(aws()?, pace, findings).await,
+            Probe::Rotation => {
+                let function = options.rotation_function.as_deref();
+                rotation::probe(aws()?, pace, function, findings).await
+            }
+            Probe::Identity => identity::probe(aws()?, findings).await,
+            Probe::Mail => mail::probe(aws()?, findings).await,
+            Probe::NewSecrets => new_secrets::probe(entra()?, findings).await,
+            Probe::WholeRotation => whole_rotation::probe(entra()?, aws()?, findings).await,
+            Probe::Credentials => credentials::probe(entra()?, findings).await,
+            Probe::TwoSecrets => two_secrets::probe(entra()?, findings).await,
+            Probe::AtOnce => at_once::probe(entra()?, findings).await,
+            Probe::Ownership => ownership::probe(entra()?, findings).await,
+            Probe::Federation => federation::probe(entra()?, aws()?, findings).await,
+            Probe::RefreshToken => {
+                refresh_token::probe(entra()?, options.sign_in.as_ref(), findings).await
+            }
+            Probe::ShopCtrl => {
+                let shop = self.shop.as_ref().map_err(Failure::clone)?;
+                shop.probe(pace, findings).await
+            }
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use shared::period::Period;
 
 use crate::pace::Pace;
 
-/// What `--help` prints.
 pub const HELP: &str = "\
 Tries on real accounts what this project believes of AWS, Microsoft Entra and ShopCtrl. It makes
 throw-away app registrations and secrets with a marker in their names, rotates them, prints what was
@@ -35,31 +34,23 @@ Exit status: 0 when nothing is otherwise than believed, 1 when something is, 2 f
 3 when something could not be removed or looked for, 130 after Ctrl-C.
 ";
 
-/// What is to be done.
 #[derive(Debug)]
 pub enum Wish {
-    /// Print [`HELP`].
     Help,
-    /// Try it all.
     Run(Options),
     /// Remove what is left of all runs.
     CleanUp(Options),
 }
 
-/// How.
 #[derive(Debug)]
 pub struct Options {
-    /// The ARN of the deployed rotation function.
+    /// Its ARN.
     pub rotation_function: Option<String>,
-    /// Who signs in.
     pub sign_in: Option<MailboxAddress>,
-    /// Where ShopCtrl's login is.
+    /// The file with ShopCtrl's login.
     pub shopctrl: Option<PathBuf>,
-    /// The tenant's cloud.
     pub cloud: Cloud,
-    /// How patient.
     pub pace: Pace,
-    /// Whether JSON is printed.
     pub json: bool,
 }
 
@@ -83,9 +74,6 @@ impl Default for Options {
 }
 
 /// Reads the arguments, without the program's name.
-///
-/// # Errors
-/// What is wrong, in a sentence.
 pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Wish, String> {
     let mut options = Options::default();
     let (mut clean_up, mut help) = (false, false);

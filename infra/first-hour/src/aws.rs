@@ -1,11 +1,11 @@
 //! AWS: who is asked, and what its refusals mean to a person at a terminal.
 
-mod identity;
-mod labels;
-mod lateness;
-mod mail;
-mod refusals;
-mod rotation;
+pub mod identity;
+pub mod labels;
+pub mod lateness;
+pub mod mail;
+pub mod refusals;
+pub mod rotation;
 mod throw_away;
 
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -14,25 +14,18 @@ use shared::aws::{AwsSettings, Service, classify};
 use shared::failure::{Failure, Kind};
 use shared::http::Client;
 
-use crate::beliefs::Probe;
-use crate::findings::Findings;
 use crate::marker::Run;
-use crate::pace::Pace;
-
-pub use identity::web_identity_token;
 use throw_away::Secrets;
 pub use throw_away::ThrowAwaySecret;
 
 /// An account and region of AWS.
 pub struct Aws {
-    /// Secrets Manager, as far as throw-away secrets go.
     pub secrets: Secrets,
     sts: aws_sdk_sts::Client,
     ses: aws_sdk_sesv2::Client,
 }
 
 impl Aws {
-    /// As the settings name it.
     pub fn new(settings: &AwsSettings, http: &Client, run: Run) -> Self {
         let config = |service| settings.config(service, http);
         Self {
@@ -41,42 +34,23 @@ impl Aws {
             ses: aws_sdk_sesv2::Client::new(&config(Service::Ses)),
         }
     }
-
-    /// Tries what a probe of AWS tries.
-    pub async fn probe(
-        &self,
-        probe: Probe,
-        pace: Pace,
-        rotation_function: Option<&str>,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
-        match probe {
-            Probe::Labels => labels::probe(self, pace, findings).await,
-            Probe::Refusals => refusals::probe(self, pace, findings).await,
-            Probe::Lateness => lateness::probe(self, pace, findings).await,
-            Probe::Rotation => rotation::probe(self, pace, rotation_function, findings).await,
-            Probe::Identity => identity::probe(self, findings).await,
-            Probe::Mail => mail::probe(self, findings).await,
-            Probe::NewSecrets
-            | Probe::WholeRotation
-            | Probe::Credentials
-            | Probe::TwoSecrets
-            | Probe::AtOnce
-            | Probe::Ownership
-            | Probe::Federation
-            | Probe::RefreshToken
-            | Probe::ShopCtrl => Ok(()),
-        }
-    }
 }
 
 /// What a service said instead of doing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its code.
+    action: &'static str,
     pub code: String,
-    /// Its sentence.
     pub text: String,
+}
+
+/// Where only success is of use.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let what = format!("{}: {}", refusal.action, refusal.text);
+        let failure = Self::new(Kind::Misconfigured, what).code(refusal.code);
+        failure.next_step("run it again; if it stays, this is worth an issue")
+    }
 }
 
 impl std::fmt::Display for Refusal {
@@ -86,8 +60,8 @@ impl std::fmt::Display for Refusal {
 }
 
 /// Success, or a refusal that answers a question. No answer, a missing permission and old credentials answer none.
-pub fn answered<T, E: ProvideErrorMetadata>(
-    action: &str,
+fn answered<T, E: ProvideErrorMetadata>(
+    action: &'static str,
     answer: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<Result<T, Refusal>, Failure> {
     let error = match answer {
@@ -107,6 +81,7 @@ pub fn answered<T, E: ProvideErrorMetadata>(
         .filter(|_| failure.kind == Kind::Misconfigured);
     match of_service {
         Some(said) => Ok(Err(Refusal {
+            action,
             code,
             text: said.message().unwrap_or_default().to_owned(),
         })),
@@ -125,14 +100,9 @@ fn for_a_person(action: &str, failure: Failure) -> Failure {
     failure.next_step("run it again; if it stays, get new credentials of AWS")
 }
 
-/// The same where only success is of use.
-pub fn done<T, E: ProvideErrorMetadata>(
-    action: &str,
+fn done<T, E: ProvideErrorMetadata>(
+    action: &'static str,
     answer: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<T, Failure> {
-    answered(action, answer)?.map_err(|refusal| {
-        let what = format!("{action}: {}", refusal.text);
-        let failure = Failure::new(Kind::Misconfigured, what).code(refusal.code);
-        failure.next_step("run it again; if it stays, this is worth an issue")
-    })
+    Ok(answered(action, answer)??)
 }

@@ -22,76 +22,103 @@ pub struct CleanedUp {
 /// So many looks in a row that find nothing are an end.
 const EMPTY_LOOKS: u32 = 3;
 
-/// Removes from both what there is.
+/// What one look came to.
+#[derive(Default)]
+struct Look {
+    removed: Vec<String>,
+    failures: Vec<Failure>,
+    more_to_come: bool,
+}
+
+impl Look {
+    fn removed<T>(&mut self, name: String, answer: Result<T, Failure>) -> Option<T> {
+        match answer {
+            Ok(done) => {
+                self.removed.push(name);
+                Some(done)
+            }
+            Err(failure) => {
+                self.failures.push(failure);
+                None
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.failures.is_empty() && !self.more_to_come
+    }
+}
+
 pub async fn clean_up(aws: Option<&Aws>, entra: Option<&Entra>, of: &Of, pace: Pace) -> CleanedUp {
     let mut cleaned = CleanedUp::default();
-    if let Some(aws) = aws
-        && let Err(failure) = secrets(aws, of, pace, &mut cleaned).await
-    {
-        cleaned.failures.push(failure);
+    if let Some(aws) = aws {
+        cleaned
+            .until_nothing_is_found(pace, async || secrets(aws, of).await)
+            .await;
     }
-    if let Some(entra) = entra
-        && let Err(failure) = apps(entra, of, pace, &mut cleaned).await
-    {
-        cleaned.failures.push(failure);
+    if let Some(entra) = entra {
+        // What was deleted shows among what can be restored a moment later, and is to go from there too.
+        let mut restorable = BTreeSet::new();
+        cleaned
+            .until_nothing_is_found(pace, async || apps(entra, of, &mut restorable).await)
+            .await;
     }
     cleaned
 }
 
-async fn secrets(aws: &Aws, of: &Of, pace: Pace, cleaned: &mut CleanedUp) -> Result<(), Failure> {
-    let (mut empty, mut failed) = (0, None);
-    let done = pace.until(async || {
-        let found = aws.secrets.find(of).await?;
-        empty = if found.is_empty() { empty + 1 } else { 0 };
-        for secret in found {
-            let name = format!("secret {}", secret.name());
-            match secret.delete().await {
-                Ok(()) => cleaned.note(name),
-                Err(failure) => failed = Some(failure),
-            }
-        }
-        pace.pause().await;
-        Ok((empty >= EMPTY_LOOKS).then_some(()))
-    });
-    let done = done.await?;
-    done.map(drop)
-        .ok_or_else(|| failed.unwrap_or_else(still_found))
+async fn secrets(aws: &Aws, of: &Of) -> Look {
+    let mut look = Look::default();
+    for secret in aws.secrets.find(of, &mut look.failures).await {
+        let name = format!("secret {}", secret.name());
+        look.removed(name, secret.delete().await);
+    }
+    look
 }
 
-async fn apps(entra: &Entra, of: &Of, pace: Pace, cleaned: &mut CleanedUp) -> Result<(), Failure> {
-    let (mut empty, mut failed) = (0, None);
-    // What was deleted shows among what can be restored a moment later, and is to go from there too.
-    let mut restorable = BTreeSet::new();
-    let done = pace.until(async || {
-        let (found, deleted) = (entra.find(of).await?, entra.find_deleted(of).await?);
-        let none = found.is_empty() && deleted.is_empty();
-        empty = if none { empty + 1 } else { 0 };
-        for app in found {
-            let name = format!("app registration {}", app.name());
-            match entra.delete(app).await {
-                Ok(id) => {
-                    restorable.insert(id);
-                    cleaned.note(name);
-                }
-                Err(failure) => failed = Some(failure),
-            }
+async fn apps(entra: &Entra, of: &Of, restorable: &mut BTreeSet<String>) -> Look {
+    let mut look = Look::default();
+    let found = entra.find(of, &mut look.failures).await;
+    let deleted = entra.find_deleted(of, &mut look.failures).await;
+    for app in found {
+        let name = format!("app registration {}", app.name());
+        let can_be_restored = look.removed(name, entra.delete(app).await).flatten();
+        restorable.extend(can_be_restored);
+    }
+    for item in deleted {
+        let name = format!("deleted {} for good", item.name());
+        if let Some(id) = look.removed(name, entra.purge(item).await) {
+            restorable.remove(&id);
         }
-        for item in deleted {
-            let name = format!("deleted {} for good", item.name());
-            match entra.purge(item).await {
-                Ok(id) => {
-                    restorable.remove(&id);
-                    cleaned.note(name);
+    }
+    look.more_to_come = !restorable.is_empty();
+    look
+}
+
+impl CleanedUp {
+    async fn until_nothing_is_found(&mut self, pace: Pace, mut look: impl AsyncFnMut() -> Look) {
+        let (mut empty, mut failures) = (0, Vec::new());
+        let done = pace.until(async || {
+            let seen = look().await;
+            empty = if seen.is_empty() { empty + 1 } else { 0 };
+            // A list that is late shows some of them twice.
+            for name in seen.removed {
+                if !self.removed.contains(&name) {
+                    self.removed.push(name);
                 }
-                Err(failure) => failed = Some(failure),
             }
+            failures = seen.failures;
+            pace.pause().await;
+            Ok((empty >= EMPTY_LOOKS).then_some(()))
+        });
+        if !matches!(done.await, Ok(Some(_))) {
+            // No server, the same of each.
+            failures.dedup();
+            if failures.is_empty() {
+                failures.push(still_found());
+            }
+            self.failures.extend(failures);
         }
-        pace.pause().await;
-        Ok((empty >= EMPTY_LOOKS && restorable.is_empty()).then_some(()))
-    });
-    let done = done.await?;
-    done.map(drop)
-        .ok_or_else(|| failed.unwrap_or_else(still_found))
+    }
 }
 
 fn still_found() -> Failure {
@@ -100,13 +127,4 @@ fn still_found() -> Failure {
         "what was removed still shows, or does not show among what was deleted",
     )
     .next_step("run `cargo run -p first-hour -- clean-up` in some minutes")
-}
-
-impl CleanedUp {
-    /// A list that is late shows some of them twice.
-    fn note(&mut self, name: String) {
-        if !self.removed.contains(&name) {
-            self.removed.push(name);
-        }
-    }
 }

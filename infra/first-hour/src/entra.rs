@@ -1,25 +1,23 @@
 //! Microsoft Entra and Graph: who asks, and how an app signs in.
 
-mod at_once;
-mod credentials;
-mod federation;
+pub mod at_once;
+pub mod credentials;
+pub mod federation;
 mod graph;
-mod new_secrets;
+pub mod new_secrets;
 pub mod operator;
-mod ownership;
-mod refresh_token;
+pub mod ownership;
+pub mod refresh_token;
 mod throw_away;
-mod two_secrets;
-mod whole_rotation;
+pub mod two_secrets;
+pub mod whole_rotation;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
-use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use shared::cloud::Endpoints;
 use shared::credential::ClientSecret;
 use shared::entra::App;
@@ -27,15 +25,12 @@ use shared::entra::token::{ClientProof, TokenEndpoint, TokenError, Tokens};
 use shared::failure::{Failure, Kind};
 use shared::graph::application::{Issued, Registration, Removal};
 use shared::http::Client;
-use shared::ids::{DirectoryId, MailboxAddress};
+use shared::ids::DirectoryId;
 use shared::retry::Retry;
 use tokio::time::Instant;
 
-use crate::aws::Aws;
-use crate::beliefs::Probe;
-use crate::findings::Findings;
 use crate::marker::Run;
-use crate::pace::{IN_A_ROW, Pace, Shown};
+use crate::pace::{IN_A_ROW, LONGER, Pace, Shown};
 use throw_away::ThrowAwayApp;
 
 /// A tenant, asked by whoever is signed in.
@@ -43,9 +38,7 @@ pub struct Entra {
     http: Client,
     endpoints: Endpoints,
     tenant: DirectoryId,
-    /// The token for Graph of whoever is signed in.
-    token: SecretString,
-    /// The same as the product's own client takes it.
+    /// Of whoever is signed in.
     operator: Tokens,
     run: Run,
     pace: Pace,
@@ -66,61 +59,22 @@ pub(crate) struct SignedIn {
 }
 
 impl Entra {
-    /// The tenant that `operator` is signed in to.
-    ///
-    /// # Errors
-    /// When nobody is signed in.
-    pub async fn connect(
+    pub fn new(
         http: Client,
         endpoints: Endpoints,
         signed_in: operator::SignedIn,
         run: Run,
         pace: Pace,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let operator::SignedIn { tenant, token } = signed_in;
-        let operator = operator::tokens(&endpoints, &tenant, token.clone()).await?;
-        Ok(Self {
+        Self {
             http,
             endpoints,
             tenant,
-            token,
-            operator,
+            operator: Tokens::of_bearer(token, shared::clock::machine()),
             run,
             pace,
             made: Mutex::default(),
-        })
-    }
-
-    /// Tries what a probe of Entra tries.
-    pub async fn probe(
-        &self,
-        probe: Probe,
-        aws: &Result<Aws, Failure>,
-        person: Option<&MailboxAddress>,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
-        match probe {
-            Probe::NewSecrets => new_secrets::probe(self, findings).await,
-            Probe::Credentials => credentials::probe(self, findings).await,
-            Probe::TwoSecrets => two_secrets::probe(self, findings).await,
-            Probe::AtOnce => at_once::probe(self, findings).await,
-            Probe::Ownership => ownership::probe(self, findings).await,
-            Probe::WholeRotation => {
-                let aws = aws.as_ref().map_err(Failure::clone)?;
-                whole_rotation::probe(self, aws, findings).await
-            }
-            Probe::Federation => {
-                let aws = aws.as_ref().map_err(Failure::clone)?;
-                federation::probe(self, aws, findings).await
-            }
-            Probe::RefreshToken => refresh_token::probe(self, person, findings).await,
-            Probe::Labels
-            | Probe::Refusals
-            | Probe::Lateness
-            | Probe::Rotation
-            | Probe::Identity
-            | Probe::Mail
-            | Probe::ShopCtrl => Ok(()),
         }
     }
 
@@ -198,7 +152,7 @@ impl Entra {
         seen.first.map(|first| first.what).ok_or_else(|| {
             let what = "the throw-away app does not sign in with its client secret";
             let failure = Failure::new(Kind::Temporary, what).code(codes.join(", "));
-            failure.next_step("run it again with a longer --patience")
+            failure.next_step(LONGER)
         })
     }
 
@@ -234,47 +188,46 @@ impl Entra {
         life: SignedDuration,
     ) -> Result<Issued, Failure> {
         let registration = self.registration(app, &self.operator);
-        let issued = self.pace.until(async || {
-            let end = shared::clock::machine() + life;
-            match registration.add_password(name, end).await {
-                Ok(issued) => Ok(Some(issued)),
-                Err(error) if error.status == Some(404) || error.retry != Retry::No => Ok(None),
-                Err(error) if error.status == Some(403) => {
-                    Err(error.failure.next_step(graph::AS_ADMINISTRATOR))
+        let issued = self
+            .pace
+            .must("adding a client secret to a throw-away app", async || {
+                let end = shared::clock::machine() + life;
+                match registration.add_password(name, end).await {
+                    Ok(issued) => Ok(Some(issued)),
+                    Err(error) if error.status == Some(404) || error.retry != Retry::No => Ok(None),
+                    Err(error) if error.status == Some(403) => {
+                        Err(error.failure.next_step(graph::AS_ADMINISTRATOR))
+                    }
+                    Err(error) => Err(error.failure),
                 }
-                Err(error) => Err(error.failure),
-            }
-        });
-        issued.await?.map(|issued| issued.what).ok_or_else(|| {
-            let what = "adding a client secret to a throw-away app";
-            Failure::new(Kind::Temporary, what).next_step("run it again with a longer --patience")
-        })
+            });
+        issued.await.map(|issued| issued.what)
     }
 
     /// Removes a client secret. That it is not known may be a replica that has not heard of it.
     async fn remove(&self, app: &ThrowAwayApp, issued: &Issued) -> Result<(), Failure> {
         let registration = self.registration(app, &self.operator);
-        let removed = self.pace.until(async || {
+        let what = "removing a client secret from a throw-away app";
+        let removed = self.pace.must(what, async || {
             let removal = registration.remove_password(issued.key_id).await?;
             Ok(matches!(removal, Removal::Removed).then_some(()))
         });
-        removed.await?.map(drop).ok_or_else(|| {
-            let what = "removing a client secret from a throw-away app";
-            Failure::new(Kind::Temporary, what).next_step("run it again with a longer --patience")
-        })
+        removed.await.map(drop)
     }
 }
 
 /// A day: long enough for a run, and it ends by itself.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-fn refused_with(error: &TokenError) -> String {
-    error.code().unwrap_or_else(|| "no answer".to_owned())
+/// What addPassword is asked for where its answer is read as it is. Without an end it would be two years (graph-docs,
+/// application-addpassword), which outlives a run and which a tenant's policy may refuse.
+fn password(name: &str) -> Value {
+    // Whole seconds, as the product asks.
+    let end = (shared::clock::machine() + DAY).as_second();
+    let end = Timestamp::from_second(end).unwrap_or_default();
+    json!({"passwordCredential": {"displayName": name, "endDateTime": end.to_string()}})
 }
 
-/// The claims of a token for Graph. Microsoft keeps their form to itself; here it is only looked at.
-fn claims(tokens: &Tokens) -> Option<Value> {
-    let payload = tokens.access.expose_secret().split('.').nth(1)?;
-    let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
-    serde_json::from_slice(&payload).ok()
+fn refused_with(error: &TokenError) -> String {
+    error.code().unwrap_or_else(|| "no answer".to_owned())
 }

@@ -3,50 +3,38 @@
 use serde_json::{Value, json};
 use shared::failure::{Failure, Kind};
 
-use crate::beliefs::{ALL, Belief, Probe};
+use crate::beliefs::Belief;
 
 /// What became of a belief.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is as believed.
     Same {
-        /// What was seen.
         seen: String,
     },
-    /// It is not.
     Different {
-        /// What was seen.
         seen: String,
     },
     /// It could not be tried.
     NotAnswered {
-        /// Why not.
         because: String,
         /// What has to be done for it to be.
         instead: String,
     },
 }
 
-/// A belief with its answer.
-#[derive(Debug, Clone)]
 pub struct Finding {
-    /// What is believed.
     pub belief: Belief,
-    /// What became of it.
     pub outcome: Outcome,
 }
 
 impl Finding {
     /// The finding as one JSON object.
     pub fn json(&self) -> Value {
-        let Belief {
-            id,
-            text,
-            anchor,
-            believed,
-            touches,
-            ..
-        } = self.belief;
+        let Belief { id, text, believed } = self.belief;
+        let (place, touches) = self
+            .belief
+            .row()
+            .map(|row| (row.place, row.touches))
+            .unzip();
         let (verdict, seen, because, instead) = match &self.outcome {
             Outcome::Same { seen } => ("same", Some(seen), None, None),
             Outcome::Different { seen } => ("different", Some(seen), None, None),
@@ -55,7 +43,7 @@ impl Finding {
             }
         };
         json!({
-            "id": id, "belief": text, "anchor": format!("docs/beliefs.md#{anchor}"), "believed": believed,
+            "id": id, "belief": text, "place": place, "believed": believed,
             "verdict": verdict, "seen": seen, "because": because, "do": instead, "touches": touches,
         })
     }
@@ -101,14 +89,13 @@ impl Findings {
         self.add(belief, outcome);
     }
 
-    /// How a probe ended: what it left open has no answer.
-    pub fn ended(&mut self, probe: Probe, ended: Result<(), Failure>) {
+    /// How a probe of these ended: what it left open has no answer.
+    pub fn ended(&mut self, beliefs: &[Belief], ended: Result<(), Failure>) {
         let failure = ended.err().unwrap_or_else(left_out);
-        let of_probe = ALL.iter().filter(|belief| belief.probe == probe);
-        let open = of_probe.filter(|belief| !self.all.iter().any(|f| f.belief.id == belief.id));
-        let open: Vec<Belief> = open.copied().collect();
-        for belief in open {
-            self.not_answered(belief, &failure);
+        for belief in beliefs {
+            if !self.all.iter().any(|f| f.belief.id == belief.id) {
+                self.not_answered(*belief, &failure);
+            }
         }
     }
 
@@ -146,29 +133,10 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beliefs::{BASIC, DAILY};
 
     #[test]
-    fn what_a_probe_leaves_open_has_no_answer_and_what_it_saw_stays() {
-        let mut findings = Findings::new(|_| {});
-        findings.saw(BASIC, false, "404\nof somebody's own");
-        findings.ended(Probe::ShopCtrl, Ok(()));
-        let of = |belief: Belief| {
-            let found = findings.all.iter().filter(|f| f.belief.id == belief.id);
-            found.map(|f| f.json()).collect::<Vec<_>>()
-        };
-        let [basic, daily] = [of(BASIC), of(DAILY)].map(|all| {
-            assert_eq!(all.len(), 1, "{all:?}");
-            all.into_iter().next().unwrap()
-        });
-        assert_eq!(
-            (&basic["verdict"], &basic["seen"]),
-            (&json!("different"), &json!("404 of somebody's own"))
-        );
-        assert_eq!(
-            (&daily["verdict"], &daily["do"]),
-            (&json!("not answered"), &json!("Run it again."))
-        );
-        assert_eq!(findings.different(), 1);
+    fn what_a_service_says_is_one_line_and_fits() {
+        assert_eq!(one_line("404\nof somebody's own"), "404 of somebody's own");
+        assert_eq!(one_line(&"x".repeat(5000)).len(), 1200);
     }
 }

@@ -10,6 +10,7 @@ mod entra;
 mod findings;
 mod marker;
 mod pace;
+mod probes;
 mod shopctrl;
 mod table;
 mod telling;
@@ -21,12 +22,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use accounts::Accounts;
 use arguments::{Options, Wish};
-use beliefs::Probe;
 use clean_up::{CleanedUp, clean_up};
 use findings::Findings;
 use marker::{Of, Run};
+use probes::PROBES;
 use telling::Telling;
 
+const SAME: u8 = 0;
 const DIFFERENT: u8 = 1;
 const WRONG_OPTION: u8 = 2;
 const LEFT: u8 = 3;
@@ -38,19 +40,21 @@ fn main() -> ExitCode {
         Ok(wish) => wish,
         Err(problem) => return failed(&problem, WRONG_OPTION),
     };
+    let (options, only_clean_up) = match wish {
+        Wish::Help => return said(arguments::HELP),
+        Wish::Run(options) => (options, false),
+        Wish::CleanUp(options) => (options, true),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start: {error}"), WRONG_OPTION),
-    };
-    let done = match wish {
-        Wish::Help => return said(arguments::HELP),
-        Wish::Run(options) => runtime.block_on(run(options)),
-        Wish::CleanUp(options) => runtime.block_on(only_clean_up(options)),
-    };
-    done.unwrap_or_else(|problem| failed(&problem, WRONG_OPTION))
+    let done = runtime
+        .map_err(|error| format!("cannot start: {error}"))
+        .and_then(|runtime| runtime.block_on(carry_out(&options, only_clean_up)));
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(problem) => failed(&problem, WRONG_OPTION),
+    }
 }
 
 fn said(text: &str) -> ExitCode {
@@ -66,59 +70,74 @@ fn failed(problem: &str, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Tries everything, and removes what it made however that ends.
-async fn run(options: Options) -> Result<ExitCode, String> {
+async fn carry_out(options: &Options, only_clean_up: bool) -> Result<u8, String> {
     let mut interrupted = Interrupted::new()?;
-    let run = Run::new();
-    let telling = Telling::new(options.json);
-    let accounts = Accounts::connect(&options, &run)
-        .await
-        .map_err(|f| f.to_string())?;
+    let (run, telling) = (Run::new(), Telling::new(options.json));
+    let connected = interrupted.unless(Accounts::connect(options, &run)).await;
+    let Some(accounts) = connected else {
+        return Ok(INTERRUPTED);
+    };
+    let accounts = accounts.map_err(|failure| failure.to_string())?;
+    Ok(match only_clean_up {
+        true => clean_up_all(&accounts, options, telling, &mut interrupted).await,
+        false => try_all(&accounts, run, options, telling, &mut interrupted).await,
+    })
+}
+
+/// Tries everything, and removes what it made however that ends.
+async fn try_all(
+    accounts: &Accounts,
+    run: Run,
+    options: &Options,
+    telling: Telling,
+    interrupted: &mut Interrupted,
+) -> u8 {
     telling.begins(&run);
     let mut findings = Findings::new(move |finding| telling.finding(finding));
     let all = async {
-        for probe in Probe::ALL {
-            telling.heading(probe);
-            accounts.probe(probe, &options, &mut findings).await;
+        for (probe, heading, beliefs) in PROBES {
+            telling.heading(heading);
+            let ended = accounts.probe(*probe, options, &mut findings).await;
+            findings.ended(beliefs, ended);
         }
     };
-    let was_interrupted = tokio::select! {
-        () = all => false,
-        () = interrupted.wait() => true,
-    };
+    let was_interrupted = interrupted.unless(all).await.is_none();
     telling.cleaning_up(was_interrupted);
-    let cleaned = cleaned(&accounts, &Of::Run(run), &options, &mut interrupted).await;
+    let cleaned = cleaned(accounts, &Of::Run(run), options, interrupted).await;
     telling.cleaned_up(cleaned.as_ref());
     if !was_interrupted {
         telling.summary(&findings);
     }
-    Ok(match cleaned {
-        None => ExitCode::from(INTERRUPTED),
-        Some(cleaned) if !cleaned.failures.is_empty() => ExitCode::from(LEFT),
-        Some(_) if was_interrupted => ExitCode::from(INTERRUPTED),
-        Some(_) if findings.different() > 0 => ExitCode::from(DIFFERENT),
-        Some(_) => ExitCode::SUCCESS,
-    })
+    let otherwise = match findings.different() {
+        _ if was_interrupted => INTERRUPTED,
+        0 => SAME,
+        _ => DIFFERENT,
+    };
+    status(cleaned.as_ref(), otherwise)
 }
 
 /// Removes what runs before have left.
-async fn only_clean_up(options: Options) -> Result<ExitCode, String> {
-    let mut interrupted = Interrupted::new()?;
-    let telling = Telling::new(options.json);
-    let accounts = Accounts::connect(&options, &Run::new())
-        .await
-        .map_err(|f| f.to_string())?;
-    for failure in [accounts.aws.as_ref().err(), accounts.entra.as_ref().err()] {
+async fn clean_up_all(
+    accounts: &Accounts,
+    options: &Options,
+    telling: Telling,
+    interrupted: &mut Interrupted,
+) -> u8 {
+    let not_looked_at = [accounts.aws.as_ref().err(), accounts.entra.as_ref().err()];
+    let not_looked_at = not_looked_at.into_iter().flatten();
+    for failure in not_looked_at.clone() {
         telling.not_looked_at(failure);
     }
-    let cleaned = cleaned(&accounts, &Of::All, &options, &mut interrupted).await;
+    let cleaned = cleaned(accounts, &Of::All, options, interrupted).await;
     telling.cleaned_up(cleaned.as_ref());
-    Ok(match cleaned {
-        None => ExitCode::from(INTERRUPTED),
-        Some(cleaned) if !cleaned.failures.is_empty() => ExitCode::from(LEFT),
-        Some(_) if accounts.aws.is_err() || accounts.entra.is_err() => ExitCode::from(LEFT),
-        Some(_) => ExitCode::SUCCESS,
-    })
+    status(
+        cleaned.as_ref(),
+        if not_looked_at.count() == 0 {
+            SAME
+        } else {
+            LEFT
+        },
+    )
 }
 
 /// `None` where Ctrl-C was pressed meanwhile.
@@ -129,9 +148,17 @@ async fn cleaned(
     interrupted: &mut Interrupted,
 ) -> Option<CleanedUp> {
     let (aws, entra) = (accounts.aws.as_ref().ok(), accounts.entra.as_ref().ok());
-    tokio::select! {
-        cleaned = clean_up(aws, entra, of, options.pace) => Some(cleaned),
-        () = interrupted.wait() => None,
+    interrupted
+        .unless(clean_up(aws, entra, of, options.pace))
+        .await
+}
+
+/// What is left counts before all else.
+fn status(cleaned: Option<&CleanedUp>, otherwise: u8) -> u8 {
+    match cleaned {
+        None => INTERRUPTED,
+        Some(cleaned) if !cleaned.failures.is_empty() => LEFT,
+        Some(_) => otherwise,
     }
 }
 
@@ -152,11 +179,13 @@ impl Interrupted {
         })
     }
 
-    async fn wait(&mut self) {
+    /// What was to be done, or `None` where that was interrupted.
+    async fn unless<T>(&mut self, done: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            done = done => Some(done),
+            _ = self.interrupt.recv() => None,
+            _ = self.terminate.recv() => None,
+            _ = self.hang_up.recv() => None,
         }
     }
 }

@@ -55,11 +55,7 @@ pub enum Of {
 impl Of {
     /// Whether a secret of this name with this value of [`TAG`] is among them.
     pub fn has_secret(&self, name: &str, tag: Option<&str>) -> bool {
-        let rest = name
-            .strip_prefix(NAME)
-            .and_then(|rest| rest.strip_prefix('/'));
-        let run = rest.and_then(|rest| rest.split('/').next());
-        self.has(run, tag)
+        self.has(run_of_secret(name), tag)
     }
 
     /// Whether an app registration of this name with these tags is.
@@ -81,6 +77,12 @@ impl Of {
             Self::Run(this) => this.id() == run,
         }
     }
+}
+
+/// The run that the name of a secret says, where it is the name of one that is to be described at all.
+pub fn run_of_secret(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(NAME)?.strip_prefix('/')?;
+    rest.split('/').next()
 }
 
 #[cfg(test)]

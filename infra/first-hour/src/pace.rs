@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::period::Period;
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +22,8 @@ pub struct Pace {
     pub long_wait: Period,
 }
 
+/// What to do where something did not show.
+pub const LONGER: &str = "run it again with a longer --patience";
 /// The first pause: what is seen at the second look was late by that at least.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// So many in a row are no accident (`SIGN_IN_SUCCESSES`).
@@ -30,7 +32,6 @@ pub const IN_A_ROW: u32 = 3;
 /// Something that showed.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<T> {
-    /// What.
     pub what: T,
     /// How long after the first look began.
     pub after: Duration,
@@ -62,6 +63,16 @@ impl Pace {
             sleep(pause).await;
             pause = (pause * 2).min(self.interval.duration());
         }
+    }
+
+    /// The same where what follows wants it.
+    pub async fn must<T>(
+        &self,
+        what: &str,
+        look: impl AsyncFnMut() -> Result<Option<T>, Failure>,
+    ) -> Result<Shown<T>, Failure> {
+        let shown = self.until(look).await?;
+        shown.ok_or_else(|| Failure::new(Kind::Temporary, what).next_step(LONGER))
     }
 
     /// The pause between two looks that are to be told apart.

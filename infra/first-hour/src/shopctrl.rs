@@ -36,10 +36,6 @@ struct File {
 }
 
 impl Shop {
-    /// The shop that a file names.
-    ///
-    /// # Errors
-    /// When none is named, or it cannot be read.
     pub fn read(file: Option<&Path>, http: &Client) -> Result<Self, Failure> {
         let wrong = |what: String| {
             let next_step =
@@ -68,7 +64,6 @@ impl Shop {
         })
     }
 
-    /// Tries what is believed of ShopCtrl.
     pub async fn probe(&self, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
         self.error_body(findings).await?;
         match self.shopctrl.check_login().await {

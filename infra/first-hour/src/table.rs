@@ -9,7 +9,6 @@ const VERDICT: usize = 13;
 /// Between the two columns.
 const GAP: &str = " | ";
 
-/// The lines of a finding.
 pub fn lines(finding: &Finding) -> Vec<String> {
     let (verdict, right) = match &finding.outcome {
         Outcome::Same { seen } => ("same", format!("seen: {seen}")),
@@ -29,10 +28,9 @@ pub fn lines(finding: &Finding) -> Vec<String> {
         lines.push(line.trim_end().to_owned());
     }
     if let Outcome::Different { .. } = finding.outcome {
-        let touches = finding.belief.touches.join(", ");
-        let anchor = finding.belief.anchor;
-        let where_to = format!("touches: {touches}; docs/beliefs.md#{anchor}");
-        lines.extend(behind(&" ".repeat(VERDICT), &where_to));
+        let row = finding.belief.row();
+        let rows = row.into_iter().flat_map(|row| [row.touches, row.place]);
+        lines.extend(rows.flat_map(|text| behind(&" ".repeat(VERDICT), &plain(&text))));
     }
     lines
 }
@@ -82,12 +80,12 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beliefs::ALL;
+    use crate::probes::all;
 
     #[test]
     fn every_belief_has_room_at_a_hundred_columns_whatever_is_seen_of_it() {
         for seen in ["", "x", &"long ".repeat(60), &"y".repeat(300)] {
-            for belief in ALL {
+            for belief in all() {
                 for outcome in [
                     Outcome::Different {
                         seen: seen.to_owned(),
@@ -97,10 +95,7 @@ mod tests {
                         instead: seen.to_owned(),
                     },
                 ] {
-                    let lines = lines(&Finding {
-                        belief: *belief,
-                        outcome,
-                    });
+                    let lines = lines(&Finding { belief, outcome });
                     let widest = lines.iter().map(|line| line.chars().count()).max();
                     assert!(widest <= Some(WIDTH), "{lines:#?}");
                 }

@@ -5,25 +5,22 @@ use std::io::Write;
 use serde_json::{Value, json};
 use shared::failure::Failure;
 
-use crate::beliefs::Probe;
 use crate::clean_up::CleanedUp;
 use crate::findings::{Finding, Findings, Outcome};
 use crate::marker::{NAME, Run, TAG};
 use crate::table;
 
-/// How to print.
+/// How to print: as a table, or as one JSON object a line.
 #[derive(Debug, Clone, Copy)]
 pub struct Telling {
     json: bool,
 }
 
 impl Telling {
-    /// As a table, or as one JSON object a line.
     pub fn new(json: bool) -> Self {
         Self { json }
     }
 
-    /// What is made, and how it is known.
     pub fn begins(self, run: &Run) {
         self.tell(
             || json!({"run": run.id()}),
@@ -36,19 +33,16 @@ impl Telling {
         );
     }
 
-    /// What comes next.
-    pub fn heading(self, probe: Probe) {
+    pub fn heading(self, heading: &str) {
         if !self.json {
-            print(&[String::new(), probe.heading().to_owned()]);
+            print(&[String::new(), heading.to_owned()]);
         }
     }
 
-    /// A finding.
     pub fn finding(self, finding: &Finding) {
         self.tell(|| finding.json(), || table::lines(finding));
     }
 
-    /// What comes next, and that it may take a moment.
     pub fn cleaning_up(self, interrupted: bool) {
         if !self.json {
             let why = if interrupted { "Interrupted. " } else { "" };
@@ -81,16 +75,12 @@ impl Telling {
         );
     }
 
-    /// Where nobody could look.
-    pub fn not_looked_at(self, failure: Option<&Failure>) {
-        if let Some(failure) = failure {
-            let why = failure.to_string();
-            let words = table::paragraph(&format!("Not looked at: {why}"));
-            self.tell(|| json!({"not_looked_at": why}), || vec![words]);
-        }
+    pub fn not_looked_at(self, failure: &Failure) {
+        let why = failure.to_string();
+        let words = table::paragraph(&format!("Not looked at: {why}"));
+        self.tell(|| json!({"not_looked_at": why}), || vec![words]);
     }
 
-    /// How many of each.
     pub fn summary(self, findings: &Findings) {
         let same = findings.count(|outcome| matches!(outcome, Outcome::Same { .. }));
         let open = findings.count(|outcome| matches!(outcome, Outcome::NotAnswered { .. }));

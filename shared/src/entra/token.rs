@@ -50,6 +50,18 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Of an access token that was had elsewhere: nothing else is known of it.
+    #[must_use]
+    pub fn of_bearer(access: SecretString, now: Timestamp) -> Self {
+        Self {
+            access,
+            refresh: None,
+            id_token: None,
+            scopes: BTreeSet::new(),
+            now,
+        }
+    }
+
     /// Whether a scope was granted. Entra may echo it without its resource and in another case
     /// (entra-docs, v2-oauth2-auth-code-flow.md), so sets are compared by the bare name.
     #[must_use]

@@ -4,19 +4,19 @@ use shared::failure::Failure;
 use shared::secret_store::versions::{CURRENT, PENDING, PREVIOUS, Versions};
 use uuid::Uuid;
 
+use super::Aws;
 use super::throw_away::ThrowAwaySecret;
-use super::{Aws, answered, done};
 use crate::beliefs;
 use crate::findings::Findings;
 use crate::pace::Pace;
 
 const FIRST_KEY: &str = "key-1";
 
-pub(super) async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
     let [first, second, third] = [(); 3].map(|()| Uuid::new_v4().to_string());
     let secret = aws.secrets.make("labels", &first, "first").await?;
     begin(&secret, &first, pace, findings).await?;
-    put(&secret, &second, &[PENDING, "key-2"]).await?;
+    secret.put(&second, "second", &[PENDING, "key-2"]).await??;
     let Some(versions) = promote(&secret, &first, &second, pace).await? else {
         return Ok(());
     };
@@ -30,7 +30,7 @@ pub(super) async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Res
     );
     let both = versions.has(&second, PENDING);
     findings.saw(beliefs::PENDING_STAYS, both, labels_of(&versions, &second));
-    put(&secret, &third, &[PENDING, "key-3"]).await?;
+    secret.put(&third, "third", &[PENDING, "key-3"]).await??;
     let taken = pace.until(async || {
         let versions = secret.versions().await?;
         Ok((versions.has(&third, PENDING)).then_some(versions))
@@ -62,12 +62,7 @@ async fn begin(
     pace: Pace,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let set = secret
-        .label(FIRST_KEY)
-        .move_to_version_id(first)
-        .send()
-        .await;
-    done("secretsmanager:UpdateSecretVersionStage", set)?;
+    secret.move_label(FIRST_KEY, None, Some(first)).await??;
     let shown = pace.until(async || {
         let metadata = secret.describe().await?;
         let ready = metadata.versions.has(first, FIRST_KEY);
@@ -92,17 +87,11 @@ async fn deprecated(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     if has_label {
-        let drop = secret
-            .label(FIRST_KEY)
-            .remove_from_version_id(first)
-            .send()
-            .await;
-        done("secretsmanager:UpdateSecretVersionStage", drop)?;
+        secret.move_label(FIRST_KEY, Some(first), None).await??;
     }
     let gone = pace.until(async || Ok((!secret.versions().await?.knows(first)).then_some(())));
     let gone = gone.await?.is_some();
-    let value = secret.value().version_id(first).send().await;
-    let readable = match answered("secretsmanager:GetSecretValue", value)? {
+    let readable = match secret.value_of(first).await? {
         Ok(_) => "can be read by its id".to_owned(),
         Err(refusal) => format!("cannot be read by its id: {refusal}"),
     };
@@ -116,16 +105,6 @@ async fn deprecated(
     Ok(())
 }
 
-async fn put(secret: &ThrowAwaySecret<'_>, version: &str, labels: &[&str]) -> Result<(), Failure> {
-    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-    let request = secret
-        .put()
-        .client_request_token(version)
-        .secret_string(version);
-    let answer = request.set_version_stages(Some(labels)).send().await;
-    done("secretsmanager:PutSecretValue", answer).map(drop)
-}
-
 /// The labels some looks after the promotion showed: what leaves with it may leave a moment later.
 async fn promote(
     secret: &ThrowAwaySecret<'_>,
@@ -133,9 +112,7 @@ async fn promote(
     to: &str,
     pace: Pace,
 ) -> Result<Option<Versions>, Failure> {
-    let request = secret.label(CURRENT).move_to_version_id(to);
-    let answer = request.remove_from_version_id(from).send().await;
-    done("secretsmanager:UpdateSecretVersionStage", answer)?;
+    secret.move_label(CURRENT, Some(from), Some(to)).await??;
     let shown = pace.until(async || Ok(secret.versions().await?.has(to, CURRENT).then_some(())));
     if shown.await?.is_none() {
         return Ok(None);

@@ -12,7 +12,7 @@ const FROM: &str = "shopmail-first-hour@shopmail.invalid";
 /// Amazon's own, which takes mail in the sandbox too (SES guide, *Using the mailbox simulator*).
 const TO: &str = "success@simulator.amazonses.com";
 
-pub(super) async fn probe(aws: &Aws, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(aws: &Aws, findings: &mut Findings) -> Result<(), Failure> {
     let built = |error| Failure::new(Kind::Refused, format!("building a mail: {error}"));
     let content = Content::builder()
         .data("first hour")

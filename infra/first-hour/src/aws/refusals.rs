@@ -5,16 +5,14 @@ use shared::secret_store::versions::{CURRENT, MOST_LABELS};
 use uuid::Uuid;
 
 use super::throw_away::ThrowAwaySecret;
-use super::{Aws, Refusal, answered};
+use super::{Aws, Refusal};
 use crate::beliefs;
 use crate::findings::Findings;
 use crate::pace::Pace;
 
-const MOVING: &str = "secretsmanager:UpdateSecretVersionStage";
-const PUTTING: &str = "secretsmanager:PutSecretValue";
 const INVALID: &str = "InvalidParameterException";
 
-pub(super) async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(aws: &Aws, pace: Pace, findings: &mut Findings) -> Result<(), Failure> {
     let [first, second] = [(); 2].map(|()| Uuid::new_v4().to_string());
     let secret = aws.secrets.make("refusals", &first, "first").await?;
     value_once(&secret, &second, findings).await?;
@@ -29,13 +27,7 @@ async fn value_once(
     version: &str,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let put = async |value: &str| {
-        let request = secret
-            .put()
-            .client_request_token(version)
-            .secret_string(value);
-        answered(PUTTING, request.version_stages("label-01").send().await)
-    };
+    let put = async |value: &str| secret.put(version, value, &["label-01"]).await;
     if let Err(refusal) = put("once").await? {
         findings.saw(
             beliefs::VALUE_ONCE,
@@ -65,28 +57,18 @@ async fn compare_and_swap(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     let nowhere = Uuid::new_v4().to_string();
-    let of_current = || secret.label(CURRENT);
-    let none_named = of_current().move_to_version_id(second);
-    let wrong_one = of_current()
-        .move_to_version_id(second)
-        .remove_from_version_id(second);
-    let dropped = of_current().remove_from_version_id(first);
-    let to_nowhere = of_current()
-        .move_to_version_id(&nowhere)
-        .remove_from_version_id(first);
-    let mut answers = Vec::new();
-    for request in [none_named, wrong_one, dropped, to_nowhere] {
-        answers.push(match answered(MOVING, request.send().await)? {
-            Ok(_) => Refusal {
-                code: "taken".to_owned(),
-                text: String::new(),
-            },
-            Err(refusal) => refusal,
-        });
-    }
-    let [none_named, wrong_one, dropped, to_nowhere] = answers.as_slice() else {
-        return Ok(());
+    let current = async |from, to| {
+        let answer = secret.move_label(CURRENT, from, to).await?;
+        Ok::<_, Failure>(answer.err().unwrap_or_else(|| Refusal {
+            action: "",
+            code: "taken".to_owned(),
+            text: String::new(),
+        }))
     };
+    let none_named = current(None, Some(second)).await?;
+    let wrong_one = current(Some(second), Some(second)).await?;
+    let dropped = current(Some(first), None).await?;
+    let to_nowhere = current(Some(first), Some(&nowhere)).await?;
     let stayed = secret.versions().await?.has(first, CURRENT);
     let refused = none_named.code == INVALID && wrong_one.code == INVALID;
     let (none_code, wrong_code) = (&none_named.code, &wrong_one.code);
@@ -117,8 +99,7 @@ async fn twenty_labels(
             0 => (format!("label-{taken:02}"), first),
             _ => (format!("label-{taken:02}"), second),
         };
-        let request = secret.label(&label).move_to_version_id(version);
-        match answered(MOVING, request.send().await)? {
+        match secret.move_label(&label, None, Some(version)).await? {
             Ok(_) if taken >= MOST_LABELS + 5 => break None,
             Ok(_) => taken += 1,
             Err(refusal) => break Some(refusal),

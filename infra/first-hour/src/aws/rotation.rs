@@ -3,23 +3,19 @@
 
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::types::RotationRulesType;
+use secrecy::ExposeSecret;
 use shared::failure::{Failure, Kind};
 use shared::period::Period;
 use shared::secret_store::versions::PENDING;
 use uuid::Uuid;
 
 use super::throw_away::ThrowAwaySecret;
-use super::{Aws, Refusal, answered, done};
+use super::{Aws, Refusal};
 use crate::beliefs;
 use crate::findings::Findings;
 use crate::pace::Pace;
 
-const ROTATING: &str = "secretsmanager:RotateSecret";
-/// So that nothing is due of its own accord.
-const DAYS: i64 = 1000;
-
-pub(super) async fn probe(
+pub async fn probe(
     aws: &Aws,
     pace: Pace,
     function: Option<&str>,
@@ -39,8 +35,7 @@ pub(super) async fn probe(
     let token = Uuid::new_v4().to_string();
     rotate_at_once(&secret, function, &token, pace, findings).await?;
     standing(&secret, function, &token, pace, findings).await?;
-    let cancelled = secret.cancel().send().await;
-    done("secretsmanager:CancelRotateSecret", cancelled)?;
+    secret.cancel().await?;
     pace.pause().await;
     let stays = secret.versions().await?.has(&token, PENDING);
     let place = if stays {
@@ -59,13 +54,11 @@ async fn rotate_at_once(
     pace: Pace,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let request = rotate(secret, function).client_request_token(token);
-    done(ROTATING, request.send().await)?;
+    secret.rotate(function, token, true).await??;
     let pending =
         pace.until(async || Ok(secret.versions().await?.has(token, PENDING).then_some(())));
     let pending = pending.await?.is_some();
-    let value = secret.value().version_id(token).send().await;
-    let (empty, value) = match answered("secretsmanager:GetSecretValue", value)? {
+    let (empty, value) = match secret.value_of(token).await? {
         Ok(_) => (false, "it can be read".to_owned()),
         Err(refusal) => (
             refusal.code == "ResourceNotFoundException",
@@ -96,8 +89,8 @@ async fn standing(
     for (belief, immediately) in [(beliefs::STANDING, true), (beliefs::STANDING_TEST, false)] {
         // The first attempt may be at its step yet.
         pace.pause().await;
-        let request = rotate(secret, function).rotate_immediately(immediately);
-        let answer = answered(ROTATING, request.send().await)?;
+        let another = Uuid::new_v4().to_string();
+        let answer = secret.rotate(function, &another, immediately).await?;
         let stays = secret.versions().await?.has(token, PENDING);
         let (refused, told) = match answer {
             Ok(_) => (false, "taken".to_owned()),
@@ -117,19 +110,6 @@ fn is_standing(refusal: &Refusal) -> bool {
     refusal.code == "InvalidRequestException" && refusal.text.contains("previous rotation")
 }
 
-fn rotate(
-    secret: &ThrowAwaySecret<'_>,
-    function: &str,
-) -> aws_sdk_secretsmanager::operation::rotate_secret::builders::RotateSecretFluentBuilder {
-    let rules = RotationRulesType::builder()
-        .automatically_after_days(DAYS)
-        .build();
-    secret
-        .rotate()
-        .rotation_lambda_arn(function)
-        .rotation_rules(rules)
-}
-
 /// Looks at the version for as long as the test has it.
 async fn configuration_test(
     secret: &ThrowAwaySecret<'_>,
@@ -144,17 +124,13 @@ async fn configuration_test(
         ..pace
     };
     let token = Uuid::new_v4().to_string();
-    let request = rotate(secret, function).rotate_immediately(false);
-    done(ROTATING, request.client_request_token(&token).send().await)?;
+    secret.rotate(function, &token, false).await??;
     let (mut described, mut value) = (false, None);
     let over = pace.until(async || {
         let shows = secret.versions().await?.has(&token, PENDING);
         described |= shows;
-        let read = secret.value().version_id(&token).send().await;
-        if let Ok(read) = answered("secretsmanager:GetSecretValue", read)? {
-            value = read
-                .secret_string()
-                .map(|value| value == "the current value");
+        if let Ok(read) = secret.value_of(&token).await? {
+            value = Some(read.expose_secret() == "the current value");
         }
         Ok((described && !shows).then_some(()))
     });

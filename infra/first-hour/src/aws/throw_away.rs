@@ -1,25 +1,20 @@
 //! Secrets that carry the marker. A handle is had by making one or by finding the marker, and each call that changes a
 //! secret is made through a handle: so no other secret is ever touched.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::cancel_rotate_secret::builders::CancelRotateSecretFluentBuilder;
-use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
-use aws_sdk_secretsmanager::operation::put_secret_value::builders::PutSecretValueFluentBuilder;
-use aws_sdk_secretsmanager::operation::rotate_secret::builders::RotateSecretFluentBuilder;
-use aws_sdk_secretsmanager::operation::tag_resource::builders::TagResourceFluentBuilder;
-use aws_sdk_secretsmanager::operation::update_secret_version_stage::builders::UpdateSecretVersionStageFluentBuilder;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, RotationRulesType, Tag};
+use secrecy::SecretString;
 use shared::aws::{AwsSettings, Service};
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::http;
 use shared::secret_store::versions::Versions;
 use shared::secret_store::{SecretMetadata, SecretStore};
 
-use super::{answered, done, for_a_person};
-use crate::marker::{NAME, Of, Run, TAG};
+use super::{Refusal, answered, done, for_a_person};
+use crate::marker::{Of, Run, TAG, run_of_secret};
 
 /// Secrets Manager, as far as throw-away secrets go. Its client is nobody else's: what it does, it does to such.
 pub struct Secrets {
@@ -28,8 +23,13 @@ pub struct Secrets {
     store: SecretStore,
     run: Run,
     /// The names of what was made, or begun to be.
-    made: Mutex<Vec<String>>,
+    made: Mutex<BTreeSet<String>>,
 }
+
+const NOT_THERE: &str = "ResourceNotFoundException";
+
+/// Done, or refused: which of them is what is asked.
+type Answer<T> = Result<Result<T, Refusal>, Failure>;
 
 /// A secret that carries the marker.
 pub struct ThrowAwaySecret<'a> {
@@ -39,7 +39,6 @@ pub struct ThrowAwaySecret<'a> {
 }
 
 impl Secrets {
-    /// Of the account and region that the settings name.
     pub fn new(settings: &AwsSettings, http: &http::Client, run: Run) -> Self {
         Self {
             client: Client::new(&settings.config(Service::SecretsManager, http)),
@@ -75,12 +74,28 @@ impl Secrets {
 
     fn note(&self, name: &str) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.push(name.to_owned());
+        made.insert(name.to_owned());
     }
 
-    /// Those that carry the marker: of the list, which may be minutes old, and of what this run has begun to make.
-    pub async fn find(&self, of: &Of) -> Result<Vec<ThrowAwaySecret<'_>>, Failure> {
-        let mut found = BTreeMap::new();
+    /// Those that carry the marker: of the list, which may be minutes old, and of what this run has begun to make. What
+    /// cannot be looked at keeps none of the others.
+    pub async fn find(&self, of: &Of, failures: &mut Vec<Failure>) -> Vec<ThrowAwaySecret<'_>> {
+        let made = self.made.lock();
+        let mut names = made.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Err(failure) = self.list(&mut names).await {
+            failures.push(failure);
+        }
+        let mut found = Vec::new();
+        for name in &names {
+            match self.look_at(name, of).await {
+                Ok(secret) => found.extend(secret),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        found
+    }
+
+    async fn list(&self, names: &mut BTreeSet<String>) -> Result<(), Failure> {
         let mut next = None;
         loop {
             let filter = Filter::builder()
@@ -89,49 +104,39 @@ impl Secrets {
             let request = self.client.list_secrets().filters(filter.build());
             let answer = request.set_next_token(next).send().await;
             let page = done("secretsmanager:ListSecrets", answer)?;
-            for entry in page.secret_list() {
-                let name = entry.name().unwrap_or_default();
-                // Others are not even described.
-                if let Some(arn) = entry.arn().filter(|_| name.starts_with(NAME)) {
-                    found.insert(arn.to_owned(), name.to_owned());
-                }
-            }
+            let listed = page.secret_list().iter().filter_map(|entry| entry.name());
+            // Others are not even described.
+            let ours = listed.filter(|name| run_of_secret(name).is_some());
+            names.extend(ours.map(str::to_owned));
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
-                break;
+                return Ok(());
             }
         }
-        let made = self
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        found.extend(made.into_iter().map(|name| (name.clone(), name)));
-        let mut handles = BTreeMap::new();
-        for (id, name) in found {
-            // The list says what there may be; the secret itself says whose it is.
-            let request = self.client.describe_secret().secret_id(&id);
-            let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
-            let Ok(described) = described else { continue };
-            let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
-            let name = described.name().unwrap_or(&name).to_owned();
-            if described.deleted_date().is_none() && of.has_secret(&name, tag.and_then(Tag::value))
-            {
-                let arn = described.arn().unwrap_or(&id).to_owned();
-                let handle = ThrowAwaySecret {
-                    secrets: self,
-                    arn: arn.clone(),
-                    name,
-                };
-                handles.insert(arn, handle);
-            }
-        }
-        Ok(handles.into_values().collect())
+    }
+
+    /// The list says what there may be; the secret itself says whose it is.
+    async fn look_at(&self, name: &str, of: &Of) -> Result<Option<ThrowAwaySecret<'_>>, Failure> {
+        let request = self.client.describe_secret().secret_id(name);
+        let described = answered("secretsmanager:DescribeSecret", request.send().await)?;
+        let described = match described {
+            Ok(described) => described,
+            Err(refusal) if refusal.code == NOT_THERE => return Ok(None),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let tag = described.tags().iter().find(|tag| tag.key() == Some(TAG));
+        let name = described.name().unwrap_or(name);
+        let is_ours = of.has_secret(name, tag.and_then(Tag::value));
+        let is_there = described.deleted_date().is_none();
+        Ok((is_ours && is_there).then(|| ThrowAwaySecret {
+            secrets: self,
+            arn: described.arn().unwrap_or(name).to_owned(),
+            name: name.to_owned(),
+        }))
     }
 }
 
 impl ThrowAwaySecret<'_> {
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -147,38 +152,81 @@ impl ThrowAwaySecret<'_> {
         Ok(self.describe().await?.versions)
     }
 
-    /// Reads a value.
-    pub fn value(&self) -> GetSecretValueFluentBuilder {
-        self.secrets.client.get_secret_value().secret_id(&self.arn)
+    pub async fn value_of(&self, version: &str) -> Answer<SecretString> {
+        let request = self.secrets.client.get_secret_value();
+        let request = request.secret_id(&self.arn).version_id(version);
+        let answer = answered("secretsmanager:GetSecretValue", request.send().await)?;
+        Ok(answer.map(|value| value.secret_string().unwrap_or_default().into()))
     }
 
-    /// Puts a value.
-    pub fn put(&self) -> PutSecretValueFluentBuilder {
-        self.secrets.client.put_secret_value().secret_id(&self.arn)
+    /// The value that the label gives, where it is this version's.
+    pub async fn value_at(
+        &self,
+        label: &str,
+        version: &str,
+    ) -> Result<Option<SecretString>, Failure> {
+        let request = self.secrets.client.get_secret_value();
+        let request = request.secret_id(&self.arn).version_stage(label);
+        let answer = answered("secretsmanager:GetSecretValue", request.send().await)?;
+        let value = answer
+            .ok()
+            .filter(|value| value.version_id() == Some(version));
+        Ok(value.and_then(|value| value.secret_string().map(SecretString::from)))
     }
 
-    /// Moves a label.
-    pub fn label(&self, label: &str) -> UpdateSecretVersionStageFluentBuilder {
+    pub async fn put(&self, version: &str, value: &str, labels: &[&str]) -> Answer<()> {
+        let request = self.secrets.client.put_secret_value();
+        let request = request.secret_id(&self.arn).client_request_token(version);
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let request = request
+            .secret_string(value)
+            .set_version_stages(Some(labels));
+        let answer = answered("secretsmanager:PutSecretValue", request.send().await)?;
+        Ok(answer.map(drop))
+    }
+
+    /// Moves, adds or drops a label.
+    pub async fn move_label(
+        &self,
+        label: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Answer<()> {
         let request = self.secrets.client.update_secret_version_stage();
-        request.secret_id(&self.arn).version_stage(label)
+        let request = request.secret_id(&self.arn).version_stage(label);
+        let request = request
+            .set_remove_from_version_id(from.map(str::to_owned))
+            .set_move_to_version_id(to.map(str::to_owned));
+        let answer = answered(
+            "secretsmanager:UpdateSecretVersionStage",
+            request.send().await,
+        )?;
+        Ok(answer.map(drop))
     }
 
-    /// Sets tags.
-    pub fn tag(&self) -> TagResourceFluentBuilder {
-        self.secrets.client.tag_resource().secret_id(&self.arn)
+    pub async fn set_tag(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let request = self.secrets.client.tag_resource().secret_id(&self.arn);
+        let tag = Tag::builder().key(key).value(value).build();
+        done("secretsmanager:TagResource", request.tags(tag).send().await).map(drop)
     }
 
-    /// Rotates it.
-    pub fn rotate(&self) -> RotateSecretFluentBuilder {
-        self.secrets.client.rotate_secret().secret_id(&self.arn)
+    /// With a schedule by which nothing is due of its own accord.
+    pub async fn rotate(&self, function: &str, token: &str, immediately: bool) -> Answer<()> {
+        let rules = RotationRulesType::builder().automatically_after_days(1000);
+        let request = self.secrets.client.rotate_secret().secret_id(&self.arn);
+        let request = request
+            .client_request_token(token)
+            .rotation_lambda_arn(function)
+            .rotation_rules(rules.build())
+            .rotate_immediately(immediately);
+        let answer = answered("secretsmanager:RotateSecret", request.send().await)?;
+        Ok(answer.map(drop))
     }
 
-    /// Stops a rotation.
-    pub fn cancel(&self) -> CancelRotateSecretFluentBuilder {
-        self.secrets
-            .client
-            .cancel_rotate_secret()
-            .secret_id(&self.arn)
+    pub async fn cancel(&self) -> Result<(), Failure> {
+        let request = self.secrets.client.cancel_rotate_secret();
+        let answer = request.secret_id(&self.arn).send().await;
+        done("secretsmanager:CancelRotateSecret", answer).map(drop)
     }
 
     /// Deletes it for good. What is not there any more is gone as well.
@@ -186,9 +234,9 @@ impl ThrowAwaySecret<'_> {
         let request = self.secrets.client.delete_secret().secret_id(&self.arn);
         let request = request.force_delete_without_recovery(true);
         match answered("secretsmanager:DeleteSecret", request.send().await)? {
-            Err(refusal) if refusal.code != "ResourceNotFoundException" => {
-                let what = format!("deleting {}: {}", self.name, refusal.text);
-                let failure = Failure::new(Kind::Misconfigured, what).code(refusal.code);
+            Err(refusal) if refusal.code != NOT_THERE => {
+                let failure =
+                    Failure::from(refusal).while_doing(&format!("deleting {}", self.name));
                 Err(failure.next_step("delete it by hand: aws secretsmanager delete-secret"))
             }
             Ok(_) | Err(_) => Ok(()),

@@ -5,23 +5,22 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use http::Method;
-use serde_json::json;
 use shared::failure::{Failure, Kind};
 
 use super::throw_away::Audience;
-use super::{DAY, Entra};
+use super::{DAY, Entra, password};
 use crate::beliefs;
 use crate::findings::Findings;
 
 const AT_ONCE: usize = 8;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra.register("at-once", Audience::MyOrg).await?;
     // From here on the app is known.
     entra.issue(&app, "before", DAY).await?;
     let before = entra.listed(&app).await?.len();
     let target = app.target("addPassword");
-    let body = json!({"passwordCredential": {"displayName": "at once"}});
+    let body = password("at once");
     let all = (0..AT_ONCE).map(|_| entra.write(Method::POST, &target, Some(&body)));
     let (mut added, mut refused) = (0, BTreeMap::new());
     for answer in join_all(all).await {

@@ -3,14 +3,16 @@
 use bytes::Bytes;
 use http::{Method, Request};
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use secrecy::ExposeSecret;
+use serde_json::Value;
 use shared::credential::ClientSecret;
 use shared::entra::token::{ClientProof, Tokens};
 use shared::failure::Failure;
 use shared::graph::application::{Issued, Removal};
 
 use super::throw_away::{Audience, ThrowAwayApp, text};
-use super::{DAY, Entra, claims};
+use super::{DAY, Entra, password};
+use crate::aws::identity::part;
 use crate::beliefs;
 use crate::findings::Findings;
 
@@ -22,7 +24,7 @@ const LONG_NAME: usize = 120;
 /// What Graph documents of a key credential's name, and is believed of a client secret's.
 const KEPT: usize = 90;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let ending = entra.register("ending", Audience::MyOrg).await?;
     let app = entra.register("credentials", Audience::MyOrg).await?;
     let one = entra.issue(&app, "one", DAY).await?;
@@ -67,8 +69,7 @@ async fn long_name(
     app: &ThrowAwayApp,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let name = "n".repeat(LONG_NAME);
-    let body = json!({"passwordCredential": {"displayName": name}});
+    let body = password(&"n".repeat(LONG_NAME));
     let target = app.target("addPassword");
     let answer = entra.write(Method::POST, &target, Some(&body)).await?;
     let seen = match answer.body.get("displayName").and_then(Value::as_str) {
@@ -84,7 +85,10 @@ async fn long_name(
 }
 
 fn shown_in_a_token(tokens: &Tokens, findings: &mut Findings) {
-    let Some(claims) = claims(tokens) else { return };
+    // Microsoft keeps the form of tokens for Graph to itself.
+    let Some(claims) = part(tokens.access.expose_secret(), 1) else {
+        return;
+    };
     let list = |name: &str| {
         let list = claims
             .get(name)
@@ -171,7 +175,7 @@ async fn on_the_principal(
     app: &ThrowAwayApp,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let body = json!({"passwordCredential": {"displayName": "on the service principal"}});
+    let body = password("on the service principal");
     let what = "adding a secret to a service principal";
     let target = app.principals_target("addPassword");
     let added = entra.post(what, &target, &body).await?;

@@ -8,15 +8,12 @@ use shared::failure::Failure;
 
 use super::Entra;
 use super::throw_away::Audience;
-use crate::aws::{Aws, web_identity_token};
+use crate::aws::Aws;
+use crate::aws::identity::web_identity_token;
 use crate::beliefs;
 use crate::findings::Findings;
 
-pub(super) async fn probe(
-    entra: &Entra,
-    aws: &Aws,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, aws: &Aws, findings: &mut Findings) -> Result<(), Failure> {
     let cloud = entra.endpoints.cloud;
     let identity = web_identity_token(aws, cloud).await?;
     let app = entra.register("federation", Audience::MyOrg).await?;

@@ -8,6 +8,7 @@ use shared::failure::{Failure, Kind, sanitized_code};
 
 use super::Entra;
 use super::throw_away::Target;
+use crate::pace::LONGER;
 
 /// What a person does who is refused.
 pub(super) const AS_ADMINISTRATOR: &str =
@@ -16,8 +17,7 @@ pub(super) const AS_ADMINISTRATOR: &str =
 /// So many looks, which take about three seconds.
 const FORGIVEN: u32 = 7;
 
-/// An answer of Graph's.
-#[derive(Debug)]
+/// An answer of Graph's. Its body may be a new secret, so it is not to be printed.
 pub(super) struct Answer {
     pub(super) status: u16,
     /// The error's code, where there is one.
@@ -97,7 +97,8 @@ impl Entra {
             _ => format!("{graph}/v1.0/{path}"),
         };
         let what = "asking Graph";
-        let bearer = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()));
+        let bearer =
+            HeaderValue::try_from(format!("Bearer {}", self.operator.access.expose_secret()));
         let request = bearer.map_err(http::Error::from).and_then(|mut bearer| {
             bearer.set_sensitive(true);
             let request = Request::builder().method(method).uri(url);
@@ -153,7 +154,7 @@ impl Entra {
         let done = done.await?;
         done.map(|done| done.what).ok_or_else(|| {
             let failure = last.unwrap_or_else(|| Failure::new(Kind::Temporary, what));
-            failure.next_step("run it again with a longer --patience")
+            failure.next_step(LONGER)
         })
     }
 

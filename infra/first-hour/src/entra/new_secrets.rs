@@ -15,7 +15,7 @@ use crate::pace::{Shown, Spread};
 /// `PROPAGATION_WAIT`.
 const BELIEVED: Duration = Duration::from_secs(180);
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra.register("new-secrets", Audience::MyOrg).await?;
     // The app itself has to be known first.
     let first = entra.issue(&app, "first", DAY).await?;

@@ -1,30 +1,26 @@
 //! Who runs this: signed in to the Azure CLI, or with a token for Graph in the environment.
 
-use bytes::Bytes;
-use http::{Request, Response};
-use secrecy::{ExposeSecret, SecretString};
+use std::process::Stdio;
+use std::time::Duration;
+
+use secrecy::SecretString;
 use serde::Deserialize;
-use shared::cloud::Endpoints;
 use shared::config::Reader;
-use shared::entra::App;
-use shared::entra::token::{ClientProof, TokenEndpoint, Tokens};
 use shared::failure::{Failure, Kind};
-use shared::http::{Client, ResponseFuture, Transport};
 use shared::ids::DirectoryId;
 use tokio::process::Command;
+use tokio::time::timeout;
 
-/// A token for Graph, and the tenant that it is for.
+/// The CLI's first start on a slow machine, with a token that is to be had anew.
+const LONGEST: Duration = Duration::from_secs(60);
+
 pub struct SignedIn {
-    /// The tenant.
     pub tenant: DirectoryId,
-    /// The token.
+    /// For Graph.
     pub token: SecretString,
 }
 
 /// `GRAPH_TOKEN` with `TENANT_ID`, or else what the Azure CLI gives.
-///
-/// # Errors
-/// When nobody is signed in.
 pub async fn signed_in(lookup: impl Fn(&str) -> Option<String>) -> Result<SignedIn, Failure> {
     let mut reader = Reader::new(lookup);
     let token = reader.optional::<String>("GRAPH_TOKEN");
@@ -66,7 +62,11 @@ async fn by_azure_cli() -> Result<SignedIn, Failure> {
         "--output",
         "json",
     ];
-    let output = Command::new("az").args(arguments).output().await;
+    let mut az = Command::new("az");
+    // It may ask, and nobody would see what.
+    let output = az.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(LONGEST, output.output()).await;
+    let output = output.map_err(|_| refused("az did not answer"))?;
     let output = output.map_err(|_| refused("az cannot be run"))?;
     if !output.status.success() {
         return Err(refused("nobody is signed in"));
@@ -77,33 +77,4 @@ async fn by_azure_cli() -> Result<SignedIn, Failure> {
         tenant: printed.tenant,
         token: printed.access_token,
     })
-}
-
-/// Answers a request for a token with the one that is there already, and sends nothing.
-#[derive(Debug)]
-struct TakenOver(SecretString);
-
-impl Transport for TakenOver {
-    fn send(&self, _: Request<Bytes>) -> ResponseFuture<'_> {
-        let token = self.0.expose_secret();
-        let body = serde_json::json!({"token_type": "Bearer", "access_token": token}).to_string();
-        Box::pin(async move { Ok(Response::new(body.into())) })
-    }
-}
-
-/// The token in the form in which the product's own client of Graph takes it.
-pub(super) async fn tokens(
-    endpoints: &Endpoints,
-    tenant: &DirectoryId,
-    token: SecretString,
-) -> Result<Tokens, Failure> {
-    let app = App {
-        endpoints: endpoints.clone(),
-        tenant: tenant.clone(),
-        client_id: tenant.clone(), // the token names the real one
-    };
-    let proof = ClientProof::Assertion(SecretString::default());
-    let endpoint = TokenEndpoint::new(Client::over(TakenOver(token)), app, proof);
-    let tokens = endpoint.client_credentials().await;
-    Ok(tokens.map_err(|error| error.into_call_error("taking over the token"))?)
 }

@@ -14,7 +14,7 @@ use crate::findings::Findings;
 /// `Application.ReadWrite.OwnedBy` (graph-docs, permissions-reference).
 const OWNED_BY: &str = "18a4783c-866b-4cc7-a460-3d5e5662c884";
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let owned = entra.register("owned", Audience::MyOrg).await?;
     let rotator = entra.register("rotator", Audience::MyOrg).await?;
     let of_others = entra.register("not-owned", Audience::MyOrg).await?;
@@ -33,16 +33,12 @@ pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), 
         format!("an owner without the role: {seen}"),
     );
     grant(entra, &rotator).await?;
-    let with_role = entra.pace.until(async || {
+    let what = "the role does not show in the rotator's token";
+    let with_role = entra.pace.must(what, async || {
         let tokens = entra.tokens_of(&rotator, &secret).await?;
         Ok((tokens.has_application_permissions() == Some(true)).then_some(tokens))
     });
-    let Some(with_role) = with_role.await? else {
-        let what = "the role does not show in the rotator's token";
-        let failure = Failure::new(Kind::Temporary, what);
-        return Err(failure.next_step("run it again with a longer --patience"));
-    };
-    let tokens = with_role.what;
+    let tokens = with_role.await?.what;
     role_alone(entra, [&owned, &of_others], &tokens, findings).await?;
     owned_objects(entra, &owned, &rotator, &tokens, findings).await?;
     policy(entra, &owned, &tokens, findings).await;

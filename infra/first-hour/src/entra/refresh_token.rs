@@ -1,20 +1,25 @@
 //! A person's refresh token: redeemed with a new client secret, and once the old one is gone. One sign-in, by a link to
 //! Microsoft that comes back to a port of this machine.
 
+use std::collections::BTreeMap;
+use std::future::ready;
 use std::io::Write;
 
+use axum::Router;
+use axum::extract::Query;
+use axum::routing::get;
+use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::json;
 use shared::credential::ClientSecret;
 use shared::entra::sign_in::{AuthorizationRequest, Secrets, authorize_url};
 use shared::entra::token::{ClientProof, Code};
-use shared::failure::{Failure, Kind};
+use shared::failure::{Failure, Kind, sanitized_code};
 use shared::ids::MailboxAddress;
 use shared::mailbox_secret::SignInName;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Duration, timeout};
-use url::Url;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::throw_away::{Audience, ThrowAwayApp};
@@ -22,10 +27,7 @@ use super::{DAY, Entra, refused_with};
 use crate::beliefs;
 use crate::findings::Findings;
 
-/// How long a connection may say nothing.
-const SILENCE: Duration = Duration::from_secs(5);
-
-pub(super) async fn probe(
+pub async fn probe(
     entra: &Entra,
     person: Option<&MailboxAddress>,
     findings: &mut Findings,
@@ -94,12 +96,6 @@ async fn sign_in(
     scopes: &[String],
 ) -> Result<SecretString, Failure> {
     let what = "signing a person in";
-    let no_port = || {
-        Failure::new(
-            Kind::Temporary,
-            format!("{what}: no port of this machine can be had"),
-        )
-    };
     let listener = TcpListener::bind(("127.0.0.1", 0))
         .await
         .map_err(|_| no_port())?;
@@ -117,7 +113,7 @@ async fn sign_in(
         std::io::stderr(),
         "\n{person} signs in here, in a browser of this machine:\n{url}\n"
     );
-    let back = tokio::time::timeout(entra.pace.long_wait.duration(), way_back(&listener, &state));
+    let back = timeout(entra.pace.long_wait.duration(), way_back(listener, state));
     let code = back.await.map_err(|_| {
         let failure = Failure::new(Kind::WaitingForPerson, format!("{what}: nobody came back"));
         failure.next_step("run it again, and open the link within --long-wait")
@@ -163,55 +159,38 @@ fn link(
 }
 
 /// The code with which the browser comes back.
-async fn way_back(listener: &TcpListener, state: &str) -> Result<SecretString, Failure> {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        // A browser may open a connection that it sends nothing on.
-        if let Ok(Some(answer)) = timeout(SILENCE, read(stream, state)).await {
-            return answer;
+async fn way_back(listener: TcpListener, state: String) -> Result<SecretString, Failure> {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let route = get(move |Query(query): Query<BTreeMap<String, String>>| {
+        let is_ours = query.get("state") == Some(&state);
+        if is_ours {
+            // Who comes again, with the page still open, is thanked as well.
+            let _ = sender.try_send(code(&query));
         }
+        ready(match is_ours {
+            true => (StatusCode::OK, "Thank you. This window can be closed."),
+            false => (StatusCode::NOT_FOUND, "Nothing is here."),
+        })
+    });
+    let router = Router::new().route("/first-hour", route);
+    tokio::select! {
+        answer = receiver.recv() => answer,
+        _ = axum::serve(listener, router) => None,
     }
+    .unwrap_or_else(|| Err(no_port()))
 }
 
-/// `None` for a request that is not the way back: browsers ask for icons.
-async fn read(mut stream: TcpStream, state: &str) -> Option<Result<SecretString, Failure>> {
-    let mut line = String::new();
-    BufReader::new(&mut stream)
-        .read_line(&mut line)
-        .await
-        .ok()?;
-    let path = line.split(' ').nth(1)?;
-    let url = Url::parse("http://localhost").ok()?.join(path).ok()?;
-    let query = |name: &str| {
-        let mut pairs = url.query_pairs();
-        pairs
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let is_ours = url.path() == "/first-hour" && query("state").as_deref() == Some(state);
-    let (status, words) = match is_ours {
-        true => ("200 OK", "Thank you. This window can be closed."),
-        false => ("404 Not Found", "Nothing is here."),
-    };
-    let length = words.len();
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{words}"
-    );
-    let _ = stream.write_all(answer.as_bytes()).await;
-    let _ = stream.shutdown().await;
-    if !is_ours {
-        return None;
-    }
-    Some(query("code").map(SecretString::from).ok_or_else(|| {
-        let error = shared::failure::sanitized_code(&query("error").unwrap_or_default());
-        let failure = Failure::new(
-            Kind::WaitingForPerson,
-            "signing a person in: Microsoft refused it",
-        );
-        failure
-            .code(error)
-            .next_step("read what Microsoft's page said, and run it again")
-    }))
+fn code(query: &BTreeMap<String, String>) -> Result<SecretString, Failure> {
+    let code = query.get("code").map(|code| code.clone().into());
+    code.ok_or_else(|| {
+        let error = query.get("error").map_or("", String::as_str);
+        let what = "signing a person in: Microsoft refused it";
+        let failure = Failure::new(Kind::WaitingForPerson, what).code(sanitized_code(error));
+        failure.next_step("read what Microsoft's page said, and run it again")
+    })
+}
+
+fn no_port() -> Failure {
+    let what = "signing a person in: no port of this machine can be had";
+    Failure::new(Kind::Temporary, what)
 }

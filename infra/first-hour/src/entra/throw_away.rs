@@ -1,6 +1,7 @@
 //! App registrations that carry the marker. A handle is had by making one or by finding the marker, and each call that
 //! changes an app is made through a handle: so no other app is ever touched.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use http::Method;
@@ -42,19 +43,29 @@ pub struct DeletedItem {
 /// Who may sign in to an app.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Audience {
-    /// The tenant's accounts.
     MyOrg,
     /// Personal accounts too.
     AnyAndPersonal,
 }
 
+/// By which one is known.
+const FIELDS: &str = "id,appId,displayName,tags";
+
 impl ThrowAwayApp {
-    /// What follows its address.
+    /// One of the list, of which nothing but its end is wanted.
+    fn read(entry: &Value) -> Result<Self, Failure> {
+        Ok(Self {
+            object_id: text(entry, "id")?,
+            client_id: DirectoryId::read(&text(entry, "appId")?).ok_or_else(|| odd("appId"))?,
+            principal: String::new(),
+            name: text(entry, "displayName")?,
+        })
+    }
+
     pub(super) fn target(&self, below: &str) -> Target {
         Target(format!("applications/{}/{below}", self.object_id))
     }
 
-    /// What follows its service principal's.
     pub(super) fn principals_target(&self, below: &str) -> Target {
         Target(format!("servicePrincipals/{}/{below}", self.principal))
     }
@@ -63,19 +74,16 @@ impl ThrowAwayApp {
         &self.client_id
     }
 
-    /// The object id of its service principal.
     pub(super) fn principal(&self) -> &str {
         &self.principal
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
 impl DeletedItem {
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -143,77 +151,83 @@ impl Entra {
         }
     }
 
-    /// The app registrations that carry the marker.
-    pub async fn find(&self, of: &Of) -> Result<Vec<ThrowAwayApp>, Failure> {
+    /// The app registrations that carry the marker: of the list, which may be late, and of what this run has made. What
+    /// cannot be looked at keeps none of the others. One whose making was interrupted is in the list alone.
+    pub async fn find(&self, of: &Of, failures: &mut Vec<Failure>) -> Vec<ThrowAwayApp> {
         let what = "looking for throw-away app registrations";
         let path = format!(
-            "applications?$filter=startswith(displayName,'{NAME}-')&$select=id,appId,displayName,tags&$top=100"
+            "applications?$filter=startswith(displayName,'{NAME}-')&$select={FIELDS}&$top=100"
         );
-        let mut entries = self.all(what, &path).await?;
+        let mut entries = kept(self.all(what, &path).await, failures).unwrap_or_default();
         let made = self
             .made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for object_id in made {
-            let path = format!("applications/{object_id}?$select=id,appId,displayName,tags");
-            let answer = self.look(&path).await?;
-            if answer.is_success() && !entries.iter().any(|entry| is(entry, "id", &object_id)) {
-                entries.push(answer.body);
+            let path = format!("applications/{object_id}?$select={FIELDS}");
+            match kept(self.look(&path).await, failures) {
+                Some(answer) if answer.is_success() => entries.push(answer.body),
+                Some(answer) if answer.status != 404 => {
+                    failures.push(answer.failure(what, AS_ADMINISTRATOR));
+                }
+                Some(_) | None => {}
             }
         }
-        let found = entries.iter().filter(|entry| carries_the_marker(entry, of));
-        let apps = found.map(|entry| {
-            Ok(ThrowAwayApp {
-                object_id: text(entry, "id")?,
-                client_id: DirectoryId::read(&text(entry, "appId")?).ok_or_else(|| odd("appId"))?,
-                principal: String::new(),
-                name: text(entry, "displayName")?,
-            })
-        });
-        apps.collect()
+        let entries = entries.iter().filter(|entry| carries_the_marker(entry, of));
+        let apps = entries.filter_map(|entry| kept(ThrowAwayApp::read(entry), failures));
+        let apps = apps.map(|app| (app.object_id.clone(), app));
+        apps.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// What carries the marker among what was deleted.
-    pub async fn find_deleted(&self, of: &Of) -> Result<Vec<DeletedItem>, Failure> {
+    pub async fn find_deleted(&self, of: &Of, failures: &mut Vec<Failure>) -> Vec<DeletedItem> {
         let mut found = Vec::new();
         for kind in ["application", "servicePrincipal"] {
             let what = "looking for what was deleted";
             let path = format!(
                 "directory/deletedItems/microsoft.graph.{kind}?$select=id,displayName,tags&$top=100"
             );
-            let entries = self.all(what, &path).await?;
+            let entries = kept(self.all(what, &path).await, failures).unwrap_or_default();
             for entry in entries.iter().filter(|entry| carries_the_marker(entry, of)) {
-                let (id, name) = (text(entry, "id")?, text(entry, "displayName")?);
-                found.push(DeletedItem { id, name });
+                let item = || Ok((text(entry, "id")?, text(entry, "displayName")?));
+                let item = kept(item(), failures);
+                found.extend(item.map(|(id, name)| DeletedItem { id, name }));
             }
         }
-        Ok(found)
+        found
     }
 
     /// Deletes an app registration, and with it its service principal. For 30 days it can be restored, by the id that is
-    /// returned.
-    pub async fn delete(&self, app: ThrowAwayApp) -> Result<String, Failure> {
+    /// returned; `None` where it was gone already, and perhaps for good.
+    pub async fn delete(&self, app: ThrowAwayApp) -> Result<Option<String>, Failure> {
         let what = "deleting a throw-away app registration";
         let target = Target(format!("applications/{}", app.object_id));
-        self.gone(what, &target).await.map(|()| app.object_id)
+        let was_there = self.gone(what, &target).await?;
+        Ok(was_there.then_some(app.object_id))
     }
 
     /// Deletes for good what was deleted.
     pub async fn purge(&self, item: DeletedItem) -> Result<String, Failure> {
         let what = "deleting for good what was deleted";
         let target = Target(format!("directory/deletedItems/{}", item.id));
-        self.gone(what, &target).await.map(|()| item.id)
+        self.gone(what, &target).await.map(|_| item.id)
     }
 
-    /// What is not there any more is gone as well.
-    async fn gone(&self, what: &str, target: &Target) -> Result<(), Failure> {
+    /// What is not there any more is gone as well; whether it was there.
+    async fn gone(&self, what: &str, target: &Target) -> Result<bool, Failure> {
         let answer = self.write(Method::DELETE, target, None).await?;
-        match answer.is_success() || answer.status == 404 {
-            true => Ok(()),
-            false => Err(answer.failure(what, AS_ADMINISTRATOR)),
+        match answer.status {
+            404 => Ok(false),
+            _ if answer.is_success() => Ok(true),
+            _ => Err(answer.failure(what, AS_ADMINISTRATOR)),
         }
     }
+}
+
+/// What there is, or the failure put where they are kept.
+fn kept<T>(answer: Result<T, Failure>, failures: &mut Vec<Failure>) -> Option<T> {
+    answer.map_err(|failure| failures.push(failure)).ok()
 }
 
 fn carries_the_marker(entry: &Value, of: &Of) -> bool {
@@ -226,10 +240,6 @@ fn carries_the_marker(entry: &Value, of: &Of) -> bool {
         .filter_map(|tag| tag.as_str().map(str::to_owned))
         .collect();
     text(entry, "displayName").is_ok_and(|name| of.has_app(&name, &tags))
-}
-
-fn is(entry: &Value, field: &str, wanted: &str) -> bool {
-    entry.get(field).and_then(Value::as_str) == Some(wanted)
 }
 
 pub(super) fn text(entry: &Value, field: &str) -> Result<String, Failure> {

@@ -1,15 +1,14 @@
 //! A third client secret, at an app that takes personal accounts.
 
 use http::Method;
-use serde_json::json;
 use shared::failure::Failure;
 
 use super::throw_away::Audience;
-use super::{DAY, Entra};
+use super::{DAY, Entra, password};
 use crate::beliefs;
 use crate::findings::Findings;
 
-pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra
         .register("two-secrets", Audience::AnyAndPersonal)
         .await?;
@@ -18,8 +17,7 @@ pub(super) async fn probe(entra: &Entra, findings: &mut Findings) -> Result<(), 
     }
     // What is not counted yet everywhere is counted a moment later.
     entra.pace.pause().await;
-    let third = json!({"passwordCredential": {"displayName": "three"}});
-    let target = app.target("addPassword");
+    let (target, third) = (app.target("addPassword"), password("three"));
     let answer = entra.write(Method::POST, &target, Some(&third)).await?;
     if answer.is_success() {
         findings.saw(beliefs::TWO_SECRETS, false, "three were added");

@@ -3,22 +3,18 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::credential::ClientSecret;
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::secret_store::versions::{CURRENT, PENDING, key_label};
 use uuid::Uuid;
 
 use super::throw_away::Audience;
 use super::{DAY, Entra};
-use crate::aws::{Aws, ThrowAwaySecret, answered, done};
+use crate::aws::{Aws, ThrowAwaySecret};
 use crate::beliefs;
 use crate::findings::Findings;
 use crate::pace::Shown;
 
-pub(super) async fn probe(
-    entra: &Entra,
-    aws: &Aws,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
+pub async fn probe(entra: &Entra, aws: &Aws, findings: &mut Findings) -> Result<(), Failure> {
     let app = entra.register("whole-rotation", Audience::MyOrg).await?;
     let old = entra.issue(&app, "old", DAY).await?;
     entra.tokens_of(&app, &old.secret).await?;
@@ -29,20 +25,14 @@ pub(super) async fn probe(
         .await?;
     let new = entra.issue(&app, "new", DAY).await?;
     let label = key_label(new.key_id);
-    let put = secret.put().client_request_token(&second);
-    let put = put.secret_string(new.secret.expose());
-    let put = put.version_stages(PENDING).version_stages(&label);
-    done("secretsmanager:PutSecretValue", put.send().await)?;
+    let labels = [PENDING, &label];
+    secret.put(&second, new.secret.expose(), &labels).await??;
     let pending = value_of(entra, &secret, PENDING, &second).await?;
     let labelled = secret.versions().await?.has(&second, &label);
     let read_back = ClientSecret::new(pending.what.expose_secret().to_owned());
     let signed_in = entra.until_signed_in(&app, &read_back).await?;
-    let promote = secret.label(CURRENT).move_to_version_id(&second);
-    let promote = promote.remove_from_version_id(&first);
-    done(
-        "secretsmanager:UpdateSecretVersionStage",
-        promote.send().await,
-    )?;
+    let (from, to) = (Some(first.as_str()), Some(second.as_str()));
+    secret.move_label(CURRENT, from, to).await??;
     let current = value_of(entra, &secret, CURRENT, &second).await?;
     entra.remove(&app, &old).await?;
     let refused = entra.until_refused(&app, &old.secret).await?;
@@ -75,14 +65,7 @@ async fn value_of(
     label: &str,
     version: &str,
 ) -> Result<Shown<SecretString>, Failure> {
-    let shown = entra.pace.until(async || {
-        let value = secret.value().version_stage(label).send().await;
-        let value = answered("secretsmanager:GetSecretValue", value)?.ok();
-        let value = value.filter(|value| value.version_id() == Some(version));
-        Ok(value.and_then(|value| value.secret_string().map(SecretString::from)))
-    });
-    shown.await?.ok_or_else(|| {
-        let what = format!("the value does not show as {label}");
-        Failure::new(Kind::Temporary, what).next_step("run it again with a longer --patience")
-    })
+    let what = format!("the value does not show as {label}");
+    let look = async || secret.value_at(label, version).await;
+    entra.pace.must(&what, look).await
 }

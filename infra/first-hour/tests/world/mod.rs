@@ -167,10 +167,26 @@ impl World {
             .token_of_a_command_line(self.administrator, &ADMINISTRATOR);
         let printed = json!({"accessToken": token, "expiresOn": "2026-11-28 09:00:00.000000", "tenant": self.tenant, "tokenType": "Bearer"});
         let script = format!(
-            "#!/bin/sh\ntest \"$*\" = 'account get-access-token --resource-type ms-graph --output json' || exit 2\necho '{printed}'\n"
+            "test \"$*\" = 'account get-access-token --resource-type ms-graph --output json' || exit 2\necho '{printed}'"
         );
+        self.command_by(&script, arguments)
+    }
+
+    /// The same with one that never answers, and the pipe to which it writes that it was asked.
+    pub fn command_by_an_azure_cli_that_never_answers(
+        &self,
+        arguments: &[&str],
+    ) -> (Command, PathBuf) {
+        let asked = self.folder.path().join("asked");
+        let made = std::process::Command::new("mkfifo").arg(&asked).status();
+        assert!(made.unwrap().success());
+        let script = format!("echo asked >'{}'\nexec sleep 600", asked.display());
+        (self.command_by(&script, arguments), asked)
+    }
+
+    fn command_by(&self, azure_cli: &str, arguments: &[&str]) -> Command {
         let az = self.folder.path().join("az");
-        std::fs::write(&az, script).unwrap();
+        std::fs::write(&az, format!("#!/bin/sh\n{azure_cli}\n")).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut command = self.signed_out(arguments);
