@@ -22,6 +22,7 @@
 
 pub mod beside;
 pub mod checkout;
+pub mod group;
 pub mod lambda;
 pub mod mini_stack;
 mod pages;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, quoted};
 
 /// What the system's stack is called, everywhere in the documents.
 pub const SYSTEM: &str = "shopmail";
@@ -88,8 +88,6 @@ pub async fn resource(terminal: &Terminal, stack: &str, logical_id: &str) -> Str
     told.trim().to_owned()
 }
 
-/// Each as one word of the shell's, whatever is in it.
 fn words(words: impl Iterator<Item = String>) -> String {
-    let words = words.map(|word| format!(" '{}'", word.replace('\'', r"'\''")));
-    words.collect()
+    words.map(|word| format!(" {}", quoted(word))).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::{self, Permissions};
 use std::iter;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,9 +11,12 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::checkout::Checkout;
+use crate::group::Group;
 use crate::programs::Programs;
+use crate::until::PATIENCE;
 
 /// A terminal.
 pub struct Terminal {
@@ -76,22 +80,26 @@ impl Terminal {
     /// Runs a line, or several, in bash.
     ///
     /// # Panics
-    /// When there is no bash.
+    /// When there is no bash, or it does not end.
     pub async fn try_to_run(&self, command: &str) -> Ran {
-        let ended = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", command])
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", command])
             .current_dir(&self.folder)
             .env_clear()
             .env("PATH", &self.path)
             .env("HOME", self.home.path())
             .env("LC_ALL", "C.UTF-8")
             .env("SAM_CLI_TELEMETRY", "0")
+            // `infra` in the checkout is the repository's own.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs(&self.env)
             .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .expect("bash");
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let (bash, _group) = Group::spawn(&mut bash);
+        let ended = timeout(PATIENCE, bash.wait_with_output()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("no end after {PATIENCE:?}: {command}"));
+        let ended = ended.expect("its output");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ran {
             succeeded: ended.status.success(),
@@ -101,13 +109,18 @@ impl Terminal {
     }
 }
 
+/// One word of the shell's, whatever is in it.
+pub fn quoted(word: impl Display) -> String {
+    format!("'{}'", word.to_string().replace('\'', r"'\''"))
+}
+
 /// The AWS CLI, of which PyPI has version 1: that goes past `AWS_ENDPOINT_URL` to AWS's own address with `aws sqs`
 /// (awscli/customizations/overridesslcommonname.py).
 fn put_aws(folder: &Path, aws: &Path) {
     let place = folder.join("aws");
     let script = format!(
-        "#!/bin/bash\nif [[ $1 == sqs ]]; then set -- \"$@\" --endpoint-url \"$AWS_ENDPOINT_URL\"; fi\nexec '{}' \"$@\"\n",
-        aws.display()
+        "#!/bin/bash\nif [[ $1 == sqs ]]; then set -- \"$@\" --endpoint-url \"$AWS_ENDPOINT_URL\"; fi\nexec {} \"$@\"\n",
+        quoted(aws.display())
     );
     fs::write(&place, script).expect("a script");
     fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a script");

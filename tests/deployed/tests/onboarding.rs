@@ -10,6 +10,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use deployed::terminal::quoted;
 use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal, secrets};
 use serde_json::Value;
 
@@ -31,13 +32,13 @@ const ADD: &str = "infra/onboarding/add-mailboxes list.csv";
 
 /// An AWS CLI whose caller dies at a call of which a file has the number, as soon as that call has had its effect.
 fn put_deadly_aws(folder: &Path, aws: &Path) {
-    let (folder, aws) = (folder.display(), aws.display());
+    let path = folder.join("aws");
+    let (folder, aws) = (quoted(folder.display()), quoted(aws.display()));
     let script = format!(
         "#!/bin/sh\nleft=$(($(cat {folder}/calls) - 1))\necho $left > {folder}/calls\n\
          if [ $left -ne 0 ]; then exec {aws} \"$@\"; fi\n\
          {aws} \"$@\" > {folder}/said 2>&1\nkill -KILL $PPID\n"
     );
-    let path = Path::new(&folder.to_string()).join("aws");
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -81,12 +82,12 @@ async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_
 
     let deadly = tempfile::tempdir().unwrap();
     put_deadly_aws(deadly.path(), &programs.aws);
-    let folder = deadly.path().display();
+    let folder = quoted(deadly.path().display());
     for calls in [3, 5, 4, 7, 6] {
         // By Python itself: what the path has of it may be a script that puts an `aws` of its own before this one.
         let command = format!(
             "python=$(python3 -c 'import sys; print(sys.executable)'); echo {calls} > {folder}/calls
-            PATH={folder}:$PATH $python {ADD} --apply"
+            PATH={folder}:$PATH \"$python\" {ADD} --apply"
         );
         let ran = terminal.try_to_run(&command).await;
         assert!(!ran.succeeded, "{calls}: {}", ran.output);
