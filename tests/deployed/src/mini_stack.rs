@@ -44,9 +44,6 @@ pub struct MiniStack {
 
 impl MiniStack {
     /// A new one, in which there is nothing.
-    ///
-    /// # Panics
-    /// When it does not start.
     pub async fn start(programs: &Programs, access: Access) -> Self {
         let (reserved, address) = reserve(Ipv4Addr::LOCALHOST).expect("a port");
         let folder = tempfile::tempdir().expect("a folder");
@@ -91,7 +88,6 @@ impl MiniStack {
     }
 
     /// What the AWS CLI and the AWS SAM CLI need to reach it, as the account's root, beside a `PATH`.
-    #[must_use]
     pub fn client_env(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", self.url.as_str()),
@@ -108,34 +104,22 @@ impl MiniStack {
 
     /// An operation of a service that speaks JSON, such as `secretsmanager.ListSecrets`, as the account's root; it has
     /// to succeed.
-    ///
-    /// # Panics
-    /// When it does not.
     pub async fn call(&self, target: &str, body: &Value) -> Value {
         call_json(&self.http, &self.url, target, body).await
     }
 
     /// A request to it, as it is.
-    ///
-    /// # Panics
-    /// When there is no answer.
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.http.send(request).await.expect("MiniStack answers")
     }
 
     /// The mails that SES has sent, as MiniStack shows them: `To`, `Source`, `Subject`, `BodyText`, `BodyHtml`.
-    ///
-    /// # Panics
-    /// When it does not show them.
     pub async fn mails(&self) -> Vec<Value> {
         let mails = self.kept("ses").await;
         mails.as_array().cloned().unwrap_or_default()
     }
 
     /// The bodies of the messages that are in a queue; they stay there.
-    ///
-    /// # Panics
-    /// When it does not show them.
     pub async fn queued(&self, queue: &str) -> Vec<String> {
         let queues = self.kept("sqs").await[REGION].take();
         let queues = queues.as_object().into_iter().flatten();
@@ -159,7 +143,6 @@ impl MiniStack {
     }
 
     /// What it has told so far.
-    #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -206,7 +189,6 @@ fn own_env(folder: &Path, port: u16, access: Access) -> BTreeMap<&'static str, S
 }
 
 /// Says for which service it is signed, and by whom. Neither MiniStack nor a simulator checks the signature itself.
-#[must_use]
 pub fn signed_for(service: &str) -> String {
     let scope = format!("{ACCOUNT_ID}/20270101/{REGION}/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")

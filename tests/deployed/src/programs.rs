@@ -20,7 +20,6 @@ pub struct Programs {
 
 impl Programs {
     /// None, and a line on stderr, where one is missing: the test is left out then.
-    #[must_use]
     pub fn or_say(test: &str) -> Option<Self> {
         let mut missing = Vec::new();
         let mut find = |name: &'static str, variable: &str, below_target: &str| {

@@ -7,9 +7,6 @@ use crate::mini_stack::MiniStack;
 /// A secret that a template makes without a value has no version ("The secret is created without any version",
 /// AWS::SecretsManager::Secret is CreateSecret without SecretString). MiniStack's has an empty one that is AWSCURRENT,
 /// and the mailbox's `PutCommand` would take it for a document: this takes its label away.
-///
-/// # Panics
-/// When there is no such secret, or it has a value.
 pub async fn take_the_empty_version_away(mini_stack: &MiniStack, name: &str) {
     let found = mini_stack
         .call("secretsmanager.GetSecretValue", &json!({"SecretId": name}))

@@ -30,7 +30,6 @@ pub struct Template(String);
 
 impl Templates {
     /// As they stand.
-    #[must_use]
     pub fn as_they_stand() -> Self {
         Self {
             system: Template::read("template.yaml"),
@@ -39,10 +38,6 @@ impl Templates {
     }
 
     /// With the gaps of MiniStack's worked round.
-    ///
-    /// # Panics
-    /// When an edit does not find its place.
-    #[must_use]
     pub fn for_mini_stack() -> Self {
         let mut templates = Self::as_they_stand();
         gaps::alarms_have_no_metric_math(&mut templates.system);
@@ -52,10 +47,6 @@ impl Templates {
     }
 
     /// People reach the pages at this address, and not at the HTTP API's own, which is a name that only a DNS knows.
-    ///
-    /// # Panics
-    /// When the template does not ask for the API's.
-    #[must_use]
     pub fn with_pages_at(mut self, url: &str) -> Self {
         self.system.replace("!GetAtt HttpApi.ApiEndpoint", url);
         self.system.replace("${HttpApi.ApiEndpoint}", url);
@@ -63,10 +54,6 @@ impl Templates {
     }
 
     /// ShopCtrl is reached without TLS: the simulated one has none.
-    ///
-    /// # Panics
-    /// When the template does not ask for TLS.
-    #[must_use]
     pub fn with_shopctrl_on_loopback(mut self) -> Self {
         let tls = "AllowedPattern: ^https://[^\"\\s]+[^/\"\\s]$";
         self.mailbox.replace(
@@ -77,10 +64,6 @@ impl Templates {
     }
 
     /// The functions have these settings too, or instead of the template's.
-    ///
-    /// # Panics
-    /// When the template gives its functions no settings.
-    #[must_use]
     pub fn with_settings(mut self, settings: &BTreeMap<String, String>) -> Self {
         for (name, value) in settings {
             self.system.set(name, value);
@@ -95,24 +78,17 @@ impl Template {
     }
 
     /// Its text.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.0
     }
 
     /// Puts `with` wherever `find` stands.
-    ///
-    /// # Panics
-    /// When it stands nowhere.
     pub fn replace(&mut self, find: &str, with: &str) {
         assert!(self.0.contains(find), "the template has no {find}");
         self.0 = self.0.replace(find, with);
     }
 
     /// Takes the resource with this logical ID out, with the comment behind it: that of the next.
-    ///
-    /// # Panics
-    /// When there is none.
     pub fn remove_resource(&mut self, logical_id: &str) {
         let head = format!("\n  {logical_id}:\n");
         let (before, after) = self

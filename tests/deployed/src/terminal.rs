@@ -40,10 +40,6 @@ pub struct Ran {
 
 impl Terminal {
     /// One in this checkout, with nothing in its environment but these variables, and `aws` and `sam` in its path.
-    ///
-    /// # Panics
-    /// When there is no room for it.
-    #[must_use]
     pub fn new(checkout: &Checkout, programs: &Programs, env: BTreeMap<String, String>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let own = home.path().join("bin");
@@ -61,16 +57,12 @@ impl Terminal {
     }
 
     /// The same with a variable more.
-    #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Runs a line, or several, in bash, and returns its output.
-    ///
-    /// # Panics
-    /// When it does not end with status 0.
+    /// Runs a line, or several, in bash, which has to succeed, and returns its output.
     pub async fn run(&self, command: &str) -> String {
         let ran = self.try_to_run(command).await;
         assert!(ran.succeeded, "{command}\n{}{}", ran.output, ran.errors);
@@ -78,9 +70,6 @@ impl Terminal {
     }
 
     /// Runs a line, or several, in bash.
-    ///
-    /// # Panics
-    /// When there is no bash, or it does not end.
     pub async fn try_to_run(&self, command: &str) -> Ran {
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", command])
