@@ -26,8 +26,7 @@ const SUBSCRIBER: &str = "administrator";
 
 /// Whether it is run here.
 pub fn has(command: &Command) -> bool {
-    // The output of a mailbox's stack is run as it comes.
-    command.document == DOCUMENT || command.document == "infra/mailbox.yaml"
+    command.document == DOCUMENT
 }
 
 /// How many steps there are, by their headings.
