@@ -101,9 +101,12 @@ impl System {
         assert_eq!(checked.function_error, None, "{}", checked.payload);
     }
 
-    pub fn reader(&self, document: &'static str, parts: &[&'static str], own: &Own) -> Reader {
-        let is_meant = |command: &Command| parts.contains(&command.heading.as_str());
-        let mut reader = Reader::of(document, is_meant, &own.folder, &self.ground.variables);
+    /// Who reads this part, and is at its first heading.
+    pub fn reader(&self, part: &Part, own: &Own) -> Reader {
+        let is_meant = |command: &Command| part.has(command);
+        let variables = &self.ground.variables;
+        let mut reader = Reader::of(part.document, is_meant, &own.folder, variables);
+        reader.at(part.headings[0]);
         reader.puts("shopmail/orders", &own.mailbox.secret);
         reader.puts("orders@shop.example", &own.mailbox.address);
         for direction in ["in", "out"] {
