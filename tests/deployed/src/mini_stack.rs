@@ -16,6 +16,7 @@ use simulators::aws::account::{ACCOUNT_ID, REGION};
 use simulators::serve::reserve;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
+use url::form_urlencoded::Serializer;
 
 use crate::programs::Programs;
 use crate::until::until;
@@ -108,6 +109,26 @@ impl MiniStack {
         call_json(&self.http, &self.url, target, body).await
     }
 
+    /// An operation of a service that speaks AWS's Query protocol, with its `Action` and `Version` among the fields, as
+    /// the account's root.
+    ///
+    /// # Errors
+    /// What it says where it does not succeed.
+    pub async fn query(&self, service: &str, fields: &[(&str, &str)]) -> Result<String, String> {
+        let form = Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(format!("{}/", self.url))
+            .header(AUTHORIZATION, signed_for(service))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form))
+            .expect("a request");
+        let answer = self.send(request).await;
+        let said = String::from_utf8_lossy(answer.body()).into_owned();
+        match answer.status().is_success() {
+            true => Ok(said),
+            false => Err(said),
+        }
+    }
+
     /// A request to it, as it is.
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.http.send(request).await.expect("MiniStack answers")
@@ -189,7 +210,7 @@ fn own_env(folder: &Path, port: u16, access: Access) -> BTreeMap<&'static str, S
 }
 
 /// Says for which service it is signed, and by whom. Neither MiniStack nor a simulator checks the signature itself.
-pub fn signed_for(service: &str) -> String {
+pub(crate) fn signed_for(service: &str) -> String {
     let scope = format!("{ACCOUNT_ID}/20270101/{REGION}/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }

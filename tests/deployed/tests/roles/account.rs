@@ -56,7 +56,7 @@ impl Account {
         let outputs = stacks::deploy_system(&terminal, &parameters).await;
         beside.system_is_deployed(&terminal, &outputs).await;
         Self {
-            roles: Roles::of(&mini_stack).await,
+            roles: Roles::of(&mini_stack, &terminal).await,
             functions: Deployed::in_mini_stack(&mini_stack),
             table: of_roles().unwrap(),
             tried: Mutex::default(),
