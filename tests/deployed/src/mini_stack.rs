@@ -26,8 +26,8 @@ use crate::until::until;
 pub enum Access {
     /// Everybody may do everything.
     Open,
-    /// `AUTH=true`: a function may do what its role's policies allow, and no more. The key of [`MiniStack::client_env`]
-    /// is the account's root.
+    /// `AUTH=true`: a function may do what its role's policies allow, and no more. A terminal's key is the account's
+    /// root.
     Enforced,
 }
 
@@ -88,8 +88,8 @@ impl MiniStack {
         .await;
     }
 
-    /// What the AWS CLI and the AWS SAM CLI need to reach it, as the account's root, beside a `PATH`.
-    pub fn client_env(&self) -> BTreeMap<String, String> {
+    /// What the AWS CLI and the AWS SAM CLI need to reach it, as the account's root.
+    pub(crate) fn client_env(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", self.url.as_str()),
             // An access key of twelve digits is the account of that number.

@@ -72,7 +72,7 @@ async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_
     let checkout = Checkout::new(&Templates::for_mini_stack());
     std::fs::write(checkout.path().join("mailbox-defaults"), DEFAULTS).unwrap();
     std::fs::write(checkout.path().join("list.csv"), LIST).unwrap();
-    let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
+    let terminal = Terminal::new(&checkout, &programs, &mini_stack);
     let plan = terminal.run(ADD).await;
     assert_eq!(
         plan.matches("create the stack; put the document").count(),

@@ -29,7 +29,7 @@ impl Site {
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
         let checkout = Checkout::new(&Templates::for_mini_stack());
         Some(Self {
-            terminal: Terminal::new(&checkout, &programs, mini_stack.client_env()),
+            terminal: Terminal::new(&checkout, &programs, &mini_stack),
             mini_stack,
             _checkout: checkout,
         })

@@ -75,7 +75,7 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
     };
     let mini_stack = MiniStack::start(&programs, Access::Open).await;
     let checkout = Checkout::new(&Templates::for_mini_stack());
-    let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
+    let terminal = Terminal::new(&checkout, &programs, &mini_stack);
     let list = not_run::list();
     let commands = of_all(&root()).unwrap().into_iter();
     let listed = commands.filter(|command| list.iter().any(|entry| entry.names(command)));

@@ -73,7 +73,7 @@ impl<'a> Administrator<'a> {
             DOCUMENT,
             |_| true,
             ground.checkout.path(),
-            &ground.variables,
+            ground.terminal.env(),
         );
         let mailboxes = MAILBOXES
             .into_iter()
@@ -138,12 +138,9 @@ impl<'a> Administrator<'a> {
         assert!(outputs.starts_with(&callback), "{outputs}");
         let subscribed = self.runs("Step 3. Confirm the mail address", "sns").await;
         assert!(subscribed.starts_with("arn:aws:sns:"), "{subscribed}");
-        let terminal = self.ground.terminal();
-        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
-        self.ground
-            .beside
-            .system_is_deployed(&terminal, &outputs)
-            .await;
+        let (beside, terminal) = (&self.ground.beside, &self.ground.terminal);
+        let outputs = stacks::outputs(terminal, stacks::SYSTEM).await;
+        beside.system_is_deployed(terminal, &outputs).await;
         let rotator = self.ground.beside.world.rotator();
         let line = format!(
             "ROTATOR_CLIENT_ID={} ROTATOR={}",
@@ -154,7 +151,7 @@ impl<'a> Administrator<'a> {
 
     async fn hears_of_mail(&mut self) {
         let subscribe = format!(
-            "aws sqs create-queue --endpoint-url \"$AWS_ENDPOINT_URL\" --queue-name {SUBSCRIBER}
+            "aws sqs create-queue --queue-name {SUBSCRIBER}
              aws sns subscribe --topic-arn \"$(output NoticesTopicArn)\" --protocol sqs \
                --notification-endpoint \"arn:aws:sqs:$AWS_REGION:$AWS_ACCESS_KEY_ID:{SUBSCRIBER}\""
         );
@@ -198,7 +195,7 @@ impl<'a> Administrator<'a> {
     /// What CloudFormation does for the schedule that MiniStack cannot have.
     async fn rotation_is_on(&self, name: &str) {
         let beside = &self.ground.beside;
-        let outputs = stacks::outputs(&self.ground.terminal(), stacks::SYSTEM).await;
+        let outputs = stacks::outputs(&self.ground.terminal, stacks::SYSTEM).await;
         let rules = json!({"ScheduleExpression": "rate(710 days)", "Duration": "4h"});
         let function = &outputs["RotationFunctionArn"];
         let secret = format!("shopmail/{name}");

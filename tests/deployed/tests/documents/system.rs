@@ -104,7 +104,7 @@ impl System {
     /// Who reads this part, and is at its first heading.
     pub fn reader(&self, part: &Part, own: &Own) -> Reader {
         let is_meant = |command: &Command| part.has(command);
-        let variables = &self.ground.variables;
+        let variables = self.ground.terminal.env();
         let mut reader = Reader::of(part.document, is_meant, &own.folder, variables);
         reader.at(part.headings[0]);
         reader.puts("shopmail/orders", &own.mailbox.secret);

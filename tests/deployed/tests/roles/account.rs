@@ -45,7 +45,7 @@ impl Account {
             .with_pages_at(&beside.world.callback_url)
             .with_settings(&settings);
         let checkout = Checkout::new(&templates);
-        let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
+        let terminal = Terminal::new(&checkout, programs, &mini_stack);
         terminal
             .run("aws sesv2 create-email-identity --email-identity agency.example")
             .await;

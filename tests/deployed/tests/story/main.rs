@@ -53,7 +53,7 @@ impl Story {
             .with_shopctrl_on_loopback()
             .with_settings(&beside.settings());
         let checkout = Checkout::new(&templates);
-        let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
+        let terminal = Terminal::new(&checkout, programs, &mini_stack);
         let terminal = terminal.with(
             "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             &beside.secrets_manager_url(),
