@@ -19,6 +19,7 @@ pub mod lambda;
 pub mod mini_stack;
 mod pages;
 pub mod programs;
+pub mod relay;
 pub mod secrets;
 pub mod stacks;
 pub mod templates;

@@ -130,7 +130,7 @@ impl MiniStack {
     }
 
     /// A request to it, as it is.
-    pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.http.send(request).await.expect("MiniStack answers")
     }
 
