@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::http::{Client, Limits};
 use shared::period::Period;
 use simulators::aws::account::{ACCOUNT_ID, REGION};
@@ -161,6 +161,21 @@ impl MiniStack {
         let answer = self.send(request).await;
         let mut told: Value = serde_json::from_slice(answer.body()).expect("JSON");
         told["messages"][ACCOUNT_ID].take()
+    }
+
+    /// A secret that a template makes without a value has no version ("The secret is created without any version",
+    /// AWS::SecretsManager::Secret is CreateSecret without SecretString). MiniStack's has an empty one that is AWSCURRENT,
+    /// and the mailbox's `PutCommand` would take it for a document: this takes its label away.
+    pub async fn take_the_empty_version_away(&self, secret: &str) {
+        let named = json!({"SecretId": secret});
+        let found = self.call("secretsmanager.GetSecretValue", &named).await;
+        let value = found["SecretString"].as_str().unwrap_or_default();
+        assert_eq!(value, "", "{secret} has a value");
+        let without = json!({
+            "SecretId": secret, "VersionStage": "AWSCURRENT", "RemoveFromVersionId": found["VersionId"],
+        });
+        let target = "secretsmanager.UpdateSecretVersionStage";
+        self.call(target, &without).await;
     }
 
     /// What it has told so far.

@@ -96,7 +96,7 @@ mod tests {
             )
             .await;
         assert_eq!(value["SecretString"], "");
-        crate::secrets::take_the_empty_version_away(&mini_stack, "without").await;
+        mini_stack.take_the_empty_version_away("without").await;
         let left = mini_stack
             .call(
                 "secretsmanager.DescribeSecret",

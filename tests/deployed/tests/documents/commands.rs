@@ -1,7 +1,8 @@
 //! The commands that the documents have for a person: blocks of shell, and what a sentence says to run.
 
 use std::fmt;
-use std::path::Path;
+
+use deployed::checkout::repository;
 
 /// A command, as a document has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +156,8 @@ const DOCUMENTS: [&str; 4] = [
 ///
 /// # Errors
 /// Where a document cannot be read, and as [`of_markdown`].
-pub fn of_all(root: &Path) -> Result<Vec<Command>, String> {
+pub fn of_all() -> Result<Vec<Command>, String> {
+    let root = repository();
     let mut documents = DOCUMENTS.map(str::to_owned).to_vec();
     let folder = std::fs::read_dir(root.join("docs")).map_err(|error| error.to_string())?;
     for entry in folder {

@@ -25,10 +25,9 @@ mod shell;
 mod system;
 
 use commands::{Command, of_all};
-use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal};
+use deployed::Site;
 use ground::Ground;
 use part::Part;
-use reader::root;
 use system::System;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
@@ -49,7 +48,7 @@ fn is_run(command: &Command) -> bool {
 #[test]
 fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
     let list = not_run::list();
-    let commands = of_all(&root()).unwrap();
+    let commands = of_all().unwrap();
     let listed = |command: &&Command| list.iter().any(|entry| entry.names(command));
     let neither: Vec<String> = commands
         .iter()
@@ -69,20 +68,17 @@ fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
 /// What is in the list makes no other AWS CLI call but that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
-    let Some(programs) = Programs::or_say("no_aws_call_that_is_not_run_is_known_to_the_emulator")
-    else {
+    let test = "no_aws_call_that_is_not_run_is_known_to_the_emulator";
+    let Some(site) = Site::start_or_say(test).await else {
         return;
     };
-    let mini_stack = MiniStack::start(&programs, Access::Open).await;
-    let checkout = Checkout::new(&Templates::for_mini_stack());
-    let terminal = Terminal::new(&checkout, &programs, &mini_stack);
     let list = not_run::list();
-    let commands = of_all(&root()).unwrap().into_iter();
+    let commands = of_all().unwrap().into_iter();
     let listed = commands.filter(|command| list.iter().any(|entry| entry.names(command)));
     let calls = |command: &Command| command.text.matches("aws ").count();
     for command in listed.filter(|command| calls(command) > 0) {
         assert_eq!(calls(&command), 1, "{command} makes other calls too");
-        let ran = terminal.try_to_run(&command.text).await;
+        let ran = site.terminal.try_to_run(&command.text).await;
         let unknown = ["Unknown IAM action", "Unknown action", "Invalid choice"];
         let refused = unknown.iter().any(|words| ran.errors.contains(words));
         assert!(refused, "{command}: {}{}", ran.output, ran.errors);

@@ -5,6 +5,7 @@ mod later;
 
 use std::time::{Duration, Instant};
 
+use deployed::checkout::repository;
 use deployed::stacks;
 use deployed::until::until;
 use jiff::SignedDuration;
@@ -14,7 +15,7 @@ use simulators::world::{Mailbox, MailboxPlan};
 
 use crate::commands::Command;
 use crate::ground::Ground;
-use crate::reader::{Reader, root};
+use crate::reader::Reader;
 
 const DOCUMENT: &str = "docs/onboarding.md";
 
@@ -31,7 +32,7 @@ pub fn has(command: &Command) -> bool {
 
 /// How many steps there are, by their headings.
 fn steps() -> usize {
-    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let text = std::fs::read_to_string(repository().join(DOCUMENT)).unwrap();
     let headings = text
         .lines()
         .filter_map(|line| line.strip_prefix("### Step "));
@@ -43,7 +44,7 @@ fn steps() -> usize {
 
 #[test]
 fn the_document_says_how_many_steps_it_has() {
-    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let text = std::fs::read_to_string(repository().join(DOCUMENT)).unwrap();
     let said = format!("in {} steps", steps());
     assert!(
         text.lines().take(10).any(|line| line.contains(&said)),

@@ -12,9 +12,7 @@ mod told;
 mod watched;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
 
 use deployed::stacks::Outputs;
 use deployed::until::until;
@@ -39,7 +37,6 @@ struct Story {
 impl Story {
     /// The system, deployed for a mailbox that ShopCtrl reaches already, and of which AWS knows nothing yet.
     async fn begin(programs: &Programs) -> Self {
-        let begun = Instant::now();
         let mini_stack = Arc::new(MiniStack::start(programs, Access::Open).await);
         let beside = Beside::start(&mini_stack).await;
         let plan = MailboxPlan {
@@ -62,14 +59,8 @@ impl Story {
             ("NotifyEmail", "it@agency.example"),
             ("CheckSchedule", "rate(1 minute)"),
         ];
-        let deploying = Instant::now();
         let system = stacks::deploy_system(&terminal, &parameters).await;
         beside.system_is_deployed(&terminal, &system).await;
-        say(&format!(
-            "the system was deployed in {:.0?}, {:.0?} after nothing was there",
-            deploying.elapsed(),
-            begun.elapsed()
-        ));
         Self {
             _checkout: checkout,
             mini_stack,
@@ -190,11 +181,6 @@ impl Story {
 
 /// A header that every answer of an HTTP API has.
 const OF_AN_HTTP_API: &str = "apigw-requestid";
-
-/// A line that is seen of a test that passes, too.
-fn say(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
-}
 
 /// The link in a mail's text.
 fn link(text: &str, pages: &str) -> String {
