@@ -20,7 +20,7 @@ use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Termina
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
-use simulators::browser::{Browser, Page};
+use simulators::browser::Browser;
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan};
 use told::CONTACT;
@@ -189,27 +189,6 @@ fn link(text: &str, pages: &str) -> String {
         .to_owned()
 }
 
-/// Signs in as the mailbox's owner, and accepts what is asked. The link's own answer is the first.
-async fn sign_in(link: &str, mailbox: &Mailbox) -> (Page, Page) {
-    let mut browser = Browser::default();
-    let first = browser.get(link).await.unwrap();
-    let mut page = browser.follow(first.clone()).await.unwrap();
-    let who = [
-        ("login", mailbox.sign_in_name.as_str()),
-        ("passwd", mailbox.password.as_str()),
-    ];
-    for (form, filled) in [
-        ("/login", &who[..]),
-        ("/consent", &[("decision", "accept")]),
-    ] {
-        if page.has_form(form) {
-            let sent = browser.submit(&page, form, filled).await.unwrap();
-            page = browser.follow(sent).await.unwrap();
-        }
-    }
-    (first, page)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_has_signed_in() {
     let test =
@@ -226,7 +205,10 @@ async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_
     assert!(notice.contains(CONTACT), "whom it is for: {notice}");
     story.mail_contacts().await;
     let pages = &story.beside.world.callback_url;
-    let (first, last) = sign_in(&link(&notice, pages), &story.mailbox).await;
+    let (mut browser, owner) = (Browser::default(), &story.mailbox);
+    let first = browser.get(&link(&notice, pages)).await.unwrap();
+    let last = browser.sign_in(first.clone(), &owner.sign_in_name, &owner.password);
+    let last = last.await.unwrap();
     assert!(first.headers.contains_key(OF_AN_HTTP_API), "{first:?}");
     assert!(first.headers.contains_key("set-cookie"), "{first:?}");
     assert_eq!(last.heading(), "Thank you, that was all", "{}", last.body);
