@@ -20,8 +20,8 @@ pub struct Site {
 
 impl Site {
     /// Nothing is deployed yet; none where a program is missing.
-    pub async fn start_or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
+    pub async fn start_or_say() -> Option<Self> {
+        let programs = Programs::or_say()?;
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
         let checkout = Checkout::new(&Templates::for_mini_stack());
         let terminal = Terminal::new(&checkout, &programs, &mini_stack);

@@ -65,8 +65,7 @@ async fn take_empty_versions_away(site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_lives() {
-    let test = "a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_lives";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
     let (checkout, terminal) = (site.checkout.path(), &site.terminal);

@@ -79,8 +79,7 @@ const EVERY_PARAMETER: [(&str, &str); 21] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_with_every_parameter_deploys_and_its_functions_take_their_settings() {
-    let test = "a_system_with_every_parameter_deploys_and_its_functions_take_their_settings";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
     let terminal = &site.terminal;
@@ -136,8 +135,7 @@ async fn a_system_with_every_parameter_deploys_and_its_functions_take_their_sett
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_read() {
-    let test = "each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_read";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
     let rotator = ("RotatorClientId", ROTATOR);

@@ -66,7 +66,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_gap_is_there_still_or_its_edit_can_go() {
-        let Some(programs) = Programs::or_say("each_gap_is_there_still_or_its_edit_can_go") else {
+        let Some(programs) = Programs::or_say() else {
             return;
         };
         let mini_stack = MiniStack::start(&programs, Access::Open).await;

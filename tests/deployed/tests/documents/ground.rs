@@ -24,10 +24,10 @@ pub struct Ground {
 
 impl Ground {
     /// Nothing is deployed yet; none where a program is missing.
-    pub async fn or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
+    pub async fn or_say() -> Option<Self> {
+        let programs = Programs::or_say()?;
         if let Some(missing) = PROGRAMS.iter().find(|program| !is_in_path(program)) {
-            left_out::say(test, missing, "REQUIRE_MINISTACK");
+            left_out::say(missing, "REQUIRE_MINISTACK");
             return None;
         }
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);

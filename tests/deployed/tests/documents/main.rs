@@ -68,8 +68,7 @@ fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
 /// What is in the list makes no other AWS CLI call but that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
-    let test = "no_aws_call_that_is_not_run_is_known_to_the_emulator";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
     let list = not_run::list();
@@ -87,8 +86,7 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_does_what_it_says() {
-    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await
-    else {
+    let Some(ground) = Ground::or_say().await else {
         return;
     };
     let system = System::on(ground).await;

@@ -227,9 +227,7 @@ impl<'a> Administrator<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time() {
-    let test =
-        "everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time";
-    let Some(ground) = Ground::or_say(test).await else {
+    let Some(ground) = Ground::or_say().await else {
         return;
     };
     let mut administrator = Administrator::new(&ground);

@@ -191,9 +191,7 @@ fn link(text: &str, pages: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_has_signed_in() {
-    let test =
-        "a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_has_signed_in";
-    let Some(programs) = Programs::or_say(test) else {
+    let Some(programs) = Programs::or_say() else {
         return;
     };
     let story = Story::begin(&programs).await;
