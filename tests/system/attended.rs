@@ -113,8 +113,7 @@ async fn until_promoted(window: &Window, scenario: &Scenario) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_goes_the_whole_way_with_one_link() {
-    let test = "a_person_goes_the_whole_way_with_one_link";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -168,8 +167,7 @@ async fn a_person_goes_the_whole_way_with_one_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard() {
-    let test = "a_person_on_a_phone_without_scripts_goes_the_same_way_by_keyboard";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -218,8 +216,7 @@ async fn tab_to(window: &Window, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_value_is_seen_said_and_mended() {
-    let test = "a_wrong_value_is_seen_said_and_mended";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -258,8 +255,7 @@ async fn a_wrong_value_is_seen_said_and_mended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over() {
-    let test = "a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -278,14 +274,13 @@ async fn a_person_who_pastes_nothing_and_closes_the_page_has_not_handed_over() {
     assert_eq!(scenario.details(ASKED).len(), 1, "asked once");
 
     // Back another day, with the same link.
-    let window = chromium::session_or_say(test).await.unwrap();
+    let window = chromium::session_or_say().await.unwrap();
     begin(&window, &scenario).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_may_not_see_the_secret_is_told_how_it_is_read() {
-    let test = "an_account_that_may_not_see_the_secret_is_told_how_it_is_read";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let plan = MailboxPlan {
@@ -306,8 +301,7 @@ async fn an_account_that_may_not_see_the_secret_is_told_how_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
-    let test = "whoever_needs_an_administrators_approval_gets_the_link_to_pass_on";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -351,8 +345,7 @@ async fn whoever_needs_an_administrators_approval_gets_the_link_to_pass_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_accounts_sign_in_leads_back_to_microsofts_form() {
-    let test = "another_accounts_sign_in_leads_back_to_microsofts_form";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -399,8 +392,7 @@ async fn give_in(window: &Window, scenario: &Scenario, decision: Decision) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_way_on() {
-    let test = "every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_way_on";
-    let Some(first) = chromium::session_or_say(test).await else {
+    let Some(first) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -446,8 +438,7 @@ async fn every_sign_in_that_fails_ends_on_a_page_that_everybody_can_use_with_a_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on() {
-    let test = "a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;
@@ -478,8 +469,7 @@ async fn a_second_factor_that_is_not_completed_is_told_and_one_that_is_leads_on(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_first_page() {
-    let test = "who_is_left_at_microsoft_by_a_missing_redirect_uri_finds_it_on_the_first_page";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_hand_over(&attended()).await;

@@ -44,8 +44,8 @@ struct Foreign {
 }
 
 /// One with a mailbox in it, in the middle of whose life moto was put in the simulator's place.
-async fn foreign(test: &str) -> Option<Foreign> {
-    let moto = Moto::start_or_say(test).await?;
+async fn foreign() -> Option<Foreign> {
+    let moto = Moto::start_or_say().await?;
     let plan = MailboxPlan {
         // An empty list would be left out of the new document.
         reveal_to_owner: true,
@@ -157,8 +157,7 @@ impl Foreign {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_rotation_holds_with_a_secrets_manager_that_nobody_here_wrote() {
-    let test = "a_whole_rotation_holds_with_a_secrets_manager_that_nobody_here_wrote";
-    let Some(foreign) = foreign(test).await else {
+    let Some(foreign) = foreign().await else {
         return;
     };
     let (moto, scenario) = (&foreign.moto, &foreign.scenario);
@@ -218,8 +217,7 @@ async fn a_whole_rotation_holds_with_a_secrets_manager_that_nobody_here_wrote() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_beyond_20_labels_issues_nothing_and_one_that_just_fits_ends_whole() {
-    let test = "a_rotation_beyond_20_labels_issues_nothing_and_one_that_just_fits_ends_whole";
-    let Some(foreign) = foreign(test).await else {
+    let Some(foreign) = foreign().await else {
         return;
     };
     let (moto, scenario) = (&foreign.moto, &foreign.scenario);

@@ -14,8 +14,7 @@ use crate::support::tickets::Forged;
 const ASKED: &str = "Authorization Required";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_signs_in_and_the_rotation_ends_whole() {
-    let test = "the_owner_signs_in_and_the_rotation_ends_whole";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_owner(&without_grant()).await;
@@ -41,8 +40,7 @@ async fn the_owner_signs_in_and_the_rotation_ends_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_account_is_told_and_a_private_window_meets_the_right_one() {
-    let test = "another_account_is_told_and_a_private_window_meets_the_right_one";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_owner(&without_grant()).await;
@@ -70,8 +68,7 @@ async fn another_account_is_told_and_a_private_window_meets_the_right_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_with_another_sign_in_name_is_told_which_was_expected() {
-    let test = "an_owner_with_another_sign_in_name_is_told_which_was_expected";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_owner(&another_name()).await;
@@ -83,8 +80,7 @@ async fn an_owner_with_another_sign_in_name_is_told_which_was_expected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
-    let test = "an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let at_once = [("ASK_AGAIN_AFTER", "PT0S")];
@@ -109,8 +105,7 @@ async fn an_ended_link_has_a_new_one_sent_without_scripts_and_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_of_an_end_is_that_end_and_dead_links_say_what_to_do() {
-    let test = "a_reload_of_an_end_is_that_end_and_dead_links_say_what_to_do";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::waiting_for_owner(&without_grant()).await;
@@ -169,8 +164,7 @@ async fn open_list(window: &Window, world: &World, topic: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_pastes_the_secret_in_shopctrls_screens() {
-    let test = "a_person_pastes_the_secret_in_shopctrls_screens";
-    let Some(window) = chromium::session_or_say(test).await else {
+    let Some(window) = chromium::session_or_say().await else {
         return;
     };
     let scenario = Scenario::begin().await;

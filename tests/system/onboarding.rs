@@ -66,8 +66,7 @@ fn import<'a>(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_secret_that_is_imported_is_renewed_when_it_is_due_and_retired_after_that() {
-    let test = "a_client_secret_that_is_imported_is_renewed_when_it_is_due_and_retired_after_that";
-    let Some(aws) = aws_or_say(test) else { return };
+    let Some(aws) = aws_or_say() else { return };
     let scenario = Scenario::with(&unknown()).await;
     let secret = value(&scenario);
     let ran = import(&scenario, &aws, &listed(&scenario, shown))
@@ -101,8 +100,7 @@ async fn a_client_secret_that_is_imported_is_renewed_when_it_is_due_and_retired_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_entra_does_not_say_which_it_is_a_person_does_and_nothing_is_guessed() {
-    let test = "where_entra_does_not_say_which_it_is_a_person_does_and_nothing_is_guessed";
-    let Some(aws) = aws_or_say(test) else { return };
+    let Some(aws) = aws_or_say() else { return };
     let scenario = Scenario::with(&unknown()).await;
     let (secret, before) = (value(&scenario), scenario.secret().versions);
     let (first, foreign) = (scenario.mailbox.first_key, scenario.mailbox.foreign_key);
@@ -137,8 +135,7 @@ async fn where_entra_does_not_say_which_it_is_a_person_does_and_nothing_is_guess
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_sign_in_is_not_imported_and_never_shown() {
-    let test = "what_does_not_sign_in_is_not_imported_and_never_shown";
-    let Some(aws) = aws_or_say(test) else { return };
+    let Some(aws) = aws_or_say() else { return };
     let scenario = Scenario::with(&unknown()).await;
     let (secret, before) = (value(&scenario), scenario.secret().versions);
     let credentials = listed(&scenario, shown);
@@ -170,8 +167,7 @@ async fn what_does_not_sign_in_is_not_imported_and_never_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_has_a_client_secret_or_is_about_to_get_one_takes_no_other() {
-    let test = "a_mailbox_that_has_a_client_secret_or_is_about_to_get_one_takes_no_other";
-    let Some(aws) = aws_or_say(test) else { return };
+    let Some(aws) = aws_or_say() else { return };
     let has_one = Scenario::begin().await;
     let plan = MailboxPlan {
         delivery: "attended".to_owned(),
@@ -204,8 +200,7 @@ Contact=it@shop.example
 /// Whatever is wrong is said before AWS is asked for anything: there is no AWS CLI here.
 #[test]
 fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
-    let test = "what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once";
-    if !python_or_say(test) {
+    if !python_or_say() {
         return;
     }
     let id = "8e4b3f52-1d0c-4c54-9f0e-0a7d3f1b2c4d";
@@ -245,8 +240,7 @@ fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
 
 #[test]
 fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
-    let test = "a_list_that_is_no_table_of_mailboxes_is_said_to_be_none";
-    if !python_or_say(test) {
+    if !python_or_say() {
         return;
     }
     let whole = "Name,Mailbox,ClientId,ShopId\norders,o@shop.example,8e4b3f52-1d0c-4c54-9f0e-0a7d3f1b2c4d,12\n";
@@ -297,8 +291,7 @@ fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
 
 #[test]
 fn a_list_in_another_alphabet_is_said_to_be_so_and_one_of_windows_powershell_is_read() {
-    let test = "a_list_in_another_alphabet_is_said_to_be_so_and_one_of_windows_powershell_is_read";
-    if !python_or_say(test) {
+    if !python_or_say() {
         return;
     }
     let list = "Name,Mailbox,ClientId,ShopId,SecretDescription\n\

@@ -110,8 +110,7 @@ fn errors(lines: &[Value]) -> Vec<&Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_answers_the_first_call_and_the_next() {
-    let test = "one_process_answers_the_first_call_and_the_next";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -132,7 +131,7 @@ const SAMPLE_ARN: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_payload_is_read_by_its_function() {
-    let Some(program) = program_or_say("every_sample_payload_is_read_by_its_function") else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -163,9 +162,7 @@ async fn every_sample_payload_is_read_by_its_function() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_cannot_be_read_is_refused_with_a_line_in_the_log_and_the_next_is_answered() {
-    let test =
-        "an_event_that_cannot_be_read_is_refused_with_a_line_in_the_log_and_the_next_is_answered";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -190,8 +187,7 @@ async fn an_event_that_cannot_be_read_is_refused_with_a_line_in_the_log_and_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_5_mb_is_answered_shortly_and_so_is_the_next() {
-    let test = "an_event_of_5_mb_is_answered_shortly_and_so_is_the_next";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -211,8 +207,7 @@ async fn an_event_of_5_mb_is_answered_shortly_and_so_is_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_in_mid_call_another_process_answers() {
-    let test = "after_a_kill_in_mid_call_another_process_answers";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -240,8 +235,7 @@ async fn after_a_kill_in_mid_call_another_process_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_init_that_fails_answers_with_its_reason_and_logs_it_in_one_line() {
-    let test = "an_init_that_fails_answers_with_its_reason_and_logs_it_in_one_line";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let scenario = Scenario::begin().await;
@@ -268,8 +262,7 @@ async fn an_init_that_fails_answers_with_its_reason_and_logs_it_in_one_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_error_and_one_line_without_its_words_and_the_next_call_is_answered() {
-    let test = "a_panic_is_an_error_and_one_line_without_its_words_and_the_next_call_is_answered";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let function = Function::new("panics", env!("CARGO_BIN_EXE_panics"));
@@ -285,8 +278,7 @@ async fn a_panic_is_an_error_and_one_line_without_its_words_and_the_next_call_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_at_the_start_is_told_like_one_in_a_call() {
-    let test = "a_panic_at_the_start_is_told_like_one_in_a_call";
-    let Some(program) = program_or_say(test) else {
+    let Some(program) = program_or_say() else {
         return;
     };
     let function = Function::new("panics", env!("CARGO_BIN_EXE_panics"));

@@ -44,9 +44,6 @@ pub struct Beside {
 
 impl Beside {
     /// A world whose functions will be those of MiniStack.
-    ///
-    /// # Panics
-    /// When it does not start.
     pub async fn start(mini_stack: &Arc<MiniStack>) -> Self {
         let mut settings = short_waits();
         for name in MINI_STACKS {
@@ -69,10 +66,6 @@ impl Beside {
     }
 
     /// Where all is, as settings of the deployed functions.
-    ///
-    /// # Panics
-    /// When the world has no function.
-    #[must_use]
     pub fn settings(&self) -> BTreeMap<String, String> {
         let function = self.world.lambda.function("rotation").expect("a function");
         let mut settings = function.env.clone();
@@ -83,16 +76,12 @@ impl Beside {
     }
 
     /// Where the simulated Secrets Manager is.
-    #[must_use]
     pub fn secrets_manager_url(&self) -> String {
         self.settings()["AWS_ENDPOINT_URL_SECRETS_MANAGER"].clone()
     }
 
     /// What an administrator does with the system's outputs, and what AWS does when its stack is there: Entra trusts the
     /// role, the pages are those of the stack, and Secrets Manager has its secret.
-    ///
-    /// # Panics
-    /// When the stack lacks something.
     pub async fn system_is_deployed(&self, terminal: &Terminal, outputs: &Outputs) {
         let (world, role) = (&self.world, &outputs["RotationRoleArn"]);
         world.sts.set_default_principal(Principal {
@@ -110,9 +99,6 @@ impl Beside {
     }
 
     /// Puts a secret into the simulated Secrets Manager as CloudFormation has made it in MiniStack's.
-    ///
-    /// # Panics
-    /// When there is none.
     pub async fn take_over(&self, name: &str) {
         let named = json!({"SecretId": name});
         let described = self
@@ -152,9 +138,6 @@ impl Beside {
 
     /// What CloudFormation does for a `RotationSchedule`: the rotation is on, and Secrets Manager tests its
     /// configuration.
-    ///
-    /// # Panics
-    /// When it is refused.
     pub async fn schedule_rotation(&self, name: &str, function: &str, rules: Value) {
         let rotate = json!({
             "SecretId": name, "RotationLambdaARN": function, "RotationRules": rules,
@@ -164,9 +147,6 @@ impl Beside {
     }
 
     /// An operation of the simulated Secrets Manager; it has to succeed.
-    ///
-    /// # Panics
-    /// When it does not.
     pub async fn call(&self, target: &str, body: &Value) -> Value {
         let url = self.secrets_manager_url();
         call_json(&self.mini_stack.http, &url, target, body).await

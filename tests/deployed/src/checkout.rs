@@ -18,10 +18,6 @@ pub struct Checkout(TempDir);
 impl Checkout {
     /// One after `sam build`: `sam deploy` takes `.aws-sam/build/template.yaml`, in which each function has a `CodeUri`
     /// of its own (SAM guide, *sam build*). `template.yaml` itself is as it is.
-    ///
-    /// # Panics
-    /// When it cannot be made, or the templates are not as they were when this was written.
-    #[must_use]
     pub fn new(templates: &Templates) -> Self {
         let checkout = Self(tempfile::tempdir().expect("a folder"));
         let folder = checkout.path();
@@ -54,14 +50,12 @@ impl Checkout {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 }
 
 /// Where the sources are.
-#[must_use]
 pub fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().expect("the repository")

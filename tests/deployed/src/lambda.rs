@@ -25,7 +25,6 @@ impl std::fmt::Debug for Deployed {
 
 impl Deployed {
     /// Those of this MiniStack.
-    #[must_use]
     pub fn in_mini_stack(mini_stack: &Arc<MiniStack>) -> Arc<Self> {
         Arc::new(Self {
             mini_stack: Arc::clone(mini_stack),
@@ -37,9 +36,6 @@ impl Deployed {
     ///
     /// # Errors
     /// As Lambda refuses it.
-    ///
-    /// # Panics
-    /// When MiniStack gives no answer that Lambda has.
     pub async fn invoke(
         &self,
         function: &str,

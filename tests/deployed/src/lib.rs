@@ -1,14 +1,6 @@
 //! The templates, deployed through CloudFormation with the functions that are built, into an AWS that others wrote:
 //! [MiniStack](https://ministack.org), as a process on a port of the system's choice, without a container.
 //!
-//! ```ignore
-//! let Some(programs) = Programs::or_say("the_name_of_the_test") else { return };
-//! let mini_stack = MiniStack::start(&programs, Access::Open).await;
-//! let checkout = Checkout::new(&Templates::for_mini_stack());
-//! let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
-//! let outputs = stacks::deploy_system(&terminal, &[("NotifyEmail", "it@shop.example")]).await;
-//! ```
-//!
 //! [`Beside`] adds the simulated Secrets Manager, Entra, Exchange and ShopCtrl. What MiniStack lacks is worked round in
 //! the test's copy of the templates ([`Templates`]) and never in the templates; docs/decisions.md has the list.
 
@@ -22,11 +14,13 @@
 
 pub mod beside;
 pub mod checkout;
+pub mod group;
 pub mod lambda;
 pub mod mini_stack;
 mod pages;
 pub mod programs;
-pub mod secrets;
+pub mod relay;
+pub mod site;
 pub mod stacks;
 pub mod templates;
 pub mod terminal;
@@ -36,5 +30,6 @@ pub use beside::Beside;
 pub use checkout::Checkout;
 pub use mini_stack::{Access, MiniStack};
 pub use programs::Programs;
+pub use site::Site;
 pub use templates::{Template, Templates};
 pub use terminal::Terminal;

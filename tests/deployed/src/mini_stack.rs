@@ -9,13 +9,14 @@ use std::process::{Child, Command, Stdio};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::http::{Client, Limits};
 use shared::period::Period;
 use simulators::aws::account::{ACCOUNT_ID, REGION};
 use simulators::serve::reserve;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
+use url::form_urlencoded::Serializer;
 
 use crate::programs::Programs;
 use crate::until::until;
@@ -25,8 +26,8 @@ use crate::until::until;
 pub enum Access {
     /// Everybody may do everything.
     Open,
-    /// `AUTH=true`: a function may do what its role's policies allow, and no more. The key of [`MiniStack::client_env`]
-    /// is the account's root.
+    /// `AUTH=true`: a function may do what its role's policies allow, and no more. A terminal's key is the account's
+    /// root.
     Enforced,
 }
 
@@ -44,9 +45,6 @@ pub struct MiniStack {
 
 impl MiniStack {
     /// A new one, in which there is nothing.
-    ///
-    /// # Panics
-    /// When it does not start.
     pub async fn start(programs: &Programs, access: Access) -> Self {
         let (reserved, address) = reserve(Ipv4Addr::LOCALHOST).expect("a port");
         let folder = tempfile::tempdir().expect("a folder");
@@ -90,9 +88,8 @@ impl MiniStack {
         .await;
     }
 
-    /// What the AWS CLI and the AWS SAM CLI need to reach it, as the account's root, beside a `PATH`.
-    #[must_use]
-    pub fn client_env(&self) -> BTreeMap<String, String> {
+    /// What the AWS CLI and the AWS SAM CLI need to reach it, as the account's root.
+    pub(crate) fn client_env(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", self.url.as_str()),
             // An access key of twelve digits is the account of that number.
@@ -108,34 +105,42 @@ impl MiniStack {
 
     /// An operation of a service that speaks JSON, such as `secretsmanager.ListSecrets`, as the account's root; it has
     /// to succeed.
-    ///
-    /// # Panics
-    /// When it does not.
     pub async fn call(&self, target: &str, body: &Value) -> Value {
         call_json(&self.http, &self.url, target, body).await
     }
 
-    /// A request to it, as it is.
+    /// An operation of a service that speaks AWS's Query protocol, with its `Action` and `Version` among the fields, as
+    /// the account's root.
     ///
-    /// # Panics
-    /// When there is no answer.
-    pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+    /// # Errors
+    /// What it says where it does not succeed.
+    pub async fn query(&self, service: &str, fields: &[(&str, &str)]) -> Result<String, String> {
+        let form = Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(format!("{}/", self.url))
+            .header(AUTHORIZATION, signed_for(service))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form))
+            .expect("a request");
+        let answer = self.send(request).await;
+        let said = String::from_utf8_lossy(answer.body()).into_owned();
+        match answer.status().is_success() {
+            true => Ok(said),
+            false => Err(said),
+        }
+    }
+
+    /// A request to it, as it is.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.http.send(request).await.expect("MiniStack answers")
     }
 
     /// The mails that SES has sent, as MiniStack shows them: `To`, `Source`, `Subject`, `BodyText`, `BodyHtml`.
-    ///
-    /// # Panics
-    /// When it does not show them.
     pub async fn mails(&self) -> Vec<Value> {
         let mails = self.kept("ses").await;
         mails.as_array().cloned().unwrap_or_default()
     }
 
     /// The bodies of the messages that are in a queue; they stay there.
-    ///
-    /// # Panics
-    /// When it does not show them.
     pub async fn queued(&self, queue: &str) -> Vec<String> {
         let queues = self.kept("sqs").await[REGION].take();
         let queues = queues.as_object().into_iter().flatten();
@@ -158,8 +163,22 @@ impl MiniStack {
         told["messages"][ACCOUNT_ID].take()
     }
 
+    /// A secret that a template makes without a value has no version ("The secret is created without any version",
+    /// AWS::SecretsManager::Secret is CreateSecret without SecretString). MiniStack's has an empty one that is AWSCURRENT,
+    /// and the mailbox's `PutCommand` would take it for a document: this takes its label away.
+    pub async fn take_the_empty_version_away(&self, secret: &str) {
+        let named = json!({"SecretId": secret});
+        let found = self.call("secretsmanager.GetSecretValue", &named).await;
+        let value = found["SecretString"].as_str().unwrap_or_default();
+        assert_eq!(value, "", "{secret} has a value");
+        let without = json!({
+            "SecretId": secret, "VersionStage": "AWSCURRENT", "RemoveFromVersionId": found["VersionId"],
+        });
+        let target = "secretsmanager.UpdateSecretVersionStage";
+        self.call(target, &without).await;
+    }
+
     /// What it has told so far.
-    #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -206,8 +225,7 @@ fn own_env(folder: &Path, port: u16, access: Access) -> BTreeMap<&'static str, S
 }
 
 /// Says for which service it is signed, and by whom. Neither MiniStack nor a simulator checks the signature itself.
-#[must_use]
-pub fn signed_for(service: &str) -> String {
+pub(crate) fn signed_for(service: &str) -> String {
     let scope = format!("{ACCOUNT_ID}/20270101/{REGION}/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }

@@ -2,21 +2,18 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State as Shared;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
+use http::header::COOKIE;
 use http::{Request, Response};
 use simulators::aws::api_gateway::ApiGateway;
 use simulators::aws::lambda::Functions;
 use simulators::gate::Service;
-use simulators::serve::serve_on;
 use simulators::world::World;
 use tokio::net::TcpListener;
 
 use crate::lambda::Deployed;
 use crate::mini_stack::MiniStack;
+use crate::relay::{relay, serve_all};
 use crate::stacks::SYSTEM;
 
 /// What answers there.
@@ -40,23 +37,17 @@ impl Pages {
     ) -> Arc<Self> {
         let functions = Arc::clone(functions) as Arc<dyn Functions>;
         let name = format!("{SYSTEM}-oauth-callback");
-        let (gate, clock) = (Arc::clone(&world.gate), Arc::clone(&world.clock));
-        let simulated = ApiGateway::new(functions, &name, Arc::clone(&clock));
+        let simulated = ApiGateway::new(functions, &name, Arc::clone(&world.clock));
         let simulated = simulated.expect("the template's API");
         let pages = Arc::new(Self {
             mini_stack: Arc::clone(mini_stack),
             api: OnceLock::new(),
-            with_cookies: simulated.service(Arc::clone(&gate)),
+            with_cookies: simulated.service(Arc::clone(&world.gate)),
         });
-        let router = Router::new().fallback(answer);
-        let service = Service {
-            name: "pages",
-            operation: |request| format!("{} {}", request.method(), request.uri().path()),
-            router: router.with_state(Arc::clone(&pages)),
-            gate,
-            clock,
-        };
-        serve_on(listener, service);
+        let answering = Arc::clone(&pages);
+        serve_all(listener, "pages", world, |request| async move {
+            answering.answer(request).await
+        });
         pages
     }
 
@@ -65,33 +56,14 @@ impl Pages {
         self.api.set(api.to_owned()).expect("one API");
     }
 
-    async fn through_mini_stack(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let api = self.api.get().expect("a deployed API");
-        let (mut parts, body) = request.into_parts();
-        let asked = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |asked| asked.as_str());
-        let url = format!(
-            "{}/_aws/execute-api/{api}/$default{asked}",
-            self.mini_stack.url
-        );
-        parts.uri = url.parse().expect("an address");
-        parts.headers.remove(HOST);
-        self.mini_stack.send(Request::from_parts(parts, body)).await
+    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.headers().contains_key(COOKIE) {
+            return self.with_cookies.call(request).await.expect("no fault");
+        }
+        let (api, mini_stack) = (self.api.get().expect("a deployed API"), &self.mini_stack);
+        let asked = request.uri().path_and_query();
+        let asked = asked.map_or("/", |asked| asked.as_str());
+        let url = format!("{}/_aws/execute-api/{api}/$default{asked}", mini_stack.url);
+        relay(mini_stack, &url, request).await
     }
-}
-
-async fn answer(Shared(pages): Shared<Arc<Pages>>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let request = Request::from_parts(parts, body);
-    let mut answer = match request.headers().contains_key(COOKIE) {
-        true => pages.with_cookies.call(request).await.expect("no fault"),
-        false => pages.through_mini_stack(request).await,
-    };
-    for hop in [CONTENT_LENGTH, TRANSFER_ENCODING] {
-        answer.headers_mut().remove(hop);
-    }
-    answer.map(Body::from)
 }

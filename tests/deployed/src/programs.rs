@@ -20,8 +20,7 @@ pub struct Programs {
 
 impl Programs {
     /// None, and a line on stderr, where one is missing: the test is left out then.
-    #[must_use]
-    pub fn or_say(test: &str) -> Option<Self> {
+    pub fn or_say() -> Option<Self> {
         let mut missing = Vec::new();
         let mut find = |name: &'static str, variable: &str, below_target: &str| {
             let found = place(name, variable, below_target);
@@ -38,7 +37,7 @@ impl Programs {
         if missing.is_empty() {
             return Some(programs);
         }
-        left_out::say(test, &missing.join(", "), REQUIRED);
+        left_out::say(&missing.join(", "), REQUIRED);
         None
     }
 }

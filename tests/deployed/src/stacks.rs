@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, quoted};
 
 /// What the system's stack is called, everywhere in the documents.
 pub const SYSTEM: &str = "shopmail";
@@ -13,9 +13,6 @@ pub const SYSTEM: &str = "shopmail";
 pub type Outputs = BTreeMap<String, String>;
 
 /// Deploys template.yaml with these parameters, as after `sam build`.
-///
-/// # Panics
-/// When it does not deploy.
 pub async fn deploy_system(terminal: &Terminal, parameters: &[(&str, &str)]) -> Outputs {
     // SAM divides a parameter at spaces, unless its value stands between quotation marks.
     let in_marks = |value: &str| format!("\"{}\"", value.replace('"', "\\\""));
@@ -34,9 +31,6 @@ pub async fn deploy_system(terminal: &Terminal, parameters: &[(&str, &str)]) -> 
 }
 
 /// Deploys infra/mailbox.yaml with these parameters as this stack, or updates it.
-///
-/// # Panics
-/// When it does not deploy.
 pub async fn deploy_mailbox(
     terminal: &Terminal,
     stack: &str,
@@ -57,9 +51,6 @@ pub async fn deploy_mailbox(
 }
 
 /// The outputs of a stack.
-///
-/// # Panics
-/// When it is not there.
 pub async fn outputs(terminal: &Terminal, stack: &str) -> Outputs {
     let told = terminal
         .run(&format!(
@@ -75,9 +66,6 @@ pub async fn outputs(terminal: &Terminal, stack: &str) -> Outputs {
 }
 
 /// What a stack's resource is called in its service.
-///
-/// # Panics
-/// When there is no such resource.
 pub async fn resource(terminal: &Terminal, stack: &str, logical_id: &str) -> String {
     let told = terminal
         .run(&format!(
@@ -88,8 +76,6 @@ pub async fn resource(terminal: &Terminal, stack: &str, logical_id: &str) -> Str
     told.trim().to_owned()
 }
 
-/// Each as one word of the shell's, whatever is in it.
 fn words(words: impl Iterator<Item = String>) -> String {
-    let words = words.map(|word| format!(" '{}'", word.replace('\'', r"'\''")));
-    words.collect()
+    words.map(|word| format!(" {}", quoted(word))).collect()
 }

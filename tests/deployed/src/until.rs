@@ -7,10 +7,7 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Looks until there is something to be seen.
-///
-/// # Panics
-/// When it is not there after five minutes: `what` says what was waited for.
+/// Looks until there is something to be seen; `what` says what was waited for.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

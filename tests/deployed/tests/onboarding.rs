@@ -10,7 +10,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal, secrets};
+use deployed::terminal::quoted;
+use deployed::{Site, Terminal};
 use serde_json::Value;
 
 const DEFAULTS: &str = "\
@@ -30,14 +31,14 @@ const NAMES: [&str; 2] = ["orders", "returns"];
 const ADD: &str = "infra/onboarding/add-mailboxes list.csv";
 
 /// An AWS CLI whose caller dies at a call of which a file has the number, as soon as that call has had its effect.
-fn put_deadly_aws(folder: &Path, aws: &Path) {
-    let (folder, aws) = (folder.display(), aws.display());
+fn put_deadly_aws(folder: &Path, aws: &str) {
+    let path = folder.join("aws");
+    let (folder, aws) = (quoted(folder.display()), quoted(aws));
     let script = format!(
         "#!/bin/sh\nleft=$(($(cat {folder}/calls) - 1))\necho $left > {folder}/calls\n\
          if [ $left -ne 0 ]; then exec {aws} \"$@\"; fi\n\
          {aws} \"$@\" > {folder}/said 2>&1\nkill -KILL $PPID\n"
     );
-    let path = Path::new(&folder.to_string()).join("aws");
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -51,27 +52,25 @@ async fn described(terminal: &Terminal, command: &str) -> Option<Value> {
 }
 
 /// Of a secret that CloudFormation has made without a value.
-async fn take_empty_versions_away(mini_stack: &MiniStack, terminal: &Terminal) {
+async fn take_empty_versions_away(site: &Site) {
     for name in NAMES {
         let value = format!("aws secretsmanager get-secret-value --secret-id shopmail/{name}");
-        let value = described(terminal, &value).await;
+        let value = described(&site.terminal, &value).await;
         if value.is_some_and(|value| value["SecretString"] == "") {
-            secrets::take_the_empty_version_away(mini_stack, &format!("shopmail/{name}")).await;
+            let secret = format!("shopmail/{name}");
+            site.mini_stack.take_the_empty_version_away(&secret).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_lives() {
-    let test = "a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_lives";
-    let Some(programs) = Programs::or_say(test) else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
-    let mini_stack = MiniStack::start(&programs, Access::Open).await;
-    let checkout = Checkout::new(&Templates::for_mini_stack());
-    std::fs::write(checkout.path().join("mailbox-defaults"), DEFAULTS).unwrap();
-    std::fs::write(checkout.path().join("list.csv"), LIST).unwrap();
-    let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
+    let (checkout, terminal) = (site.checkout.path(), &site.terminal);
+    std::fs::write(checkout.join("mailbox-defaults"), DEFAULTS).unwrap();
+    std::fs::write(checkout.join("list.csv"), LIST).unwrap();
     let plan = terminal.run(ADD).await;
     assert_eq!(
         plan.matches("create the stack; put the document").count(),
@@ -80,17 +79,18 @@ async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_
     );
 
     let deadly = tempfile::tempdir().unwrap();
-    put_deadly_aws(deadly.path(), &programs.aws);
-    let folder = deadly.path().display();
+    let aws = terminal.run("command -v aws").await;
+    put_deadly_aws(deadly.path(), aws.trim_end());
+    let folder = quoted(deadly.path().display());
     for calls in [3, 5, 4, 7, 6] {
         // By Python itself: what the path has of it may be a script that puts an `aws` of its own before this one.
         let command = format!(
             "python=$(python3 -c 'import sys; print(sys.executable)'); echo {calls} > {folder}/calls
-            PATH={folder}:$PATH $python {ADD} --apply"
+            PATH={folder}:$PATH \"$python\" {ADD} --apply"
         );
         let ran = terminal.try_to_run(&command).await;
         assert!(!ran.succeeded, "{calls}: {}", ran.output);
-        take_empty_versions_away(&mini_stack, &terminal).await;
+        take_empty_versions_away(&site).await;
     }
     let last = terminal.run(&format!("{ADD} --apply")).await;
     assert!(last.contains("Done: "), "{last}");
@@ -102,9 +102,9 @@ async fn a_list_that_dies_at_one_call_after_the_other_is_finished_by_a_run_that_
     );
     for name in NAMES {
         let stack = format!("aws cloudformation describe-stacks --stack-name shopmail-{name}");
-        let stack = described(&terminal, &stack).await.unwrap();
+        let stack = described(terminal, &stack).await.unwrap();
         let value = format!("aws secretsmanager get-secret-value --secret-id shopmail/{name}");
-        let value = described(&terminal, &value).await.unwrap();
+        let value = described(terminal, &value).await.unwrap();
         let document: Value =
             serde_json::from_str(value["SecretString"].as_str().unwrap()).unwrap();
         assert_eq!(document["connections"][0]["id"], format!("{name}-in"));

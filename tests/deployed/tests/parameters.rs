@@ -8,68 +8,41 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
-
 use deployed::lambda::Deployed;
-use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
+use deployed::{Site, Terminal, stacks};
 use serde_json::{Value, json};
 use shared::mailbox_secret::MailboxSecret;
 use simulators::tls_authority::TlsAuthority;
 
-/// What is deployed into, and somebody at a terminal.
-struct Site {
-    mini_stack: Arc<MiniStack>,
-    _checkout: Checkout,
-    terminal: Terminal,
-}
-
-impl Site {
-    async fn start_or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
-        let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
-        let checkout = Checkout::new(&Templates::for_mini_stack());
-        Some(Self {
-            terminal: Terminal::new(&checkout, &programs, mini_stack.client_env()),
-            mini_stack,
-            _checkout: checkout,
-        })
+/// Deploys a mailbox with these parameters beside those that each needs, and returns the document that its stack
+/// gives, which has to be one without a secret.
+async fn document(terminal: &Terminal, name: &str, parameters: &[(&str, &str)]) -> Value {
+    let needed = [
+        ("Name", name),
+        ("Mailbox", "orders@shop.example"),
+        ("Contact", "it@agency.example"),
+        ("TenantId", TENANT),
+        ("ClientId", CLIENT),
+        ("ShopCtrlUi", "https://shop.example"),
+        ("ShopCtrlApi", "https://shop.example/v1"),
+        ("ShopId", "12"),
+        ("ShopCtrlCredentials", "shopmail-shopctrl/shop.example"),
+    ];
+    let all = [&needed[..], parameters].concat();
+    let stack = format!("shopmail-{name}");
+    let outputs = stacks::deploy_mailbox(terminal, &stack, &all).await;
+    let document: Value = serde_json::from_str(&outputs["Document"]).unwrap();
+    assert_eq!(document["client_secret"], "");
+    // Only who is its own rotator needs a value, which a person puts.
+    let is_its_own = document["rotator"]["kind"] == "self";
+    assert_eq!(outputs.contains_key("PutCommand"), !is_its_own);
+    let mut put = document.clone();
+    if is_its_own {
+        put["client_secret"] = json!("Zvs8Q~a-value");
+        put["expires_at"] = json!("2027-01-15T00:00:00Z");
     }
-
-    /// A command's answer, without the end of its line.
-    async fn answer(&self, command: &str) -> String {
-        self.terminal.run(command).await.trim().to_owned()
-    }
-
-    /// Deploys a mailbox with these parameters beside those that each needs, and returns the document that its stack
-    /// gives, which has to be one without a secret.
-    async fn document(&self, name: &str, parameters: &[(&str, &str)]) -> Value {
-        let needed = [
-            ("Name", name),
-            ("Mailbox", "orders@shop.example"),
-            ("Contact", "it@agency.example"),
-            ("TenantId", TENANT),
-            ("ClientId", CLIENT),
-            ("ShopCtrlUi", "https://shop.example"),
-            ("ShopCtrlApi", "https://shop.example/v1"),
-            ("ShopId", "12"),
-            ("ShopCtrlCredentials", "shopmail-shopctrl/shop.example"),
-        ];
-        let all = [&needed[..], parameters].concat();
-        let stack = format!("shopmail-{name}");
-        let outputs = stacks::deploy_mailbox(&self.terminal, &stack, &all).await;
-        let document: Value = serde_json::from_str(&outputs["Document"]).unwrap();
-        assert_eq!(document["client_secret"], "");
-        // Only who is its own rotator needs a value, which a person puts.
-        let is_its_own = document["rotator"]["kind"] == "self";
-        assert_eq!(outputs.contains_key("PutCommand"), !is_its_own);
-        let mut put = document.clone();
-        if is_its_own {
-            put["client_secret"] = json!("Zvs8Q~a-value");
-            put["expires_at"] = json!("2027-01-15T00:00:00Z");
-        }
-        MailboxSecret::read(&put.to_string().into()).expect("the functions read it");
-        document
-    }
+    MailboxSecret::read(&put.to_string().into()).expect("the functions read it");
+    document
 }
 
 const TENANT: &str = "0b5a7c1e-6c0e-4f0a-9b1d-3a1f0f1c2d3e";
@@ -106,15 +79,16 @@ const EVERY_PARAMETER: [(&str, &str); 21] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_with_every_parameter_deploys_and_its_functions_take_their_settings() {
-    let test = "a_system_with_every_parameter_deploys_and_its_functions_take_their_settings";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
-    site.answer("aws events create-event-bus --name shops")
+    let terminal = &site.terminal;
+    terminal
+        .run("aws events create-event-bus --name shops")
         .await;
     let roots = TlsAuthority::new().pem();
     let parameters = [&EVERY_PARAMETER[..], &[("TlsExtraRoots", &roots)]].concat();
-    let outputs = stacks::deploy_system(&site.terminal, &parameters).await;
+    let outputs = stacks::deploy_system(terminal, &parameters).await;
     let domain = "mail-access.agency.example";
     assert_eq!(outputs["CallbackUrl"], format!("https://{domain}/callback"));
     assert_eq!(outputs["SecretsKeyArn"], KEY);
@@ -142,7 +116,7 @@ async fn a_system_with_every_parameter_deploys_and_its_functions_take_their_sett
             "shopmail-RotationFunctionArn",
         ),
     ] {
-        assert_eq!(site.answer(command).await, expected, "{command}");
+        assert_eq!(terminal.run(command).await.trim(), expected, "{command}");
     }
     // A function that cannot read its settings answers nothing else.
     let functions = Deployed::in_mini_stack(&site.mini_stack);
@@ -161,12 +135,12 @@ async fn a_system_with_every_parameter_deploys_and_its_functions_take_their_sett
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_read() {
-    let test = "each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_read";
-    let Some(site) = Site::start_or_say(test).await else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
     let rotator = ("RotatorClientId", ROTATOR);
-    let plain = site.document("plain", &[rotator]).await;
+    let terminal = &site.terminal;
+    let plain = document(terminal, "plain", &[rotator]).await;
     let shopctrl = json!({
         "ui": "https://shop.example", "api": "https://shop.example/v1", "shop_id": 12,
         "credentials": "shopmail-shopctrl/shop.example",
@@ -187,24 +161,24 @@ async fn each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_rea
     });
     assert_eq!(plain, expected);
 
-    let by_protocols = site
-        .document(
-            "protocols",
-            &[
-                rotator,
-                ("RotatorKind", "secret"),
-                ("RotatorSecret", "shopmail-rotator/agency"),
-                ("Cloud", "us-gov"),
-                ("SignInAs", "u123456@corp.example"),
-                ("ReceivingProtocol", "imap"),
-                ("SendingProtocol", "smtp"),
-                ("Proof", "round_trip"),
-                ("Lifetime", "P365D"),
-                ("BackstopSchedule", "rate(345 days)"),
-                ("Policy", "renew-before=P45D window=mon-fri/09:00-17:00"),
-            ],
-        )
-        .await;
+    let by_protocols = document(
+        terminal,
+        "protocols",
+        &[
+            rotator,
+            ("RotatorKind", "secret"),
+            ("RotatorSecret", "shopmail-rotator/agency"),
+            ("Cloud", "us-gov"),
+            ("SignInAs", "u123456@corp.example"),
+            ("ReceivingProtocol", "imap"),
+            ("SendingProtocol", "smtp"),
+            ("Proof", "round_trip"),
+            ("Lifetime", "P365D"),
+            ("BackstopSchedule", "rate(345 days)"),
+            ("Policy", "renew-before=P45D window=mon-fri/09:00-17:00"),
+        ],
+    )
+    .await;
     let kept = json!({"kind": "secret", "client_id": ROTATOR, "secret": "shopmail-rotator/agency"});
     assert_eq!(by_protocols["rotator"], kept);
     assert_eq!(
@@ -220,22 +194,22 @@ async fn each_choice_of_a_mailboxs_stack_gives_a_document_that_the_functions_rea
 
     let links = ["ReceivingEmail", "SendingEmail"]
         .map(|control| format!("https://shop.example?tab=Shop|12&control={control}"));
-    let own = site
-        .document(
-            "own",
-            &[
-                ("RotatorKind", "self"),
-                ("KeyId", CLIENT),
-                ("RevealTo", &format!("{TENANT},{ROTATOR}")),
-                ("SignInAs", "u123456@corp.example"),
-                ("ReceivingProtocol", "pop3"),
-                ("ReceivingLink", &links[0]),
-                ("SendingLink", &links[1]),
-                ("Delivery", "api"),
-                ("SecretsKeyArn", KEY),
-            ],
-        )
-        .await;
+    let own = document(
+        terminal,
+        "own",
+        &[
+            ("RotatorKind", "self"),
+            ("KeyId", CLIENT),
+            ("RevealTo", &format!("{TENANT},{ROTATOR}")),
+            ("SignInAs", "u123456@corp.example"),
+            ("ReceivingProtocol", "pop3"),
+            ("ReceivingLink", &links[0]),
+            ("SendingLink", &links[1]),
+            ("Delivery", "api"),
+            ("SecretsKeyArn", KEY),
+        ],
+    )
+    .await;
     assert_eq!(own["rotator"], json!({"kind": "self"}));
     assert_eq!(own["key_id"], CLIENT);
     assert_eq!(own["reveal_to"], json!([TENANT, ROTATOR]));

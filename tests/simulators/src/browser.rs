@@ -163,6 +163,29 @@ impl Browser {
         Err(format!("redirected without end at {}", page.url))
     }
 
+    /// Goes where the page sends it, signs in at Microsoft and accepts what is asked, where either is asked for.
+    ///
+    /// # Errors
+    /// As [`Browser::submit`] and [`Browser::follow`].
+    pub async fn sign_in(
+        &mut self,
+        page: Page,
+        name: &str,
+        password: &str,
+    ) -> Result<Page, String> {
+        let mut page = self.follow(page).await?;
+        for (form, filled) in [
+            ("/login", &[("login", name), ("passwd", password)][..]),
+            ("/consent", &[("decision", "accept")]),
+        ] {
+            if page.has_form(form) {
+                let sent = self.submit(&page, form, filled).await?;
+                page = self.follow(sent).await?;
+            }
+        }
+        Ok(page)
+    }
+
     /// The value of a cookie that it keeps for any site.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {

@@ -120,12 +120,12 @@ impl Dovecot {
         there && process::version().is_ok_and(|version| version.starts_with("2.3."))
     }
 
-    /// Whether it can be started here; where not, a line on stderr says that `test` is left out, and where
-    /// `REQUIRE_DOVECOT` is `1` the test fails.
+    /// Whether it can be started here; where not, a line on stderr says that the test is left out, and where
+    /// `REQUIRE_DOVECOT` is `1` it fails.
     #[must_use]
-    pub fn installed_or_say(test: &str) -> bool {
+    pub fn installed_or_say() -> bool {
         if !Self::installed() {
-            left_out::say(test, "Dovecot 2.3", REQUIRED);
+            left_out::say("Dovecot 2.3", REQUIRED);
         }
         Self::installed()
     }

@@ -14,8 +14,7 @@ use crate::support::hand_over::attended;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deep_links_lead_straight_to_both_topics_whatever_the_screens_leave_open() {
-    let test = "deep_links_lead_straight_to_both_topics_whatever_the_screens_leave_open";
-    let Some(first) = chromium::session_or_say(test).await else {
+    let Some(first) = chromium::session_or_say().await else {
         return;
     };
     for (back_to, login_keeps_link) in [(BackTo::MailboxDetails, true), (BackTo::List, false)] {

@@ -40,10 +40,10 @@ pub type Labels = BTreeMap<String, Vec<String>>;
 
 impl Moto {
     /// A new one without any secret; none, and a line on stderr, where there is none to be had.
-    pub async fn start_or_say(test: &str) -> Option<Self> {
+    pub async fn start_or_say() -> Option<Self> {
         let program = place();
         if !program.is_file() {
-            left_out::say(test, "moto_server", REQUIRED);
+            left_out::say("moto_server", REQUIRED);
             return None;
         }
         let moto = Self::start(&program).await;

@@ -56,7 +56,7 @@ async fn on_dovecot(receiving: Protocol, round_trip: bool) -> OnDovecot {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_is_proved_by_imap_pop3_and_smtp() {
-    if !Dovecot::installed_or_say("a_rotation_is_proved_by_imap_pop3_and_smtp") {
+    if !Dovecot::installed_or_say() {
         return;
     }
     for receiving in [Protocol::Imap, Protocol::Pop3] {
@@ -69,7 +69,7 @@ async fn a_rotation_is_proved_by_imap_pop3_and_smtp() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_trip_goes_out_comes_in_and_leaves_everything_else() {
-    if !Dovecot::installed_or_say("a_round_trip_goes_out_comes_in_and_leaves_everything_else") {
+    if !Dovecot::installed_or_say() {
         return;
     }
     for receiving in [Protocol::Imap, Protocol::Pop3] {
@@ -85,7 +85,7 @@ async fn a_round_trip_goes_out_comes_in_and_leaves_everything_else() {
 /// not send.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_there_is_told_too() {
-    if !Dovecot::installed_or_say("what_is_wrong_there_is_told_too") {
+    if !Dovecot::installed_or_say() {
         return;
     }
     type Wrong = fn(&OnDovecot);

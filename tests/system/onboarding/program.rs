@@ -16,7 +16,7 @@ const PLACE: &str = "AWS_CLI";
 const REQUIRED: &str = "REQUIRE_MINISTACK";
 
 /// The AWS CLI; none, and a line on stderr, where there is none to be had, or no Python.
-pub fn aws_or_say(test: &str) -> Option<PathBuf> {
+pub fn aws_or_say() -> Option<PathBuf> {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .map(|target| target.join("ci-emulators/bin/aws"));
@@ -25,16 +25,16 @@ pub fn aws_or_say(test: &str) -> Option<PathBuf> {
         .filter(|program| program.is_file())
         .or_else(|| in_path("aws"));
     if found.is_none() {
-        left_out::say(test, "AWS CLI", REQUIRED);
+        left_out::say("AWS CLI", REQUIRED);
     }
-    found.filter(|_| python_or_say(test))
+    found.filter(|_| python_or_say())
 }
 
 /// Whether there is a Python.
-pub fn python_or_say(test: &str) -> bool {
+pub fn python_or_say() -> bool {
     let is_there = python().is_some();
     if !is_there {
-        left_out::say(test, "python3", REQUIRED);
+        left_out::say("python3", REQUIRED);
     }
     is_there
 }

@@ -1,7 +1,7 @@
 //! A real browser in the tests: headless Chromium, driven through Debian's chromedriver.
 //!
 //! ```ignore
-//! let Some(mut window) = chromium::session_or_say("the_test").await else { return };
+//! let Some(mut window) = chromium::session_or_say().await else { return };
 //! window.open(&link).await;
 //! window.fill("Email", &mailbox.address).await;
 //! window.fill("Password", &mailbox.password).await;
@@ -30,19 +30,19 @@ pub use window::{Colours, Key, Window};
 const REQUIRED: &str = "REQUIRE_BROWSER";
 
 /// A window of a new browser; none, and a line on stderr, where there is none to be had.
-pub async fn session_or_say(test: &str) -> Option<Window> {
+pub async fn session_or_say() -> Option<Window> {
     match Chromedriver::start() {
         Ok(driver) => Some(Window::open_with(Arc::new(driver)).await),
         Err(Missing(what)) => {
-            say_left_out(test, what);
+            say_left_out(what);
             None
         }
     }
 }
 
-/// Says what a test leaves out for want of something.
-fn say_left_out(test: &str, missing: &str) {
-    super::left_out::say(test, missing, REQUIRED);
+/// Says what is left out for want of something.
+fn say_left_out(missing: &str) {
+    super::left_out::say(missing, REQUIRED);
 }
 
 #[cfg(test)]
@@ -62,8 +62,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_browser_sees_what_is_wrong_with_a_page() {
-        let test = "the_browser_sees_what_is_wrong_with_a_page";
-        let Some(window) = session_or_say(test).await else {
+        let Some(window) = session_or_say().await else {
             return;
         };
         window.open(BAD).await;
@@ -78,7 +77,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_window_is_set_up_as_it_is_told() {
-        let Some(window) = session_or_say("a_window_is_set_up_as_it_is_told").await else {
+        let Some(window) = session_or_say().await else {
             return;
         };
         window.open(LIVELY).await;

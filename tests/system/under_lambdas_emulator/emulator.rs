@@ -40,11 +40,11 @@ pub struct Emulator {
 }
 
 /// The program; none, and a line on stderr, where there is none to be had.
-pub fn program_or_say(test: &str) -> Option<PathBuf> {
+pub fn program_or_say() -> Option<PathBuf> {
     let program = std::env::var_os(PLACE).map_or_else(installed, |place| Some(place.into()));
     let program = program.filter(|program| program.is_file());
     if program.is_none() {
-        left_out::say(test, "aws-lambda-rie", REQUIRED);
+        left_out::say("aws-lambda-rie", REQUIRED);
     }
     program
 }

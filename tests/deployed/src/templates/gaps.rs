@@ -24,30 +24,22 @@ pub(super) fn secrets_by_their_arn(mailbox: &mut Template) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::Request;
-    use http::header::{AUTHORIZATION, CONTENT_TYPE};
     use serde_json::{Value, json};
 
-    use crate::mini_stack::{Access, MiniStack, signed_for};
+    use crate::mini_stack::{Access, MiniStack};
     use crate::programs::Programs;
     use crate::until::until;
 
-    /// An operation of CloudFormation's on a stack of this name, and its answer.
+    /// An operation of CloudFormation's, and its answer.
     async fn cloud_formation(
         mini_stack: &MiniStack,
         operation: &str,
-        stack: &str,
-        more: &str,
+        asked: &[(&str, &str)],
     ) -> String {
-        let body = format!("Action={operation}&Version=2010-05-15&StackName={stack}{more}");
-        let request = Request::post(format!("{}/", mini_stack.url))
-            .header(AUTHORIZATION, signed_for("cloudformation"))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let answer = mini_stack
-            .send(request.body(Bytes::from(body)).unwrap())
-            .await;
-        String::from_utf8(answer.into_body().to_vec()).unwrap()
+        let always = [("Action", operation), ("Version", "2010-05-15")];
+        let asked = [&always[..], asked].concat();
+        let answer = mini_stack.query("cloudformation", &asked).await;
+        answer.unwrap_or_else(|refused| refused)
     }
 
     /// What becomes of a stack with this one resource, and an output with its `Ref`.
@@ -55,20 +47,15 @@ mod tests {
         let template = json!({
             "Resources": {"It": resource}, "Outputs": {"Ref": {"Value": {"Ref": "It"}}},
         });
-        // No character of it but these means anything in a form.
-        let template = template
-            .to_string()
-            .replace('%', "%25")
-            .replace('&', "%26")
-            .replace('+', "%2B");
-        let template = format!("&TemplateBody={template}");
-        let created = cloud_formation(mini_stack, "CreateStack", name, &template).await;
+        let (name, template) = (("StackName", name), template.to_string());
+        let create = [name, ("TemplateBody", &template)];
+        let created = cloud_formation(mini_stack, "CreateStack", &create).await;
         if !created.contains("<StackId>") {
             return created;
         }
         until("a stack", async || {
-            let events = cloud_formation(mini_stack, "DescribeStackEvents", name, "").await;
-            let stack = cloud_formation(mini_stack, "DescribeStacks", name, "").await;
+            let events = cloud_formation(mini_stack, "DescribeStackEvents", &[name]).await;
+            let stack = cloud_formation(mini_stack, "DescribeStacks", &[name]).await;
             let ended =
                 ["CREATE_COMPLETE", "ROLLBACK_COMPLETE"].map(|end| format!(">{end}</StackStatus>"));
             let ended = ended.iter().any(|end| stack.contains(end));
@@ -79,7 +66,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_gap_is_there_still_or_its_edit_can_go() {
-        let Some(programs) = Programs::or_say("each_gap_is_there_still_or_its_edit_can_go") else {
+        let Some(programs) = Programs::or_say() else {
             return;
         };
         let mini_stack = MiniStack::start(&programs, Access::Open).await;
@@ -109,7 +96,7 @@ mod tests {
             )
             .await;
         assert_eq!(value["SecretString"], "");
-        crate::secrets::take_the_empty_version_away(&mini_stack, "without").await;
+        mini_stack.take_the_empty_version_away("without").await;
         let left = mini_stack
             .call(
                 "secretsmanager.DescribeSecret",

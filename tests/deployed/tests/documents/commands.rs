@@ -1,7 +1,8 @@
 //! The commands that the documents have for a person: blocks of shell, and what a sentence says to run.
 
 use std::fmt;
-use std::path::Path;
+
+use deployed::checkout::repository;
 
 /// A command, as a document has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,33 +30,6 @@ impl Command {
         let is_code = |line: &&str| !line.is_empty() && !line.starts_with('#');
         self.text.lines().find(is_code).unwrap_or_default()
     }
-
-    /// The operations of the AWS CLI that it calls, such as `secretsmanager describe-secret`.
-    pub fn aws_calls(&self) -> Vec<String> {
-        let words = self.text.split_whitespace().filter(|word| *word != "\\");
-        let words: Vec<&str> = words
-            .map(|word| word.trim_end_matches([')', '"']))
-            .collect();
-        let is_aws = |word: &str| {
-            let before = word.strip_suffix("aws");
-            before.is_some_and(|before| before.is_empty() || before.ends_with('('))
-        };
-        let calls = words
-            .windows(3)
-            .filter(|three| is_called(three) && is_aws(three[0]));
-        calls
-            .map(|three| format!("{} {}", three[1], three[2]))
-            .collect()
-    }
-}
-
-/// Whether what follows `aws` is a service and an operation.
-fn is_called(three: &[&str]) -> bool {
-    let is_name = |word: &str| {
-        word.chars()
-            .all(|c| c.is_ascii_lowercase() || "-0123456789".contains(c))
-    };
-    three.iter().skip(1).all(|word| is_name(word))
 }
 
 /// Languages of blocks that a person types.
@@ -170,38 +144,6 @@ fn is_command(said: &str) -> bool {
     (PROGRAMS.contains(&program) || cmdlet || script) && words.count() >= at_least
 }
 
-/// The command that a template puts together as an output: what of it stands there, and begins with `aws`.
-pub fn of_template(document: &str, text: &str) -> Vec<Command> {
-    let mut found: Vec<Command> = Vec::new();
-    let mut heading = String::new();
-    let mut goes_on_at = None;
-    for (line, number) in text.lines().zip(1..) {
-        let code = line.trim_start();
-        let indent = Some(line.len() - code.len());
-        let name = code.strip_suffix(':').filter(|_| indent == Some(2));
-        if let Some(name) = name {
-            name.clone_into(&mut heading);
-        }
-        match found
-            .last_mut()
-            .filter(|_| goes_on_at.is_some() && goes_on_at == indent)
-        {
-            Some(command) => command.text = format!("{}\n{code}", command.text),
-            None if code.starts_with("aws ") => {
-                goes_on_at = indent;
-                found.push(Command {
-                    document: document.to_owned(),
-                    heading: heading.clone(),
-                    line: number,
-                    text: code.to_owned(),
-                });
-            }
-            None => goes_on_at = None,
-        }
-    }
-    found
-}
-
 /// Beside those in `docs/`.
 const DOCUMENTS: [&str; 4] = [
     "CONTRIBUTING.md",
@@ -210,11 +152,12 @@ const DOCUMENTS: [&str; 4] = [
     "tests/simulators/README.md",
 ];
 
-/// Those of all documents and of the templates.
+/// Those of all documents.
 ///
 /// # Errors
 /// Where a document cannot be read, and as [`of_markdown`].
-pub fn of_all(root: &Path) -> Result<Vec<Command>, String> {
+pub fn of_all() -> Result<Vec<Command>, String> {
+    let root = repository();
     let mut documents = DOCUMENTS.map(str::to_owned).to_vec();
     let folder = std::fs::read_dir(root.join("docs")).map_err(|error| error.to_string())?;
     for entry in folder {
@@ -223,15 +166,11 @@ pub fn of_all(root: &Path) -> Result<Vec<Command>, String> {
     }
     documents.retain(|name| name.ends_with(".md"));
     documents.sort();
-    let read = |name: &str| {
-        std::fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"))
-    };
     let mut found = Vec::new();
     for document in documents {
-        found.extend(of_markdown(&document, &read(&document)?)?);
-    }
-    for template in ["template.yaml", "infra/mailbox.yaml"] {
-        found.extend(of_template(template, &read(template)?));
+        let text = std::fs::read_to_string(root.join(&document));
+        let text = text.map_err(|error| format!("{document}: {error}"))?;
+        found.extend(of_markdown(&document, &text)?);
     }
     Ok(found)
 }
@@ -257,30 +196,4 @@ fn a_block_and_what_a_sentence_says_to_run_are_commands_in_their_order() {
 fn a_block_without_a_language_hides_no_command() {
     let refused = of_markdown("a.md", "```\naws x y\n```\n").unwrap_err();
     assert_eq!(refused, "a.md:1: is a block of \"\" to be run, or read?");
-}
-
-#[test]
-fn the_calls_of_a_block_are_found_wherever_they_stand() {
-    let text = "a=$(aws kms describe-key --key-id x) &&\n  aws sns publish | jq .\necho \"$(aws \\\n  sts get-it)\"";
-    let command = Command {
-        document: String::new(),
-        heading: String::new(),
-        line: 1,
-        text: text.to_owned(),
-    };
-    assert_eq!(
-        command.aws_calls(),
-        ["kms describe-key", "sns publish", "sts get-it"]
-    );
-}
-
-#[test]
-fn a_templates_output_is_a_command_to_its_end() {
-    let text = "Outputs:\n  PutCommand:\n    Value: !Sub\n      - >-\n        aws a b\n        --c ||\n        aws d e\n      - Token: x\n";
-    let commands = of_template("m.yaml", text);
-    let [command] = commands.as_slice() else {
-        panic!("{commands:?}");
-    };
-    assert_eq!(command.heading, "PutCommand");
-    assert_eq!(command.text, "aws a b\n--c ||\naws d e");
 }

@@ -1,34 +1,33 @@
 //! What the documents are tried on: MiniStack, the simulated services beside it, and a checkout.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deployed::checkout::repository;
 use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use simulators::left_out;
 use tempfile::TempDir;
 
 use crate::commands::Command;
 use crate::front::serve_front;
-use crate::reader::{Reader, root};
+use crate::reader::Reader;
 
 /// The simulated services beside MiniStack, and a checkout after `sam build`.
 pub struct Ground {
     pub mini_stack: Arc<MiniStack>,
     pub beside: Arc<Beside>,
     pub checkout: Checkout,
-    /// What a reader's shell has.
-    pub variables: BTreeMap<String, String>,
-    programs: Programs,
+    /// Of whoever installs it; a reader's shell has its variables.
+    pub terminal: Terminal,
     /// For what readers make.
     pub folder: TempDir,
 }
 
 impl Ground {
     /// Nothing is deployed yet; none where a program is missing.
-    pub async fn or_say(test: &str) -> Option<Self> {
-        let programs = Programs::or_say(test)?;
+    pub async fn or_say() -> Option<Self> {
+        let programs = Programs::or_say()?;
         if let Some(missing) = PROGRAMS.iter().find(|program| !is_in_path(program)) {
-            left_out::say(test, missing, "REQUIRE_MINISTACK");
+            left_out::say(missing, "REQUIRE_MINISTACK");
             return None;
         }
         let mini_stack = Arc::new(MiniStack::start(&programs, Access::Open).await);
@@ -47,42 +46,31 @@ impl Ground {
         let roots = folder.path().join("authority.pem");
         std::fs::write(&roots, beside.world.authority.pem()).unwrap();
         let secrets_manager = serve_front(&beside, &mini_stack).await;
-        let mut variables = mini_stack.client_env();
-        let own = [
-            ("HOME", folder.path().display().to_string()),
-            ("PATH", path(&programs)),
-            ("LC_ALL", "C.UTF-8".to_owned()),
-            ("SSL_CERT_FILE", roots.display().to_string()),
-            ("SAM_CLI_TELEMETRY", "0".to_owned()),
-            ("SAM", programs.sam.display().to_string()),
-            ("ENTRA_URL", beside.settings()["ENTRA_URL"].clone()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager),
-        ];
-        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let terminal = Terminal::new(&checkout, &programs, &mini_stack)
+            .with_programs(&repository().join("tests/deployed/tests/documents/programs"))
+            .with("SAM", &programs.sam.display().to_string())
+            .with("SSL_CERT_FILE", &roots.display().to_string())
+            .with("ENTRA_URL", &beside.settings()["ENTRA_URL"])
+            .with("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets_manager);
         Some(Self {
             mini_stack,
             beside,
             checkout,
-            variables,
-            programs,
+            terminal,
             folder,
         })
     }
 
-    /// A terminal of whoever installs it.
-    pub fn terminal(&self) -> Terminal {
-        Terminal::new(&self.checkout, &self.programs, self.variables.clone())
-    }
-
     /// Deploys the system as README says it, and gives its outputs.
     pub async fn deploy(&self) -> stacks::Outputs {
-        let mut readme = Reader::of(README, is_in_readme, self.checkout.path(), &self.variables);
+        let (folder, variables) = (self.checkout.path(), self.terminal.env());
+        let mut readme = Reader::of(README, is_in_readme, folder, variables);
         readme.at(INSTALLING).runs("sam deploy").await;
         readme.ends();
-        let terminal = self.terminal();
-        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
-        self.beside.system_is_deployed(&terminal, &outputs).await;
+        let outputs = stacks::outputs(&self.terminal, stacks::SYSTEM).await;
+        self.beside
+            .system_is_deployed(&self.terminal, &outputs)
+            .await;
         outputs
     }
 }
@@ -101,16 +89,4 @@ const PROGRAMS: [&str; 5] = ["bash", "curl", "jq", "openssl", "python3"];
 fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-/// Ours stand before the others.
-fn path(programs: &Programs) -> String {
-    let stand_ins = root().join("tests/deployed/tests/documents/programs");
-    let own = [&programs.aws, &programs.sam].map(|program| program.parent().unwrap().to_owned());
-    let inherited = std::env::var_os("PATH").unwrap();
-    let all = [stand_ins]
-        .into_iter()
-        .chain(own)
-        .chain(std::env::split_paths(&inherited));
-    std::env::join_paths(all).unwrap().into_string().unwrap()
 }

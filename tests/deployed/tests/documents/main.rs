@@ -1,5 +1,6 @@
-//! Each command that README, `docs/` and the templates have for a person is run as it stands, in MiniStack and with the
-//! simulators, or is in [the list](../../commands-not-run.md) with its reason.
+//! Each command that README and `docs/` have for a person is run as it stands, in MiniStack and with the simulators, or is
+//! in [the list](../../commands-not-run.md) with its reason. The one that a template has, a mailbox's `PutCommand`, is run
+//! as the stack gives it.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,10 +25,9 @@ mod shell;
 mod system;
 
 use commands::{Command, of_all};
-use deployed::{Access, Checkout, MiniStack, Programs, Templates, Terminal};
+use deployed::Site;
 use ground::Ground;
 use part::Part;
-use reader::root;
 use system::System;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
@@ -37,13 +37,7 @@ const AT_ONCE: usize = 2;
 
 /// All that is read here.
 fn parts() -> impl Iterator<Item = &'static Part> {
-    [
-        runbook::PARTS,
-        others::OF_PAYLOADS,
-        others::OF_THE_FIRST_HOUR,
-    ]
-    .into_iter()
-    .flatten()
+    runbook::PARTS.iter().chain(others::PARTS)
 }
 
 fn is_run(command: &Command) -> bool {
@@ -54,7 +48,7 @@ fn is_run(command: &Command) -> bool {
 #[test]
 fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
     let list = not_run::list();
-    let commands = of_all(&root()).unwrap();
+    let commands = of_all().unwrap();
     let listed = |command: &&Command| list.iter().any(|entry| entry.names(command));
     let neither: Vec<String> = commands
         .iter()
@@ -74,23 +68,16 @@ fn every_command_of_a_document_is_run_or_in_the_list_with_its_reason() {
 /// What is in the list makes no other AWS CLI call but that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
-    let Some(programs) = Programs::or_say("no_aws_call_that_is_not_run_is_known_to_the_emulator")
-    else {
+    let Some(site) = Site::start_or_say().await else {
         return;
     };
-    let mini_stack = MiniStack::start(&programs, Access::Open).await;
-    let checkout = Checkout::new(&Templates::for_mini_stack());
-    let terminal = Terminal::new(&checkout, &programs, mini_stack.client_env());
     let list = not_run::list();
-    let commands = of_all(&root()).unwrap().into_iter();
+    let commands = of_all().unwrap().into_iter();
     let listed = commands.filter(|command| list.iter().any(|entry| entry.names(command)));
-    for command in listed.filter(|command| !command.aws_calls().is_empty()) {
-        assert_eq!(
-            command.aws_calls().len(),
-            1,
-            "{command} makes other calls too"
-        );
-        let ran = terminal.try_to_run(&command.text).await;
+    let calls = |command: &Command| command.text.matches("aws ").count();
+    for command in listed.filter(|command| calls(command) > 0) {
+        assert_eq!(calls(&command), 1, "{command} makes other calls too");
+        let ran = site.terminal.try_to_run(&command.text).await;
         let unknown = ["Unknown IAM action", "Unknown action", "Invalid choice"];
         let refused = unknown.iter().any(|words| ran.errors.contains(words));
         assert!(refused, "{command}: {}{}", ran.output, ran.errors);
@@ -99,8 +86,7 @@ async fn no_aws_call_that_is_not_run_is_known_to_the_emulator() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_does_what_it_says() {
-    let Some(ground) = Ground::or_say("every_command_of_the_runbook_does_what_it_says").await
-    else {
+    let Some(ground) = Ground::or_say().await else {
         return;
     };
     let system = System::on(ground).await;
@@ -110,10 +96,12 @@ async fn every_command_of_the_runbook_does_what_it_says() {
     let shells = Rc::new(Semaphore::new(AT_ONCE));
     let all = async {
         let read = |(part, own): (&'static Part, _)| {
-            let (shells, reading) = (Rc::clone(&shells), (part.read)(Rc::clone(&system), own));
+            let (shells, system) = (Rc::clone(&shells), Rc::clone(&system));
             let task = spawn_local(async move {
                 let _shell = shells.acquire().await;
-                reading.await;
+                let mut reader = system.reader(part, &own);
+                (part.read)(&system, &own, &mut reader).await;
+                reader.ends();
             });
             (part.headings[0], task)
         };

@@ -5,6 +5,7 @@ mod later;
 
 use std::time::{Duration, Instant};
 
+use deployed::checkout::repository;
 use deployed::stacks;
 use deployed::until::until;
 use jiff::SignedDuration;
@@ -14,7 +15,7 @@ use simulators::world::{Mailbox, MailboxPlan};
 
 use crate::commands::Command;
 use crate::ground::Ground;
-use crate::reader::{Reader, root};
+use crate::reader::Reader;
 
 const DOCUMENT: &str = "docs/onboarding.md";
 
@@ -26,13 +27,12 @@ const SUBSCRIBER: &str = "administrator";
 
 /// Whether it is run here.
 pub fn has(command: &Command) -> bool {
-    // The output of a mailbox's stack is run as it comes.
-    command.document == DOCUMENT || command.document == "infra/mailbox.yaml"
+    command.document == DOCUMENT
 }
 
 /// How many steps there are, by their headings.
 fn steps() -> usize {
-    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let text = std::fs::read_to_string(repository().join(DOCUMENT)).unwrap();
     let headings = text
         .lines()
         .filter_map(|line| line.strip_prefix("### Step "));
@@ -44,7 +44,7 @@ fn steps() -> usize {
 
 #[test]
 fn the_document_says_how_many_steps_it_has() {
-    let text = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+    let text = std::fs::read_to_string(repository().join(DOCUMENT)).unwrap();
     let said = format!("in {} steps", steps());
     assert!(
         text.lines().take(10).any(|line| line.contains(&said)),
@@ -74,7 +74,7 @@ impl<'a> Administrator<'a> {
             DOCUMENT,
             |_| true,
             ground.checkout.path(),
-            &ground.variables,
+            ground.terminal.env(),
         );
         let mailboxes = MAILBOXES
             .into_iter()
@@ -139,12 +139,9 @@ impl<'a> Administrator<'a> {
         assert!(outputs.starts_with(&callback), "{outputs}");
         let subscribed = self.runs("Step 3. Confirm the mail address", "sns").await;
         assert!(subscribed.starts_with("arn:aws:sns:"), "{subscribed}");
-        let terminal = self.ground.terminal();
-        let outputs = stacks::outputs(&terminal, stacks::SYSTEM).await;
-        self.ground
-            .beside
-            .system_is_deployed(&terminal, &outputs)
-            .await;
+        let (beside, terminal) = (&self.ground.beside, &self.ground.terminal);
+        let outputs = stacks::outputs(terminal, stacks::SYSTEM).await;
+        beside.system_is_deployed(terminal, &outputs).await;
         let rotator = self.ground.beside.world.rotator();
         let line = format!(
             "ROTATOR_CLIENT_ID={} ROTATOR={}",
@@ -155,7 +152,7 @@ impl<'a> Administrator<'a> {
 
     async fn hears_of_mail(&mut self) {
         let subscribe = format!(
-            "aws sqs create-queue --endpoint-url \"$AWS_ENDPOINT_URL\" --queue-name {SUBSCRIBER}
+            "aws sqs create-queue --queue-name {SUBSCRIBER}
              aws sns subscribe --topic-arn \"$(output NoticesTopicArn)\" --protocol sqs \
                --notification-endpoint \"arn:aws:sqs:$AWS_REGION:$AWS_ACCESS_KEY_ID:{SUBSCRIBER}\""
         );
@@ -199,7 +196,7 @@ impl<'a> Administrator<'a> {
     /// What CloudFormation does for the schedule that MiniStack cannot have.
     async fn rotation_is_on(&self, name: &str) {
         let beside = &self.ground.beside;
-        let outputs = stacks::outputs(&self.ground.terminal(), stacks::SYSTEM).await;
+        let outputs = stacks::outputs(&self.ground.terminal, stacks::SYSTEM).await;
         let rules = json!({"ScheduleExpression": "rate(710 days)", "Duration": "4h"});
         let function = &outputs["RotationFunctionArn"];
         let secret = format!("shopmail/{name}");
@@ -230,9 +227,7 @@ impl<'a> Administrator<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time() {
-    let test =
-        "everything_in_onboarding_is_done_as_it_stands_and_the_first_sign_in_page_comes_in_time";
-    let Some(ground) = Ground::or_say(test).await else {
+    let Some(ground) = Ground::or_say().await else {
         return;
     };
     let mut administrator = Administrator::new(&ground);

@@ -1,12 +1,11 @@
 //! A part of a document, which somebody reads and does.
 
-use std::rc::Rc;
-
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
 use simulators::world::MailboxPlan;
 
 use crate::commands::Command;
+use crate::reader::Reader;
 use crate::system::{Own, System};
 
 /// A part, with the mailbox of who reads it.
@@ -14,16 +13,17 @@ pub struct Part {
     pub document: &'static str,
     pub headings: &'static [&'static str],
     pub plan: fn() -> MailboxPlan,
-    pub read: fn(Rc<System>, Own) -> LocalBoxFuture<'static, ()>,
+    /// The reader is at the first heading.
+    pub read: for<'a> fn(&'a System, &'a Own, &'a mut Reader) -> LocalBoxFuture<'a, ()>,
 }
 
 macro_rules! parts {
-    ($document:expr, $($read:ident($plan:ident): $headings:expr,)*) => {
+    ($($document:ident: $read:ident($plan:ident): $headings:expr,)*) => {
         &[$(Part {
             document: $document,
             headings: &$headings,
             plan: $plan,
-            read: |system, own| Box::pin(async move { $read(&system, &own).await }),
+            read: |system, own, reader| Box::pin($read(system, own, reader)),
         },)*]
     };
 }

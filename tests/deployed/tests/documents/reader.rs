@@ -29,7 +29,7 @@ impl Reader {
         variables: &BTreeMap<String, String>,
     ) -> Self {
         let list = not_run::list();
-        let left = of_all(&root()).unwrap().into_iter().filter(|command| {
+        let left = of_all().unwrap().into_iter().filter(|command| {
             command.document == document
                 && is_meant(command)
                 && !list.iter().any(|entry| entry.names(command))
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     fn elsewhere(&self, heading: &str, what: &str) -> Command {
-        let mut all = of_all(&root()).unwrap().into_iter();
+        let mut all = of_all().unwrap().into_iter();
         let found = all.find(|command| {
             command.document == self.document
                 && command.heading == heading
@@ -132,9 +132,4 @@ impl Reader {
         let left: Vec<String> = self.left.iter().map(ToString::to_string).collect();
         assert!(left.is_empty(), "not run: {left:#?}");
     }
-}
-
-/// The repository.
-pub fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

@@ -8,28 +8,28 @@ use simulators::shopctrl::Protocol;
 use simulators::world::MailboxPlan;
 
 use crate::part::{Part, parts, well};
+use crate::reader::Reader;
 use crate::system::{Own, System};
 
-pub const DOCUMENT: &str = "docs/runbook.md";
+const RUNBOOK: &str = "docs/runbook.md";
 
 pub const PARTS: &[Part] = parts![
-    DOCUMENT,
-    reading_the_state(waiting): ["Reading the state"],
-    rotate_now(well): ["Rotate now"],
-    what_would_the_checker_do(well): ["What would the checker do", "Preflight", "A check that takes long"],
-    give_a_rotation_up(waiting): ["Give a rotation up"],
-    mail_is_down(well): ["Mail is down"],
-    hand_over_by_hand(attended): ["Hand-over by hand"],
-    a_secret_leaked(well): ["A secret leaked"],
-    send_the_link_again(waiting): ["Send the link again"],
-    change_the_ticket_key(well): ["Change the ticket key"],
-    stop_and_go_on(well): ["Stop and go on", "CheckerSilent"],
-    undo_a_promotion(well): ["Undo a promotion"],
-    alarms(well): ["MailboxesNotWell", "EndNearWithoutRotation", "EndNotKnown", "NoticesLate"],
-    trying_it_by_hand(by_protocols): ["Trying it by hand"],
-    mails(well): ["Mails"],
-    logs(waiting): ["Logs"],
-    codes_of_aws(well): ["AWS"],
+    RUNBOOK: reading_the_state(waiting): ["Reading the state"],
+    RUNBOOK: rotate_now(well): ["Rotate now"],
+    RUNBOOK: what_would_the_checker_do(well): ["What would the checker do", "Preflight", "A check that takes long"],
+    RUNBOOK: give_a_rotation_up(waiting): ["Give a rotation up"],
+    RUNBOOK: mail_is_down(well): ["Mail is down"],
+    RUNBOOK: hand_over_by_hand(attended): ["Hand-over by hand"],
+    RUNBOOK: a_secret_leaked(well): ["A secret leaked"],
+    RUNBOOK: send_the_link_again(waiting): ["Send the link again"],
+    RUNBOOK: change_the_ticket_key(well): ["Change the ticket key"],
+    RUNBOOK: stop_and_go_on(well): ["Stop and go on", "CheckerSilent"],
+    RUNBOOK: undo_a_promotion(well): ["Undo a promotion"],
+    RUNBOOK: alarms(well): ["MailboxesNotWell", "EndNearWithoutRotation", "EndNotKnown", "NoticesLate"],
+    RUNBOOK: trying_it_by_hand(by_protocols): ["Trying it by hand"],
+    RUNBOOK: mails(well): ["Mails"],
+    RUNBOOK: logs(waiting): ["Logs"],
+    RUNBOOK: codes_of_aws(well): ["AWS"],
 ];
 
 /// One whose owner has never signed in: a rotation of it waits.
@@ -55,10 +55,8 @@ fn by_protocols() -> MailboxPlan {
     }
 }
 
-async fn reading_the_state(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Reading the state"], own);
+async fn reading_the_state(system: &System, own: &Own, reader: &mut Reader) {
     let token = own.waits(system).await;
-    reader.at("Reading the state");
     let described = json(&reader.runs("describe-secret").await);
     assert_eq!(described["rotation"], true);
     assert_eq!(described["labels"][&token][0], PENDING, "{described}");
@@ -70,32 +68,23 @@ async fn reading_the_state(system: &System, own: &Own) {
         .map(|(_, facts)| json(&format!("{{{facts}")));
     let facts = facts.expect("an answer of Lambda's, and then one of the function's");
     assert!(facts["deep"][&own.mailbox.arn]["Ok"].is_object(), "{facts}");
-    reader.ends();
 }
 
-async fn rotate_now(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Rotate now"], own);
+async fn rotate_now(system: &System, own: &Own, reader: &mut Reader) {
     let before = own.version(system, CURRENT);
-    reader.at("Rotate now").runs("rotate-secret").await;
+    reader.runs("rotate-secret").await;
     own.settled(system).await;
     assert_ne!(own.version(system, CURRENT), before);
     reader.runs("--no-rotate-immediately").await;
     own.settled(system).await;
     let ended = own.records(system).pop();
     assert_eq!(ended.as_deref(), Some("TestRotationSucceeded"));
-    reader.ends();
 }
 
-async fn what_would_the_checker_do(system: &System, own: &Own) {
-    let parts = [
-        "What would the checker do",
-        "Preflight",
-        "A check that takes long",
-    ];
-    let mut reader = system.reader(DOCUMENT, &parts, own);
-    let plan = reader.at(parts[0]).runs("dry-run.json").await;
+async fn what_would_the_checker_do(_: &System, own: &Own, reader: &mut Reader) {
+    let plan = reader.runs("dry-run.json").await;
     assert!(plan.contains(&own.mailbox.secret), "{plan}");
-    let rows = reader.at(parts[1]).runs("dry-run.json").await;
+    let rows = reader.at("Preflight").runs("dry-run.json").await;
     // The owner of another part's mailbox has not signed in, and nobody has confirmed a subscription.
     for row in ["MISSING: owners_grant", "topic_confirmed"] {
         assert!(rows.contains(row), "{row}: {rows}");
@@ -104,19 +93,17 @@ async fn what_would_the_checker_do(system: &System, own: &Own) {
         !rows.contains("not seen this time: topic_confirmed"),
         "{rows}"
     );
-    let figures = reader.at(parts[2]).runs("$.Part > 0").await;
+    let figures = reader
+        .at("A check that takes long")
+        .runs("$.Part > 0")
+        .await;
     assert!(figures.contains("\"Part\":1"), "{figures}");
-    reader.ends();
 }
 
-async fn give_a_rotation_up(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Give a rotation up"], own);
+async fn give_a_rotation_up(system: &System, own: &Own, reader: &mut Reader) {
     let token = own.waits(system).await;
     reader.has_run("Reading the state", "token=").await;
-    reader
-        .at("Give a rotation up")
-        .runs("--remove-from-version-id")
-        .await;
+    reader.runs("--remove-from-version-id").await;
     let secret = own.secret(system);
     assert!(secret.labelled(PENDING).is_none());
     let given_up = secret.versions.iter().find(|version| version.id == token);
@@ -125,11 +112,9 @@ async fn give_a_rotation_up(system: &System, own: &Own) {
         labels.iter().any(|label| label.starts_with("key-")),
         "{labels:?}"
     );
-    reader.ends();
 }
 
-async fn mail_is_down(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Mail is down"], own);
+async fn mail_is_down(system: &System, own: &Own, reader: &mut Reader) {
     let app = own.mailbox.app.app_id;
     let (key, value) = system
         .world
@@ -143,7 +128,7 @@ async fn mail_is_down(system: &System, own: &Own) {
          document.json > edited.json; mv edited.json document.json"
     );
     reader.puts("# edit the three fields; the file holds a secret", edit);
-    reader.at("Mail is down").runs("put-secret-value").await;
+    reader.runs("put-secret-value").await;
     let secret = own.secret(system);
     let current = secret.labelled(CURRENT).unwrap();
     assert!(
@@ -152,13 +137,11 @@ async fn mail_is_down(system: &System, own: &Own) {
         current.labels
     );
     assert_eq!(json(current.text().unwrap())["client_secret"], value);
-    reader.ends();
 }
 
-async fn hand_over_by_hand(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Hand-over by hand"], own);
+async fn hand_over_by_hand(system: &System, own: &Own, reader: &mut Reader) {
     let token = own.waits(system).await;
-    let shown = reader.at("Hand-over by hand").runs("AWSPENDING").await;
+    let shown = reader.runs("AWSPENDING").await;
     for direction in ["in", "out"] {
         own.enters(system, direction, shown.trim_end());
     }
@@ -183,15 +166,10 @@ async fn hand_over_by_hand(system: &System, own: &Own) {
         "{:?}",
         own.failures(system)
     );
-    reader.ends();
 }
 
-async fn a_secret_leaked(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["A secret leaked"], own);
-    reader
-        .at("A secret leaked")
-        .runs("shopmail:emergency")
-        .await;
+async fn a_secret_leaked(system: &System, own: &Own, reader: &mut Reader) {
+    reader.runs("shopmail:emergency").await;
     let (directory, app) = (&system.world.directory, own.mailbox.app.app_id);
     deployed::until::until("the leaked secret is gone", async || {
         let credentials = directory.credentials(app);
@@ -199,41 +177,31 @@ async fn a_secret_leaked(system: &System, own: &Own) {
         (!credentials.iter().any(|one| leaked(one.key_id))).then_some(())
     })
     .await;
-    reader.ends();
 }
 
-async fn send_the_link_again(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Send the link again"], own);
+async fn send_the_link_again(system: &System, own: &Own, reader: &mut Reader) {
     own.waits(system).await;
-    let asked = reader.at("Send the link again").runs("ask.json").await;
+    let asked = reader.runs("ask.json").await;
     assert!(
         asked.contains("\"sent\"") || asked.contains("\"not_before\""),
         "{asked}"
     );
-    reader.ends();
 }
 
-async fn change_the_ticket_key(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Change the ticket key"], own);
+async fn change_the_ticket_key(system: &System, _: &Own, reader: &mut Reader) {
     let secrets = &system.world.secrets_manager;
     let key = || {
         let secret = secrets.snapshot("shopmail-ticket-key").unwrap();
         secret.labelled(CURRENT).unwrap().text().unwrap().to_owned()
     };
     let before = key();
-    reader
-        .at("Change the ticket key")
-        .runs("get-random-password")
-        .await;
+    reader.runs("get-random-password").await;
     assert_eq!(key().len(), 64);
     assert_ne!(key(), before);
-    reader.ends();
 }
 
-async fn stop_and_go_on(system: &System, own: &Own) {
-    let parts = ["Stop and go on", "CheckerSilent"];
-    let mut reader = system.reader(DOCUMENT, &parts, own);
-    reader.at(parts[0]).runs("freeze=").await;
+async fn stop_and_go_on(system: &System, own: &Own, reader: &mut Reader) {
+    reader.runs("freeze=").await;
     let freeze = own.secret(system).tags.get("shopmail:policy").cloned();
     assert_eq!(freeze.as_deref(), Some("freeze=2026-11-23/2026-11-27"));
     reader.runs("cancel-rotate-secret").await;
@@ -249,37 +217,25 @@ async fn stop_and_go_on(system: &System, own: &Own) {
     let name = schedule.expect("the schedule")["Name"].as_str().unwrap();
     reader.puts("NAME", name);
     reader.runs("disable-rule").await;
-    let shown = reader.at(parts[1]).runs("list-rules").await;
+    let shown = reader.at("CheckerSilent").runs("list-rules").await;
     assert!(shown.contains("\"DISABLED\""), "{shown}");
     reader.runs("enable-rule").await;
-    let shown = reader.has_run(parts[0], "list-rules").await;
+    let shown = reader.has_run("Stop and go on", "list-rules").await;
     assert!(!shown.contains("\"DISABLED\""), "{shown}");
-    reader.ends();
 }
 
-async fn undo_a_promotion(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Undo a promotion"], own);
+async fn undo_a_promotion(system: &System, own: &Own, reader: &mut Reader) {
     let older = own.version(system, CURRENT);
     own.rotates(system).await;
     let newer = own.version(system, CURRENT);
     assert_ne!(newer, older);
     reader.puts("OLDER", &older);
     reader.puts("NEWER", &newer);
-    reader
-        .at("Undo a promotion")
-        .runs("--move-to-version-id")
-        .await;
+    reader.runs("--move-to-version-id").await;
     assert_eq!(own.version(system, CURRENT), older);
-    reader.ends();
 }
 
-async fn alarms(system: &System, own: &Own) {
-    let parts = [
-        "MailboxesNotWell",
-        "EndNearWithoutRotation",
-        "EndNotKnown",
-        "NoticesLate",
-    ];
+async fn alarms(system: &System, own: &Own, reader: &mut Reader) {
     // Five days before its end nobody renews it.
     let (world, mailbox) = (&system.world, &own.mailbox);
     world
@@ -290,24 +246,26 @@ async fn alarms(system: &System, own: &Own) {
     world
         .directory
         .set_secret_end(mailbox.app.app_id, mailbox.first_key, end);
-    let mut reader = system.reader(DOCUMENT, &parts, own);
-    reader.at(parts[0]).runs("dry-run.json").await;
-    let first = reader.at(parts[1]).runs("sort_by").await;
+    reader.runs("dry-run.json").await;
+    let first = reader.at("EndNearWithoutRotation").runs("sort_by").await;
     let first = first.split("\n}").next().unwrap_or_default();
     assert!(first.contains(&own.mailbox.secret), "{first}");
-    reader.at(parts[2]).runs("expires_at == null").await;
-    let mappings = json(&reader.at(parts[3]).runs("list-event-source-mappings").await);
+    reader.at("EndNotKnown").runs("expires_at == null").await;
+    let mappings = json(
+        &reader
+            .at("NoticesLate")
+            .runs("list-event-source-mappings")
+            .await,
+    );
     assert_eq!(mappings["EventSourceMappings"][0]["State"], "Enabled");
-    reader.ends();
 }
 
-async fn trying_it_by_hand(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Trying it by hand"], own);
+async fn trying_it_by_hand(system: &System, _: &Own, reader: &mut Reader) {
     reader.puts("TENANT_ID", system.world.tenant());
     for (vendor, own) in system.microsoft() {
         reader.puts(&vendor, own);
     }
-    reader.at("Trying it by hand").runs("-starttls smtp").await;
+    reader.runs("-starttls smtp").await;
     let length: usize = reader.runs("grant_type").await.trim().parse().unwrap();
     assert!(length > 100, "{length}");
     let said = reader.runs("XOAUTH2").await;
@@ -319,39 +277,32 @@ async fn trying_it_by_hand(system: &System, own: &Own) {
     ] {
         assert!(said.contains(answer), "{answer}: {said}");
     }
-    reader.ends();
 }
 
-async fn mails(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Mails"], own);
-    let rows = reader.at("Mails").runs("preflight.json").await;
+async fn mails(_: &System, _: &Own, reader: &mut Reader) {
+    let rows = reader.runs("preflight.json").await;
     assert!(rows.contains("\"topic_confirmed\""), "{rows}");
-    reader.ends();
 }
 
-async fn logs(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["Logs"], own);
+async fn logs(system: &System, own: &Own, reader: &mut Reader) {
     own.waits(system).await;
     reader.has_run("Reading the state", "token=").await;
-    let lines = reader.at("Logs").runs("start-query").await;
+    let lines = reader.runs("start-query").await;
     assert!(lines.lines().count() > 4, "{lines}");
-    reader.ends();
 }
 
-async fn codes_of_aws(system: &System, own: &Own) {
-    let mut reader = system.reader(DOCUMENT, &["AWS"], own);
+async fn codes_of_aws(system: &System, own: &Own, reader: &mut Reader) {
     let key = reader
         .types("aws kms create-key --query KeyMetadata.Arn --output text")
         .await;
     reader.puts("KEY_ARN", key.trim_end());
-    let described = json(&reader.at("AWS").runs("describe-key").await);
+    let described = json(&reader.runs("describe-key").await);
     assert_eq!(described["KeyMetadata"]["Enabled"], true);
     let secrets = &system.world.secrets_manager;
     secrets.schedule_deletion(&own.mailbox.secret, 7).unwrap();
     reader.puts("NAME", &own.mailbox.secret);
     reader.runs("restore-secret").await;
     assert_eq!(own.secret(system).deleted, None::<Timestamp>);
-    reader.ends();
 }
 
 fn json(text: &str) -> Value {

@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
+use deployed::group::Group;
+use deployed::terminal::quoted;
+use deployed::until::PATIENCE;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
-
-/// Far beyond what any block takes: a block that waits for ever is an error.
-const AT_MOST: Duration = Duration::from_secs(300);
 
 /// The shell, which keeps its variables from block to block.
 pub struct Shell {
-    bash: Child,
+    _group: Group,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     folder: PathBuf,
@@ -24,20 +23,18 @@ pub struct Shell {
 impl Shell {
     /// One that begins in `folder`, with these variables and the system's programs.
     pub fn start(folder: &Path, variables: &BTreeMap<String, String>) -> Self {
-        let mut bash = Command::new("bash")
-            .args(["--noprofile", "--norc", "-euo", "pipefail"])
+        let mut bash = Command::new("bash");
+        bash.args(["--noprofile", "--norc", "-euo", "pipefail"])
             .current_dir(folder)
             .env_clear()
             .envs(variables)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        let (mut bash, group) = Group::spawn(&mut bash);
         let input = bash.stdin.take().unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
         Self {
-            bash,
+            _group: group,
             input,
             output,
             folder: folder.to_owned(),
@@ -57,23 +54,21 @@ impl Shell {
         // Read by the shell itself, so that it keeps the variables; a block's own commands have nothing to read.
         let line = format!(
             ". {} </dev/null >{} 2>{}; echo\n",
-            script.display(),
-            out.display(),
-            err.display()
+            quoted(script.display()),
+            quoted(out.display()),
+            quoted(err.display())
         );
         let ended = async {
             self.input.write_all(line.as_bytes()).await.ok()?;
             self.output.next_line().await.ok()?
         };
-        let ended = timeout(AT_MOST, ended).await;
+        // A block that waits for ever is an error.
+        let ended = timeout(PATIENCE, ended).await;
         let said = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         match ended {
             Ok(Some(_)) => Ok(said(&out)),
             Ok(None) => Err(format!("{}{}", said(&out), said(&err))),
-            Err(_) => {
-                let _ = self.bash.start_kill();
-                Err(format!("no end: {}{}", said(&out), said(&err)))
-            }
+            Err(_) => Err(format!("no end: {}{}", said(&out), said(&err))),
         }
     }
 }
@@ -81,8 +76,10 @@ impl Shell {
 #[tokio::test]
 async fn variables_stay_from_block_to_block_and_a_failing_part_ends_it_with_its_words() {
     let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("it's a folder");
+    std::fs::create_dir(&folder).unwrap();
     let path = std::env::var("PATH").unwrap();
-    let mut shell = Shell::start(folder.path(), &[("PATH".to_owned(), path)].into());
+    let mut shell = Shell::start(&folder, &[("PATH".to_owned(), path)].into());
     shell.run("a=$(echo one | tr o 0)\ncat").await.unwrap();
     assert_eq!(shell.run("echo \"$a\"").await.unwrap(), "0ne\n");
     let refused = shell

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use deployed::checkout::repository;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, RotationRules, Secret};
 use simulators::world::{Mailbox, MailboxPlan, World};
@@ -11,7 +12,7 @@ use simulators::world::{Mailbox, MailboxPlan, World};
 use crate::commands::Command;
 use crate::ground::Ground;
 use crate::part::Part;
-use crate::reader::{Reader, root};
+use crate::reader::Reader;
 
 /// The deployed system.
 pub struct System {
@@ -55,10 +56,9 @@ impl System {
 
     /// What the folder has that a reader stands in: this project's `infra`, with the reader's mailbox in the payloads.
     fn give(&self, own: &Own) {
-        let (infra, repository) = (own.folder.join("infra"), root().join("infra"));
-        let events = infra.join("events");
+        let events = own.folder.join("infra/events");
         std::fs::create_dir_all(&events).unwrap();
-        for payload in std::fs::read_dir(repository.join("events")).unwrap() {
+        for payload in std::fs::read_dir(repository().join("infra/events")).unwrap() {
             let payload = payload.unwrap();
             let text = std::fs::read_to_string(payload.path()).unwrap();
             let text = text.replace("shopmail/orders", &own.mailbox.secret);
@@ -101,9 +101,12 @@ impl System {
         assert_eq!(checked.function_error, None, "{}", checked.payload);
     }
 
-    pub fn reader(&self, document: &'static str, parts: &[&'static str], own: &Own) -> Reader {
-        let is_meant = |command: &Command| parts.contains(&command.heading.as_str());
-        let mut reader = Reader::of(document, is_meant, &own.folder, &self.ground.variables);
+    /// Who reads this part, and is at its first heading.
+    pub fn reader(&self, part: &Part, own: &Own) -> Reader {
+        let is_meant = |command: &Command| part.has(command);
+        let variables = self.ground.terminal.env();
+        let mut reader = Reader::of(part.document, is_meant, &own.folder, variables);
+        reader.at(part.headings[0]);
         reader.puts("shopmail/orders", &own.mailbox.secret);
         reader.puts("orders@shop.example", &own.mailbox.address);
         for direction in ["in", "out"] {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deployed::lambda::Deployed;
 use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Terminal, stacks};
 use serde_json::{Value, json};
 use simulators::aws::iam::table::{Permission, Row, of_roles};
@@ -17,7 +16,6 @@ pub struct Account {
     pub mini_stack: Arc<MiniStack>,
     pub beside: Beside,
     roles: Roles,
-    functions: Arc<Deployed>,
     table: Vec<Row>,
     tried: Mutex<BTreeSet<Permission>>,
     _checkout: Checkout,
@@ -45,7 +43,7 @@ impl Account {
             .with_pages_at(&beside.world.callback_url)
             .with_settings(&settings);
         let checkout = Checkout::new(&templates);
-        let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
+        let terminal = Terminal::new(&checkout, programs, &mini_stack);
         terminal
             .run("aws sesv2 create-email-identity --email-identity agency.example")
             .await;
@@ -56,8 +54,7 @@ impl Account {
         let outputs = stacks::deploy_system(&terminal, &parameters).await;
         beside.system_is_deployed(&terminal, &outputs).await;
         Self {
-            roles: Roles::of(&mini_stack).await,
-            functions: Deployed::in_mini_stack(&mini_stack),
+            roles: Roles::of(&mini_stack, &terminal).await,
             table: of_roles().unwrap(),
             tried: Mutex::default(),
             mini_stack,
@@ -73,7 +70,7 @@ impl Account {
     /// What a function answers, with its error if it is one.
     pub async fn invoke(&self, function: &str, event: &Value) -> String {
         let name = format!("shopmail-{function}");
-        let done = self.functions.invoke(&name, event).await.unwrap();
+        let done = self.beside.functions.invoke(&name, event).await.unwrap();
         done.payload.to_string()
     }
 

@@ -45,17 +45,11 @@ impl<'a> Owner<'a> {
 
     /// Signs in and accepts what is asked, up to a page of ours.
     async fn signs_in(&mut self) {
-        let mailbox = &self.mailbox.mailbox;
-        let (name, password) = (mailbox.sign_in_name.clone(), mailbox.password.clone());
-        let login = [("login", name.as_str()), ("passwd", password.as_str())];
-        for (form, fields) in [
-            ("/login", &login[..]),
-            ("/consent", &[("decision", "accept")]),
-        ] {
-            if self.page.has_form(form) {
-                self.presses(form, fields).await;
-            }
-        }
+        let owner = &self.mailbox.mailbox;
+        let signing_in =
+            self.browser
+                .sign_in(self.page.clone(), &owner.sign_in_name, &owner.password);
+        self.page = signing_in.await.unwrap();
     }
 
     async fn presses(&mut self, form: &str, fields: &[(&str, &str)]) {

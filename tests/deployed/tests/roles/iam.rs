@@ -3,21 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use deployed::MiniStack;
-use deployed::mini_stack::signed_for;
-use http::Request;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use deployed::stacks::SYSTEM;
+use deployed::{MiniStack, Terminal, stacks};
 use serde_json::{Value, json};
 use simulators::aws::iam::table::Permission;
-use url::form_urlencoded::{Serializer, parse};
 
-/// The functions, with the roles' names in the template and those of their policies.
-const ROLES: [(&str, &str, &str); 4] = [
-    ("rotation", "RotationRole", "rotation"),
-    ("expiry-checker", "ExpiryCheckerRole", "expiry-checker"),
-    ("oauth-callback", "OauthCallbackRole", "oauth-callback"),
-    ("notifier", "NotifierRole", "notifier"),
+/// The functions' roles by their names in the template, with those of their policies.
+const ROLES: [(&str, &str); 4] = [
+    ("RotationRole", "rotation"),
+    ("ExpiryCheckerRole", "expiry-checker"),
+    ("OauthCallbackRole", "oauth-callback"),
+    ("NotifierRole", "notifier"),
 ];
 
 /// The condition keys of an action that MiniStack 1.5.33 has no value for, so that nothing would be allowed. Each
@@ -53,14 +49,14 @@ struct Policy {
 
 impl Roles {
     /// The roles, with what MiniStack does not know of their conditions taken out.
-    pub async fn of(mini_stack: &Arc<MiniStack>) -> Self {
+    pub async fn of(mini_stack: &Arc<MiniStack>, terminal: &Terminal) -> Self {
         let mut roles = Self {
             mini_stack: Arc::clone(mini_stack),
             policies: BTreeMap::new(),
         };
-        for (function, of, name) in ROLES {
-            let role = roles.role_of(function).await;
-            let document = roles.policy(&role, name).await;
+        for (of, name) in ROLES {
+            let role = stacks::resource(terminal, SYSTEM, of).await;
+            let document = policy(terminal, &role, name).await;
             let mut statements = document["Statement"].as_array().unwrap().clone();
             for statement in &mut statements {
                 take_out_what_is_not_known(statement);
@@ -76,28 +72,6 @@ impl Roles {
             roles.give_back(of).await;
         }
         roles
-    }
-
-    async fn role_of(&self, function: &str) -> String {
-        let url = &self.mini_stack.url;
-        let path = format!("2015-03-31/functions/shopmail-{function}/configuration");
-        let request =
-            Request::get(format!("{url}/{path}")).header(AUTHORIZATION, signed_for("lambda"));
-        let request = request.body(Bytes::new()).unwrap();
-        let answer = self.mini_stack.send(request).await;
-        let configuration: Value = serde_json::from_slice(answer.body()).unwrap();
-        let arn = configuration["Role"].as_str().unwrap();
-        arn.rsplit('/').next().unwrap().to_owned()
-    }
-
-    async fn policy(&self, role: &str, name: &str) -> Value {
-        let asked = [("RoleName", role), ("PolicyName", name)];
-        let answer = self.call("GetRolePolicy", &asked).await;
-        let (_, rest) = answer.split_once("<PolicyDocument>").expect("a policy");
-        let (text, _) = rest.split_once('<').unwrap();
-        // It is encoded as a part of an address (IAM API, *GetRolePolicy*).
-        let (text, _) = parse(text.as_bytes()).next().unwrap();
-        serde_json::from_str(&text).unwrap()
     }
 
     /// The role as it was.
@@ -119,30 +93,23 @@ impl Roles {
 
     async fn put(&self, policy: &Policy, statements: &[Value]) {
         let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        // Not by the AWS CLI, which takes its time to start: this is done for every permission, twice.
         let asked = [
+            ("Action", "PutRolePolicy"),
+            ("Version", "2010-05-08"),
             ("RoleName", policy.role.as_str()),
             ("PolicyName", policy.name),
             ("PolicyDocument", &document),
         ];
-        self.call("PutRolePolicy", &asked).await;
+        self.mini_stack.query("iam", &asked).await.unwrap();
     }
+}
 
-    /// An operation of IAM's, as the account's root; it has to succeed.
-    async fn call(&self, action: &str, asked: &[(&str, &str)]) -> String {
-        let mut form = Serializer::new(String::new());
-        form.append_pair("Action", action)
-            .append_pair("Version", "2010-05-08")
-            .extend_pairs(asked);
-        let request = Request::post(format!("{}/", self.mini_stack.url))
-            .header(AUTHORIZATION, signed_for("iam"))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Bytes::from(form.finish()))
-            .unwrap();
-        let answer = self.mini_stack.send(request).await;
-        let body = String::from_utf8_lossy(answer.body()).into_owned();
-        assert!(answer.status().is_success(), "{action}: {body}");
-        body
-    }
+async fn policy(terminal: &Terminal, role: &str, name: &str) -> Value {
+    let command = format!(
+        "aws iam get-role-policy --role-name {role} --policy-name {name} --query PolicyDocument --output json"
+    );
+    serde_json::from_str(&terminal.run(&command).await).unwrap()
 }
 
 fn take_out_what_is_not_known(statement: &mut Value) {

@@ -39,9 +39,7 @@ const NOT_ENFORCED: [&str; 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_one_permission_just_what_the_table_says_fails() {
-    let Some(programs) =
-        Programs::or_say("without_any_one_permission_just_what_the_table_says_fails")
-    else {
+    let Some(programs) = Programs::or_say() else {
         return;
     };
     let account = Account::deployed(&programs).await;

@@ -12,9 +12,7 @@ mod told;
 mod watched;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
 
 use deployed::stacks::Outputs;
 use deployed::until::until;
@@ -22,7 +20,7 @@ use deployed::{Access, Beside, Checkout, MiniStack, Programs, Templates, Termina
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulators::aws::secrets_manager::{CURRENT, PENDING, Secret};
-use simulators::browser::{Browser, Page};
+use simulators::browser::Browser;
 use simulators::shopctrl::Status;
 use simulators::world::{Mailbox, MailboxPlan};
 use told::CONTACT;
@@ -39,7 +37,6 @@ struct Story {
 impl Story {
     /// The system, deployed for a mailbox that ShopCtrl reaches already, and of which AWS knows nothing yet.
     async fn begin(programs: &Programs) -> Self {
-        let begun = Instant::now();
         let mini_stack = Arc::new(MiniStack::start(programs, Access::Open).await);
         let beside = Beside::start(&mini_stack).await;
         let plan = MailboxPlan {
@@ -53,7 +50,7 @@ impl Story {
             .with_shopctrl_on_loopback()
             .with_settings(&beside.settings());
         let checkout = Checkout::new(&templates);
-        let terminal = Terminal::new(&checkout, programs, mini_stack.client_env());
+        let terminal = Terminal::new(&checkout, programs, &mini_stack);
         let terminal = terminal.with(
             "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             &beside.secrets_manager_url(),
@@ -62,14 +59,8 @@ impl Story {
             ("NotifyEmail", "it@agency.example"),
             ("CheckSchedule", "rate(1 minute)"),
         ];
-        let deploying = Instant::now();
         let system = stacks::deploy_system(&terminal, &parameters).await;
         beside.system_is_deployed(&terminal, &system).await;
-        say(&format!(
-            "the system was deployed in {:.0?}, {:.0?} after nothing was there",
-            deploying.elapsed(),
-            begun.elapsed()
-        ));
         Self {
             _checkout: checkout,
             mini_stack,
@@ -191,11 +182,6 @@ impl Story {
 /// A header that every answer of an HTTP API has.
 const OF_AN_HTTP_API: &str = "apigw-requestid";
 
-/// A line that is seen of a test that passes, too.
-fn say(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
 /// The link in a mail's text.
 fn link(text: &str, pages: &str) -> String {
     let link = text.split_whitespace().find(|word| word.starts_with(pages));
@@ -203,32 +189,9 @@ fn link(text: &str, pages: &str) -> String {
         .to_owned()
 }
 
-/// Signs in as the mailbox's owner, and accepts what is asked. The link's own answer is the first.
-async fn sign_in(link: &str, mailbox: &Mailbox) -> (Page, Page) {
-    let mut browser = Browser::default();
-    let first = browser.get(link).await.unwrap();
-    let mut page = browser.follow(first.clone()).await.unwrap();
-    let who = [
-        ("login", mailbox.sign_in_name.as_str()),
-        ("passwd", mailbox.password.as_str()),
-    ];
-    for (form, filled) in [
-        ("/login", &who[..]),
-        ("/consent", &[("decision", "accept")]),
-    ] {
-        if page.has_form(form) {
-            let sent = browser.submit(&page, form, filled).await.unwrap();
-            page = browser.follow(sent).await.unwrap();
-        }
-    }
-    (first, page)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_has_signed_in() {
-    let test =
-        "a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_has_signed_in";
-    let Some(programs) = Programs::or_say(test) else {
+    let Some(programs) = Programs::or_say() else {
         return;
     };
     let story = Story::begin(&programs).await;
@@ -240,7 +203,10 @@ async fn a_mailbox_is_deployed_found_by_the_schedule_and_renewed_once_its_owner_
     assert!(notice.contains(CONTACT), "whom it is for: {notice}");
     story.mail_contacts().await;
     let pages = &story.beside.world.callback_url;
-    let (first, last) = sign_in(&link(&notice, pages), &story.mailbox).await;
+    let (mut browser, owner) = (Browser::default(), &story.mailbox);
+    let first = browser.get(&link(&notice, pages)).await.unwrap();
+    let last = browser.sign_in(first.clone(), &owner.sign_in_name, &owner.password);
+    let last = last.await.unwrap();
     assert!(first.headers.contains_key(OF_AN_HTTP_API), "{first:?}");
     assert!(first.headers.contains_key("set-cookie"), "{first:?}");
     assert_eq!(last.heading(), "Thank you, that was all", "{}", last.body);

@@ -36,8 +36,8 @@ struct Setup {
 }
 
 impl Setup {
-    async fn new(test: &str) -> Option<Self> {
-        if !Dovecot::installed_or_say(test) {
+    async fn new() -> Option<Self> {
+        if !Dovecot::installed_or_say() {
             return None;
         }
         let fixture = Fixture::new();
@@ -89,7 +89,7 @@ impl Setup {
 
 #[tokio::test]
 async fn a_mail_that_is_sent_by_smtp_is_seen_by_imap_and_pop3() {
-    let Some(setup) = Setup::new("a mail by SMTP, IMAP and POP3 of Dovecot").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -123,7 +123,7 @@ async fn a_mail_that_is_sent_by_smtp_is_seen_by_imap_and_pop3() {
 
 #[tokio::test]
 async fn a_mail_that_the_relay_refuses_or_loses_comes_nowhere() {
-    let Some(setup) = Setup::new("a mail that Dovecot's relay refuses").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -144,7 +144,7 @@ async fn a_mail_that_the_relay_refuses_or_loses_comes_nowhere() {
 
 #[tokio::test]
 async fn nobody_signs_in_by_smtp_without_tls() {
-    let Some(setup) = Setup::new("Dovecot's SMTP without TLS").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let (offered, refused) = client::before_starttls(setup.dovecot.addresses.smtp).await;
@@ -155,7 +155,7 @@ async fn nobody_signs_in_by_smtp_without_tls() {
 
 #[tokio::test]
 async fn a_token_that_is_unknown_or_expired_or_another_resources_opens_nothing() {
-    let Some(setup) = Setup::new("tokens that Dovecot refuses").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     assert_eq!(setup.sign_ins(MAILBOX, "invented").await, REFUSED);
@@ -169,7 +169,7 @@ async fn a_token_that_is_unknown_or_expired_or_another_resources_opens_nothing()
 
 #[tokio::test]
 async fn each_protocol_wants_the_scope_of_its_own() {
-    let Some(setup) = Setup::new("scopes that Dovecot wants").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     for (protocol, opened) in [
@@ -190,7 +190,7 @@ async fn each_protocol_wants_the_scope_of_its_own() {
 
 #[tokio::test]
 async fn an_account_that_is_disabled_opens_nothing() {
-    let Some(setup) = Setup::new("a disabled account at Dovecot").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -205,7 +205,7 @@ async fn an_account_that_is_disabled_opens_nothing() {
 
 #[tokio::test]
 async fn a_shared_mailbox_is_open_to_who_has_full_access_alone() {
-    let Some(setup) = Setup::new("a shared mailbox at Dovecot").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -225,7 +225,7 @@ async fn a_shared_mailbox_is_open_to_who_has_full_access_alone() {
 
 #[tokio::test]
 async fn a_protocol_that_is_off_for_a_mailbox_is_so_at_once_and_for_no_other() {
-    let Some(setup) = Setup::new("a protocol that is off at Dovecot").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -249,7 +249,7 @@ async fn a_protocol_that_is_off_for_a_mailbox_is_so_at_once_and_for_no_other() {
 
 #[tokio::test]
 async fn a_mailbox_that_cannot_be_opened_lets_sign_in() {
-    let Some(setup) = Setup::new("a mailbox that Dovecot cannot open").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -277,7 +277,7 @@ async fn a_mailbox_that_cannot_be_opened_lets_sign_in() {
 
 #[tokio::test]
 async fn while_entra_does_not_answer_a_sign_in_fails_for_now() {
-    let Some(setup) = Setup::new("Dovecot without Entra").await else {
+    let Some(setup) = Setup::new().await else {
         return;
     };
     let token = setup.fixture.signed_in(ALL_SCOPES);
@@ -292,7 +292,7 @@ async fn while_entra_does_not_answer_a_sign_in_fails_for_now() {
 
 #[tokio::test]
 async fn a_certificate_of_another_name_or_authority_or_one_that_ended_is_shown_as_it_is() {
-    if !Dovecot::installed_or_say("certificates of Dovecot") {
+    if !Dovecot::installed_or_say() {
         return;
     }
     let authority = TlsAuthority::new();
@@ -315,7 +315,7 @@ async fn a_certificate_of_another_name_or_authority_or_one_that_ended_is_shown_a
 
 #[tokio::test]
 async fn nothing_is_left_of_it_when_it_is_dropped() {
-    if !Dovecot::installed_or_say("the end of Dovecot") {
+    if !Dovecot::installed_or_say() {
         return;
     }
     let authority = TlsAuthority::new();

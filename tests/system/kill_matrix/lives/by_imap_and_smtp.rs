@@ -37,10 +37,8 @@ pub const LIFE: Life = Life {
 
 const FROM_A_CUSTOMER: &str = "Where is my parcel?";
 
-/// Asked, and said, once.
-static IS_REAL: LazyLock<bool> = LazyLock::new(|| {
-    Dovecot::installed_or_say("the life by IMAP and SMTP, which goes over the simulated Exchange")
-});
+/// Asked, and said, once: where there is none, this life goes over the simulated Exchange.
+static IS_REAL: LazyLock<bool> = LazyLock::new(Dovecot::installed_or_say);
 
 fn plan() -> MailboxPlan {
     MailboxPlan {

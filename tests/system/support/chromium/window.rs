@@ -286,7 +286,7 @@ impl Window {
         match axe::violations(&self.web).await {
             Some(found) => found,
             None => {
-                say_left_out("the look for barriers", "axe-core");
+                say_left_out("axe-core, which looks for barriers");
                 Vec::new()
             }
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use deployed::checkout::repository;
 use serde_json::{Value, json};
 
 use super::{Administrator, DOCUMENT};
-use crate::reader::root;
 
 impl Administrator<'_> {
     pub(super) async fn does_the_rest(mut self) {
@@ -38,7 +38,7 @@ impl Administrator<'_> {
         self.rotation_is_on("returns").await;
         let many = "Many mailboxes from one list";
         let told = self.runs(many, "mailboxes.csv").await;
-        let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
+        let document = std::fs::read_to_string(repository().join(DOCUMENT)).unwrap();
         assert!(document.contains(&format!("```text\n{told}```")), "{told}");
         self.runs(many, "--apply").await;
         self.rotation_is_on("press").await;

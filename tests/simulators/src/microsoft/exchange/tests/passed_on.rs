@@ -20,8 +20,7 @@ async fn signed_in(place: &Place) -> Client {
 
 #[tokio::test]
 async fn what_another_server_is_asked_passes_the_gate_and_is_done_there_or_not() {
-    let test = "what_another_server_is_asked_passes_the_gate_and_is_done_there_or_not";
-    if !Dovecot::installed_or_say(test) {
+    if !Dovecot::installed_or_say() {
         return;
     }
     let place = Place::new();
