@@ -209,7 +209,7 @@ fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
          orders,orders@shop.example,{id},12,,,,,\n\
          Returns,returns@shop.example,{},0,,perhaps,,,\n\
          \n\
-         press,press@shop.example,{id},12,press@shop.example,,,,secret\n\
+         press,press@shop.example,{id},12,Press@Shop.example,,,,secret\n\
          longer,longer@shop.example,{id},12,,,P365D,,\n\
          orders,,{id},12,,,,on,\n",
         id.to_uppercase(),

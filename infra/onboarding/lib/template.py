@@ -90,7 +90,7 @@ def _rules(known: dict[str, Parameter], values: dict[str, str]) -> list[tuple[st
         return values.get(name, known[name].default or "")
 
     wrong = []
-    if value("Contact") == value("Mailbox"):
+    if value("Contact").casefold() == value("Mailbox").casefold():
         wrong.append(("Contact", "is the mailbox itself, whose access may have stopped working"))
     if value("RotatorKind") != "self" and not value("RotatorClientId"):
         wrong.append(("RotatorClientId", "is missing: RotatorKind federated and secret need it"))
