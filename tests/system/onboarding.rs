@@ -238,6 +238,19 @@ fn what_is_wrong_in_a_list_is_said_by_line_and_field_all_at_once() {
     assert!(ran.told.ends_with("Nothing was done.\n"), "{}", ran.told);
 }
 
+fn assert_list_is_refused(list: impl AsRef<[u8]>, defaults: &str, says: &str) {
+    let ran = Program::new("add-mailboxes")
+        .args(&["list.csv"])
+        .file("list.csv", list)
+        .file("mailbox-defaults", defaults)
+        .run();
+    assert!(
+        !ran.succeeded && ran.told.contains(says),
+        "{says}: {}",
+        ran.told
+    );
+}
+
 #[test]
 fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
     if !python_or_say() {
@@ -276,16 +289,7 @@ fn a_list_that_is_no_table_of_mailboxes_is_said_to_be_none() {
             "the AWS CLI is not installed",
         ),
     ] {
-        let ran = Program::new("add-mailboxes")
-            .args(&["list.csv"])
-            .file("list.csv", list)
-            .file("mailbox-defaults", defaults)
-            .run();
-        assert!(
-            !ran.succeeded && ran.told.contains(says),
-            "{says}: {}",
-            ran.told
-        );
+        assert_list_is_refused(list, defaults, says);
     }
 }
 
@@ -303,15 +307,6 @@ fn a_list_in_another_alphabet_is_said_to_be_so_and_one_of_windows_powershell_is_
         (ansi, "list.csv: is not UTF-8"),
         (utf_16, "the AWS CLI is not installed"),
     ] {
-        let ran = Program::new("add-mailboxes")
-            .args(&["list.csv"])
-            .file("list.csv", &list)
-            .file("mailbox-defaults", DEFAULTS)
-            .run();
-        assert!(
-            !ran.succeeded && ran.told.contains(says),
-            "{says}: {}",
-            ran.told
-        );
+        assert_list_is_refused(list, DEFAULTS, says);
     }
 }

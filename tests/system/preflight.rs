@@ -350,6 +350,32 @@ async fn what_does_not_answer_is_not_seen_and_no_drift() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn policies_that_are_throttled_are_not_seen_and_asked_for_once() {
+    let scenario = at_rest(&ending_in(200)).await;
+    let rotator = scenario.world.rotator().app_id;
+    scenario.world.directory.change(rotator, |app| {
+        app.app_roles.insert("Policy.Read.All".to_owned());
+    });
+    let throttled = Fault::Answer {
+        effect: false,
+        status: 503,
+        headers: Vec::new(),
+        body: String::new(),
+    };
+    scenario
+        .world
+        .gate
+        .fail(Calls::of("graph", "POST $batch").times(100), throttled);
+    scenario.world.gate.clear();
+    let rows = rows(&dry_run(&scenario).await);
+    let policies = codes(&["secrets_allowed", "lifetime_allowed"]);
+    assert_eq!(that_are(&rows, &json!("not_seen")), policies);
+    let calls = scenario.world.gate.operations();
+    let asked = calls.iter().filter(|call| *call == "graph POST $batch");
+    assert_eq!(asked.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_is_not_over_while_nobody_can_see_it_and_is_told_once() {
     let scenario = at_rest(&ending_in(200)).await;
     let rotator = scenario.world.rotator().app_id;

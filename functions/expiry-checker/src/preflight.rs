@@ -125,3 +125,17 @@ pub(crate) async fn of_system(clients: &Clients) -> Vec<Told> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_changed_by_a_command_only_where_its_template_is_that_of_one_mailbox() {
+        let is = |stack| is_mailbox_stack(stack, "shopmail/orders.eu");
+        assert!(is("shopmail-orders-eu") && is("mail-2-orders-eu"));
+        for of_another in ["mailboxes", "orders-eu", "shopmail-orders", "xorders-eu"] {
+            assert!(!is(of_another), "{of_another}");
+        }
+    }
+}

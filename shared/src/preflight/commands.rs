@@ -247,3 +247,20 @@ pub fn delegated_permission(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_of_the_azure_cli_is_for_the_cloud_that_the_mailbox_is_in() {
+        let add = || "az ad app owner add --id 1".to_owned();
+        assert_eq!(in_cloud(add(), Cloud::Global), add());
+        let of = |cloud| in_cloud(add(), cloud);
+        assert!(of(Cloud::UsGov).starts_with("az cloud set --name AzureUSGovernment && az ad"));
+        assert!(of(Cloud::China).starts_with("az cloud set --name AzureChinaCloud && az ad"));
+        assert!(of(Cloud::UsDod).contains("USGovDoD"));
+        let of_aws = || "aws secretsmanager tag-resource".to_owned();
+        assert_eq!(in_cloud(of_aws(), Cloud::UsDod), of_aws());
+    }
+}

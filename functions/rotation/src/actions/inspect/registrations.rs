@@ -133,8 +133,9 @@ async fn try_to_see(
     })
 }
 
-/// The tenant's app management policy, and those of the app registrations that are looked at deeply. What cannot be read
-/// at once is not seen: that it is slow or throttled keeps nothing else of the tenant waiting.
+/// The tenant's app management policy, and those of the app registrations that are looked at deeply. They are asked for
+/// once, and what comes after one that fails is not seen: that they are slow or throttled keeps nothing else of the tenant
+/// waiting.
 async fn policies(graph: &Registrations, tenant: &Target, group: &Group<'_>) -> Policies {
     let apps: BTreeSet<&DirectoryId> = group.deep.iter().map(|d| &d.mailbox.client_id).collect();
     let apps: Vec<DirectoryId> = apps.into_iter().cloned().collect();
@@ -144,6 +145,7 @@ async fn policies(graph: &Registrations, tenant: &Target, group: &Group<'_>) -> 
             Ok(Ok(read)) => policies.extend(read),
             Ok(Err(CallError { failure, .. })) => {
                 info!(%failure, "the app management policies cannot be read");
+                break;
             }
             Err(_) => break,
         }
